@@ -1,0 +1,65 @@
+"""`connect`: the composition of a knowledge graph for those who use kgl as a library."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Engine
+
+from kgl_adapters.memory.store import MemoryStore
+from kgl_adapters.passwords import Argon2Hasher
+from kgl_adapters.sql import migrate as migrations
+from kgl_adapters.sql.engine import is_in_memory, make_engine, parse_url, shown
+from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.system import new_id, now
+from kgl_core.credentials import PASSWORD_LENGTH_MIN, Passwords
+from kgl_core.errors import InvalidUrl, MigrationNeeded
+from kgl_core.knowledge_graph import KnowledgeGraph
+from kgl_core.permissions import SYSTEM
+from kgl_core.unit_of_work import Store
+from kgl_core.usecases.context import Context
+
+DEFAULT_URL: Final = "sqlite:///kgl.db"
+MEMORY_URL: Final = "memory://"
+
+
+def connect(
+    url: str | None = None, *, migrate: bool | None = None, password_length_min: int = PASSWORD_LENGTH_MIN
+) -> KnowledgeGraph:
+    """The knowledge graph in the database at ``url``, to be shared by all threads and closed at the end.
+
+    ``url`` is ``memory://``, ``sqlite:///file.db``, ``sqlite://`` (in memory), or ``postgresql://user@host/database``;
+    without it, what DATABASE_URL says, else ``sqlite:///kgl.db``. ``migrate`` None brings only a new SQLite database to
+    head, True whatever it finds, False none. ``password_length_min`` is in characters.
+
+    Raises InvalidUrl, StoreUnavailable when the database can't be opened or reached, MigrationNeeded when it is not at
+    head, SchemaTooNew when a newer kgl made it; other StoreErrors when it is in trouble.
+    """
+    text = url or os.environ.get("DATABASE_URL") or DEFAULT_URL
+    store: Store = MemoryStore() if text == MEMORY_URL else SqlStore(_opened(text, migrate))
+    return KnowledgeGraph(Context(store, SYSTEM, now, new_id), Passwords(Argon2Hasher(), password_length_min))
+
+
+def _opened(text: str, migrate: bool | None) -> Engine:
+    if text.startswith("memory:"):
+        raise InvalidUrl("the memory store's URL is memory:// and nothing more")
+    url = parse_url(text)
+    engine = make_engine(url)
+    try:
+        if migrate is False and url.drivername == "sqlite" and not is_in_memory(url):
+            _require_file(url.database or "", engine)
+        if migrate or (migrate is None and url.drivername == "sqlite" and migrations.is_empty(engine)):
+            migrations.upgrade(engine)
+        migrations.require_head(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _require_file(path: str, engine: Engine) -> None:
+    """Opening a file that does not exist would make one."""
+    if not path.startswith("file:") and not Path(path).exists():
+        raise MigrationNeeded(shown(engine.url), None)

@@ -1,0 +1,1 @@
+"""The ports over dictionaries: the executable specification, and the offline mode (``memory://``)."""

@@ -1,0 +1,110 @@
+"""Engines: how connections to either database are made, and how each kind of unit of work begins."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import URL, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from kgl_adapters.sql.schema import NO_SCHEMAS
+from kgl_core.errors import InvalidUrl
+
+WAIT_MAX_S: Final = 10
+"""How long a call waits for a connection or a lock before StoreBusy."""
+CONNECT_MAX_S: Final = 5
+_SQLITE_CACHE_KIB: Final = 32 * 1024
+_BEGIN: Final = "kgl_begin"
+
+
+def parse_url(text: str) -> URL:
+    """The URL of a SQL store. Raises InvalidUrl, whose message does not quote the password."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise InvalidUrl("this database URL cannot be read") from None
+    if url.drivername in ("sqlite", "sqlite+pysqlite"):
+        return url.set(drivername="sqlite")
+    if url.drivername in ("postgresql", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg")
+    raise InvalidUrl(f"kgl has no store called {url.drivername}")
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine for ``url`` whose transactions write. Raises InvalidUrl when the driver is not installed."""
+    try:
+        return _sqlite(url) if url.drivername == "sqlite" else _postgres(url)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise InvalidUrl("PostgreSQL's driver is not installed: pip install 'kgl[postgres]'") from error
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise InvalidUrl(f"this database URL has a part that cannot be used ({error})") from error
+
+
+def shown(url: URL) -> str:
+    """The URL for messages: as a user writes it, and without the password."""
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+
+
+def reading(engine: Engine) -> Engine:
+    """The same connections for calls of one reading statement, without a transaction around it.
+
+    On PostgreSQL, BEGIN and ROLLBACK around a read would cost a third of the throughput and more.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(**{_BEGIN: None})
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def snapshots(engine: Engine) -> Engine:
+    """The same connections for transactions whose statements all see one state, and which never write."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(**{_BEGIN: "BEGIN"})
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def is_in_memory(url: URL) -> bool:
+    """Whether an SQLite URL names no file."""
+    return url.database in (None, "", ":memory:")
+
+
+def _sqlite(url: URL) -> Engine:
+    arguments: dict[str, Any] = {"timeout": WAIT_MAX_S, "check_same_thread": False, "isolation_level": None}
+    pool: dict[str, Any] = {"pool_timeout": WAIT_MAX_S}
+    if is_in_memory(url):
+        # Each connection would be a database of its own: there is one, and threads take turns.
+        pool |= {"pool_size": 1, "max_overflow": 0}
+    engine = create_engine(url, connect_args=arguments, poolclass=QueuePool, **pool)
+    engine = engine.execution_options(schema_translate_map=NO_SCHEMAS)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        # The driver must begin nothing by itself: see begin().
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA synchronous=FULL")  # what was acknowledged survives a power cut
+        connection.execute(f"PRAGMA cache_size=-{_SQLITE_CACHE_KIB}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        # A writer takes the lock at once: one that reads first and then writes can fail where it should wait.
+        statement = connection.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE")
+        if statement is not None:
+            connection.exec_driver_sql(statement)
+
+    return engine
+
+
+def _postgres(url: URL) -> Engine:
+    from psycopg.types.string import TextLoader
+
+    arguments = {"connect_timeout": CONNECT_MAX_S} if "connect_timeout" not in url.query else {}
+    engine = create_engine(url, connect_args=arguments, pool_timeout=WAIT_MAX_S)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        connection.adapters.register_loader("json", TextLoader)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET timezone TO 'UTC'; SET lock_timeout TO '{WAIT_MAX_S}s'")
+        connection.commit()
+
+    return engine

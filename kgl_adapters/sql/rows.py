@@ -1,0 +1,295 @@
+"""Rows to records and back: the one place that knows how either database holds an id, a moment and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from kgl_core.changes import Change
+from kgl_core.entities import Entity
+from kgl_core.ids import EntityId, RelationshipId, UserId
+from kgl_core.permissions import Actor, Role
+from kgl_core.relationships import Relationship
+from kgl_core.users import User
+
+ENTITY_COLUMNS: Final = (
+    "id",
+    "type",
+    "name",
+    "aliases",
+    "key",
+    "confidence",
+    "source",
+    "source_type",
+    "metadata",
+    "created_by",
+    "created_at",
+    "updated_at",
+    "version",
+    "deleted_at",
+    "deleted_by",
+)
+RELATIONSHIP_COLUMNS: Final = (
+    "id",
+    "source_entity_id",
+    "relationship_type",
+    "target_entity_id",
+    "confidence",
+    "source",
+    "source_type",
+    "metadata",
+    "created_by",
+    "created_at",
+    "updated_at",
+    "version",
+    "deleted_at",
+    "deleted_by",
+    "deleted_with",
+)
+USER_COLUMNS: Final = (
+    "id",
+    "email",
+    "password_hash",
+    "first_name",
+    "last_name",
+    "role",
+    "is_active",
+    "auth_version",
+    "created_at",
+    "updated_at",
+    "last_login_at",
+)
+CHANGE_COLUMNS: Final = ("at", "actor", "action", "subject", "subject_id", "record")
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_NO_METADATA: Final = "{}"
+_NO_ALIASES: Final = "[]"
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _bytes(id: UUID) -> bytes:
+    return id.bytes
+
+
+def _uuid(value: bytes) -> UUID:
+    return UUID(bytes=value)
+
+
+class Rows:
+    """How one database holds a record's values: ``id`` and ``instant`` write them, `entity` and its like read rows."""
+
+    def __init__(self, *, is_sqlite: bool) -> None:
+        self.id: Callable[[UUID], Any] = _bytes if is_sqlite else _same
+        self.read_id: Callable[[Any], UUID] = _uuid if is_sqlite else _same
+        self.instant: Callable[[datetime], Any] = _micros if is_sqlite else _same
+        self.read_instant: Callable[[Any], datetime] = _moment if is_sqlite else _same
+
+    def entity(self, row: Sequence[Any]) -> Entity:
+        """The entity in a row of ENTITY_COLUMNS."""
+        (id, type, name, aliases, key, confidence, source, source_type, metadata, created_by, created_at, updated_at,
+         version, deleted_at, deleted_by) = row  # fmt: skip
+        return Entity(
+            id=EntityId(self.read_id(id)),
+            type=type,
+            name=name,
+            aliases=() if aliases == _NO_ALIASES else tuple(orjson.loads(aliases)),
+            key=key,
+            confidence=confidence,
+            source=source,
+            source_type=source_type,
+            metadata={} if metadata == _NO_METADATA else orjson.loads(metadata),
+            created_by=Actor.parse(created_by),
+            created_at=self.read_instant(created_at),
+            updated_at=self.read_instant(updated_at),
+            version=version,
+            deleted_at=None if deleted_at is None else self.read_instant(deleted_at),
+            deleted_by=None if deleted_by is None else Actor.parse(deleted_by),
+        )
+
+    def entity_values(self, entity: Entity) -> tuple[Any, ...]:
+        """The values of ENTITY_COLUMNS and sort_name, in the order of the table's columns."""
+        return (
+            self.id(entity.id),
+            entity.type,
+            entity.name,
+            dump_json(entity.aliases) if entity.aliases else _NO_ALIASES,
+            entity.key,
+            entity.confidence,
+            entity.source,
+            entity.source_type,
+            dump_json(entity.metadata) if entity.metadata else _NO_METADATA,
+            str(entity.created_by),
+            self.instant(entity.created_at),
+            self.instant(entity.updated_at),
+            entity.version,
+            None if entity.deleted_at is None else self.instant(entity.deleted_at),
+            None if entity.deleted_by is None else str(entity.deleted_by),
+            entity.sort_name,  # derived, so the table has it last
+        )
+
+    def relationship(self, row: Sequence[Any]) -> Relationship:
+        """The relationship in a row of RELATIONSHIP_COLUMNS."""
+        (id, source_entity_id, relationship_type, target_entity_id, confidence, source, source_type, metadata,
+         created_by, created_at, updated_at, version, deleted_at, deleted_by, deleted_with) = row  # fmt: skip
+        return Relationship(
+            id=RelationshipId(self.read_id(id)),
+            source_entity_id=EntityId(self.read_id(source_entity_id)),
+            relationship_type=relationship_type,
+            target_entity_id=EntityId(self.read_id(target_entity_id)),
+            confidence=confidence,
+            source=source,
+            source_type=source_type,
+            metadata={} if metadata == _NO_METADATA else orjson.loads(metadata),
+            created_by=Actor.parse(created_by),
+            created_at=self.read_instant(created_at),
+            updated_at=self.read_instant(updated_at),
+            version=version,
+            deleted_at=None if deleted_at is None else self.read_instant(deleted_at),
+            deleted_by=None if deleted_by is None else Actor.parse(deleted_by),
+            deleted_with=None if deleted_with is None else EntityId(self.read_id(deleted_with)),
+        )
+
+    def relationship_values(self, relationship: Relationship) -> tuple[Any, ...]:
+        """The values of RELATIONSHIP_COLUMNS."""
+        return (
+            self.id(relationship.id),
+            self.id(relationship.source_entity_id),
+            relationship.relationship_type,
+            self.id(relationship.target_entity_id),
+            relationship.confidence,
+            relationship.source,
+            relationship.source_type,
+            dump_json(relationship.metadata) if relationship.metadata else _NO_METADATA,
+            str(relationship.created_by),
+            self.instant(relationship.created_at),
+            self.instant(relationship.updated_at),
+            relationship.version,
+            None if relationship.deleted_at is None else self.instant(relationship.deleted_at),
+            None if relationship.deleted_by is None else str(relationship.deleted_by),
+            None if relationship.deleted_with is None else self.id(relationship.deleted_with),
+        )
+
+    def user(self, row: Sequence[Any]) -> User:
+        """The user in a row of USER_COLUMNS."""
+        (id, email, password_hash, first_name, last_name, role, is_active, auth_version, created_at, updated_at,
+         last_login_at) = row  # fmt: skip
+        return User(
+            id=UserId(self.read_id(id)),
+            email=email,
+            password_hash=password_hash,
+            first_name=first_name,
+            last_name=last_name,
+            role=Role(role),
+            is_active=bool(is_active),
+            auth_version=auth_version,
+            created_at=self.read_instant(created_at),
+            updated_at=self.read_instant(updated_at),
+            last_login_at=None if last_login_at is None else self.read_instant(last_login_at),
+        )
+
+    def user_values(self, user: User) -> tuple[Any, ...]:
+        """The values of USER_COLUMNS."""
+        return (
+            self.id(user.id),
+            user.email,
+            user.password_hash,
+            user.first_name,
+            user.last_name,
+            user.role.value,
+            user.is_active,
+            user.auth_version,
+            self.instant(user.created_at),
+            self.instant(user.updated_at),
+            None if user.last_login_at is None else self.instant(user.last_login_at),
+        )
+
+    def change_values(self, change: Change) -> tuple[Any, ...]:
+        """The values of CHANGE_COLUMNS."""
+        is_entity = isinstance(change.record, Entity)
+        return (
+            self.instant(change.at),
+            str(change.actor),
+            change.action.value,
+            "entity" if is_entity else "relationship",
+            self.id(change.record.id),
+            dump_json(
+                _entity_json(change.record) if isinstance(change.record, Entity) else _relationship_json(change.record)
+            ),
+        )
+
+
+def dump_json(value: Any) -> str:
+    """Compact JSON of what the core has checked: ids as text, moments as RFC 3339 with Z."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
+
+
+def _entity_json(entity: Entity) -> dict[str, Any]:
+    return {
+        "id": entity.id,
+        "type": entity.type,
+        "name": entity.name,
+        "aliases": entity.aliases,
+        "key": entity.key,
+        "confidence": entity.confidence,
+        "source": entity.source,
+        "source_type": entity.source_type,
+        "metadata": entity.metadata,
+        "created_by": str(entity.created_by),
+        "created_at": entity.created_at,
+        "updated_at": entity.updated_at,
+        "version": entity.version,
+        "deleted_at": entity.deleted_at,
+        "deleted_by": None if entity.deleted_by is None else str(entity.deleted_by),
+    }
+
+
+def _relationship_json(relationship: Relationship) -> dict[str, Any]:
+    return {
+        "id": relationship.id,
+        "source_entity_id": relationship.source_entity_id,
+        "relationship_type": relationship.relationship_type,
+        "target_entity_id": relationship.target_entity_id,
+        "confidence": relationship.confidence,
+        "source": relationship.source,
+        "source_type": relationship.source_type,
+        "metadata": relationship.metadata,
+        "created_by": str(relationship.created_by),
+        "created_at": relationship.created_at,
+        "updated_at": relationship.updated_at,
+        "version": relationship.version,
+        "deleted_at": relationship.deleted_at,
+        "deleted_by": None if relationship.deleted_by is None else str(relationship.deleted_by),
+        "deleted_with": relationship.deleted_with,
+    }
+
+
+def read_json(subject: str, record: str) -> Entity | Relationship:
+    """The record that `Rows.change_values` wrote as JSON; a field that did not exist then has its default."""
+    values = orjson.loads(record)
+    for name in ("created_at", "updated_at", "deleted_at"):
+        values[name] = None if values.get(name) is None else datetime.fromisoformat(values[name])
+    for name in ("created_by", "deleted_by"):
+        values[name] = None if values.get(name) is None else Actor.parse(values[name])
+    for name in ("id", "source_entity_id", "target_entity_id", "deleted_with"):
+        if values.get(name) is not None:
+            values[name] = UUID(values[name])
+    if subject == "entity":
+        values["aliases"] = tuple(values["aliases"])
+        return Entity(**values)
+    return Relationship(**values)

@@ -1,0 +1,162 @@
+"""The tables, as the newest migration leaves them. A test finds any drift between the two."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, MetaData, Table, text
+
+from kgl_adapters.sql.types import (
+    CONFIDENCE,
+    COUNT,
+    FLAG,
+    ID,
+    INSTANT,
+    JSON,
+    SEQUENCE,
+    TEXT,
+    TRANSACTION,
+)
+
+AUTH: Final = "backend_auth"
+ENTITIES: Final = "backend_entities"
+REVISIONS: Final = ("0001", "0002", "0003")
+"""Every migration there is, in order; the last is head."""
+
+NO_SCHEMAS: Final = {AUTH: None, ENTITIES: None}
+"""What SQLite makes of the schemas: nothing."""
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _index(name: str, *columns: str, where: str | None = None, unique: bool = False) -> Index:
+    condition = None if where is None else text(where)
+    return Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
+
+
+users: Final = Table(
+    "users",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("email", TEXT, nullable=False),
+    Column("password_hash", TEXT, nullable=False),
+    Column("first_name", TEXT),
+    Column("last_name", TEXT),
+    Column("role", TEXT, nullable=False),
+    Column("is_active", FLAG, nullable=False),
+    Column("auth_version", COUNT, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+    Column("last_login_at", INSTANT),
+    CheckConstraint("role IN ('user', 'moderator', 'admin')", name="role"),
+    _index("uq_users_email", "email", unique=True),
+    schema=AUTH,
+    sqlite_strict=True,
+)
+
+entities: Final = Table(
+    "entities",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("type", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("aliases", JSON, nullable=False),
+    Column("key", TEXT),
+    Column("confidence", CONFIDENCE),
+    Column("source", TEXT),
+    Column("source_type", TEXT),
+    Column("metadata", JSON, nullable=False),
+    Column("created_by", TEXT, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+    Column("version", COUNT, nullable=False),
+    Column("deleted_at", INSTANT),
+    Column("deleted_by", TEXT),
+    Column("sort_name", TEXT, nullable=False),
+    CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+    _index("uq_entities_key", "key", where="deleted_at IS NULL AND key IS NOT NULL", unique=True),
+    _index("ix_entities_deleted_key", "key", where="deleted_at IS NOT NULL AND key IS NOT NULL"),
+    _index("ix_entities_created_at", "created_at", "id"),
+    _index("ix_entities_updated_at", "updated_at", "id"),
+    _index("ix_entities_sort_name", "sort_name", "id"),
+    _index("ix_entities_type", "type", "created_at", "id"),
+    _index("ix_entities_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+    schema=ENTITIES,
+    sqlite_strict=True,
+)
+
+relationships: Final = Table(
+    "entity_relationships",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("source_entity_id", ID, ForeignKey(entities.c.id), nullable=False),
+    Column("relationship_type", TEXT, nullable=False),
+    Column("target_entity_id", ID, ForeignKey(entities.c.id), nullable=False),
+    Column("confidence", CONFIDENCE),
+    Column("source", TEXT),
+    Column("source_type", TEXT),
+    Column("metadata", JSON, nullable=False),
+    Column("created_by", TEXT, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+    Column("version", COUNT, nullable=False),
+    Column("deleted_at", INSTANT),
+    Column("deleted_by", TEXT),
+    Column("deleted_with", ID),
+    CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+    CheckConstraint("source_entity_id <> target_entity_id", name="self"),
+    _index(
+        "uq_entity_relationships_triple",
+        "source_entity_id",
+        "relationship_type",
+        "target_entity_id",
+        where="deleted_at IS NULL",
+        unique=True,
+    ),
+    _index(
+        "ix_entity_relationships_target",
+        "target_entity_id",
+        "relationship_type",
+        "source_entity_id",
+        where="deleted_at IS NULL",
+    ),
+    _index(
+        "ix_entity_relationships_deleted_source",
+        "source_entity_id",
+        "relationship_type",
+        "target_entity_id",
+        where="deleted_at IS NOT NULL",
+    ),
+    _index("ix_entity_relationships_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+    _index("ix_entity_relationships_deleted_target", "target_entity_id", where="deleted_at IS NOT NULL"),
+    _index("ix_entity_relationships_of_source", "source_entity_id", "created_at", "id"),
+    _index("ix_entity_relationships_of_target", "target_entity_id", "created_at", "id"),
+    _index("ix_entity_relationships_created_at", "created_at", "id"),
+    _index("ix_entity_relationships_updated_at", "updated_at", "id"),
+    _index("ix_entity_relationships_type", "relationship_type", "created_at", "id"),
+    schema=ENTITIES,
+    sqlite_strict=True,
+)
+
+changes: Final = Table(
+    "changes",
+    metadata,
+    Column("sequence", SEQUENCE, Identity(), primary_key=True),
+    Column("transaction", TRANSACTION, server_default=text("pg_current_xact_id()")),
+    Column("at", INSTANT, nullable=False),
+    Column("actor", TEXT, nullable=False),
+    Column("action", TEXT, nullable=False),
+    Column("subject", TEXT, nullable=False),
+    Column("subject_id", ID, nullable=False),
+    Column("record", JSON, nullable=False),
+    schema=ENTITIES,
+    sqlite_strict=True,
+)
+# Readers go by transaction first: see ChangeLog in kgl_adapters/sql/changes.py.
+Index("ix_changes_transaction", changes.c.transaction, changes.c.sequence).ddl_if(dialect="postgresql")

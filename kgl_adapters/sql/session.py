@@ -1,0 +1,72 @@
+"""A connection in use: runs statements, writes many rows at once, and turns driver errors into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Table
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import Executable
+
+from kgl_adapters.sql.errors import translate
+from kgl_adapters.sql.rows import Rows
+
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+class Session:
+    """One connection of a unit of work. Every method raises the core's errors, chained to the driver's."""
+
+    def __init__(self, connection: Connection, rows: Rows, where: str) -> None:
+        self.connection = connection
+        self.is_sqlite = connection.dialect.name == "sqlite"
+        self.rows = rows
+        self.where = where
+
+    def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement, or one for each of many parameters."""
+        try:
+            return self.connection.execute(statement, parameters)
+        except DBAPIError as error:
+            raise translate(error, self.where) from error
+
+    def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows whose values are in the order of ``columns``, as fast as the driver can."""
+        if not rows:
+            return
+        name = table.name if self.is_sqlite else f"{table.schema}.{table.name}"
+        names = ", ".join(f'"{column}"' for column in columns)
+        if not self.is_sqlite and len(rows) > 1:
+            self._copy(f"COPY {name} ({names}) FROM STDIN", rows)
+            return
+        marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
+        statement = f"INSERT INTO {name} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
+        try:
+            self.connection.exec_driver_sql(statement, list(rows) if len(rows) > 1 else rows[0])
+        except DBAPIError as error:
+            raise translate(error, self.where) from error
+
+    def lookup(self, statement: str, values: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows that a statement in SQLite's own SQL finds for each of ``values``.
+
+        SQLite runs in this process: many small statements cost it less than building one large one.
+        """
+        cursor: Any = self.connection.connection.cursor()
+        try:
+            return [row for value in values for row in cursor.execute(statement, value)]
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            raise translate(error, self.where) from error
+        finally:
+            cursor.close()
+
+    def _copy(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        cursor: Any = self.connection.connection.cursor()
+        try:
+            with cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            raise translate(error, self.where) from error
+        finally:
+            cursor.close()

@@ -1,0 +1,114 @@
+"""How statements are put together, once each: filters, order, locks, and lists of values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Table, bindparam, literal_column, tuple_
+
+from kgl_adapters.sql.rows import Rows
+from kgl_core.entities import EntityFilter
+from kgl_core.pages import Position
+from kgl_core.relationships import RelationshipFilter
+
+VALUES_MAX: Final = 500
+"""How many values one statement lists; SQLite's limit on variables is far above."""
+
+T = TypeVar("T")
+
+
+def chunks(values: Iterable[T], size: int = VALUES_MAX) -> Iterator[list[T]]:
+    """The values in lists of up to ``size``."""
+    iterator = iter(values)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def changed_later(table: Table, *, is_sqlite: bool) -> ColumnElement[Any]:
+    """True in a locked row that a transaction wrote which began to write after this one did.
+
+    Readers see changes in the order of transaction ids (see changes.py); building on such a row would put this
+    transaction's change before the one it builds on. ``age`` counts from this transaction's own id where it has
+    one, so that a later writer has a negative age. The lower bound keeps rows of two thousand million transactions
+    ago, whose age overflows, out of it.
+    """
+    if is_sqlite:
+        return literal_column("0")
+    return literal_column(f"age({table.schema}.{table.name}.xmin) BETWEEN -1000000 AND -1")
+
+
+def restricted(
+    statement: Select[Any], table: Table, filter: EntityFilter | RelationshipFilter, rows: Rows
+) -> tuple[Select[Any], dict[str, Any]]:
+    """The statement with the conditions that entities and relationships share, and their parameters."""
+    columns = table.c
+    conditions: dict[str, ColumnElement[bool]] = {
+        "min_confidence": columns.confidence >= bindparam("min_confidence"),
+        "max_confidence": columns.confidence <= bindparam("max_confidence"),
+        "source": columns.source == bindparam("source"),
+        "source_type": columns.source_type == bindparam("source_type"),
+        "created_after": columns.created_at > bindparam("created_after", type_=columns.created_at.type),
+        "created_before": columns.created_at < bindparam("created_before", type_=columns.created_at.type),
+        "updated_after": columns.updated_at > bindparam("updated_after", type_=columns.updated_at.type),
+        "updated_before": columns.updated_at < bindparam("updated_before", type_=columns.updated_at.type),
+    }
+    parameters: dict[str, Any] = {}
+    for name, condition in conditions.items():
+        value = getattr(filter, name)
+        if value is not None:
+            statement = statement.where(condition)
+            parameters[name] = rows.instant(value) if isinstance(value, datetime) else value
+    if filter.is_active is not None:
+        statement = statement.where(
+            columns.deleted_at.is_(None) if filter.is_active else columns.deleted_at.is_not(None)
+        )
+    return statement, parameters
+
+
+def one_of(
+    statement: Select[Any], column: ColumnElement[Any], name: str, values: Sequence[str]
+) -> tuple[Select[Any], dict[str, Any]]:
+    """The statement restricted to rows whose column holds one of ``values``, or not at all when there are none."""
+    if not values:
+        return statement, {}
+    if len(values) == 1:  # an index can give the order only where there is one value
+        return statement.where(column == bindparam(name)), {name: values[0]}
+    return statement.where(column.in_(bindparam(name, expanding=True))), {name: list(values)}
+
+
+def paged(
+    statement: Select[Any],
+    table: Table,
+    column: ColumnElement[Any],
+    sort: str,
+    after: Position | None,
+    limit: int,
+    rows: Rows,
+) -> tuple[Select[Any], dict[str, Any]]:
+    """The statement ordered by ``column`` and id, descending where ``sort`` begins with -, past ``after``."""
+    is_descending = sort.startswith("-")
+    order = (column.desc(), table.c.id.desc()) if is_descending else (column, table.c.id)
+    statement = statement.order_by(*order).limit(bindparam("limit"))
+    parameters: dict[str, Any] = {"limit": limit}
+    if after is not None:
+        value, id = after
+        parameters |= {"after": rows.instant(value) if isinstance(value, datetime) else value, "after_id": rows.id(id)}
+        place = tuple_(bindparam("after", type_=column.type), bindparam("after_id", type_=table.c.id.type))
+        here = tuple_(column, table.c.id)
+        statement = statement.where(here < place if is_descending else here > place)
+    return statement, parameters
+
+
+def scanned(
+    statement: Select[Any], table: Table, after: UUID | None, limit: int, rows: Rows
+) -> tuple[Select[Any], dict[str, Any]]:
+    """The statement ordered by id, past ``after``."""
+    statement = statement.order_by(table.c.id).limit(bindparam("limit"))
+    if after is None:
+        return statement, {"limit": limit}
+    place = bindparam("after_id", type_=table.c.id.type)
+    return statement.where(table.c.id > place), {"limit": limit, "after_id": rows.id(after)}

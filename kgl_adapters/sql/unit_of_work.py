@@ -1,0 +1,110 @@
+"""Units of work on connections of a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, Transaction
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from kgl_adapters.sql.changes import SqlChangeLog
+from kgl_adapters.sql.engine import reading, shown, snapshots
+from kgl_adapters.sql.entities import SqlEntities
+from kgl_adapters.sql.errors import translate
+from kgl_adapters.sql.relationships import SqlRelationships
+from kgl_adapters.sql.rows import Rows
+from kgl_adapters.sql.session import Session
+from kgl_adapters.sql.users import SqlUsers
+from kgl_core.errors import StoreClosed
+
+
+class SqlUnitOfWork:
+    """The repositories over one connection, within a transaction, a savepoint, or neither when only read."""
+
+    def __init__(self, session: Session, transaction: Transaction | None = None) -> None:
+        self._session, self._transaction = session, transaction
+
+    @property
+    def entities(self) -> SqlEntities:
+        return SqlEntities(self._session)
+
+    @property
+    def relationships(self) -> SqlRelationships:
+        return SqlRelationships(self._session)
+
+    @property
+    def changes(self) -> SqlChangeLog:
+        return SqlChangeLog(self._session)
+
+    @property
+    def users(self) -> SqlUsers:
+        return SqlUsers(self._session)
+
+    def commit(self) -> None:
+        if self._transaction is not None:
+            try:
+                self._transaction.commit()
+            except DBAPIError as error:
+                raise translate(error, self._session.where) from error
+
+    @contextmanager
+    def begin(self) -> Iterator[SqlUnitOfWork]:
+        with self._session.connection.begin_nested() as savepoint:
+            yield SqlUnitOfWork(self._session, savepoint)
+            if savepoint.is_active:
+                savepoint.rollback()
+
+
+class SqlStore:
+    """A `kgl_core.unit_of_work.Store` over an engine. ``where`` names its database in errors, without the password."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._reading = reading(engine)
+        self._snapshots = snapshots(engine)
+        self._rows = Rows(is_sqlite=engine.dialect.name == "sqlite")
+        self._where = shown(engine.url)
+        self._is_closed = False
+
+    @contextmanager
+    def begin(self) -> Iterator[SqlUnitOfWork]:
+        with self._connected(self.engine) as connection:
+            yield self._unit_of_work(connection, self._begin(connection))
+
+    @contextmanager
+    def read(self) -> Iterator[SqlUnitOfWork]:
+        with self._connected(self._reading) as connection:
+            yield self._unit_of_work(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[SqlUnitOfWork]:
+        with self._connected(self._snapshots) as connection:
+            self._begin(connection)
+            yield self._unit_of_work(connection)
+
+    def close(self) -> None:
+        self._is_closed = True
+        self.engine.dispose()
+
+    @contextmanager
+    def _connected(self, engine: Engine) -> Iterator[Connection]:
+        if self._is_closed:
+            raise StoreClosed
+        try:
+            connection = engine.connect()
+        except (DBAPIError, PoolTimeout) as error:
+            raise translate(error, self._where) from error
+        # Returned to the pool, a connection rolls back what was not committed.
+        with connection:
+            yield connection
+
+    def _begin(self, connection: Connection) -> Transaction:
+        try:
+            return connection.begin()
+        except DBAPIError as error:
+            raise translate(error, self._where) from error
+
+    def _unit_of_work(self, connection: Connection, transaction: Transaction | None = None) -> SqlUnitOfWork:
+        return SqlUnitOfWork(Session(connection, self._rows, self._where), transaction)

@@ -1,0 +1,240 @@
+"""Every error that kgl raises on purpose, and what its caller should do.
+
+    KglError
+    ├── InvalidInput             a record or parameter breaks rules: ``faults`` names every one
+    ├── InvalidCursor            a cursor that this listing did not hand out
+    ├── PermissionDenied         the actor may not do this
+    ├── NotFound                 no such record
+    │   └── Deleted              it was deleted, and can be restored
+    ├── Conflict                 the request is fine, the present state is in its way
+    │   ├── AlreadyExists        a key, an email or a relationship that must be unique is taken
+    │   ├── EndsDeleted          a relationship's end is deleted
+    │   ├── StaleVersion         the record has changed since the caller read it
+    │   └── TransactionConflict  a concurrent transaction came first; run this one again
+    └── StoreError               the store, not the request, is the trouble
+        ├── InvalidUrl           the database URL cannot be used
+        ├── StoreUnavailable     the store cannot be reached or opened
+        ├── StoreBusy            no connection or lock within the time allowed
+        ├── StoreReadOnly        the store refuses writes
+        ├── StoreFull            no space left
+        ├── StoreClosed          used after close()
+        ├── StoreFault           the driver reported something we do not know
+        ├── MigrationNeeded      the schema is older than this kgl
+        └── SchemaTooNew         the schema is newer than this kgl
+
+Errors carry fields and make their own message. ``code`` is stable and part of the API; messages are for people
+and end with what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+from uuid import UUID
+
+import attrs
+
+
+@attrs.frozen
+class Fault:
+    """One broken rule: where (a JSON Pointer, RFC 6901), which (a stable code), and what to do."""
+
+    pointer: str
+    code: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer or 'record'}: {self.detail}"
+
+
+class KglError(Exception):
+    """The root of the tree: catch this to catch everything that kgl raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidInput(KglError):
+    """The input breaks rules; ``faults`` holds every broken one, in the order of the fields."""
+
+    code = "invalid_input"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, self.faults)))
+
+
+class InvalidCursor(KglError):
+    """The cursor is damaged, or was handed out for another filter or sort."""
+
+    code = "invalid_cursor"
+
+    def __init__(self) -> None:
+        super().__init__("this cursor does not belong to this listing; start again without a cursor")
+
+
+class PermissionDenied(KglError):
+    """``actor`` may not do ``action``."""
+
+    code = "permission_denied"
+
+    def __init__(self, actor: object, action: str, reason: str) -> None:
+        self.actor, self.action = actor, action
+        super().__init__(f"{actor} may not {action}: {reason}")
+
+
+class NotFound(KglError):
+    """There is no such record."""
+
+    code = "not_found"
+
+    def __init__(self, kind: str, name: object, hint: str = "check the spelling, or list what there is") -> None:
+        self.kind, self.name = kind, name
+        super().__init__(f"there is no {kind} {name}; {hint}")
+
+
+class Deleted(NotFound):
+    """The record was deleted; it is kept and can be restored."""
+
+    code = "deleted"
+
+    def __init__(self, kind: str, name: object) -> None:
+        super().__init__(kind, name, "it was deleted: restore it first, or ask with include_deleted to see it")
+
+
+class Conflict(KglError):
+    """The present state of the graph is in the way."""
+
+    code = "conflict"
+
+
+class AlreadyExists(Conflict):
+    """A value that must be unique is taken. ``field`` says which."""
+
+    code = "already_exists"
+    _HINTS: ClassVar[dict[str, str]] = {
+        "key": "update the entity that holds this key, or choose another",
+        "triple": "update the active relationship with this source, type and target instead",
+        "email": "choose another email, or use the account that has it",
+        "id": "leave the id out to get a new one",
+    }
+
+    def __init__(self, kind: str, field: str) -> None:
+        self.kind, self.field = kind, field
+        super().__init__(f"this {field} is taken by another {kind}; {self._HINTS[field]}")
+
+
+class EndsDeleted(Conflict):
+    """A relationship can only be active between active entities; ``ids`` are the ends that are deleted."""
+
+    code = "ends_deleted"
+
+    def __init__(self, ids: Sequence[UUID]) -> None:
+        self.ids = tuple(ids)
+        super().__init__(f"deleted at an end: entity {', '.join(map(str, self.ids))}; restore it first")
+
+
+class StaleVersion(Conflict):
+    """The caller expected ``expected``, the record is at ``current``."""
+
+    code = "stale_version"
+
+    def __init__(self, kind: str, id: UUID, expected: int, current: int) -> None:
+        self.kind, self.id, self.expected, self.current = kind, id, expected, current
+        super().__init__(f"{kind} {id} is at version {current}, not {expected}; read it again and repeat the change")
+
+
+class TransactionConflict(Conflict):
+    """A concurrent transaction changed the same records first; nothing of this one was kept."""
+
+    code = "transaction_conflict"
+
+    def __init__(self) -> None:
+        super().__init__("a concurrent transaction came first and this one was undone; run it again")
+
+
+class StoreError(KglError):
+    """The store is the trouble; the request may be fine."""
+
+    code = "store_error"
+
+
+class InvalidUrl(StoreError):
+    """The database URL is malformed or names a store that kgl does not know."""
+
+    code = "invalid_url"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; use memory://, sqlite:///file.db, sqlite:// or postgresql://user@host/database")
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be opened or reached."""
+
+    code = "store_unavailable"
+
+
+class StoreBusy(StoreError):
+    """No connection or lock became free in time."""
+
+    code = "store_busy"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} was not free in time; finish other transactions, then try again")
+
+
+class StoreReadOnly(StoreError):
+    """The store refuses writes."""
+
+    code = "store_read_only"
+
+    def __init__(self) -> None:
+        super().__init__("the database is read-only; make its file and folder writable, or use another URL")
+
+
+class StoreFull(StoreError):
+    """There is no space left; what was committed before is safe."""
+
+    code = "store_full"
+
+    def __init__(self) -> None:
+        super().__init__("no space left for the database; free some, then repeat what failed")
+
+
+class StoreClosed(StoreError):
+    """The knowledge graph was used after ``close()``."""
+
+    code = "store_closed"
+
+    def __init__(self) -> None:
+        super().__init__("this knowledge graph is closed; connect() again")
+
+
+class StoreFault(StoreError):
+    """The driver reported an error that kgl does not know; it is the ``__cause__``."""
+
+    code = "store_fault"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the database reported: {reason}; nothing of this transaction was kept")
+
+
+class MigrationNeeded(StoreError):
+    """The schema is missing or older than this kgl. ``command`` brings it to head."""
+
+    code = "migration_needed"
+
+    def __init__(self, url: str, found: str | None) -> None:
+        self.found = found
+        self.command = f"DATABASE_URL='{url}' kgl migrate"
+        state = f"is at revision {found}" if found else "holds no kgl schema"
+        super().__init__(f"the database {state}; bring it up to date with: {self.command}")
+
+
+class SchemaTooNew(StoreError):
+    """The schema is at a revision that this kgl does not know."""
+
+    code = "schema_too_new"
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__(f"the database is at revision {found}, which a newer kgl made; upgrade kgl")

@@ -1,0 +1,46 @@
+"""Identifiers and time: typed ids, and the ports that make them.
+
+Ids are UUIDs, version 7 (RFC 9562, section 5.7) when kgl makes them, so that they sort by creation. Callers may bring
+any UUID. The core has no clock of its own: it is handed one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import NewType
+from uuid import UUID
+
+from kgl_core.errors import Fault, InvalidInput
+
+EntityId = NewType("EntityId", UUID)
+RelationshipId = NewType("RelationshipId", UUID)
+UserId = NewType("UserId", UUID)
+
+Clock = Callable[[], datetime]
+"""Port: the present moment, timezone-aware, in UTC, to the microsecond."""
+
+IdSource = Callable[[], UUID]
+"""Port: a new UUIDv7 at every call, greater than all that this process made before."""
+
+_CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def parse_id(value: object) -> UUID | None:
+    """A UUID as it is, or from its canonical text of 36 characters; None for anything else."""
+    if type(value) is UUID:
+        return value
+    if type(value) is str and _CANONICAL.fullmatch(value):
+        return UUID(value)
+    return None
+
+
+def require_id(value: object, pointer: str = "/id") -> UUID:
+    """As `parse_id`, but raises InvalidInput for what is no id."""
+    found = parse_id(value)
+    if found is None:
+        raise InvalidInput(
+            [Fault(pointer, "invalid_id", "an id is a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057")]
+        )
+    return found

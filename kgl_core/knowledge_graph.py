@@ -1,0 +1,98 @@
+"""The library's face: every use case, bound to a store and to who acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from kgl_core.changes import Change
+from kgl_core.credentials import Passwords
+from kgl_core.entities import Json
+from kgl_core.pages import LIMIT_DEFAULT, Page
+from kgl_core.permissions import Actor
+from kgl_core.unit_of_work import JoinedStore
+from kgl_core.usecases.changes import Changes
+from kgl_core.usecases.context import Context
+from kgl_core.usecases.dump import dump
+from kgl_core.usecases.entities import Entities
+from kgl_core.usecases.load import Load, LoadSummary, Refusal
+from kgl_core.usecases.relationships import Relationships
+from kgl_core.usecases.stats import Stats, read_stats
+from kgl_core.usecases.users import Users
+from kgl_core.users import User
+
+
+class Transaction:
+    """Calls that are kept together, or not at all: what ``with kg.transaction() as tx`` gives.
+
+    It belongs to one thread. A call that raises takes itself back and leaves the others as they are.
+    """
+
+    def __init__(self, context: Context, passwords: Passwords) -> None:
+        self.entities = Entities(context)
+        self.relationships = Relationships(context)
+        self.users = Users(context, passwords)
+
+
+class KnowledgeGraph:
+    """One knowledge graph, shared by threads. Made by ``kgl_adapters.connect``; acts as the system by itself."""
+
+    def __init__(self, context: Context, passwords: Passwords) -> None:
+        self._context, self._passwords = context, passwords
+        self.entities = Entities(context)
+        self.relationships = Relationships(context)
+        self.users = Users(context, passwords)
+
+    def acting_as(self, user: User | Actor) -> KnowledgeGraph:
+        """The same graph on behalf of a user, who may do what their role allows; a disabled user may do nothing."""
+        actor = user.actor if isinstance(user, User) else user
+        return KnowledgeGraph(attrs.evolve(self._context, actor=actor), self._passwords)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Several calls as one: committed when the block ends, undone when it raises.
+
+        Raises TransactionConflict when a concurrent transaction came first; then run the block again. While it is open,
+        use ``tx`` for what belongs to it: other calls on the graph do not see it, and writers may wait for it.
+        """
+        with self._context.store.begin() as uow:
+            yield Transaction(attrs.evolve(self._context, store=JoinedStore(uow)), self._passwords)
+            uow.commit()
+
+    def changes(self, *, after: str | None = None, limit: int = LIMIT_DEFAULT) -> Page[Change]:
+        """Up to ``limit`` (1..200) changes past the cursor ``after``, in order; ``next_cursor`` is where to read on."""
+        return Changes(self._context).read(after=after, limit=limit)
+
+    def load(
+        self,
+        records: Iterable[object],
+        *,
+        atomic: bool = False,
+        on_refusal: Callable[[Refusal], None] | None = None,
+    ) -> LoadSummary:
+        """Create or update many records: mappings, or lines of NDJSON, such as an open file gives. See `Load.run`."""
+        return Load(self._context, on_refusal).run(records, atomic=atomic)
+
+    def dump(self) -> Iterator[dict[str, Json]]:
+        """Every entity, then every relationship, of one moment, as records that `load` takes."""
+        return dump(self._context)
+
+    def stats(self) -> Stats:
+        """How much there is of what."""
+        return read_stats(self._context)
+
+    def close(self) -> None:
+        """Return every connection; every later call raises StoreClosed."""
+        self._context.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

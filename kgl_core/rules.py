@@ -1,0 +1,364 @@
+"""Constraints as data: what a field may hold, standing once, on the attrs class that has the field.
+
+A field declares its rule with `ruled`; a class applies them all with `check` in ``__attrs_post_init__``. attrs' own
+validators stop at the first fault and leak values in their messages; these collect every fault of a record, and can
+be read by whoever describes the API. Each rule takes a value and gives it back normalized, or adds faults.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final, Protocol, TypeVar
+
+import attrs
+
+from kgl_core.errors import Fault, InvalidInput
+from kgl_core.ids import parse_id
+from kgl_core.text import fold, nfc
+
+TYPE_PATTERN: Final = r"[A-Za-z][A-Za-z0-9_.:-]{0,63}"
+METADATA_BYTES_MAX: Final = 10 * 1024
+METADATA_DEPTH_MAX: Final = 5
+METADATA_KEYS_MAX: Final = 50
+
+MISSING: Final[Any] = object()
+"""Stands for a required field that was not given, until its rule says so."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_NUL_OR_SURROGATE: Final = re.compile(r"[\x00\ud800-\udfff]")
+_RULE: Final = "kgl_rule"
+
+Faults = list[Fault]
+T = TypeVar("T")
+
+
+class Rule(Protocol):
+    """A constraint on one value: returns it normalized, or appends to ``faults`` what is wrong, under ``pointer``."""
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any: ...
+
+
+def ruled(rule: Rule, default: Any = MISSING) -> Any:
+    """An attrs field that ``rule`` guards; required unless it has a default."""
+    return attrs.field(default=default, metadata={_RULE: rule})
+
+
+@cache
+def _rules(cls: Hashable) -> Mapping[str, Rule]:
+    return {f.name: f.metadata[_RULE] for f in attrs.fields(cls) if _RULE in f.metadata}  # type: ignore[arg-type]
+
+
+def rules_of(cls: type) -> Mapping[str, Rule]:
+    """The rules of an attrs class by field name, in the order of its fields."""
+    return _rules(cls)
+
+
+def check(record: Any) -> None:
+    """Apply every rule of ``record``'s class, keeping what they normalized. Raises InvalidInput with all the faults."""
+    faults: Faults = []
+    for name, rule in rules_of(type(record)).items():
+        value = getattr(record, name)
+        if value is MISSING:
+            faults.append(Fault(f"/{name}", "required", f"give a {name}"))
+            continue
+        normal = rule(value, f"/{name}", faults)
+        if normal is not value:
+            object.__setattr__(record, name, normal)
+    if faults:
+        raise InvalidInput(faults)
+
+
+def build(cls: type[T], values: Mapping[str, Any]) -> T:
+    """An instance of the attrs class ``cls`` from untrusted ``values``.
+
+    Raises InvalidInput with every fault: unknown names (with the near miss), missing ones, and what the rules find.
+    """
+    known = rules_of(cls)
+    unknown = [unknown_name(name, known) for name in values if name not in known]
+    try:
+        record = cls(**({name: value for name, value in values.items() if name in known} if unknown else values))
+    except InvalidInput as error:
+        raise InvalidInput([*unknown, *error.faults]) from None
+    if unknown:
+        raise InvalidInput(unknown)
+    return record
+
+
+def unknown_name(name: object, known: Iterable[str], what: str = "field") -> Fault:
+    """The fault of a name that is not among ``known``; its detail suggests the nearest that is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(name), names, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+    return Fault(f"/{escape(str(name))}", f"unknown_{what}", f"there is no such {what}; {advice}")
+
+
+def same_values(one: object, other: object, names: Iterable[str]) -> bool:
+    """Whether two records hold the same under these names; unlike ==, it tells 1 from True and 1.0 within JSON."""
+    for name in names:
+        a, b = getattr(one, name), getattr(other, name)
+        if a != b or (a and type(a) is dict and json.dumps(a, sort_keys=True) != json.dumps(b, sort_keys=True)):
+            return False
+    return True
+
+
+def escape(name: str) -> str:
+    """A name as a token of a JSON Pointer (RFC 6901, section 3), fit to be shown whatever the caller sent."""
+    shown = name[:64].encode("utf-8", "backslashreplace").decode()
+    return shown.replace("~", "~0").replace("/", "~1")
+
+
+def _one_of(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+@attrs.frozen
+class Optional:
+    """None, or what the inner rule takes."""
+
+    rule: Rule
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        return None if value is None else self.rule(value, pointer, faults)
+
+
+@attrs.frozen
+class Text:
+    """One line of text of 1 to ``max_length`` characters: no control characters, no lone surrogates, not blank.
+
+    ``pattern`` must match all of it; ``normalize`` (NFC unless said otherwise) makes the kept form.
+    """
+
+    max_length: int
+    pattern: str | None = None
+    advice: str = ""
+    normalize: Callable[[str], str] = nfc
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if type(value) is not str:
+            faults.append(Fault(pointer, "not_text", "give text in quotes"))
+            return value
+        if _SURROGATE.search(value):
+            faults.append(Fault(pointer, "lone_surrogate", "text must be valid Unicode; remove lone surrogates"))
+            return value
+        if _CONTROL.search(value):
+            faults.append(Fault(pointer, "control_character", "remove line breaks, tabs and other control characters"))
+            return value
+        normal = self.normalize(value)
+        if not normal or normal.isspace():
+            faults.append(Fault(pointer, "blank", "give at least one visible character"))
+        elif len(normal) > self.max_length:
+            faults.append(Fault(pointer, "too_long", f"at most {self.max_length} characters, not {len(normal)}"))
+        elif self.pattern is not None and not _compiled(self.pattern).fullmatch(normal):
+            faults.append(Fault(pointer, "pattern", self.advice))
+        return normal
+
+
+TYPE_NAME: Final = Text(
+    max_length=64,
+    pattern=TYPE_PATTERN,
+    advice="a type starts with a letter and has up to 64 letters, digits and _ . : - such as works_at",
+)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+@attrs.frozen
+class Number:
+    """A finite number from ``ge`` to ``le``, kept as a float."""
+
+    ge: float
+    le: float
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if type(value) is not float and type(value) is not int:
+            faults.append(
+                Fault(pointer, "not_a_number", f"give a number from {self.ge:g} to {self.le:g}, without quotes")
+            )
+            return value
+        if not self.ge <= value <= self.le:
+            faults.append(Fault(pointer, "out_of_range", f"give a number from {self.ge:g} to {self.le:g}"))
+            return value
+        return float(value) + 0.0  # the addition makes -0.0 plain 0.0
+
+
+@attrs.frozen
+class Integer:
+    """A whole number from ``ge`` to ``le``."""
+
+    ge: int
+    le: int
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if type(value) is not int or not self.ge <= value <= self.le:
+            faults.append(Fault(pointer, "out_of_range", f"give a whole number from {self.ge} to {self.le}"))
+        return value
+
+
+@attrs.frozen
+class Flag:
+    """True or false, and nothing that merely looks like it."""
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if type(value) is not bool:
+            faults.append(Fault(pointer, "not_a_flag", "give true or false, without quotes"))
+        return value
+
+
+@attrs.frozen
+class Choice:
+    """One of ``values``, exactly."""
+
+    values: tuple[str, ...]
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if value not in self.values or not isinstance(value, str):
+            faults.append(Fault(pointer, "not_a_choice", f"give one of {_one_of(self.values)}"))
+        return value
+
+
+@attrs.frozen
+class Id:
+    """A UUID, or its canonical text."""
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        found = parse_id(value)
+        if found is None:
+            faults.append(Fault(pointer, "invalid_id", "an id is a UUID of 36 characters with hyphens"))
+        return found
+
+
+@attrs.frozen
+class Instant:
+    """A moment: a timezone-aware datetime, kept in UTC."""
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if type(value) is not datetime or value.tzinfo is None:
+            faults.append(
+                Fault(pointer, "not_an_instant", "give a date and time with a time zone, such as 2026-01-31T12:00:00Z")
+            )
+            return value
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            faults.append(Fault(pointer, "out_of_range", "give a moment between the years 1 and 9999 in UTC"))
+            return value
+
+
+@attrs.frozen
+class Each:
+    """A list whose items all keep ``rule``, at most ``max_items``; kept as a tuple.
+
+    Where ``single`` is set, one item may stand for a list of one.
+    """
+
+    rule: Rule
+    max_items: int
+    single: bool = False
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if type(value) is not tuple and type(value) is not list:
+            if self.single:
+                value = (value,)
+            else:
+                faults.append(Fault(pointer, "not_a_list", "give a list"))
+                return value
+        if not value:
+            return ()
+        if len(value) > self.max_items:
+            faults.append(Fault(pointer, "too_many", f"at most {self.max_items}, not {len(value)}"))
+            return value
+        return tuple(self.rule(item, f"{pointer}/{index}", faults) for index, item in enumerate(value))
+
+
+@attrs.frozen
+class Names:
+    """A set of names under folding: of those that fold alike, the first spelling stays."""
+
+    each: Each
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        before = len(faults)
+        names = self.each(value, pointer, faults)
+        if len(faults) > before or len(names) < 2:
+            return names
+        first: dict[str, str] = {}
+        for name in names:
+            first.setdefault(fold(name), name)
+        return tuple(first.values())
+
+
+@attrs.frozen
+class JsonObject:
+    """A JSON object of at most ``bytes_max`` of compact UTF-8, ``depth_max`` levels and ``keys_max`` names in all.
+
+    Its text is kept exactly, but must not hold NUL or lone surrogates; its numbers are finite and fit 64 bits.
+    """
+
+    bytes_max: int = METADATA_BYTES_MAX
+    depth_max: int = METADATA_DEPTH_MAX
+    keys_max: int = METADATA_KEYS_MAX
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if type(value) is not dict:
+            faults.append(Fault(pointer, "not_an_object", "give a JSON object"))
+            return value
+        if not value:
+            return {}
+        before = len(faults)
+        keys = [0]
+        kept = self._copy(value, pointer, faults, 1, keys)
+        if len(faults) > before:
+            return value
+        if keys[0] > self.keys_max:
+            faults.append(Fault(pointer, "too_many", f"at most {self.keys_max} names in all, not {keys[0]}"))
+        size = len(json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode())
+        if size > self.bytes_max:
+            faults.append(Fault(pointer, "too_large", f"at most {self.bytes_max} bytes of JSON, not {size}"))
+        return kept
+
+    def _copy(self, value: Any, pointer: str, faults: Faults, depth: int, keys: list[int]) -> Any:
+        kind = type(value)
+        if kind is str:
+            self._check_text(value, pointer, faults)
+        elif kind is int:
+            if not -(2**63) <= value < 2**63:
+                faults.append(
+                    Fault(pointer, "out_of_range", "whole numbers must fit 64 bits; give larger ones as text")
+                )
+        elif kind is float:
+            if not math.isfinite(value):
+                faults.append(Fault(pointer, "not_finite", "numbers must be finite; leave it out or give null"))
+        elif kind is dict or kind is list:
+            if depth > self.depth_max:
+                faults.append(Fault(pointer, "too_deep", f"at most {self.depth_max} levels of objects and lists"))
+                return value
+            if kind is list:
+                return [self._copy(item, f"{pointer}/{i}", faults, depth + 1, keys) for i, item in enumerate(value)]
+            keys[0] += len(value)
+            copied = {}
+            for name, item in value.items():
+                if type(name) is not str:
+                    faults.append(Fault(pointer, "not_text", "names in an object must be text"))
+                    continue
+                at = f"{pointer}/{escape(name)}"
+                self._check_text(name, at, faults)
+                copied[name] = self._copy(item, at, faults, depth + 1, keys)
+            return copied
+        elif value is not None and kind is not bool:
+            faults.append(Fault(pointer, "not_json", "only text, numbers, true, false, null, lists and objects"))
+        return value
+
+    @staticmethod
+    def _check_text(text: str, pointer: str, faults: Faults) -> None:
+        if not (text.isascii() and "\x00" not in text) and _NUL_OR_SURROGATE.search(text):
+            faults.append(Fault(pointer, "invalid_text", "remove NUL characters and lone surrogates"))

@@ -1,0 +1,68 @@
+"""Units of work: how use cases reach the repositories, and what is kept.
+
+Nothing is kept unless committed. A unit of work belongs to one thread; a store serves many.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+from kgl_core.changes import ChangeLog
+from kgl_core.entities import EntityRepository
+from kgl_core.relationships import RelationshipRepository
+from kgl_core.users import UserRepository
+
+
+class UnitOfWork(Protocol):
+    """The repositories over one view of the store, and the decision to keep what was done through them."""
+
+    @property
+    def entities(self) -> EntityRepository: ...
+    @property
+    def relationships(self) -> RelationshipRepository: ...
+    @property
+    def changes(self) -> ChangeLog: ...
+    @property
+    def users(self) -> UserRepository: ...
+
+    def commit(self) -> None:
+        """Keep all that was done; at most once, as the last call. Raises a StoreError when that fails."""
+
+    def begin(self) -> AbstractContextManager[UnitOfWork]:
+        """A unit of work within this one: left without a commit, it takes back what was done in it, and only that."""
+
+
+class Store(Protocol):
+    """Opens units of work; shared by threads. Every method raises StoreClosed after `close`."""
+
+    def begin(self) -> AbstractContextManager[UnitOfWork]:
+        """A unit of work that reads and writes. Left without a commit, it leaves no trace."""
+
+    def read(self) -> AbstractContextManager[UnitOfWork]:
+        """A unit of work for one reading call: what is committed at that call."""
+
+    def snapshot(self) -> AbstractContextManager[UnitOfWork]:
+        """A unit of work for several reading calls: all see what was committed at the first, and hold up no writer."""
+
+    def close(self) -> None:
+        """Return every connection. Closing twice is closing once."""
+
+
+class JoinedStore:
+    """A store within an open unit of work, so that several use cases are kept, or not, together."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+
+    def begin(self) -> AbstractContextManager[UnitOfWork]:
+        return self._uow.begin()
+
+    def read(self) -> AbstractContextManager[UnitOfWork]:
+        return nullcontext(self._uow)
+
+    def snapshot(self) -> AbstractContextManager[UnitOfWork]:
+        return nullcontext(self._uow)
+
+    def close(self) -> None:
+        """Nothing: the outer store owns the connection."""

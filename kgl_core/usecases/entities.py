@@ -1,0 +1,270 @@
+"""Entities: create, read, list, change, delete and restore them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final, Unpack
+from uuid import UUID
+
+import attrs
+
+from kgl_core.changes import Change, ChangeAction
+from kgl_core.entities import (
+    SORT,
+    Entity,
+    EntityDraft,
+    EntityFields,
+    EntityFilter,
+    EntityFilterFields,
+    EntitySelection,
+    EntitySort,
+)
+from kgl_core.errors import Deleted, Fault, InvalidInput, NotFound, StaleVersion
+from kgl_core.ids import EntityId, RelationshipId, require_id
+from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
+from kgl_core.permissions import Action, require
+from kgl_core.relationships import Relationship
+from kgl_core.rules import build, rules_of, same_values
+from kgl_core.unit_of_work import UnitOfWork
+from kgl_core.usecases.context import Context
+from kgl_core.usecases.listing import read_page
+
+_FIELDS: Final = tuple(rules_of(EntityDraft))
+_BATCH: Final = 1_000
+
+
+@attrs.frozen
+class Restoration:
+    """A restored entity, the relationships that came back with it, and those whose other end is still deleted."""
+
+    entity: Entity
+    relationships: tuple[RelationshipId, ...]
+    left_deleted: tuple[RelationshipId, ...]
+
+
+class Entities:
+    """The use cases of entities, on behalf of one actor.
+
+    Every method raises PermissionDenied when the actor may not, InvalidInput for malformed arguments, and StoreError
+    when the store is in trouble. An id is a UUID or its canonical text.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def create(self, **fields: Unpack[EntityFields]) -> Entity:
+        """A new entity of these fields; raises InvalidInput with every fault, AlreadyExists when the key is taken."""
+        require(self._context.actor, Action.CREATE)
+        draft = build(EntityDraft, fields)
+        now = self._context.now()
+        entity = Entity(
+            id=EntityId(self._context.new_id()),
+            created_by=self._context.actor,
+            created_at=now,
+            updated_at=now,
+            **{name: getattr(draft, name) for name in _FIELDS},
+        )
+        with self._context.store.begin() as uow:
+            uow.entities.add([entity])
+            uow.changes.append([Change(now, self._context.actor, ChangeAction.CREATED, entity)])
+            uow.commit()
+        return entity
+
+    def get(self, id: UUID | str, *, include_deleted: bool = False) -> Entity:
+        """The entity with this id. Raises NotFound, and Deleted unless the deleted are asked for."""
+        require(self._context.actor, Action.READ)
+        wanted = require_id(id)
+        with self._context.store.read() as uow:
+            entity = uow.entities.get(wanted)
+        return _present(entity, wanted, include_deleted)
+
+    def get_by_key(self, key: str) -> Entity:
+        """The active entity with this key. Raises NotFound."""
+        require(self._context.actor, Action.READ)
+        selection = build(EntitySelection, {"keys": [key]})
+        with self._context.store.read() as uow:
+            entity = uow.entities.get_by_key(selection.keys[0])
+        if entity is None:
+            raise NotFound("active entity with the key", key)
+        return entity
+
+    def get_many(self, *, ids: Collection[UUID | str] = (), keys: Collection[str] = ()) -> Sequence[Entity]:
+        """The active entities with any of these ids or keys (up to 200 of each), ordered by id.
+
+        Those that do not exist or are deleted are absent.
+        """
+        require(self._context.actor, Action.READ)
+        selection = build(EntitySelection, {"ids": tuple(ids), "keys": tuple(keys)})
+        with self._context.store.snapshot() as uow:
+            found = uow.entities.find(selection.ids, selection.keys)
+        return sorted((entity for entity in found if entity.is_active), key=lambda entity: entity.id)
+
+    def list(
+        self,
+        *,
+        sort: EntitySort = "created_at",
+        limit: int = LIMIT_DEFAULT,
+        cursor: str | None = None,
+        **filter: Unpack[EntityFilterFields],
+    ) -> Page[Entity]:
+        """A page of the entities that the filter admits; `EntityFilter` says what can be filtered by.
+
+        ``limit`` is 1..200. Raises InvalidCursor when ``cursor`` is from another filter or sort.
+        """
+        require(self._context.actor, Action.READ)
+        wanted = build(EntityFilter, filter)
+        with self._context.store.read() as uow:
+            return read_page(uow.entities.list, wanted, SORT, sort, check_limit(limit), cursor)
+
+    def count(self, **filter: Unpack[EntityFilterFields]) -> int:
+        """How many entities the filter admits."""
+        require(self._context.actor, Action.READ)
+        wanted = build(EntityFilter, filter)
+        with self._context.store.read() as uow:
+            return uow.entities.count(wanted)
+
+    def update(self, id: UUID | str, *, expected_version: int | None = None, **changes: Unpack[EntityFields]) -> Entity:
+        """The entity with the given fields changed and the others as they were; an update that changes nothing is none.
+
+        Raises NotFound, Deleted, InvalidInput with every fault, AlreadyExists when the key is taken, and StaleVersion
+        when ``expected_version`` is given and not the present one.
+        """
+        wanted = require_id(id)
+        with self._context.store.begin() as uow:
+            current = self._for_change(uow, wanted, expected_version)
+            fields = {name: getattr(current, name) for name in _FIELDS}
+            draft = build(EntityDraft, {**fields, **changes})
+            if same_values(draft, current, _FIELDS):
+                return current
+            changed = attrs.evolve(current, **{name: getattr(draft, name) for name in _FIELDS})
+            return self._replace(uow, changed, ChangeAction.UPDATED)
+
+    def delete(self, id: UUID | str, *, expected_version: int | None = None) -> Entity:
+        """The entity, deleted, and with it all its active relationships; `restore` brings them back.
+
+        Raises NotFound, Deleted when it was deleted before, and StaleVersion as `update` does.
+        """
+        wanted = require_id(id)
+        with self._context.store.begin() as uow:
+            current = self._for_change(uow, wanted, expected_version)
+            now, actor = self._context.now(), self._context.actor
+            while batch := uow.relationships.touching(wanted, _BATCH):
+                self._replace_relationships(
+                    uow,
+                    [
+                        attrs.evolve(
+                            relationship,
+                            version=relationship.version + 1,
+                            updated_at=now,
+                            deleted_at=now,
+                            deleted_by=actor,
+                            deleted_with=current.id,
+                        )
+                        for relationship in batch
+                    ],
+                    ChangeAction.DELETED,
+                )
+            deleted = attrs.evolve(current, deleted_at=now, deleted_by=actor)
+            return self._replace(uow, deleted, ChangeAction.DELETED)
+
+    def restore(self, id: UUID | str, *, expected_version: int | None = None) -> Restoration:
+        """The entity, active again, and with it the relationships that deletions of entities took along.
+
+        A relationship stays deleted while its other end is; restoring that end brings it back. An entity that is
+        active already is left as it is. Raises NotFound, AlreadyExists when its key has been taken meanwhile, and
+        StaleVersion as `update` does.
+        """
+        wanted = require_id(id)
+        require(self._context.actor, Action.RESTORE)
+        with self._context.store.begin() as uow:
+            current = _locked(uow, wanted, expected_version)
+            if current.is_active:
+                return Restoration(current, (), ())
+            restored = self._replace(
+                uow, attrs.evolve(current, deleted_at=None, deleted_by=None), ChangeAction.RESTORED, commit=False
+            )
+            back, left = self._restore_relationships(uow, restored)
+            uow.commit()
+            return Restoration(restored, tuple(back), tuple(left))
+
+    def _restore_relationships(
+        self, uow: UnitOfWork, entity: Entity
+    ) -> tuple[Sequence[RelationshipId], Sequence[RelationshipId]]:
+        back: dict[tuple[UUID, str, UUID], RelationshipId] = {}
+        left: dict[RelationshipId, None] = {}
+        last: UUID | None = None
+        while batch := uow.relationships.restorable_with(entity.id, last, _BATCH):
+            last = batch[-1].id
+            others = {end for r in batch for end in (r.source_entity_id, r.target_entity_id)} - {entity.id}
+            active = {other.id for other in uow.entities.ends(others) if other.is_active}
+            active.add(entity.id)
+            ready = []
+            for relationship in batch:
+                if relationship.triple not in back and active.issuperset(relationship.triple[::2]):
+                    back[relationship.triple] = relationship.id
+                    ready.append(restored_relationship(relationship, self._context))
+                else:
+                    left[relationship.id] = None
+            self._replace_relationships(uow, ready, ChangeAction.RESTORED)
+        return tuple(back.values()), tuple(left)
+
+    def _for_change(self, uow: UnitOfWork, id: UUID, expected_version: int | None) -> Entity:
+        current = _locked(uow, id, expected_version)
+        require(self._context.actor, Action.CHANGE, current.created_by)
+        if not current.is_active:
+            raise Deleted("entity", id)
+        return current
+
+    def _replace(self, uow: UnitOfWork, changed: Entity, action: ChangeAction, *, commit: bool = True) -> Entity:
+        now = self._context.now()
+        kept = attrs.evolve(changed, version=changed.version + 1, updated_at=now)
+        uow.entities.replace([kept])
+        uow.changes.append([Change(now, self._context.actor, action, kept)])
+        if commit:
+            uow.commit()
+        return kept
+
+    def _replace_relationships(
+        self, uow: UnitOfWork, relationships: Sequence[Relationship], action: ChangeAction
+    ) -> None:
+        if relationships:
+            uow.relationships.replace(relationships)
+            uow.changes.append([Change(r.updated_at, self._context.actor, action, r) for r in relationships])
+
+
+def restored_relationship(relationship: Relationship, context: Context) -> Relationship:
+    """The next version of a deleted relationship, active again."""
+    return attrs.evolve(
+        relationship,
+        version=relationship.version + 1,
+        updated_at=context.now(),
+        deleted_at=None,
+        deleted_by=None,
+        deleted_with=None,
+    )
+
+
+def check_version(kind: str, record: Entity | Relationship, expected: int | None) -> None:
+    """Raise StaleVersion unless ``expected`` is None or the record's version; InvalidInput when it is no version."""
+    if expected is None:
+        return
+    if type(expected) is not int or expected < 1:
+        raise InvalidInput([Fault("/expected_version", "out_of_range", "give the version that you read, 1 or more")])
+    if record.version != expected:
+        raise StaleVersion(kind, record.id, expected, record.version)
+
+
+def _locked(uow: UnitOfWork, id: UUID, expected_version: int | None) -> Entity:
+    found = uow.entities.find([id], lock="update")
+    if not found:
+        raise NotFound("entity", id)
+    check_version("entity", found[0], expected_version)
+    return found[0]
+
+
+def _present(entity: Entity | None, id: UUID, include_deleted: bool) -> Entity:
+    if entity is None:
+        raise NotFound("entity", id)
+    if not entity.is_active and not include_deleted:
+        raise Deleted("entity", id)
+    return entity

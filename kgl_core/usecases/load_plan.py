@@ -1,0 +1,278 @@
+"""What a batch of records does to the graph: pure decisions, over what the store holds of them.
+
+A load creates and updates. It neither deletes nor restores: what is deleted here stays deleted, what is active stays
+active, and a record that says otherwise is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from kgl_core.changes import Change, ChangeAction
+from kgl_core.entities import End, Entity, EntityDraft
+from kgl_core.errors import Conflict, Fault, InvalidInput
+from kgl_core.ids import EntityId, RelationshipId
+from kgl_core.permissions import Action, require
+from kgl_core.records import EntityRecord, RelationshipRecord
+from kgl_core.relationships import Relationship, Triple
+from kgl_core.rules import rules_of, same_values
+from kgl_core.usecases.context import Context
+
+ENTITY_FIELDS: Final = tuple(rules_of(EntityDraft))
+RELATIONSHIP_FIELDS: Final = ("confidence", "source", "source_type", "metadata")
+
+
+class Outcome(StrEnum):
+    """What became of a record."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+class RecordRefused(Conflict):
+    """The graph's present state forbids this record. ``code`` says why."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code  # type: ignore[misc]  # one class, because nobody tells these apart but by code
+        super().__init__(detail)
+
+
+class EntityPlan:
+    """The effect of entity records, one after the other, on the entities that they name."""
+
+    def __init__(self, context: Context, stored: Iterable[Entity]) -> None:
+        self._context = context
+        self._by_id: dict[UUID, Entity] = {}
+        self._active_by_key: dict[str, UUID] = {}
+        self._deleted_keys: dict[str, UUID] = {}
+        for entity in stored:
+            self._by_id[entity.id] = entity
+            if entity.key is not None:
+                (self._active_by_key if entity.is_active else self._deleted_keys)[entity.key] = entity.id
+        self._created: dict[UUID, int] = {}
+        self._updated: set[UUID] = set()
+        self._keys_taken: dict[str, list[tuple[int, UUID | None]]] = {}
+        self._keys_before = dict(self._active_by_key)
+        self.changes: list[Change] = []
+
+    @property
+    def created(self) -> list[Entity]:
+        """The new entities, ordered by key and id, the order in which every load takes unique values."""
+        return sorted((self._by_id[id] for id in self._created), key=lambda entity: (entity.key or "", entity.id))
+
+    @property
+    def updated(self) -> list[Entity]:
+        """The entities that were stored and have changed, ordered by id, each at a later version."""
+        return [self._by_id[id] for id in sorted(self._updated)]
+
+    def end(self, number: int, id: UUID | None, key: str | None) -> End | None:
+        """What a relationship record at line ``number`` sees under an id or key, among the entities of this plan."""
+        if key is not None:
+            id = self._keys_before.get(key)
+            for at, holder in self._keys_taken.get(key, ()):
+                if at < number:
+                    id = holder
+            if id is None:
+                id = self._deleted_keys.get(key)
+        entity = self._by_id.get(id) if id is not None else None
+        if entity is None or self._created.get(entity.id, 0) > number:
+            return None
+        return End(entity.id, entity.key, entity.is_active)
+
+    def apply(self, number: int, record: EntityRecord) -> Outcome:
+        """Take in the record of line ``number``. Raises a KglError when it must be refused."""
+        current = self._match(record)
+        if current is None:
+            return self._create(number, record)
+        if not record.is_active and current.is_active:
+            raise RecordRefused("active", f"entity {current.id} is active here, and a load deletes nothing; delete it")
+        if same_values(current, record, ENTITY_FIELDS) and record.is_active == current.is_active:
+            return Outcome.UNCHANGED
+        if not current.is_active:
+            raise RecordRefused("deleted", f"entity {current.id} was deleted by {current.deleted_by}; restore it first")
+        return self._update(number, record, current)
+
+    def _match(self, record: EntityRecord) -> Entity | None:
+        holder = self._active_by_key.get(record.key) if record.key is not None else None
+        if record.id is not None:
+            if record.is_active and holder is not None and holder != record.id:
+                raise RecordRefused(
+                    "key_taken", f"the key {record.key} is held by entity {holder}; leave out the id to update that one"
+                )
+            return self._by_id.get(record.id)
+        if not record.is_active and record.key in self._deleted_keys:
+            return self._by_id[self._deleted_keys[record.key]]
+        return None if holder is None else self._by_id[holder]
+
+    def _create(self, number: int, record: EntityRecord) -> Outcome:
+        require(self._context.actor, Action.CREATE)
+        if record.is_active and record.key is not None and record.key in self._deleted_keys:
+            deleted = self._by_id[self._deleted_keys[record.key]]
+            raise RecordRefused(
+                "deleted", f"entity {deleted.id} with this key was deleted by {deleted.deleted_by}; restore it first"
+            )
+        now = self._context.now()
+        entity = Entity(
+            id=EntityId(record.id or self._context.new_id()),
+            type=record.type,
+            name=record.name,
+            aliases=record.aliases,
+            key=record.key,
+            confidence=record.confidence,
+            source=record.source,
+            source_type=record.source_type,
+            metadata=record.metadata,
+            created_by=self._context.actor,
+            created_at=now,
+            updated_at=now,
+            deleted_at=None if record.is_active else now,
+            deleted_by=None if record.is_active else self._context.actor,
+        )
+        self._created[entity.id] = number
+        self._keep(number, entity, None, ChangeAction.CREATED)
+        return Outcome.CREATED
+
+    def _update(self, number: int, record: EntityRecord, current: Entity) -> Outcome:
+        require(self._context.actor, Action.CHANGE, current.created_by)
+        values = {name: getattr(record, name) for name in ENTITY_FIELDS}
+        entity = attrs.evolve(current, **values, version=current.version + 1, updated_at=self._context.now())
+        if current.id not in self._created:
+            self._updated.add(current.id)
+        self._keep(number, entity, current.key, ChangeAction.UPDATED)
+        return Outcome.UPDATED
+
+    def _keep(self, number: int, entity: Entity, key_before: str | None, action: ChangeAction) -> None:
+        self._by_id[entity.id] = entity
+        if entity.key != key_before or action is ChangeAction.CREATED:
+            if key_before is not None:
+                del self._active_by_key[key_before]
+                self._keys_taken.setdefault(key_before, []).append((number, None))
+            if entity.key is not None and entity.is_active:
+                self._active_by_key[entity.key] = entity.id
+                self._keys_taken.setdefault(entity.key, []).append((number, entity.id))
+            elif entity.key is not None:
+                self._deleted_keys.setdefault(entity.key, entity.id)
+        self.changes.append(Change(entity.updated_at, self._context.actor, action, entity))
+
+
+class RelationshipPlan:
+    """The effect of relationship records, one after the other, on the relationships that they name."""
+
+    def __init__(self, context: Context, stored: Iterable[Relationship]) -> None:
+        self._context = context
+        self._by_id: dict[UUID, Relationship] = {}
+        self._active: dict[Triple, UUID] = {}
+        self._deleted: dict[Triple, UUID] = {}
+        for relationship in stored:
+            self._by_id[relationship.id] = relationship
+            (self._active if relationship.is_active else self._deleted)[relationship.triple] = relationship.id
+        self._created: dict[UUID, None] = {}
+        self._updated: set[UUID] = set()
+        self.changes: list[Change] = []
+
+    @property
+    def created(self) -> list[Relationship]:
+        """The new relationships, ordered by ends and type, the order in which every load takes unique values."""
+        return sorted((self._by_id[id] for id in self._created), key=lambda relationship: relationship.triple)
+
+    @property
+    def updated(self) -> list[Relationship]:
+        """The relationships that were stored and have changed, ordered by id, each at a later version."""
+        return [self._by_id[id] for id in sorted(self._updated)]
+
+    def apply(self, record: RelationshipRecord, source: End, target: End) -> Outcome:
+        """Take in a record whose ends were found. Raises a KglError when it must be refused."""
+        triple = (source.id, record.relationship_type, target.id)
+        current = self._match(record, triple)
+        if current is None:
+            return self._create(record, source, target)
+        if not record.is_active and current.is_active:
+            raise RecordRefused(
+                "active", f"relationship {current.id} is active here, and a load deletes nothing; delete it"
+            )
+        if same_values(current, record, RELATIONSHIP_FIELDS) and record.is_active == current.is_active:
+            return Outcome.UNCHANGED
+        if not current.is_active:
+            raise RecordRefused(
+                "deleted", f"relationship {current.id} was deleted by {current.deleted_by}; restore it first"
+            )
+        return self._update(record, current)
+
+    def _match(self, record: RelationshipRecord, triple: Triple) -> Relationship | None:
+        holder = self._active.get(triple)
+        if record.id is not None:
+            if record.is_active and holder is not None and holder != record.id:
+                raise RecordRefused(
+                    "triple_taken", f"relationship {holder} joins these already; leave out the id to update that one"
+                )
+            current = self._by_id.get(record.id)
+            if current is not None and current.triple != triple:
+                raise RecordRefused(
+                    "ends_changed", f"relationship {current.id} has other ends or another type, which can't change"
+                )
+            return current
+        if not record.is_active and triple in self._deleted:
+            return self._by_id[self._deleted[triple]]
+        return None if holder is None else self._by_id[holder]
+
+    def _create(self, record: RelationshipRecord, source: End, target: End) -> Outcome:
+        require(self._context.actor, Action.CREATE)
+        triple = (source.id, record.relationship_type, target.id)
+        if source.id == target.id:
+            raise InvalidInput(
+                [Fault("/target_entity_id", "self_relationship", "a relationship joins two different entities")]
+            )
+        if record.is_active:
+            if deleted := [end for end in (source, target) if not end.is_active]:
+                raise RecordRefused("ends_deleted", f"its end, entity {deleted[0].id}, is deleted; restore that first")
+            if triple in self._deleted:
+                gone = self._by_id[self._deleted[triple]]
+                raise RecordRefused(
+                    "deleted",
+                    f"relationship {gone.id} between these was deleted by {gone.deleted_by}; restore it first",
+                )
+        elif record.deleted_with is not None:
+            named = [end for end in (source, target) if end.id == record.deleted_with]
+            if not named or (source.is_active and target.is_active):
+                raise RecordRefused("deleted_with", "deleted_with names an end, and at least one end is deleted")
+        now = self._context.now()
+        relationship = Relationship(
+            id=RelationshipId(record.id or self._context.new_id()),
+            source_entity_id=source.id,
+            relationship_type=record.relationship_type,
+            target_entity_id=target.id,
+            confidence=record.confidence,
+            source=record.source,
+            source_type=record.source_type,
+            metadata=record.metadata,
+            created_by=self._context.actor,
+            created_at=now,
+            updated_at=now,
+            deleted_at=None if record.is_active else now,
+            deleted_by=None if record.is_active else self._context.actor,
+            deleted_with=None if record.deleted_with is None else EntityId(record.deleted_with),
+        )
+        self._created[relationship.id] = None
+        (self._active if relationship.is_active else self._deleted)[relationship.triple] = relationship.id
+        self._keep(relationship, ChangeAction.CREATED)
+        return Outcome.CREATED
+
+    def _update(self, record: RelationshipRecord, current: Relationship) -> Outcome:
+        require(self._context.actor, Action.CHANGE, current.created_by)
+        values = {name: getattr(record, name) for name in RELATIONSHIP_FIELDS}
+        if current.id not in self._created:
+            self._updated.add(current.id)
+        changed = attrs.evolve(current, **values, version=current.version + 1, updated_at=self._context.now())
+        self._keep(changed, ChangeAction.UPDATED)
+        return Outcome.UPDATED
+
+    def _keep(self, relationship: Relationship, action: ChangeAction) -> None:
+        self._by_id[relationship.id] = relationship
+        self.changes.append(Change(relationship.updated_at, self._context.actor, action, relationship))

@@ -1,0 +1,208 @@
+"""Relationships: create, read, list, change, delete and restore them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final, Unpack
+from uuid import UUID
+
+import attrs
+
+from kgl_core.changes import Change, ChangeAction
+from kgl_core.entities import EntitySelection
+from kgl_core.errors import Deleted, EndsDeleted, InvalidInput, NotFound
+from kgl_core.ids import RelationshipId, require_id
+from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
+from kgl_core.permissions import Action, require
+from kgl_core.relationships import (
+    SORT,
+    Relationship,
+    RelationshipDraft,
+    RelationshipFields,
+    RelationshipFilter,
+    RelationshipFilterFields,
+    RelationshipSort,
+)
+from kgl_core.rules import build, rules_of, same_values, unknown_name
+from kgl_core.unit_of_work import UnitOfWork
+from kgl_core.usecases.context import Context
+from kgl_core.usecases.entities import check_version, restored_relationship
+from kgl_core.usecases.listing import read_page
+
+_FIELDS: Final = tuple(rules_of(RelationshipDraft))
+_CHANGEABLE: Final = frozenset(RelationshipFields.__annotations__)
+
+
+class Relationships:
+    """The use cases of relationships, on behalf of one actor.
+
+    Every method raises PermissionDenied when the actor may not, InvalidInput for malformed arguments, and StoreError
+    when the store is in trouble. An id is a UUID or its canonical text.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def create(
+        self,
+        source_entity_id: UUID | str,
+        relationship_type: str,
+        target_entity_id: UUID | str,
+        **fields: Unpack[RelationshipFields],
+    ) -> Relationship:
+        """A new relationship from the source to the target entity.
+
+        Raises InvalidInput with every fault, NotFound when an end does not exist, EndsDeleted when one is deleted, and
+        AlreadyExists when there is an active relationship with this source, type and target.
+        """
+        require(self._context.actor, Action.CREATE)
+        ends = {
+            "source_entity_id": source_entity_id,
+            "relationship_type": relationship_type,
+            "target_entity_id": target_entity_id,
+        }
+        draft = build(RelationshipDraft, {**ends, **fields})
+        now = self._context.now()
+        relationship = Relationship(
+            id=RelationshipId(self._context.new_id()),
+            created_by=self._context.actor,
+            created_at=now,
+            updated_at=now,
+            **{name: getattr(draft, name) for name in _FIELDS},
+        )
+        with self._context.store.begin() as uow:
+            _require_active_ends(uow, relationship)
+            uow.relationships.add([relationship])
+            uow.changes.append([Change(now, self._context.actor, ChangeAction.CREATED, relationship)])
+            uow.commit()
+        return relationship
+
+    def get(self, id: UUID | str, *, include_deleted: bool = False) -> Relationship:
+        """The relationship with this id. Raises NotFound, and Deleted unless the deleted are asked for."""
+        require(self._context.actor, Action.READ)
+        wanted = require_id(id)
+        with self._context.store.read() as uow:
+            relationship = uow.relationships.get(wanted)
+        if relationship is None:
+            raise NotFound("relationship", wanted)
+        if not relationship.is_active and not include_deleted:
+            raise Deleted("relationship", wanted)
+        return relationship
+
+    def get_many(self, *, ids: Collection[UUID | str]) -> Sequence[Relationship]:
+        """The active relationships with any of these ids (up to 200), ordered by id; the others are absent."""
+        require(self._context.actor, Action.READ)
+        selection = build(EntitySelection, {"ids": tuple(ids)})
+        with self._context.store.read() as uow:
+            found = uow.relationships.find(selection.ids)
+        return sorted((relationship for relationship in found if relationship.is_active), key=lambda found: found.id)
+
+    def list(
+        self,
+        *,
+        sort: RelationshipSort = "created_at",
+        limit: int = LIMIT_DEFAULT,
+        cursor: str | None = None,
+        **filter: Unpack[RelationshipFilterFields],
+    ) -> Page[Relationship]:
+        """A page of the relationships that the filter admits; `RelationshipFilter` says what can be filtered by.
+
+        ``limit`` is 1..200. Raises InvalidCursor when ``cursor`` is from another filter or sort.
+        """
+        require(self._context.actor, Action.READ)
+        wanted = build(RelationshipFilter, filter)
+        with self._context.store.read() as uow:
+            return read_page(uow.relationships.list, wanted, SORT, sort, check_limit(limit), cursor)
+
+    def count(self, **filter: Unpack[RelationshipFilterFields]) -> int:
+        """How many relationships the filter admits."""
+        require(self._context.actor, Action.READ)
+        wanted = build(RelationshipFilter, filter)
+        with self._context.store.read() as uow:
+            return uow.relationships.count(wanted)
+
+    def update(
+        self, id: UUID | str, *, expected_version: int | None = None, **changes: Unpack[RelationshipFields]
+    ) -> Relationship:
+        """The relationship with the given fields changed; an update that changes nothing is none.
+
+        Its ends and type identify it and can't change: delete it and create another. Raises NotFound, Deleted,
+        InvalidInput with every fault, and StaleVersion when ``expected_version`` is given and not the present one.
+        """
+        wanted = require_id(id)
+        unknown = [unknown_name(name, _CHANGEABLE) for name in changes if name not in _CHANGEABLE]
+        if unknown:
+            raise InvalidInput(unknown)
+        with self._context.store.begin() as uow:
+            current = self._for_change(uow, wanted, expected_version)
+            fields = {name: getattr(current, name) for name in _FIELDS}
+            draft = build(RelationshipDraft, {**fields, **changes})
+            if same_values(draft, current, _FIELDS):
+                return current
+            changed = attrs.evolve(current, **{name: getattr(draft, name) for name in _FIELDS})
+            now = self._context.now()
+            return self._replace(
+                uow, attrs.evolve(changed, version=current.version + 1, updated_at=now), ChangeAction.UPDATED
+            )
+
+    def delete(self, id: UUID | str, *, expected_version: int | None = None) -> Relationship:
+        """The relationship, deleted. Raises NotFound, Deleted when it was before, and StaleVersion as `update` does."""
+        wanted = require_id(id)
+        with self._context.store.begin() as uow:
+            current = self._for_change(uow, wanted, expected_version)
+            now = self._context.now()
+            deleted = attrs.evolve(
+                current, version=current.version + 1, updated_at=now, deleted_at=now, deleted_by=self._context.actor
+            )
+            return self._replace(uow, deleted, ChangeAction.DELETED)
+
+    def restore(self, id: UUID | str, *, expected_version: int | None = None) -> Relationship:
+        """The relationship, active again; one that is active already is left as it is.
+
+        Raises NotFound, EndsDeleted when an end is deleted, AlreadyExists when there is an active relationship with
+        its source, type and target, and StaleVersion as `update` does.
+        """
+        wanted = require_id(id)
+        require(self._context.actor, Action.RESTORE)
+        with self._context.store.begin() as uow:
+            # The ends never change, so they can be locked first: entities before relationships, as everywhere.
+            seen = uow.relationships.get(wanted)
+            if seen is None:
+                raise NotFound("relationship", wanted)
+            ends = uow.entities.ends(seen.triple[::2])
+            current = _locked(uow, wanted, expected_version)
+            if current.is_active:
+                return current
+            if deleted := [end.id for end in ends if not end.is_active]:
+                raise EndsDeleted(sorted(deleted))
+            return self._replace(uow, restored_relationship(current, self._context), ChangeAction.RESTORED)
+
+    def _for_change(self, uow: UnitOfWork, id: UUID, expected_version: int | None) -> Relationship:
+        current = _locked(uow, id, expected_version)
+        require(self._context.actor, Action.CHANGE, current.created_by)
+        if not current.is_active:
+            raise Deleted("relationship", id)
+        return current
+
+    def _replace(self, uow: UnitOfWork, changed: Relationship, action: ChangeAction) -> Relationship:
+        uow.relationships.replace([changed])
+        uow.changes.append([Change(changed.updated_at, self._context.actor, action, changed)])
+        uow.commit()
+        return changed
+
+
+def _locked(uow: UnitOfWork, id: UUID, expected_version: int | None) -> Relationship:
+    found = uow.relationships.find([id], lock="update")
+    if not found:
+        raise NotFound("relationship", id)
+    check_version("relationship", found[0], expected_version)
+    return found[0]
+
+
+def _require_active_ends(uow: UnitOfWork, relationship: Relationship) -> None:
+    ends = {end.id: end for end in uow.entities.ends(relationship.triple[::2])}
+    for id in relationship.triple[::2]:
+        if id not in ends:
+            raise NotFound("entity", id)
+    if deleted := [end.id for end in ends.values() if not end.is_active]:
+        raise EndsDeleted(sorted(deleted))

@@ -1,0 +1,278 @@
+"""The ``kgl`` command: everything that an operator does with a knowledge graph.
+
+Answers go to standard output; errors, refused lines and progress to standard error. Exit status: 0 done; 1 an error,
+or lines that were refused; 2 a command line that cannot be understood.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, NoReturn
+
+import click
+
+from kgl_adapters.connect import connect
+from kgl_core.errors import KglError
+from kgl_core.knowledge_graph import KnowledgeGraph
+from kgl_core.permissions import Role
+from kgl_core.users import User
+from kgl_http.settings import InvalidSettings, Settings, read_settings
+
+_ROLES = click.Choice([role.value for role in Role])
+
+
+class _Group(click.Group):
+    """Turns our errors into a message and exit status 1, without a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (KglError, InvalidSettings) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="kgl", message="kgl %(version)s")
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="Where the graph is kept; DATABASE_URL says so too, and keeps passwords out of the list of processes.",
+)
+@click.pass_context
+def main(context: click.Context, database_url: str | None) -> None:
+    """Keep a knowledge graph: entities and relationships, on SQLite or PostgreSQL.
+
+    The graph is in the database that DATABASE_URL names: sqlite:///file.db or postgresql://user@host/database. Without
+    it, in kgl.db in the current folder.
+
+    \b
+    To begin:
+      kgl migrate                make or upgrade the tables
+      kgl import graph.ndjson    load entities and relationships
+      kgl stats                  count what is there
+      kgl export > copy.ndjson   save everything
+
+    Exit status: 0 done; 1 an error, or refused lines; 2 a command line that cannot be understood.
+    """
+    environment = {**os.environ, "DATABASE_URL": database_url} if database_url else os.environ
+    context.obj = read_settings(environment)
+
+
+@main.command()
+@click.option("--down", metavar="N", type=click.IntRange(min=1), help="Take back the last N migrations and their data.")
+@click.option("--history", is_flag=True, help="List the migrations, and which of them the database has.")
+@click.pass_obj
+def migrate(settings: Settings, down: int | None, history: bool) -> None:
+    """Bring the database's tables up to date.
+
+    Does nothing to a database that is up to date. On PostgreSQL, writers may go on meanwhile.
+    """
+    from kgl_adapters.sql import migrate as migrations
+    from kgl_adapters.sql.engine import make_engine, parse_url, shown
+
+    if down is not None and history:
+        raise click.UsageError("--down and --history exclude each other")
+    engine = make_engine(parse_url(settings.database_url))
+    try:
+        if history:
+            for revision in migrations.history(engine):
+                click.echo(f"{'✓' if revision.is_applied else '·'} {revision.id}  {revision.summary}")
+            return
+        before = migrations.current_revision(engine)
+        if down is not None:
+            if sys.stdin.isatty():
+                click.confirm(f"This deletes what {down} migration(s) made, with the data. Go on?", abort=True)
+            migrations.downgrade(engine, down)
+        else:
+            migrations.upgrade(engine)
+        after = migrations.current_revision(engine)
+    finally:
+        engine.dispose()
+    where = shown(engine.url)
+    if before == after:
+        click.echo(f"{where} is at {after or 'no revision'}: nothing to do")
+    else:
+        click.echo(f"{where}: {before or 'empty'} → {after or 'empty'}")
+
+
+@main.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.File("rb", lazy=False))
+@click.option("--atomic", is_flag=True, help="Keep everything, or nothing if any line is refused.")
+@click.pass_obj
+def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool) -> None:
+    """Load entities and relationships from NDJSON files, one a line; - is standard input.
+
+    An entity is found again by its id or key, a relationship by its id or its ends and type: the same file twice
+    changes nothing. Entities come before the relationships that name them. What was deleted is not brought back.
+
+    Lines that cannot be loaded are reported on standard error, the rest goes on, and the exit status is 1. A load that
+    is interrupted keeps what it has done; run it again to go on.
+    """
+    from kgl_http.progress import Lines, progress
+
+    lines = Lines(files)
+    with connected(settings) as kg, progress(lines) as report:
+        summary = kg.load(
+            lines,
+            atomic=atomic,
+            on_refusal=lambda refused: report(f"{lines.place(refused.number)}: {refused.detail} ({refused.code})"),
+        )
+    for name in ("created", "updated", "unchanged", "refused"):
+        click.echo(f"{name:<10}{getattr(summary, name):>12,}")
+    if not summary.is_kept:
+        click.echo("Nothing was kept: lines were refused, and --atomic keeps everything or nothing.", err=True)
+    elif not (summary.created or summary.updated or summary.refused):
+        click.echo("Nothing changed: all of it was there." if summary.unchanged else "Nothing to load: no records.")
+    if summary.refused:
+        sys.exit(1)
+
+
+@main.command()
+@click.pass_obj
+def export(settings: Settings) -> None:
+    """Write everything, the deleted too, as NDJSON to standard output.
+
+    It is what was there at one moment, whoever writes meanwhile. `kgl import` makes an equal graph of it.
+    """
+    out = sys.stdout.buffer
+    with connected(settings) as kg:
+        for record in kg.dump():
+            out.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        out.flush()
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+@click.pass_obj
+def stats(settings: Settings, as_json: bool) -> None:
+    """Count entities and relationships by type, changes and users."""
+    import attrs
+
+    with connected(settings) as kg:
+        found = kg.stats()
+    if as_json:
+        click.echo(json.dumps(attrs.asdict(found), ensure_ascii=False))
+        return
+    for name, count in (("entities", found.entities), ("relationships", found.relationships)):
+        deleted = f"  and {count.deleted:,} deleted" if count.deleted else ""
+        click.echo(f"{name:<36}{count.active:>12,}{deleted}")
+        for type, number in sorted(count.by_type.items(), key=lambda item: (-item[1], item[0])):
+            click.echo(f"  {type:<34}{number:>12,}")
+    click.echo(f"{'changes':<36}{found.changes:>12,}")
+    click.echo(f"{'users':<36}{found.users:>12,}")
+
+
+@main.group()
+def user() -> None:
+    """Manage the people who have an account."""
+
+
+def _password_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--password-file",
+        metavar="FILE",
+        type=click.File("r", encoding="utf-8"),
+        help="Read the password from the file's first line; - is standard input. Without it, you are asked.",
+    )(command)
+
+
+@user.command("create")
+@click.argument("email")
+@click.option("--role", type=_ROLES, default=Role.USER.value, show_default=True)
+@click.option("--first-name", metavar="NAME")
+@click.option("--last-name", metavar="NAME")
+@_password_option
+@click.pass_obj
+def user_create(
+    settings: Settings, email: str, role: str, first_name: str | None, last_name: str | None, password_file: Any
+) -> None:
+    """Make an account for EMAIL."""
+    password = _read_password(password_file)
+    with connected(settings) as kg:
+        made = kg.users.create(email=email, role=role, first_name=first_name, last_name=last_name, password=password)
+    click.echo(f"{made.email} is a new {made.role.value} ({made.id})")
+
+
+@user.command("list")
+@click.pass_obj
+def user_list(settings: Settings) -> None:
+    """List the accounts by email."""
+    with connected(settings) as kg:
+        cursor: str | None = None
+        while True:
+            page = kg.users.list(cursor=cursor, limit=200)
+            for found in page.items:
+                click.echo(_line(found))
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+
+
+@user.command("disable")
+@click.argument("email")
+@click.pass_obj
+def user_disable(settings: Settings, email: str) -> None:
+    """Stop EMAIL from doing anything, until enabled."""
+    with connected(settings) as kg:
+        click.echo(_line(kg.users.disable(kg.users.get_by_email(email).id)))
+
+
+@user.command("enable")
+@click.argument("email")
+@click.pass_obj
+def user_enable(settings: Settings, email: str) -> None:
+    """Let EMAIL act again."""
+    with connected(settings) as kg:
+        click.echo(_line(kg.users.enable(kg.users.get_by_email(email).id)))
+
+
+@user.command("set-role")
+@click.argument("email")
+@click.argument("role", type=_ROLES)
+@click.pass_obj
+def user_set_role(settings: Settings, email: str, role: str) -> None:
+    """Give EMAIL another ROLE: user, moderator or admin."""
+    with connected(settings) as kg:
+        click.echo(_line(kg.users.set_role(kg.users.get_by_email(email).id, role)))
+
+
+@user.command("set-password")
+@click.argument("email")
+@_password_option
+@click.pass_obj
+def user_set_password(settings: Settings, email: str, password_file: Any) -> None:
+    """Give EMAIL another password."""
+    with connected(settings) as kg:
+        found = kg.users.get_by_email(email)
+        kg.users.set_password(found.id, _read_password(password_file))
+    click.echo(f"{found.email} has a new password")
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[KnowledgeGraph]:
+    """The settings' knowledge graph, for as long as the block runs."""
+    if settings.database_url.startswith("memory:"):
+        _refuse_memory()
+    with connect(settings.database_url, password_length_min=settings.password_length_min) as kg:
+        yield kg
+
+
+def _refuse_memory() -> NoReturn:
+    raise click.ClickException("a graph in memory ends with the command; set DATABASE_URL to a file or a server")
+
+
+def _read_password(file: Any) -> str:
+    if file is not None:
+        return str(file.readline()).rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on; give --password-file FILE, or - for standard input")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _line(user: User) -> str:
+    name = " ".join(part for part in (user.first_name, user.last_name) if part)
+    return f"{user.email:<40} {user.role.value:<10} {'enabled' if user.is_active else 'disabled':<9} {name}".rstrip()

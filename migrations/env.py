@@ -1,0 +1,48 @@
+"""How Alembic runs the migrations: on the connection that kgl hands over, or on DATABASE_URL when Alembic is called."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from alembic import context
+from sqlalchemy import Connection
+
+from kgl_adapters.connect import DEFAULT_URL
+from kgl_adapters.sql.engine import make_engine, parse_url
+from kgl_adapters.sql.migrate import VERSION_TABLE, migrating
+from kgl_adapters.sql.schema import ENTITIES, metadata
+
+
+def run(connection: Connection) -> None:
+    is_sqlite = connection.dialect.name == "sqlite"
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table=VERSION_TABLE,
+        version_table_schema=None if is_sqlite else ENTITIES,
+        include_schemas=not is_sqlite,
+        # On SQLite all migrations are one transaction, which the connection is in already.
+        transaction_per_migration=not is_sqlite,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run_from_command_line() -> None:
+    if context.is_offline_mode():
+        raise SystemExit("kgl's migrations look at the database: run them without --sql")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    engine = make_engine(parse_url(os.environ.get("DATABASE_URL", DEFAULT_URL)))
+    try:
+        with migrating(engine) as connection:
+            run(connection)
+    finally:
+        engine.dispose()
+
+
+handed_over = context.config.attributes.get("connection")
+if handed_over is None:
+    run_from_command_line()
+else:
+    run(handed_over)

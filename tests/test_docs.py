@@ -1,0 +1,107 @@
+"""The documents hold true: their examples run, their links lead somewhere, their tables match the code."""
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import click
+import pytest
+
+from kgl_core.permissions import ROLE_GRANTS, Action
+from kgl_core.usecases.load import BATCH_RECORDS_MAX
+from kgl_http.cli import main
+from kgl_http.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
+    """What the README shows is what a reader gets."""
+    monkeypatch.chdir(tmp_path)
+    text = re.sub(r"^```.*$", "", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    example = doctest.DocTestParser().get_doctest(text, {}, "README.md", "README.md", 0)
+    assert len(example.examples) >= 3
+    outcome = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example)
+    assert outcome.failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page):
+    """Every relative link names a file that is there, and a heading in it where it names one."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        path, _, heading = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(), flags=re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}, target
+
+
+def test_the_readme_lists_every_setting():
+    """Each variable stands in the README with its default and its meaning, and no other does."""
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (`.*` \| .*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
+    expected = {}
+    for field in attrs.fields(Settings):
+        entry = field.metadata["environ_config"]
+        expected[entry.name] = f"`{entry.default}` | {entry.help}"
+    assert rows == expected
+
+
+def test_the_readme_lists_every_command():
+    """Each command of ``kgl`` stands in the README's table."""
+    text = (ROOT / "README.md").read_text()
+    for name, command in main.commands.items():
+        assert f"`kgl {name}" in text
+        if isinstance(command, click.Group):
+            for sub in command.commands:
+                assert sub in text
+
+
+def test_the_permission_table_matches_the_code():
+    """The columns of people's roles say what the code grants."""
+    text = (ROOT / "docs/reference/library.md").read_text()
+    rows = {
+        "read": Action.READ,
+        "create": Action.CREATE,
+        "change and delete": Action.CHANGE,
+        "restore": Action.RESTORE,
+        "manage users": Action.MANAGE_USERS,
+    }
+    for label, action in rows.items():
+        found = re.search(rf"^\| {label} \| (.*) \| (.*) \| (.*) \| .* \| .* \|$", text, re.MULTILINE)
+        assert found, label
+        for cell, grants in zip(found.groups(), ROLE_GRANTS.values(), strict=True):
+            granted = grants.get(action)
+            assert cell == "no" if granted is None else cell in {"yes", granted.name.lower()}
+
+
+def test_the_batch_size_is_the_documented_one():
+    """The number of records in a transaction is a promise of the format's page."""
+    assert f"up to {BATCH_RECORDS_MAX:,} records" in (ROOT / "docs/reference/ndjson.md").read_text()
+
+
+def test_the_example_of_the_format_loads(tmp_path):
+    """The lines that the format's page shows load as they stand."""
+    text = (ROOT / "docs/reference/ndjson.md").read_text()
+    example = re.search(r"```json\n(.*?)```", text, re.DOTALL)
+    assert example
+    (tmp_path / "example.ndjson").write_text(example[1])
+    answer = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from kgl_adapters import connect; print(connect('memory://').load(open('example.ndjson')))",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "created=3" in answer.stdout
+    assert "refused=0" in answer.stdout
