@@ -64,9 +64,14 @@ class Actor:
     id: str | None = None
     role: Role | None = attrs.field(default=None, eq=False)
     scopes: frozenset[Scope] = attrs.field(default=frozenset(), eq=False)
+    _text: str = attrs.field(init=False, eq=False, repr=False)
+
+    @_text.default
+    def _make_text(self) -> str:
+        return self.kind.value if self.id is None else f"{self.kind.value}:{self.id}"
 
     def __str__(self) -> str:
-        return self.kind.value if self.id is None else f"{self.kind.value}:{self.id}"
+        return self._text
 
     @staticmethod
     @lru_cache(maxsize=1024)

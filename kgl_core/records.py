@@ -82,10 +82,11 @@ def read_record(item: object) -> Record | None:
     if isinstance(item, bytes | str):
         if not item or item.isspace():
             return None
-        item = parse_line(item)
-    if not isinstance(item, Mapping):
+        fields = parse_line(item)
+    else:
+        fields = dict(item) if isinstance(item, Mapping) else item
+    if type(fields) is not dict:
         raise InvalidInput([Fault("", "not_an_object", "a record is a JSON object")])
-    fields = dict(item)
     kind = fields.pop("kind", None)
     cls = _CLASSES.get(kind) if isinstance(kind, str) else None
     if cls is None:

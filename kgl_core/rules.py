@@ -11,7 +11,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, Protocol, TypeVar
@@ -55,6 +55,11 @@ def _rules(cls: Hashable) -> Mapping[str, Rule]:
     return {f.name: f.metadata[_RULE] for f in attrs.fields(cls) if _RULE in f.metadata}  # type: ignore[arg-type]
 
 
+@cache
+def _checks(cls: Hashable) -> Sequence[tuple[str, str, Rule]]:
+    return [(name, f"/{name}", rule) for name, rule in _rules(cls).items()]
+
+
 def rules_of(cls: type) -> Mapping[str, Rule]:
     """The rules of an attrs class by field name, in the order of its fields."""
     return _rules(cls)
@@ -63,12 +68,15 @@ def rules_of(cls: type) -> Mapping[str, Rule]:
 def check(record: Any) -> None:
     """Apply every rule of ``record``'s class, keeping what they normalized. Raises InvalidInput with all the faults."""
     faults: Faults = []
-    for name, rule in rules_of(type(record)).items():
+    cls: Any = type(record)
+    for name, pointer, rule in _checks(cls):
         value = getattr(record, name)
         if value is MISSING:
-            faults.append(Fault(f"/{name}", "required", f"give a {name}"))
+            faults.append(Fault(pointer, "required", f"give a {name}"))
             continue
-        normal = rule(value, f"/{name}", faults)
+        if value is None and type(rule) is Optional:
+            continue
+        normal = rule(value, pointer, faults)
         if normal is not value:
             object.__setattr__(record, name, normal)
     if faults:
@@ -139,23 +147,30 @@ class Text:
     pattern: str | None = None
     advice: str = ""
     normalize: Callable[[str], str] = nfc
+    _compiled: re.Pattern[str] | None = attrs.field(init=False, eq=False, repr=False)
+
+    @_compiled.default
+    def _compile(self) -> re.Pattern[str] | None:
+        return None if self.pattern is None else re.compile(self.pattern)
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
         if type(value) is not str:
             faults.append(Fault(pointer, "not_text", "give text in quotes"))
             return value
-        if _SURROGATE.search(value):
-            faults.append(Fault(pointer, "lone_surrogate", "text must be valid Unicode; remove lone surrogates"))
-            return value
-        if _CONTROL.search(value):
-            faults.append(Fault(pointer, "control_character", "remove line breaks, tabs and other control characters"))
-            return value
+        if not (value.isascii() and value.isprintable()):  # nearly all text is both, and known to be so at once
+            if _SURROGATE.search(value):
+                faults.append(Fault(pointer, "lone_surrogate", "text must be valid Unicode; remove lone surrogates"))
+                return value
+            if _CONTROL.search(value):
+                advice = "remove line breaks, tabs and other control characters"
+                faults.append(Fault(pointer, "control_character", advice))
+                return value
         normal = self.normalize(value)
         if not normal or normal.isspace():
             faults.append(Fault(pointer, "blank", "give at least one visible character"))
         elif len(normal) > self.max_length:
             faults.append(Fault(pointer, "too_long", f"at most {self.max_length} characters, not {len(normal)}"))
-        elif self.pattern is not None and not _compiled(self.pattern).fullmatch(normal):
+        elif self._compiled is not None and not self._compiled.fullmatch(normal):
             faults.append(Fault(pointer, "pattern", self.advice))
         return normal
 
@@ -165,11 +180,6 @@ TYPE_NAME: Final = Text(
     pattern=TYPE_PATTERN,
     advice="a type starts with a letter and has up to 64 letters, digits and _ . : - such as works_at",
 )
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
 
 
 @attrs.frozen
@@ -297,6 +307,10 @@ class Names:
         return tuple(first.values())
 
 
+class _Suspect(Exception):
+    """A JSON value may break a rule: it has to be looked at closely."""
+
+
 @attrs.frozen
 class JsonObject:
     """A JSON object of at most ``bytes_max`` of compact UTF-8, ``depth_max`` levels and ``keys_max`` names in all.
@@ -314,27 +328,49 @@ class JsonObject:
             return value
         if not value:
             return {}
+        try:
+            return self._copy_plain(value)
+        except _Suspect:
+            pass
         before = len(faults)
-        keys = [0]
-        kept = self._copy(value, pointer, faults, 1, keys)
+        names = [0]
+        kept = self._copy(value, pointer, faults, 1, names)
         if len(faults) > before:
             return value
-        if keys[0] > self.keys_max:
-            faults.append(Fault(pointer, "too_many", f"at most {self.keys_max} names in all, not {keys[0]}"))
+        if names[0] > self.keys_max:
+            faults.append(Fault(pointer, "too_many", f"at most {self.keys_max} names in all, not {names[0]}"))
         size = len(json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode())
         if size > self.bytes_max:
             faults.append(Fault(pointer, "too_large", f"at most {self.bytes_max} bytes of JSON, not {size}"))
         return kept
 
-    def _copy(self, value: Any, pointer: str, faults: Faults, depth: int, keys: list[int]) -> Any:
+    def _copy_plain(self, value: dict[Any, Any]) -> dict[str, Any]:
+        """A copy of what nearly all metadata is: a few plain values. Raises _Suspect for anything else."""
+        length = 0
+        for name, item in value.items():
+            kind = type(item)
+            if type(name) is not str or kind not in _PLAIN_KINDS:
+                raise _Suspect
+            text = name + item if kind is str else name
+            if (
+                not text.isascii()
+                or "\x00" in text
+                or (kind is not str and item is not None and not -_PLAIN < item < _PLAIN)
+            ):
+                raise _Suspect
+            length += len(text) + _PLAIN_BYTES
+        if len(value) > self.keys_max or length * _ESCAPED_BYTES > self.bytes_max:
+            raise _Suspect
+        return dict(value)
+
+    def _copy(self, value: Any, pointer: str, faults: Faults, depth: int, names: list[int]) -> Any:
         kind = type(value)
         if kind is str:
             self._check_text(value, pointer, faults)
         elif kind is int:
             if not -(2**63) <= value < 2**63:
-                faults.append(
-                    Fault(pointer, "out_of_range", "whole numbers must fit 64 bits; give larger ones as text")
-                )
+                advice = "whole numbers must fit 64 bits; give larger ones as text"
+                faults.append(Fault(pointer, "out_of_range", advice))
         elif kind is float:
             if not math.isfinite(value):
                 faults.append(Fault(pointer, "not_finite", "numbers must be finite; leave it out or give null"))
@@ -343,8 +379,8 @@ class JsonObject:
                 faults.append(Fault(pointer, "too_deep", f"at most {self.depth_max} levels of objects and lists"))
                 return value
             if kind is list:
-                return [self._copy(item, f"{pointer}/{i}", faults, depth + 1, keys) for i, item in enumerate(value)]
-            keys[0] += len(value)
+                return [self._copy(item, f"{pointer}/{i}", faults, depth + 1, names) for i, item in enumerate(value)]
+            names[0] += len(value)
             copied = {}
             for name, item in value.items():
                 if type(name) is not str:
@@ -352,7 +388,7 @@ class JsonObject:
                     continue
                 at = f"{pointer}/{escape(name)}"
                 self._check_text(name, at, faults)
-                copied[name] = self._copy(item, at, faults, depth + 1, keys)
+                copied[name] = self._copy(item, at, faults, depth + 1, names)
             return copied
         elif value is not None and kind is not bool:
             faults.append(Fault(pointer, "not_json", "only text, numbers, true, false, null, lists and objects"))
@@ -360,5 +396,11 @@ class JsonObject:
 
     @staticmethod
     def _check_text(text: str, pointer: str, faults: Faults) -> None:
-        if not (text.isascii() and "\x00" not in text) and _NUL_OR_SURROGATE.search(text):
+        if _NUL_OR_SURROGATE.search(text):
             faults.append(Fault(pointer, "invalid_text", "remove NUL characters and lone surrogates"))
+
+
+_PLAIN_KINDS: Final = frozenset({str, int, float, bool, type(None)})
+_PLAIN: Final = 2**53  # numbers below it are surely finite, and fit
+_PLAIN_BYTES: Final = 32  # a number, or what stands around text
+_ESCAPED_BYTES: Final = 6  # of a character, at most

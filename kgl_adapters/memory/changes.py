@@ -21,9 +21,9 @@ class MemoryChangeLog:
         self._rows.extend(attrs.evolve(change, record=detached(change.record)) for change in changes)
 
     def read(self, after: str | None, limit: int) -> Sequence[Change]:
-        start = 0 if after is None else decode_cursor(CHANGES, after, int, int)[1]
+        start = 0 if after is None else decode_cursor(CHANGES, after, int)[0]
         return [
-            attrs.evolve(change, cursor=encode_cursor(CHANGES, 0, place), record=detached(change.record))
+            attrs.evolve(change, cursor=encode_cursor(CHANGES, place), record=detached(change.record))
             for place, change in enumerate(self._rows[start : start + limit], start + 1)
         ]
 

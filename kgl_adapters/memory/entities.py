@@ -9,7 +9,7 @@ from uuid import UUID
 
 from kgl_adapters.memory.rows import admits, detached, page
 from kgl_core.entities import End, Entity, EntityFilter, EntitySort
-from kgl_core.errors import AlreadyExists, StaleVersion
+from kgl_core.errors import AlreadyExists, NotFound, StaleVersion
 from kgl_core.pages import Position
 
 
@@ -71,7 +71,9 @@ class MemoryEntities:
     def replace(self, entities: Sequence[Entity]) -> None:
         keys: dict[str, UUID | None] = {}
         for entity in entities:
-            before = self._rows[entity.id]
+            before = self._rows.get(entity.id)
+            if before is None:
+                raise NotFound("entity", entity.id)
             if before.version >= entity.version:
                 raise StaleVersion("entity", entity.id, entity.version - 1, before.version)
             if before.is_active and before.key is not None:

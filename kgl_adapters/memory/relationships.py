@@ -87,7 +87,9 @@ class MemoryRelationships:
     def replace(self, relationships: Sequence[Relationship]) -> None:
         triples: dict[Triple, UUID | None] = {}
         for relationship in relationships:
-            before = self._rows[relationship.id]
+            before = self._rows.get(relationship.id)
+            if before is None:
+                raise NotFound("relationship", relationship.id)
             if before.version >= relationship.version:
                 raise StaleVersion("relationship", relationship.id, relationship.version - 1, before.version)
             if before.is_active:

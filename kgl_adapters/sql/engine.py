@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import URL, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, QueuePool, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from kgl_adapters.sql.schema import NO_SCHEMAS
 from kgl_core.errors import InvalidUrl
 
 WAIT_MAX_S: Final = 10
 """How long a call waits for a connection or a lock before StoreBusy."""
 CONNECT_MAX_S: Final = 5
 _SQLITE_CACHE_KIB: Final = 32 * 1024
-_BEGIN: Final = "kgl_begin"
 
 
 def parse_url(text: str) -> URL:
@@ -48,18 +46,26 @@ def shown(url: URL) -> str:
 def reading(engine: Engine) -> Engine:
     """The same connections for calls of one reading statement, without a transaction around it.
 
-    On PostgreSQL, BEGIN and ROLLBACK around a read would cost a third of the throughput and more.
+    On PostgreSQL, BEGIN and ROLLBACK around a read would cost a third of the throughput and more. SQLite's connections
+    begin nothing by themselves.
     """
-    if engine.dialect.name == "sqlite":
-        return engine.execution_options(**{_BEGIN: None})
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+    return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def snapshots(engine: Engine) -> Engine:
     """The same connections for transactions whose statements all see one state, and which never write."""
     if engine.dialect.name == "sqlite":
-        return engine.execution_options(**{_BEGIN: "BEGIN"})
+        return engine
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def begin(connection: Connection, *, writing: bool) -> Transaction:
+    """A transaction on a connection of one of these engines."""
+    transaction = connection.begin()
+    if connection.dialect.name == "sqlite":
+        # A writer takes the lock at once: one that reads first and then writes can fail where it should wait.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    return transaction
 
 
 def is_in_memory(url: URL) -> bool:
@@ -74,22 +80,13 @@ def _sqlite(url: URL) -> Engine:
         # Each connection would be a database of its own: there is one, and threads take turns.
         pool |= {"pool_size": 1, "max_overflow": 0}
     engine = create_engine(url, connect_args=arguments, poolclass=QueuePool, **pool)
-    engine = engine.execution_options(schema_translate_map=NO_SCHEMAS)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
-        # The driver must begin nothing by itself: see begin().
-        connection.isolation_level = None
+        connection.isolation_level = None  # the driver begins nothing by itself: see begin()
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=FULL")  # what was acknowledged survives a power cut
         connection.execute(f"PRAGMA cache_size=-{_SQLITE_CACHE_KIB}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        # A writer takes the lock at once: one that reads first and then writes can fail where it should wait.
-        statement = connection.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE")
-        if statement is not None:
-            connection.exec_driver_sql(statement)
 
     return engine
 

@@ -6,26 +6,52 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam
+from sqlalchemy import Select, bindparam
 
-from kgl_adapters.sql.records import VALUES, Lock, RecordTable, SqlRecords
+from kgl_adapters.sql.finding import Finder, Lock
+from kgl_adapters.sql.records import LOCKS, RecordTable, SqlRecords, by_id
 from kgl_adapters.sql.rows import ENTITY_COLUMNS
 from kgl_adapters.sql.schema import entities
+from kgl_adapters.sql.session import Session
 from kgl_adapters.sql.statements import one_of
 from kgl_core.entities import End, Entity, EntityFilter, EntitySort
 from kgl_core.ids import EntityId
 from kgl_core.pages import Position
 
-_TABLE: Final = RecordTable(entities, ENTITY_COLUMNS, "type", fixed=("id", "created_by", "created_at"))
-_GET_BY_KEY: Final = _TABLE.select.where(entities.c.key == bindparam("key"), _TABLE.is_active)
-_END: Final = (entities.c.id, entities.c.key, entities.c.deleted_at)
+
+class EntityTable(RecordTable):
+    """The table of entities and the statements on it."""
+
+    def __init__(self, *, is_sqlite: bool) -> None:
+        super().__init__(
+            entities, ENTITY_COLUMNS, "type", fixed=("id", "created_by", "created_at"), is_sqlite=is_sqlite
+        )
+        self.get_by_key = self.select.where(self.table.c.key == bindparam("key"), self.is_active)
+        table = self.table
+        states = {True: self.is_active, False: ~self.is_active}
+        self.by_key = {
+            (lock, is_active): Finder(table, self.columns, [table.c.key], lock, condition)
+            for lock in LOCKS
+            for is_active, condition in states.items()
+        }
+        end = (table.c.id, table.c.key, table.c.deleted_at)
+        self.end_by_id = Finder(table, end, [table.c.id], "share")
+        self.end_by_key = {
+            is_active: Finder(table, end, [table.c.key], "share", condition) for is_active, condition in states.items()
+        }
+
+
+_TABLES: Final = {is_sqlite: EntityTable(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
 
 
 class SqlEntities(SqlRecords[Entity]):
     """A `kgl_core.entities.EntityRepository`."""
 
     _kind = "entity"
-    _of = _TABLE
+    _of: EntityTable
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, _TABLES[session.is_sqlite])
 
     def _read(self, row: Sequence[Any]) -> Entity:
         return self._rows.entity(row)
@@ -34,33 +60,27 @@ class SqlEntities(SqlRecords[Entity]):
         return self._rows.entity_values(record)
 
     def get_by_key(self, key: str) -> Entity | None:
-        row = self._session.execute(_GET_BY_KEY, {"key": key}).one_or_none()
+        row = self._session.execute(self._of.get_by_key, {"key": key}).one_or_none()
         return None if row is None else self._read(row)
 
     def find(self, ids: Collection[UUID], keys: Collection[str] = (), *, lock: Lock = None) -> Sequence[Entity]:
-        found = map(self._read, self._find(_TABLE.columns, ids, keys, lock))
-        return tuple({entity.id: entity for entity in found}.values())
+        rows = self._of.by_id[lock].find(self._session, by_id(ids))
+        for is_active in self._states() if keys else ():
+            rows += self._of.by_key[lock, is_active].find(self._session, [(key,) for key in sorted(keys)])
+        return tuple({entity.id: entity for entity in map(self._read, rows)}.values())
 
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
-        found = self._find(_END, ids, keys, "share")
-        ends = (End(EntityId(self._rows.read_id(id)), key, deleted_at is None) for id, key, deleted_at in found)
+        rows = self._of.end_by_id.find(self._session, by_id(ids))
+        for is_active in self._states() if keys else ():
+            rows += self._of.end_by_key[is_active].find(self._session, [(key,) for key in sorted(keys)])
+        ends = (End(EntityId(self._rows.read_id(id)), key, deleted_at is None) for id, key, deleted_at in rows)
         return tuple({end.id: end for end in ends}.values())
-
-    def _find(
-        self, columns: Sequence[ColumnElement[Any]], ids: Collection[UUID], keys: Collection[str], lock: Lock
-    ) -> list[Sequence[Any]]:
-        statement = self._locked(lock, columns)
-        found = self._fetch_each(statement.where(entities.c.id.in_(VALUES)), sorted(ids), lock, self._rows.id)
-        # One statement for each partial index on the key: a condition with "or" would use neither.
-        for state in (_TABLE.is_active, ~_TABLE.is_active):
-            found += self._fetch_each(statement.where(entities.c.key.in_(VALUES), state), sorted(keys), lock)
-        return found
 
     def list(self, filter: EntityFilter, sort: EntitySort, after: Position | None, limit: int) -> Sequence[Entity]:
         field = sort.removeprefix("-")
-        return self._page(filter, entities.c["sort_name" if field == "name" else field], sort, after, limit)
+        return self._page(filter, self._of.table.c["sort_name" if field == "name" else field], sort, after, limit)
 
     def _filtered(self, statement: Select[Any], filter: EntityFilter) -> tuple[Select[Any], dict[str, Any]]:
         statement, parameters = self._restricted(statement, filter)
-        statement, more = one_of(statement, entities.c.type, "type", filter.type)
+        statement, more = one_of(statement, self._of.table.c.type, "type", filter.type)
         return statement, parameters | more

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 import kgl_adapters
-from kgl_adapters.sql.engine import WAIT_MAX_S, is_in_memory, shown
+from kgl_adapters.sql.engine import WAIT_MAX_S, begin, is_in_memory, shown
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS
 from kgl_core.errors import MigrationNeeded, SchemaTooNew, StoreBusy
@@ -116,7 +116,7 @@ def _sqlite_prepared(connection: Connection, engine: Engine) -> Iterator[None]:
     # Alembic rebuilds a table to alter it; with foreign keys on, dropping the old one would delete its children.
     driver.cursor().execute("PRAGMA foreign_keys=OFF")
     try:
-        with connection.begin():
+        with begin(connection, writing=True):
             yield
     finally:
         driver.cursor().execute("PRAGMA foreign_keys=ON")

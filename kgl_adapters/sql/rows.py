@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from kgl_core.changes import Change
+from kgl_core.changes import Change, ChangeAction
 from kgl_core.entities import Entity
 from kgl_core.ids import EntityId, RelationshipId, UserId
 from kgl_core.permissions import Actor, Role
@@ -69,6 +69,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NO_METADATA: Final = "{}"
 _NO_ALIASES: Final = "[]"
+_ACTIONS: Final = {action: action.value for action in ChangeAction}  # an enum's value is slow to get
 
 
 def _same(value: Any) -> Any:
@@ -225,7 +226,7 @@ class Rows:
         return (
             self.instant(change.at),
             str(change.actor),
-            change.action.value,
+            _ACTIONS[change.action],
             "entity" if is_entity else "relationship",
             self.id(change.record.id),
             dump_json(

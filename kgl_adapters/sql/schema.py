@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, MetaData, Table, text
@@ -15,16 +16,12 @@ from kgl_adapters.sql.types import (
     JSON,
     SEQUENCE,
     TEXT,
-    TRANSACTION,
 )
 
 AUTH: Final = "backend_auth"
 ENTITIES: Final = "backend_entities"
 REVISIONS: Final = ("0001", "0002", "0003")
 """Every migration there is, in order; the last is head."""
-
-NO_SCHEMAS: Final = {AUTH: None, ENTITIES: None}
-"""What SQLite makes of the schemas: nothing."""
 
 metadata: Final = MetaData(
     naming_convention={
@@ -148,7 +145,6 @@ changes: Final = Table(
     "changes",
     metadata,
     Column("sequence", SEQUENCE, Identity(), primary_key=True),
-    Column("transaction", TRANSACTION, server_default=text("pg_current_xact_id()")),
     Column("at", INSTANT, nullable=False),
     Column("actor", TEXT, nullable=False),
     Column("action", TEXT, nullable=False),
@@ -158,5 +154,15 @@ changes: Final = Table(
     schema=ENTITIES,
     sqlite_strict=True,
 )
-# Readers go by transaction first: see ChangeLog in kgl_adapters/sql/changes.py.
-Index("ix_changes_transaction", changes.c.transaction, changes.c.sequence).ddl_if(dialect="postgresql")
+
+_without_schemas: Final = MetaData()
+
+
+@cache
+def on(table: Table, *, is_sqlite: bool) -> Table:
+    """The table as the database has it: SQLite knows no schemas.
+
+    A copy, rather than SQLAlchemy's ``schema_translate_map``, which rewrites each statement whenever it runs.
+    """
+    # Its type hints leave out None, which its documentation has for "no schema".
+    return table.to_metadata(_without_schemas, schema=None) if is_sqlite else table  # type: ignore[arg-type]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Table
+from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
@@ -35,17 +36,21 @@ class Session:
         """Insert rows whose values are in the order of ``columns``, as fast as the driver can."""
         if not rows:
             return
-        name = table.name if self.is_sqlite else f"{table.schema}.{table.name}"
         names = ", ".join(f'"{column}"' for column in columns)
         if not self.is_sqlite and len(rows) > 1:
-            self._copy(f"COPY {name} ({names}) FROM STDIN", rows)
+            self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", rows)
             return
         marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
-        statement = f"INSERT INTO {name} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
-        try:
-            self.connection.exec_driver_sql(statement, list(rows) if len(rows) > 1 else rows[0])
-        except DBAPIError as error:
-            raise translate(error, self.where) from error
+        statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
+        with self.all_or_none(rows):
+            try:
+                self.connection.exec_driver_sql(statement, list(rows) if len(rows) > 1 else rows[0])
+            except DBAPIError as error:
+                raise translate(error, self.where) from error
+
+    def all_or_none(self, rows: Sequence[object]) -> AbstractContextManager[NestedTransaction | None]:
+        """A savepoint around a statement that writes several rows one by one; a single row needs none."""
+        return self.connection.begin_nested() if len(rows) > 1 else nullcontext()
 
     def lookup(self, statement: str, values: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows that a statement in SQLite's own SQL finds for each of ``values``.

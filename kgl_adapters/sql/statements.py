@@ -1,44 +1,18 @@
-"""How statements are put together, once each: filters, order, locks, and lists of values."""
+"""How the statements of listings are put together: filters, order, and the place to go on from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, literal_column, tuple_
+from sqlalchemy import ColumnElement, Select, Table, bindparam, tuple_
 
 from kgl_adapters.sql.rows import Rows
 from kgl_core.entities import EntityFilter
 from kgl_core.pages import Position
 from kgl_core.relationships import RelationshipFilter
-
-VALUES_MAX: Final = 500
-"""How many values one statement lists; SQLite's limit on variables is far above."""
-
-T = TypeVar("T")
-
-
-def chunks(values: Iterable[T], size: int = VALUES_MAX) -> Iterator[list[T]]:
-    """The values in lists of up to ``size``."""
-    iterator = iter(values)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
-
-
-def changed_later(table: Table, *, is_sqlite: bool) -> ColumnElement[Any]:
-    """True in a locked row that a transaction wrote which began to write after this one did.
-
-    Readers see changes in the order of transaction ids (see changes.py); building on such a row would put this
-    transaction's change before the one it builds on. ``age`` counts from this transaction's own id where it has
-    one, so that a later writer has a negative age. The lower bound keeps rows of two thousand million transactions
-    ago, whose age overflows, out of it.
-    """
-    if is_sqlite:
-        return literal_column("0")
-    return literal_column(f"age({table.schema}.{table.name}.xmin) BETWEEN -1000000 AND -1")
 
 
 def restricted(

@@ -42,5 +42,3 @@ CONFIDENCE: Final = Float(53).with_variant(Plain("REAL"), SQLITE)
 COUNT: Final = Integer().with_variant(INTEGER, SQLITE)
 FLAG: Final = Boolean().with_variant(INTEGER, SQLITE)
 SEQUENCE: Final = BigInteger().with_variant(INTEGER, SQLITE)
-TRANSACTION: Final = Plain("XID8").with_variant(INTEGER, SQLITE)
-"""The id of the transaction that wrote a row; SQLite, which has one writer at a time, leaves it null."""

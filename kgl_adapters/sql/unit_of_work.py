@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kgl_adapters.sql.changes import SqlChangeLog
-from kgl_adapters.sql.engine import reading, shown, snapshots
+from kgl_adapters.sql.engine import begin, reading, shown, snapshots
 from kgl_adapters.sql.entities import SqlEntities
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.relationships import SqlRelationships
@@ -71,7 +71,7 @@ class SqlStore:
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
         with self._connected(self.engine) as connection:
-            yield self._unit_of_work(connection, self._begin(connection))
+            yield self._unit_of_work(connection, self._begin(connection, writing=True))
 
     @contextmanager
     def read(self) -> Iterator[SqlUnitOfWork]:
@@ -81,7 +81,7 @@ class SqlStore:
     @contextmanager
     def snapshot(self) -> Iterator[SqlUnitOfWork]:
         with self._connected(self._snapshots) as connection:
-            self._begin(connection)
+            self._begin(connection, writing=False)
             yield self._unit_of_work(connection)
 
     def close(self) -> None:
@@ -100,9 +100,9 @@ class SqlStore:
         with connection:
             yield connection
 
-    def _begin(self, connection: Connection) -> Transaction:
+    def _begin(self, connection: Connection, *, writing: bool) -> Transaction:
         try:
-            return connection.begin()
+            return begin(connection, writing=writing)
         except DBAPIError as error:
             raise translate(error, self._where) from error
 

@@ -9,24 +9,32 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, select, tuple_, update
 
 from kgl_adapters.sql.rows import USER_COLUMNS
-from kgl_adapters.sql.schema import users
+from kgl_adapters.sql.schema import on, users
 from kgl_adapters.sql.session import Session
 from kgl_core.errors import NotFound
 from kgl_core.pages import Position
 from kgl_core.users import User, UserFilter
 
-_COLUMNS: Final = [users.c[name] for name in USER_COLUMNS]
 _UPDATED: Final = tuple(name for name in USER_COLUMNS if name not in ("id", "created_at"))
 
-_GET: Final = select(*_COLUMNS).where(users.c.id == bindparam("id"))
-_GET_LOCKED: Final = _GET.with_for_update(key_share=True)
-_GET_BY_EMAIL: Final = select(*_COLUMNS).where(users.c.email == bindparam("email"))
-_LIST: Final = select(*_COLUMNS).order_by(users.c.email, users.c.id).limit(bindparam("limit"))
-_PLACE: Final = tuple_(bindparam("email", type_=users.c.email.type), bindparam("id", type_=users.c.id.type))
-_COUNT: Final = select(func.count()).select_from(users)
-_REPLACE: Final = (
-    update(users).where(users.c.id == bindparam("at_id")).values({name: bindparam(name) for name in _UPDATED})
-)
+
+class UserTable:
+    """The table of users and the statements on it."""
+
+    def __init__(self, *, is_sqlite: bool) -> None:
+        self.table = table = on(users, is_sqlite=is_sqlite)
+        selected = select(*(table.c[name] for name in USER_COLUMNS))
+        self.get = selected.where(table.c.id == bindparam("id"))
+        self.get_locked = self.get.with_for_update(key_share=True)
+        self.get_by_email = selected.where(table.c.email == bindparam("email"))
+        self.list = selected.order_by(table.c.email, table.c.id).limit(bindparam("limit"))
+        self.count = select(func.count()).select_from(table)
+        self.replace = (
+            update(table).where(table.c.id == bindparam("at_id")).values({name: bindparam(name) for name in _UPDATED})
+        )
+
+
+_TABLES: Final = {is_sqlite: UserTable(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
 
 
 class SqlUsers:
@@ -35,36 +43,40 @@ class SqlUsers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._rows = session.rows
+        self._of = _TABLES[session.is_sqlite]
 
     def get(self, id: UUID, *, lock: bool = False) -> User | None:
-        row = self._session.execute(_GET_LOCKED if lock else _GET, {"id": self._rows.id(id)}).one_or_none()
+        row = self._session.execute(
+            self._of.get_locked if lock else self._of.get, {"id": self._rows.id(id)}
+        ).one_or_none()
         return None if row is None else self._rows.user(row)
 
     def get_by_email(self, email: str) -> User | None:
-        row = self._session.execute(_GET_BY_EMAIL, {"email": email}).one_or_none()
+        row = self._session.execute(self._of.get_by_email, {"email": email}).one_or_none()
         return None if row is None else self._rows.user(row)
 
     def list(self, filter: UserFilter, after: Position | None, limit: int) -> Sequence[User]:
-        statement, parameters = _LIST, dict[str, Any](limit=limit)
+        statement, columns, parameters = self._of.list, self._of.table.c, dict[str, Any](limit=limit)
         if filter.role is not None:
-            statement = statement.where(users.c.role == bindparam("role"))
+            statement = statement.where(columns.role == bindparam("role"))
             parameters["role"] = filter.role
         if filter.is_active is not None:
-            statement = statement.where(users.c.is_active == bindparam("is_active"))
+            statement = statement.where(columns.is_active == bindparam("is_active"))
             parameters["is_active"] = filter.is_active
         if after is not None:
-            statement = statement.where(tuple_(users.c.email, users.c.id) > _PLACE)
+            place = tuple_(bindparam("email", type_=columns.email.type), bindparam("id", type_=columns.id.type))
+            statement = statement.where(tuple_(columns.email, columns.id) > place)
             parameters |= {"email": after[0], "id": self._rows.id(after[1])}
         return [self._rows.user(row) for row in self._session.execute(statement, parameters)]
 
     def count(self) -> int:
-        return int(self._session.execute(_COUNT).scalar_one())
+        return int(self._session.execute(self._of.count).scalar_one())
 
     def add(self, user: User) -> None:
-        self._session.insert(users, USER_COLUMNS, [self._rows.user_values(user)])
+        self._session.insert(self._of.table, USER_COLUMNS, [self._rows.user_values(user)])
 
     def replace(self, user: User) -> None:
         values = dict(zip(USER_COLUMNS, self._rows.user_values(user), strict=True))
         parameters = {"at_id": values["id"], **{name: values[name] for name in _UPDATED}}
-        if not self._session.execute(_REPLACE, parameters).rowcount:
+        if not self._session.execute(self._of.replace, parameters).rowcount:
             raise NotFound("user", user.id)

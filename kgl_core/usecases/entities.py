@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final, Unpack
 from uuid import UUID
 
@@ -129,6 +130,7 @@ class Entities:
         Raises NotFound, Deleted, InvalidInput with every fault, AlreadyExists when the key is taken, and StaleVersion
         when ``expected_version`` is given and not the present one.
         """
+        require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
         with self._context.store.begin() as uow:
             current = self._for_change(uow, wanted, expected_version)
@@ -137,13 +139,14 @@ class Entities:
             if same_values(draft, current, _FIELDS):
                 return current
             changed = attrs.evolve(current, **{name: getattr(draft, name) for name in _FIELDS})
-            return self._replace(uow, changed, ChangeAction.UPDATED)
+            return self._replace(uow, changed, ChangeAction.UPDATED, self._context.now())
 
     def delete(self, id: UUID | str, *, expected_version: int | None = None) -> Entity:
         """The entity, deleted, and with it all its active relationships; `restore` brings them back.
 
         Raises NotFound, Deleted when it was deleted before, and StaleVersion as `update` does.
         """
+        require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
         with self._context.store.begin() as uow:
             current = self._for_change(uow, wanted, expected_version)
@@ -165,7 +168,7 @@ class Entities:
                     ChangeAction.DELETED,
                 )
             deleted = attrs.evolve(current, deleted_at=now, deleted_by=actor)
-            return self._replace(uow, deleted, ChangeAction.DELETED)
+            return self._replace(uow, deleted, ChangeAction.DELETED, now)
 
     def restore(self, id: UUID | str, *, expected_version: int | None = None) -> Restoration:
         """The entity, active again, and with it the relationships that deletions of entities took along.
@@ -174,21 +177,21 @@ class Entities:
         active already is left as it is. Raises NotFound, AlreadyExists when its key has been taken meanwhile, and
         StaleVersion as `update` does.
         """
-        wanted = require_id(id)
         require(self._context.actor, Action.RESTORE)
+        wanted = require_id(id)
         with self._context.store.begin() as uow:
             current = _locked(uow, wanted, expected_version)
             if current.is_active:
                 return Restoration(current, (), ())
-            restored = self._replace(
-                uow, attrs.evolve(current, deleted_at=None, deleted_by=None), ChangeAction.RESTORED, commit=False
-            )
-            back, left = self._restore_relationships(uow, restored)
+            now = self._context.now()
+            active = attrs.evolve(current, deleted_at=None, deleted_by=None)
+            restored = self._replace(uow, active, ChangeAction.RESTORED, now, commit=False)
+            back, left = self._restore_relationships(uow, restored, now)
             uow.commit()
             return Restoration(restored, tuple(back), tuple(left))
 
     def _restore_relationships(
-        self, uow: UnitOfWork, entity: Entity
+        self, uow: UnitOfWork, entity: Entity, now: datetime
     ) -> tuple[Sequence[RelationshipId], Sequence[RelationshipId]]:
         back: dict[tuple[UUID, str, UUID], RelationshipId] = {}
         left: dict[RelationshipId, None] = {}
@@ -202,7 +205,7 @@ class Entities:
             for relationship in batch:
                 if relationship.triple not in back and active.issuperset(relationship.triple[::2]):
                     back[relationship.triple] = relationship.id
-                    ready.append(restored_relationship(relationship, self._context))
+                    ready.append(restored_relationship(relationship, now))
                 else:
                     left[relationship.id] = None
             self._replace_relationships(uow, ready, ChangeAction.RESTORED)
@@ -215,8 +218,9 @@ class Entities:
             raise Deleted("entity", id)
         return current
 
-    def _replace(self, uow: UnitOfWork, changed: Entity, action: ChangeAction, *, commit: bool = True) -> Entity:
-        now = self._context.now()
+    def _replace(
+        self, uow: UnitOfWork, changed: Entity, action: ChangeAction, now: datetime, *, commit: bool = True
+    ) -> Entity:
         kept = attrs.evolve(changed, version=changed.version + 1, updated_at=now)
         uow.entities.replace([kept])
         uow.changes.append([Change(now, self._context.actor, action, kept)])
@@ -232,12 +236,12 @@ class Entities:
             uow.changes.append([Change(r.updated_at, self._context.actor, action, r) for r in relationships])
 
 
-def restored_relationship(relationship: Relationship, context: Context) -> Relationship:
+def restored_relationship(relationship: Relationship, now: datetime) -> Relationship:
     """The next version of a deleted relationship, active again."""
     return attrs.evolve(
         relationship,
         version=relationship.version + 1,
-        updated_at=context.now(),
+        updated_at=now,
         deleted_at=None,
         deleted_by=None,
         deleted_with=None,

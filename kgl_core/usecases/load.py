@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Final
 
@@ -82,8 +83,9 @@ class Load:
             if atomic:
                 outer = stack.enter_context(store.begin())
                 store = JoinedStore(outer)
-            for batch in _batches(records):
-                self._load(store, batch, retry=not atomic)
+            batches = _batches(records)
+            while self._load_next(store, batches, retry=not atomic):
+                pass
             refused = self._counts[Outcome.REFUSED]
             if atomic and not refused:
                 outer.commit()
@@ -95,6 +97,13 @@ class Load:
             is_kept=not (atomic and refused),
             refusals=tuple(self._refusals),
         )
+
+    def _load_next(self, store: Store, batches: Iterator[Sequence[Numbered | Refusal]], *, retry: bool) -> bool:
+        with _collector_paused():
+            batch = next(batches, None)
+            if batch is not None:
+                self._load(store, batch, retry=retry)
+        return batch is not None
 
     def _load(self, store: Store, batch: Sequence[Numbered | Refusal], *, retry: bool) -> None:
         refusals = [item for item in batch if isinstance(item, Refusal)]
@@ -226,6 +235,21 @@ class _Ends:
         if found is not None:
             return found
         return self._by_id.get(id) if key is None else self._by_key.get(key)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause the cyclic garbage collector for one batch: it would walk all of the batch's objects again and again.
+
+    They make no cycles, and the walks are a fifth of a load's time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _refusal(number: int, error: KglError) -> Refusal:

@@ -19,7 +19,7 @@ from kgl_core.errors import Conflict, Fault, InvalidInput
 from kgl_core.ids import EntityId, RelationshipId
 from kgl_core.permissions import Action, require
 from kgl_core.records import EntityRecord, RelationshipRecord
-from kgl_core.relationships import Relationship, Triple
+from kgl_core.relationships import Relationship, Triple, triple_order
 from kgl_core.rules import rules_of, same_values
 from kgl_core.usecases.context import Context
 
@@ -49,6 +49,7 @@ class EntityPlan:
 
     def __init__(self, context: Context, stored: Iterable[Entity]) -> None:
         self._context = context
+        self._now = context.now()
         self._by_id: dict[UUID, Entity] = {}
         self._active_by_key: dict[str, UUID] = {}
         self._deleted_keys: dict[str, UUID] = {}
@@ -74,6 +75,8 @@ class EntityPlan:
 
     def end(self, number: int, id: UUID | None, key: str | None) -> End | None:
         """What a relationship record at line ``number`` sees under an id or key, among the entities of this plan."""
+        if not self._by_id:
+            return None
         if key is not None:
             id = self._keys_before.get(key)
             for at, holder in self._keys_taken.get(key, ()):
@@ -113,12 +116,13 @@ class EntityPlan:
 
     def _create(self, number: int, record: EntityRecord) -> Outcome:
         require(self._context.actor, Action.CREATE)
-        if record.is_active and record.key is not None and record.key in self._deleted_keys:
+        # A record with an id of its own is another entity, which has taken the key since.
+        if record.is_active and record.id is None and record.key in self._deleted_keys:
             deleted = self._by_id[self._deleted_keys[record.key]]
             raise RecordRefused(
                 "deleted", f"entity {deleted.id} with this key was deleted by {deleted.deleted_by}; restore it first"
             )
-        now = self._context.now()
+        now = self._now
         entity = Entity(
             id=EntityId(record.id or self._context.new_id()),
             type=record.type,
@@ -142,7 +146,7 @@ class EntityPlan:
     def _update(self, number: int, record: EntityRecord, current: Entity) -> Outcome:
         require(self._context.actor, Action.CHANGE, current.created_by)
         values = {name: getattr(record, name) for name in ENTITY_FIELDS}
-        entity = attrs.evolve(current, **values, version=current.version + 1, updated_at=self._context.now())
+        entity = attrs.evolve(current, **values, version=current.version + 1, updated_at=self._now)
         if current.id not in self._created:
             self._updated.add(current.id)
         self._keep(number, entity, current.key, ChangeAction.UPDATED)
@@ -167,6 +171,7 @@ class RelationshipPlan:
 
     def __init__(self, context: Context, stored: Iterable[Relationship]) -> None:
         self._context = context
+        self._now = context.now()
         self._by_id: dict[UUID, Relationship] = {}
         self._active: dict[Triple, UUID] = {}
         self._deleted: dict[Triple, UUID] = {}
@@ -180,7 +185,7 @@ class RelationshipPlan:
     @property
     def created(self) -> list[Relationship]:
         """The new relationships, ordered by ends and type, the order in which every load takes unique values."""
-        return sorted((self._by_id[id] for id in self._created), key=lambda relationship: relationship.triple)
+        return sorted((self._by_id[id] for id in self._created), key=lambda created: triple_order(created.triple))
 
     @property
     def updated(self) -> list[Relationship]:
@@ -232,7 +237,7 @@ class RelationshipPlan:
         if record.is_active:
             if deleted := [end for end in (source, target) if not end.is_active]:
                 raise RecordRefused("ends_deleted", f"its end, entity {deleted[0].id}, is deleted; restore that first")
-            if triple in self._deleted:
+            if record.id is None and triple in self._deleted:
                 gone = self._by_id[self._deleted[triple]]
                 raise RecordRefused(
                     "deleted",
@@ -242,7 +247,7 @@ class RelationshipPlan:
             named = [end for end in (source, target) if end.id == record.deleted_with]
             if not named or (source.is_active and target.is_active):
                 raise RecordRefused("deleted_with", "deleted_with names an end, and at least one end is deleted")
-        now = self._context.now()
+        now = self._now
         relationship = Relationship(
             id=RelationshipId(record.id or self._context.new_id()),
             source_entity_id=source.id,
@@ -269,7 +274,7 @@ class RelationshipPlan:
         values = {name: getattr(record, name) for name in RELATIONSHIP_FIELDS}
         if current.id not in self._created:
             self._updated.add(current.id)
-        changed = attrs.evolve(current, **values, version=current.version + 1, updated_at=self._context.now())
+        changed = attrs.evolve(current, **values, version=current.version + 1, updated_at=self._now)
         self._keep(changed, ChangeAction.UPDATED)
         return Outcome.UPDATED
 

@@ -129,6 +129,7 @@ class Relationships:
         Its ends and type identify it and can't change: delete it and create another. Raises NotFound, Deleted,
         InvalidInput with every fault, and StaleVersion when ``expected_version`` is given and not the present one.
         """
+        require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
         unknown = [unknown_name(name, _CHANGEABLE) for name in changes if name not in _CHANGEABLE]
         if unknown:
@@ -147,6 +148,7 @@ class Relationships:
 
     def delete(self, id: UUID | str, *, expected_version: int | None = None) -> Relationship:
         """The relationship, deleted. Raises NotFound, Deleted when it was before, and StaleVersion as `update` does."""
+        require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
         with self._context.store.begin() as uow:
             current = self._for_change(uow, wanted, expected_version)
@@ -162,8 +164,8 @@ class Relationships:
         Raises NotFound, EndsDeleted when an end is deleted, AlreadyExists when there is an active relationship with
         its source, type and target, and StaleVersion as `update` does.
         """
-        wanted = require_id(id)
         require(self._context.actor, Action.RESTORE)
+        wanted = require_id(id)
         with self._context.store.begin() as uow:
             # The ends never change, so they can be locked first: entities before relationships, as everywhere.
             seen = uow.relationships.get(wanted)
@@ -175,7 +177,7 @@ class Relationships:
                 return current
             if deleted := [end.id for end in ends if not end.is_active]:
                 raise EndsDeleted(sorted(deleted))
-            return self._replace(uow, restored_relationship(current, self._context), ChangeAction.RESTORED)
+            return self._replace(uow, restored_relationship(current, self._context.now()), ChangeAction.RESTORED)
 
     def _for_change(self, uow: UnitOfWork, id: UUID, expected_version: int | None) -> Relationship:
         current = _locked(uow, id, expected_version)

@@ -5,12 +5,30 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from kgl_adapters.sql.types import CONFIDENCE, COUNT, ID, INSTANT, JSON, SEQUENCE, TEXT, TRANSACTION
+from kgl_adapters.sql.types import CONFIDENCE, COUNT, ID, INSTANT, JSON, SEQUENCE, TEXT
 
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+
+
+# Before a transaction takes its first number of the change log, it announces, by a shared lock that it holds to its
+# end, that its numbers will be above the last one taken so far. Readers stop there: no change is skipped.
+ANNOUNCE_CHANGES = """
+CREATE FUNCTION backend_entities.announce_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    taken bigint;
+BEGIN
+    IF coalesce(current_setting('kgl.changes_announced', true), '') = '' THEN
+        SELECT CASE WHEN is_called THEN last_value ELSE 0 END INTO taken FROM backend_entities.changes_sequence_seq;
+        PERFORM pg_advisory_xact_lock_shared(-1 - taken);
+        PERFORM set_config('kgl.changes_announced', 'yes', true);
+    END IF;
+    RETURN NULL;
+END
+$$
+"""
 
 
 def _is_sqlite() -> bool:
@@ -72,11 +90,9 @@ def upgrade() -> None:
         schema=schema,
         sqlite_strict=True,
     )
-    transaction_default = None if _is_sqlite() else sa.text("pg_current_xact_id()")
     op.create_table(
         "changes",
         sa.Column("sequence", SEQUENCE, sa.Identity(), nullable=False),
-        sa.Column("transaction", TRANSACTION, server_default=transaction_default),
         sa.Column("at", INSTANT, nullable=False),
         sa.Column("actor", TEXT, nullable=False),
         sa.Column("action", TEXT, nullable=False),
@@ -88,7 +104,11 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     if not _is_sqlite():
-        op.create_index("ix_changes_transaction", "changes", ["transaction", "sequence"], schema=schema)
+        op.execute(ANNOUNCE_CHANGES)
+        op.execute(
+            "CREATE TRIGGER announce_changes BEFORE INSERT ON backend_entities.changes"
+            " FOR EACH STATEMENT EXECUTE FUNCTION backend_entities.announce_changes()"
+        )
     _index("uq_entities_key", "entities", ["key"], "deleted_at IS NULL AND key IS NOT NULL", unique=True)
     _index(
         "uq_entity_relationships_triple",
@@ -102,6 +122,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("changes", "entity_relationships", "entities"):
         op.drop_table(table, schema=_schema())
+    if not _is_sqlite():
+        op.execute("DROP FUNCTION backend_entities.announce_changes()")
 
 
 def _index(name: str, table: str, columns: list[str], where: str, *, unique: bool) -> None:
