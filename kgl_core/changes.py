@@ -48,7 +48,8 @@ class ChangeLog(Protocol):
         """Up to ``limit`` committed changes past the cursor ``after``, in order, each with its cursor.
 
         The order never disagrees with that in which one record's versions were made, nor puts a relationship before
-        its ends. No change ever appears before one that was read already. Raises InvalidCursor.
+        its ends. No change ever appears before one that was read already. Raises InvalidCursor. To be read with the
+        store's `read`: inside a transaction it sees that transaction's own changes where the store lets it.
         """
 
     def count(self) -> int:

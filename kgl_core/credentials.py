@@ -22,7 +22,7 @@ COMMON_PASSWORDS: Final = frozenset(
     a1234567 a12345678 a123456789 aa123456 aa12345678 abc12345 abcd1234 abcdefgh access14 adminadmin admin123
     admin1234 administrator alexander asdf1234 asdfasdf asdfghjk asdfghjkl babygirl baseball basketball batman123
     blink182 butterfly changeme changeme123 charlie1 chocolate computer corvette cowboys1 danielle dearbook
-    dragon123 elephant exigent facebook firebird football football1 footballs forever1 fuckyou1 garfield gateway1
+    dragon123 elephant facebook firebird football football1 footballs forever1 fuckyou1 garfield gateway1
     guest123 hello123 helloworld iloveyou iloveyou1 internet jennifer jonathan jordan23 letmein1 letmein123
     liverpool liverpool1 lovely123 manchester marlboro master12 maverick mercedes michael1 michelle midnight
     monkey123 mustang1 mynoob12 myspace1 nicholas nothing1 p@ssw0rd pakistan passw0rd password password!

@@ -10,23 +10,10 @@ from uuid import UUID
 import attrs
 
 from kgl_core.ids import EntityId
+from kgl_core.metadata import JsonObject
 from kgl_core.pages import Position
 from kgl_core.permissions import Actor
-from kgl_core.rules import (
-    TYPE_NAME,
-    Choice,
-    Each,
-    Flag,
-    Id,
-    Instant,
-    JsonObject,
-    Names,
-    Number,
-    Optional,
-    Text,
-    check,
-    ruled,
-)
+from kgl_core.rules import TYPE_NAME, Choice, Each, Flag, Id, Instant, Names, Number, Optional, Text, check, ruled
 from kgl_core.text import fold
 
 NAME_LENGTH_MAX: Final = 500
@@ -198,7 +185,7 @@ class EntityRepository(Protocol):
         """The entities with any of these ids or keys, active and deleted, in any order, each once.
 
         With ``lock``, other units of work can't change them (``share``), nor lock them (``update``), until this one
-        ends. Raises TransactionConflict where a transaction that began to write after this one changed one of them.
+        ends. Raises TransactionConflict where two units of work wait for each other.
         """
 
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:

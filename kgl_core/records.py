@@ -15,8 +15,9 @@ import attrs
 
 from kgl_core.entities import CONFIDENCE, KEY, SOURCE, SOURCE_TYPE, Entity, EntityDraft, Json
 from kgl_core.errors import Fault, InvalidInput
+from kgl_core.metadata import JsonObject
 from kgl_core.relationships import Relationship
-from kgl_core.rules import TYPE_NAME, Flag, Id, JsonObject, Optional, build, check, ruled, rules_of
+from kgl_core.rules import TYPE_NAME, Flag, Id, Optional, build, check, ruled, rules_of
 
 KINDS: Final = ("entity", "relationship")
 LINE_BYTES_MAX: Final = 1024 * 1024

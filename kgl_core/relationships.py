@@ -12,9 +12,10 @@ import attrs
 from kgl_core.entities import CONFIDENCE, FILTER_VALUES_MAX, SOURCE, SOURCE_TYPE, Json
 from kgl_core.errors import Fault, InvalidInput
 from kgl_core.ids import EntityId, RelationshipId
+from kgl_core.metadata import JsonObject
 from kgl_core.pages import Position
 from kgl_core.permissions import Actor
-from kgl_core.rules import TYPE_NAME, Choice, Each, Flag, Id, Instant, JsonObject, Optional, check, ruled
+from kgl_core.rules import TYPE_NAME, Choice, Each, Flag, Id, Instant, Optional, check, ruled
 
 Triple = tuple[UUID, str, UUID]
 """What identifies an active relationship: source entity, relationship type, target entity."""
@@ -160,7 +161,7 @@ class RelationshipRepository(Protocol):
         """The relationships with any of these ids or triples, active and deleted, in any order, each once.
 
         With ``lock``, other units of work can't change or lock them until this one ends. Raises TransactionConflict
-        where a transaction that began to write after this one changed one of them.
+        where two units of work wait for each other.
         """
 
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:

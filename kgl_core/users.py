@@ -23,7 +23,7 @@ EMAIL: Final = Text(
     EMAIL_LENGTH_MAX,
     pattern=rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+",
     advice="give an address such as ada@example.org",
-    normalize=str.lower,
+    normalize=lambda text: text.lower() if text.isascii() else text,  # K (Kelvin) must not become k
 )
 ROLE: Final = Choice(tuple(role.value for role in Role))
 

@@ -11,17 +11,18 @@ from sqlalchemy import Connection
 from kgl_adapters.connect import DEFAULT_URL
 from kgl_adapters.sql.engine import make_engine, parse_url
 from kgl_adapters.sql.migrate import VERSION_TABLE, migrating
-from kgl_adapters.sql.schema import ENTITIES, metadata
+from kgl_adapters.sql.schema import AUTH, ENTITIES, metadata, sqlite_metadata
 
 
 def run(connection: Connection) -> None:
     is_sqlite = connection.dialect.name == "sqlite"
     context.configure(
         connection=connection,
-        target_metadata=metadata,
+        target_metadata=sqlite_metadata if is_sqlite else metadata,
         version_table=VERSION_TABLE,
         version_table_schema=None if is_sqlite else ENTITIES,
         include_schemas=not is_sqlite,
+        include_name=lambda name, kind, _: kind != "schema" or is_sqlite or name in (AUTH, ENTITIES),
         # On SQLite all migrations are one transaction, which the connection is in already.
         transaction_per_migration=not is_sqlite,
     )

@@ -17,7 +17,7 @@ from typing import Final
 from sqlalchemy import bindparam, func, select, text
 
 from kgl_adapters.sql import schema
-from kgl_adapters.sql.rows import CHANGE_COLUMNS, read_json
+from kgl_adapters.sql.rows import CHANGE_COLUMNS, read_record
 from kgl_adapters.sql.session import Session
 from kgl_core.changes import CHANGES, Change, ChangeAction
 from kgl_core.pages import decode_cursor, encode_cursor
@@ -66,7 +66,7 @@ class SqlChangeLog:
                 self._rows.read_instant(at),
                 Actor.parse(actor),
                 ChangeAction(action),
-                read_json(subject, record),
+                read_record(subject, self._rows.read_json(record)),
                 encode_cursor(CHANGES, sequence),
             )
             for sequence, at, actor, action, subject, record in self._session.execute(

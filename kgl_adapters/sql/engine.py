@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import URL, Connection, Engine, QueuePool, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -19,7 +20,7 @@ def parse_url(text: str) -> URL:
     """The URL of a SQL store. Raises InvalidUrl, whose message does not quote the password."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise InvalidUrl("this database URL cannot be read") from None
     if url.drivername in ("sqlite", "sqlite+pysqlite"):
         return url.set(drivername="sqlite")
@@ -92,14 +93,14 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgres(url: URL) -> Engine:
-    from psycopg.types.string import TextLoader
+    from psycopg.types.json import set_json_loads
 
     arguments = {"connect_timeout": CONNECT_MAX_S} if "connect_timeout" not in url.query else {}
     engine = create_engine(url, connect_args=arguments, pool_timeout=WAIT_MAX_S)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
-        connection.adapters.register_loader("json", TextLoader)
+        set_json_loads(orjson.loads, connection)
         with connection.cursor() as cursor:
             cursor.execute(f"SET timezone TO 'UTC'; SET lock_timeout TO '{WAIT_MAX_S}s'")
         connection.commit()

@@ -88,6 +88,12 @@ def _bytes(id: UUID) -> bytes:
     return id.bytes
 
 
+def _json(text: str) -> Any:
+    if text == _NO_METADATA:
+        return {}
+    return () if text == _NO_ALIASES else orjson.loads(text)
+
+
 def _uuid(value: bytes) -> UUID:
     return UUID(bytes=value)
 
@@ -98,6 +104,7 @@ class Rows:
     def __init__(self, *, is_sqlite: bool) -> None:
         self.id: Callable[[UUID], Any] = _bytes if is_sqlite else _same
         self.read_id: Callable[[Any], UUID] = _uuid if is_sqlite else _same
+        self.read_json: Callable[[Any], Any] = _json if is_sqlite else _same
         self.instant: Callable[[datetime], Any] = _micros if is_sqlite else _same
         self.read_instant: Callable[[Any], datetime] = _moment if is_sqlite else _same
 
@@ -109,12 +116,12 @@ class Rows:
             id=EntityId(self.read_id(id)),
             type=type,
             name=name,
-            aliases=() if aliases == _NO_ALIASES else tuple(orjson.loads(aliases)),
+            aliases=tuple(self.read_json(aliases)),
             key=key,
             confidence=confidence,
             source=source,
             source_type=source_type,
-            metadata={} if metadata == _NO_METADATA else orjson.loads(metadata),
+            metadata=self.read_json(metadata),
             created_by=Actor.parse(created_by),
             created_at=self.read_instant(created_at),
             updated_at=self.read_instant(updated_at),
@@ -156,7 +163,7 @@ class Rows:
             confidence=confidence,
             source=source,
             source_type=source_type,
-            metadata={} if metadata == _NO_METADATA else orjson.loads(metadata),
+            metadata=self.read_json(metadata),
             created_by=Actor.parse(created_by),
             created_at=self.read_instant(created_at),
             updated_at=self.read_instant(updated_at),
@@ -280,9 +287,8 @@ def _relationship_json(relationship: Relationship) -> dict[str, Any]:
     }
 
 
-def read_json(subject: str, record: str) -> Entity | Relationship:
+def read_record(subject: str, values: dict[str, Any]) -> Entity | Relationship:
     """The record that `Rows.change_values` wrote as JSON; a field that did not exist then has its default."""
-    values = orjson.loads(record)
     for name in ("created_at", "updated_at", "deleted_at"):
         values[name] = None if values.get(name) is None else datetime.fromisoformat(values[name])
     for name in ("created_by", "deleted_by"):

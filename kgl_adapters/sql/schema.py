@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, MetaData, Table, text
@@ -23,13 +22,11 @@ ENTITIES: Final = "backend_entities"
 REVISIONS: Final = ("0001", "0002", "0003")
 """Every migration there is, in order; the last is head."""
 
-metadata: Final = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
+_NAMES: Final = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
 
 
 def _index(name: str, *columns: str, where: str | None = None, unique: bool = False) -> Index:
@@ -37,132 +34,138 @@ def _index(name: str, *columns: str, where: str | None = None, unique: bool = Fa
     return Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
 
 
-users: Final = Table(
-    "users",
-    metadata,
-    Column("id", ID, primary_key=True),
-    Column("email", TEXT, nullable=False),
-    Column("password_hash", TEXT, nullable=False),
-    Column("first_name", TEXT),
-    Column("last_name", TEXT),
-    Column("role", TEXT, nullable=False),
-    Column("is_active", FLAG, nullable=False),
-    Column("auth_version", COUNT, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
-    Column("last_login_at", INSTANT),
-    CheckConstraint("role IN ('user', 'moderator', 'admin')", name="role"),
-    _index("uq_users_email", "email", unique=True),
-    schema=AUTH,
-    sqlite_strict=True,
-)
+def _tables(auth: str | None, graph: str | None) -> MetaData:
+    """All tables, in these schemas."""
+    metadata = MetaData(naming_convention=_NAMES)
+    entity_id = "entities.id" if graph is None else f"{graph}.entities.id"
+    Table(
+        "users",
+        metadata,
+        Column("id", ID, primary_key=True),
+        Column("email", TEXT, nullable=False),
+        Column("password_hash", TEXT, nullable=False),
+        Column("first_name", TEXT),
+        Column("last_name", TEXT),
+        Column("role", TEXT, nullable=False),
+        Column("is_active", FLAG, nullable=False),
+        Column("auth_version", COUNT, nullable=False),
+        Column("created_at", INSTANT, nullable=False),
+        Column("updated_at", INSTANT, nullable=False),
+        Column("last_login_at", INSTANT),
+        CheckConstraint("role IN ('user', 'moderator', 'admin')", name="role"),
+        _index("uq_users_email", "email", unique=True),
+        schema=auth,
+        sqlite_strict=True,
+    )
+    Table(
+        "entities",
+        metadata,
+        Column("id", ID, primary_key=True),
+        Column("type", TEXT, nullable=False),
+        Column("name", TEXT, nullable=False),
+        Column("aliases", JSON, nullable=False),
+        Column("key", TEXT),
+        Column("confidence", CONFIDENCE),
+        Column("source", TEXT),
+        Column("source_type", TEXT),
+        Column("metadata", JSON, nullable=False),
+        Column("created_by", TEXT, nullable=False),
+        Column("created_at", INSTANT, nullable=False),
+        Column("updated_at", INSTANT, nullable=False),
+        Column("version", COUNT, nullable=False),
+        Column("deleted_at", INSTANT),
+        Column("deleted_by", TEXT),
+        Column("sort_name", TEXT, nullable=False),
+        CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+        _index("uq_entities_key", "key", where="deleted_at IS NULL AND key IS NOT NULL", unique=True),
+        _index("ix_entities_deleted_key", "key", where="deleted_at IS NOT NULL AND key IS NOT NULL"),
+        _index("ix_entities_created_at", "created_at", "id"),
+        _index("ix_entities_updated_at", "updated_at", "id"),
+        _index("ix_entities_sort_name", "sort_name", "id"),
+        _index("ix_entities_type", "type", "created_at", "id"),
+        _index("ix_entities_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+        schema=graph,
+        sqlite_strict=True,
+    )
+    Table(
+        "entity_relationships",
+        metadata,
+        Column("id", ID, primary_key=True),
+        Column("source_entity_id", ID, ForeignKey(entity_id), nullable=False),
+        Column("relationship_type", TEXT, nullable=False),
+        Column("target_entity_id", ID, ForeignKey(entity_id), nullable=False),
+        Column("confidence", CONFIDENCE),
+        Column("source", TEXT),
+        Column("source_type", TEXT),
+        Column("metadata", JSON, nullable=False),
+        Column("created_by", TEXT, nullable=False),
+        Column("created_at", INSTANT, nullable=False),
+        Column("updated_at", INSTANT, nullable=False),
+        Column("version", COUNT, nullable=False),
+        Column("deleted_at", INSTANT),
+        Column("deleted_by", TEXT),
+        Column("deleted_with", ID),
+        CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+        CheckConstraint("source_entity_id <> target_entity_id", name="self"),
+        _index(
+            "uq_entity_relationships_triple",
+            "source_entity_id",
+            "relationship_type",
+            "target_entity_id",
+            where="deleted_at IS NULL",
+            unique=True,
+        ),
+        _index(
+            "ix_entity_relationships_target",
+            "target_entity_id",
+            "relationship_type",
+            "source_entity_id",
+            where="deleted_at IS NULL",
+        ),
+        _index(
+            "ix_entity_relationships_deleted_source",
+            "source_entity_id",
+            "relationship_type",
+            "target_entity_id",
+            where="deleted_at IS NOT NULL",
+        ),
+        _index("ix_entity_relationships_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+        _index("ix_entity_relationships_deleted_target", "target_entity_id", where="deleted_at IS NOT NULL"),
+        _index("ix_entity_relationships_of_source", "source_entity_id", "created_at", "id"),
+        _index("ix_entity_relationships_of_target", "target_entity_id", "created_at", "id"),
+        _index("ix_entity_relationships_created_at", "created_at", "id"),
+        _index("ix_entity_relationships_updated_at", "updated_at", "id"),
+        _index("ix_entity_relationships_type", "relationship_type", "created_at", "id"),
+        schema=graph,
+        sqlite_strict=True,
+    )
+    Table(
+        "changes",
+        metadata,
+        Column("sequence", SEQUENCE, Identity(), primary_key=True),
+        Column("at", INSTANT, nullable=False),
+        Column("actor", TEXT, nullable=False),
+        Column("action", TEXT, nullable=False),
+        Column("subject", TEXT, nullable=False),
+        Column("subject_id", ID, nullable=False),
+        Column("record", JSON, nullable=False),
+        schema=graph,
+        sqlite_strict=True,
+    )
+    return metadata
 
-entities: Final = Table(
-    "entities",
-    metadata,
-    Column("id", ID, primary_key=True),
-    Column("type", TEXT, nullable=False),
-    Column("name", TEXT, nullable=False),
-    Column("aliases", JSON, nullable=False),
-    Column("key", TEXT),
-    Column("confidence", CONFIDENCE),
-    Column("source", TEXT),
-    Column("source_type", TEXT),
-    Column("metadata", JSON, nullable=False),
-    Column("created_by", TEXT, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
-    Column("version", COUNT, nullable=False),
-    Column("deleted_at", INSTANT),
-    Column("deleted_by", TEXT),
-    Column("sort_name", TEXT, nullable=False),
-    CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
-    _index("uq_entities_key", "key", where="deleted_at IS NULL AND key IS NOT NULL", unique=True),
-    _index("ix_entities_deleted_key", "key", where="deleted_at IS NOT NULL AND key IS NOT NULL"),
-    _index("ix_entities_created_at", "created_at", "id"),
-    _index("ix_entities_updated_at", "updated_at", "id"),
-    _index("ix_entities_sort_name", "sort_name", "id"),
-    _index("ix_entities_type", "type", "created_at", "id"),
-    _index("ix_entities_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
-    schema=ENTITIES,
-    sqlite_strict=True,
-)
 
-relationships: Final = Table(
-    "entity_relationships",
-    metadata,
-    Column("id", ID, primary_key=True),
-    Column("source_entity_id", ID, ForeignKey(entities.c.id), nullable=False),
-    Column("relationship_type", TEXT, nullable=False),
-    Column("target_entity_id", ID, ForeignKey(entities.c.id), nullable=False),
-    Column("confidence", CONFIDENCE),
-    Column("source", TEXT),
-    Column("source_type", TEXT),
-    Column("metadata", JSON, nullable=False),
-    Column("created_by", TEXT, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
-    Column("version", COUNT, nullable=False),
-    Column("deleted_at", INSTANT),
-    Column("deleted_by", TEXT),
-    Column("deleted_with", ID),
-    CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
-    CheckConstraint("source_entity_id <> target_entity_id", name="self"),
-    _index(
-        "uq_entity_relationships_triple",
-        "source_entity_id",
-        "relationship_type",
-        "target_entity_id",
-        where="deleted_at IS NULL",
-        unique=True,
-    ),
-    _index(
-        "ix_entity_relationships_target",
-        "target_entity_id",
-        "relationship_type",
-        "source_entity_id",
-        where="deleted_at IS NULL",
-    ),
-    _index(
-        "ix_entity_relationships_deleted_source",
-        "source_entity_id",
-        "relationship_type",
-        "target_entity_id",
-        where="deleted_at IS NOT NULL",
-    ),
-    _index("ix_entity_relationships_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
-    _index("ix_entity_relationships_deleted_target", "target_entity_id", where="deleted_at IS NOT NULL"),
-    _index("ix_entity_relationships_of_source", "source_entity_id", "created_at", "id"),
-    _index("ix_entity_relationships_of_target", "target_entity_id", "created_at", "id"),
-    _index("ix_entity_relationships_created_at", "created_at", "id"),
-    _index("ix_entity_relationships_updated_at", "updated_at", "id"),
-    _index("ix_entity_relationships_type", "relationship_type", "created_at", "id"),
-    schema=ENTITIES,
-    sqlite_strict=True,
-)
+metadata: Final = _tables(AUTH, ENTITIES)
+sqlite_metadata: Final = _tables(None, None)
+"""The same for SQLite, which knows no schemas. SQLAlchemy's ``schema_translate_map`` would spare the second set, but
+rewrites each statement whenever it runs."""
 
-changes: Final = Table(
-    "changes",
-    metadata,
-    Column("sequence", SEQUENCE, Identity(), primary_key=True),
-    Column("at", INSTANT, nullable=False),
-    Column("actor", TEXT, nullable=False),
-    Column("action", TEXT, nullable=False),
-    Column("subject", TEXT, nullable=False),
-    Column("subject_id", ID, nullable=False),
-    Column("record", JSON, nullable=False),
-    schema=ENTITIES,
-    sqlite_strict=True,
-)
-
-_without_schemas: Final = MetaData()
+users: Final = metadata.tables[f"{AUTH}.users"]
+entities: Final = metadata.tables[f"{ENTITIES}.entities"]
+relationships: Final = metadata.tables[f"{ENTITIES}.entity_relationships"]
+changes: Final = metadata.tables[f"{ENTITIES}.changes"]
 
 
-@cache
 def on(table: Table, *, is_sqlite: bool) -> Table:
-    """The table as the database has it: SQLite knows no schemas.
-
-    A copy, rather than SQLAlchemy's ``schema_translate_map``, which rewrites each statement whenever it runs.
-    """
-    # Its type hints leave out None, which its documentation has for "no schema".
-    return table.to_metadata(_without_schemas, schema=None) if is_sqlite else table  # type: ignore[arg-type]
+    """The table as the database has it."""
+    return sqlite_metadata.tables[table.name] if is_sqlite else table

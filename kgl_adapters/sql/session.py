@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
@@ -12,6 +12,7 @@ from sqlalchemy.sql import Executable
 
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.rows import Rows
+from kgl_core.errors import StoreFault
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -19,14 +20,16 @@ Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 class Session:
     """One connection of a unit of work. Every method raises the core's errors, chained to the driver's."""
 
-    def __init__(self, connection: Connection, rows: Rows, where: str) -> None:
+    def __init__(self, connection: Connection, rows: Rows, where: str, *, is_in_transaction: bool) -> None:
         self.connection = connection
+        self._is_in_transaction = is_in_transaction
         self.is_sqlite = connection.dialect.name == "sqlite"
         self.rows = rows
         self.where = where
 
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement, or one for each of many parameters."""
+        self.require_transaction()
         try:
             return self.connection.execute(statement, parameters)
         except DBAPIError as error:
@@ -36,6 +39,7 @@ class Session:
         """Insert rows whose values are in the order of ``columns``, as fast as the driver can."""
         if not rows:
             return
+        self.require_transaction()
         names = ", ".join(f'"{column}"' for column in columns)
         if not self.is_sqlite and len(rows) > 1:
             self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", rows)
@@ -48,9 +52,36 @@ class Session:
             except DBAPIError as error:
                 raise translate(error, self.where) from error
 
+    @contextmanager
+    def savepoint(self) -> Iterator[NestedTransaction]:
+        """A savepoint that is released at the end of the block, and rolled back when the block raises."""
+        self.require_transaction()
+        savepoint = self.connection.begin_nested()
+        try:
+            yield savepoint
+        except BaseException:
+            if not self.is_undone:
+                savepoint.rollback()
+            raise
+        if savepoint.is_active:
+            savepoint.commit()
+
     def all_or_none(self, rows: Sequence[object]) -> AbstractContextManager[NestedTransaction | None]:
         """A savepoint around a statement that writes several rows one by one; a single row needs none."""
-        return self.connection.begin_nested() if len(rows) > 1 else nullcontext()
+        return self.savepoint() if len(rows) > 1 else nullcontext()
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether SQLite has undone the whole transaction by itself, as it does when the disk is full."""
+        if not (self.is_sqlite and self._is_in_transaction):
+            return False
+        driver: Any = self.connection.connection.driver_connection
+        return not driver.in_transaction
+
+    def require_transaction(self) -> None:
+        """Raise StoreFault where an earlier error has undone the transaction: what follows would be kept without it."""
+        if self.is_undone:
+            raise StoreFault("an earlier error, which undid the whole transaction")
 
     def lookup(self, statement: str, values: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows that a statement in SQLite's own SQL finds for each of ``values``.

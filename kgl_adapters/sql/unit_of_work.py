@@ -44,6 +44,7 @@ class SqlUnitOfWork:
 
     def commit(self) -> None:
         if self._transaction is not None:
+            self._session.require_transaction()
             try:
                 self._transaction.commit()
             except DBAPIError as error:
@@ -51,7 +52,7 @@ class SqlUnitOfWork:
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
-        with self._session.connection.begin_nested() as savepoint:
+        with self._session.savepoint() as savepoint:
             yield SqlUnitOfWork(self._session, savepoint)
             if savepoint.is_active:
                 savepoint.rollback()
@@ -107,4 +108,6 @@ class SqlStore:
             raise translate(error, self._where) from error
 
     def _unit_of_work(self, connection: Connection, transaction: Transaction | None = None) -> SqlUnitOfWork:
-        return SqlUnitOfWork(Session(connection, self._rows, self._where), transaction)
+        return SqlUnitOfWork(
+            Session(connection, self._rows, self._where, is_in_transaction=connection.in_transaction()), transaction
+        )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, tuple_, update
+from sqlalchemy import bindparam, func, select, update
 
 from kgl_adapters.sql.rows import USER_COLUMNS
 from kgl_adapters.sql.schema import on, users
@@ -27,7 +27,7 @@ class UserTable:
         self.get = selected.where(table.c.id == bindparam("id"))
         self.get_locked = self.get.with_for_update(key_share=True)
         self.get_by_email = selected.where(table.c.email == bindparam("email"))
-        self.list = selected.order_by(table.c.email, table.c.id).limit(bindparam("limit"))
+        self.list = selected.order_by(table.c.email).limit(bindparam("limit"))
         self.count = select(func.count()).select_from(table)
         self.replace = (
             update(table).where(table.c.id == bindparam("at_id")).values({name: bindparam(name) for name in _UPDATED})
@@ -64,9 +64,8 @@ class SqlUsers:
             statement = statement.where(columns.is_active == bindparam("is_active"))
             parameters["is_active"] = filter.is_active
         if after is not None:
-            place = tuple_(bindparam("email", type_=columns.email.type), bindparam("id", type_=columns.id.type))
-            statement = statement.where(tuple_(columns.email, columns.id) > place)
-            parameters |= {"email": after[0], "id": self._rows.id(after[1])}
+            statement = statement.where(columns.email > bindparam("email"))
+            parameters["email"] = after[0]  # unique, so that it needs no id beside it
         return [self._rows.user(row) for row in self._session.execute(statement, parameters)]
 
     def count(self) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Final
+from uuid import UUID
 
 import attrs
 
@@ -24,6 +25,7 @@ from kgl_core.permissions import Action, require
 from kgl_core.records import EntityRecord, Record, RelationshipRecord, read_record
 from kgl_core.unit_of_work import JoinedStore, Store, UnitOfWork
 from kgl_core.usecases.context import Context
+from kgl_core.usecases.load_ends import Ends
 from kgl_core.usecases.load_plan import EntityPlan, Outcome, RelationshipPlan
 
 BATCH_RECORDS_MAX: Final = 5_000
@@ -153,7 +155,8 @@ class Load:
         relationships = [(number, record) for number, record in part if isinstance(record, RelationshipRecord)]
         ids = {record.id for _, record in entities if record.id is not None}
         keys = {record.key for _, record in entities if record.key is not None}
-        plan = EntityPlan(self._context, uow.entities.find(ids, keys, lock="update") if entities else ())
+        stored = uow.entities.find(ids, keys, lock="update") if entities else ()
+        plan = EntityPlan(self._context, stored, _other_ends(uow, relationships, ids, keys))
         for number, record in entities:
             try:
                 outcomes.append(plan.apply(number, record))
@@ -163,19 +166,18 @@ class Load:
         uow.entities.replace(plan.updated)
         uow.changes.append(plan.changes)
         if relationships:
-            self._apply_relationships(uow, plan, relationships, outcomes, refusals)
+            self._apply_relationships(uow, plan.ends, relationships, outcomes, refusals)
         return outcomes, refusals
 
     def _apply_relationships(
         self,
         uow: UnitOfWork,
-        entities: EntityPlan,
+        ends: Ends,
         records: Sequence[tuple[int, RelationshipRecord]],
         outcomes: list[Outcome],
         refusals: list[Refusal],
     ) -> None:
         joined: list[tuple[int, RelationshipRecord, End, End]] = []
-        ends = _Ends(uow, entities, records)
         for number, record in records:
             source = ends.find(number, record.source_entity_id, record.source_entity_key)
             target = ends.find(number, record.target_entity_id, record.target_entity_key)
@@ -202,39 +204,18 @@ class Load:
         uow.changes.append(plan.changes)
 
 
-class _Ends:
-    """The ends that relationship records name: from the same batch, as of their line, or from the store."""
-
-    def __init__(
-        self, uow: UnitOfWork, entities: EntityPlan, records: Sequence[tuple[int, RelationshipRecord]]
-    ) -> None:
-        self._entities = entities
-        ids, keys = set(), set()
-        for number, record in records:
-            for id, key in (
-                (record.source_entity_id, record.source_entity_key),
-                (record.target_entity_id, record.target_entity_key),
-            ):
-                if entities.end(number, id, key) is None:
-                    if id is not None:
-                        ids.add(id)
-                    elif key is not None:
-                        keys.add(key)
-        self._by_id: dict[object, End] = {}
-        self._by_key: dict[str | None, End] = {}
-        created = {entity.id for entity in entities.created}
-        for end in uow.entities.ends(ids, keys) if ids or keys else ():
-            if end.id in created:
-                continue  # of this batch, but from a later line
-            self._by_id[end.id] = end
-            if end.is_active or end.key not in self._by_key:
-                self._by_key[end.key] = end
-
-    def find(self, number: int, id: object, key: str | None) -> End | None:
-        found = self._entities.end(number, id, key)  # type: ignore[arg-type]
-        if found is not None:
-            return found
-        return self._by_id.get(id) if key is None else self._by_key.get(key)
+def _other_ends(
+    uow: UnitOfWork, records: Iterable[tuple[int, RelationshipRecord]], ids: Set[UUID], keys: Set[str]
+) -> Sequence[End]:
+    """The ends that relationship records name, except for the ids and keys that entity records name."""
+    other_ids: set[UUID] = set()
+    other_keys: set[str] = set()
+    for _, record in records:
+        other_ids.update(id for id in (record.source_entity_id, record.target_entity_id) if id is not None)
+        other_keys.update(key for key in (record.source_entity_key, record.target_entity_key) if key is not None)
+    other_ids -= ids
+    other_keys -= keys
+    return uow.entities.ends(other_ids, other_keys) if other_ids or other_keys else ()
 
 
 @contextmanager

@@ -6,8 +6,9 @@ active, and a record that says otherwise is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from kgl_core.records import EntityRecord, RelationshipRecord
 from kgl_core.relationships import Relationship, Triple, triple_order
 from kgl_core.rules import rules_of, same_values
 from kgl_core.usecases.context import Context
+from kgl_core.usecases.load_ends import Ends
 
 ENTITY_FIELDS: Final = tuple(rules_of(EntityDraft))
 RELATIONSHIP_FIELDS: Final = ("confidence", "source", "source_type", "metadata")
@@ -45,22 +47,20 @@ class RecordRefused(Conflict):
 
 
 class EntityPlan:
-    """The effect of entity records, one after the other, on the entities that they name."""
+    """The effect of entity records, one after the other, on the entities that they name.
 
-    def __init__(self, context: Context, stored: Iterable[Entity]) -> None:
+    ``stored`` is every entity under an id or key that they name, ``other_ends`` what only relationships name. ``ends``
+    is what relationship records of the same batch see.
+    """
+
+    def __init__(self, context: Context, stored: Sequence[Entity], other_ends: Iterable[End] = ()) -> None:
         self._context = context
         self._now = context.now()
-        self._by_id: dict[UUID, Entity] = {}
-        self._active_by_key: dict[str, UUID] = {}
-        self._deleted_keys: dict[str, UUID] = {}
-        for entity in stored:
-            self._by_id[entity.id] = entity
-            if entity.key is not None:
-                (self._active_by_key if entity.is_active else self._deleted_keys)[entity.key] = entity.id
-        self._created: dict[UUID, int] = {}
+        self._by_id: dict[UUID, Entity] = {entity.id: entity for entity in stored}
+        named = (End(entity.id, entity.key, entity.is_active) for entity in stored)
+        self.ends = Ends(chain(named, other_ends))
+        self._created: dict[UUID, None] = {}
         self._updated: set[UUID] = set()
-        self._keys_taken: dict[str, list[tuple[int, UUID | None]]] = {}
-        self._keys_before = dict(self._active_by_key)
         self.changes: list[Change] = []
 
     @property
@@ -72,22 +72,6 @@ class EntityPlan:
     def updated(self) -> list[Entity]:
         """The entities that were stored and have changed, ordered by id, each at a later version."""
         return [self._by_id[id] for id in sorted(self._updated)]
-
-    def end(self, number: int, id: UUID | None, key: str | None) -> End | None:
-        """What a relationship record at line ``number`` sees under an id or key, among the entities of this plan."""
-        if not self._by_id:
-            return None
-        if key is not None:
-            id = self._keys_before.get(key)
-            for at, holder in self._keys_taken.get(key, ()):
-                if at < number:
-                    id = holder
-            if id is None:
-                id = self._deleted_keys.get(key)
-        entity = self._by_id.get(id) if id is not None else None
-        if entity is None or self._created.get(entity.id, 0) > number:
-            return None
-        return End(entity.id, entity.key, entity.is_active)
 
     def apply(self, number: int, record: EntityRecord) -> Outcome:
         """Take in the record of line ``number``. Raises a KglError when it must be refused."""
@@ -103,25 +87,25 @@ class EntityPlan:
         return self._update(number, record, current)
 
     def _match(self, record: EntityRecord) -> Entity | None:
-        holder = self._active_by_key.get(record.key) if record.key is not None else None
+        holder = None if record.key is None else self.ends.holder(record.key)
         if record.id is not None:
             if record.is_active and holder is not None and holder != record.id:
                 raise RecordRefused(
                     "key_taken", f"the key {record.key} is held by entity {holder}; leave out the id to update that one"
                 )
             return self._by_id.get(record.id)
-        if not record.is_active and record.key in self._deleted_keys:
-            return self._by_id[self._deleted_keys[record.key]]
+        if not record.is_active and record.key is not None:
+            holder = self.ends.deleted(record.key) or holder
         return None if holder is None else self._by_id[holder]
 
     def _create(self, number: int, record: EntityRecord) -> Outcome:
         require(self._context.actor, Action.CREATE)
         # A record with an id of its own is another entity, which has taken the key since.
-        if record.is_active and record.id is None and record.key in self._deleted_keys:
-            deleted = self._by_id[self._deleted_keys[record.key]]
-            raise RecordRefused(
-                "deleted", f"entity {deleted.id} with this key was deleted by {deleted.deleted_by}; restore it first"
-            )
+        names_no_other = record.is_active and record.id is None
+        gone = self.ends.deleted(record.key) if names_no_other and record.key is not None else None
+        if gone is not None:
+            deleter = self._by_id[gone].deleted_by
+            raise RecordRefused("deleted", f"entity {gone} with this key was deleted by {deleter}; restore it first")
         now = self._now
         entity = Entity(
             id=EntityId(record.id or self._context.new_id()),
@@ -139,8 +123,9 @@ class EntityPlan:
             deleted_at=None if record.is_active else now,
             deleted_by=None if record.is_active else self._context.actor,
         )
-        self._created[entity.id] = number
-        self._keep(number, entity, None, ChangeAction.CREATED)
+        self._created[entity.id] = None
+        self.ends.add(number, End(entity.id, entity.key, entity.is_active))
+        self._keep(entity, ChangeAction.CREATED)
         return Outcome.CREATED
 
     def _update(self, number: int, record: EntityRecord, current: Entity) -> Outcome:
@@ -149,20 +134,13 @@ class EntityPlan:
         entity = attrs.evolve(current, **values, version=current.version + 1, updated_at=self._now)
         if current.id not in self._created:
             self._updated.add(current.id)
-        self._keep(number, entity, current.key, ChangeAction.UPDATED)
+        if entity.key != current.key:
+            self.ends.move(number, entity.id, current.key, entity.key)
+        self._keep(entity, ChangeAction.UPDATED)
         return Outcome.UPDATED
 
-    def _keep(self, number: int, entity: Entity, key_before: str | None, action: ChangeAction) -> None:
+    def _keep(self, entity: Entity, action: ChangeAction) -> None:
         self._by_id[entity.id] = entity
-        if entity.key != key_before or action is ChangeAction.CREATED:
-            if key_before is not None:
-                del self._active_by_key[key_before]
-                self._keys_taken.setdefault(key_before, []).append((number, None))
-            if entity.key is not None and entity.is_active:
-                self._active_by_key[entity.key] = entity.id
-                self._keys_taken.setdefault(entity.key, []).append((number, entity.id))
-            elif entity.key is not None:
-                self._deleted_keys.setdefault(entity.key, entity.id)
         self.changes.append(Change(entity.updated_at, self._context.actor, action, entity))
 
 
@@ -176,8 +154,7 @@ class RelationshipPlan:
         self._active: dict[Triple, UUID] = {}
         self._deleted: dict[Triple, UUID] = {}
         for relationship in stored:
-            self._by_id[relationship.id] = relationship
-            (self._active if relationship.is_active else self._deleted)[relationship.triple] = relationship.id
+            self._note(relationship)
         self._created: dict[UUID, None] = {}
         self._updated: set[UUID] = set()
         self.changes: list[Change] = []
@@ -265,7 +242,7 @@ class RelationshipPlan:
             deleted_with=None if record.deleted_with is None else EntityId(record.deleted_with),
         )
         self._created[relationship.id] = None
-        (self._active if relationship.is_active else self._deleted)[relationship.triple] = relationship.id
+        self._note(relationship)
         self._keep(relationship, ChangeAction.CREATED)
         return Outcome.CREATED
 
@@ -277,6 +254,14 @@ class RelationshipPlan:
         changed = attrs.evolve(current, **values, version=current.version + 1, updated_at=self._now)
         self._keep(changed, ChangeAction.UPDATED)
         return Outcome.UPDATED
+
+    def _note(self, relationship: Relationship) -> None:
+        self._by_id[relationship.id] = relationship
+        triple, id = relationship.triple, relationship.id
+        if relationship.is_active:
+            self._active[triple] = id
+        elif triple not in self._deleted or id.int < self._deleted[triple].int:
+            self._deleted[triple] = id  # of several, the lowest, so that it does not depend on their order
 
     def _keep(self, relationship: Relationship, action: ChangeAction) -> None:
         self._by_id[relationship.id] = relationship

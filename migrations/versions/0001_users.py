@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("updated_at", INSTANT, nullable=False),
         sa.Column("last_login_at", INSTANT),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
-        sa.CheckConstraint("role IN ('user', 'moderator', 'admin')", name="ck_users_role"),
+        sa.CheckConstraint("role IN ('user', 'moderator', 'admin')", name=op.f("ck_users_role")),
         schema=_schema(),
         sqlite_strict=True,
     )

@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.Column("deleted_by", TEXT),
         sa.Column("sort_name", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_entities"),
-        sa.CheckConstraint("confidence BETWEEN 0 AND 1", name="ck_entities_confidence"),
+        sa.CheckConstraint("confidence BETWEEN 0 AND 1", name=op.f("ck_entities_confidence")),
         schema=schema,
         sqlite_strict=True,
     )
@@ -85,8 +85,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_entity_relationships"),
         sa.ForeignKeyConstraint(["source_entity_id"], [entity_id], name="fk_entity_relationships_source_entity_id"),
         sa.ForeignKeyConstraint(["target_entity_id"], [entity_id], name="fk_entity_relationships_target_entity_id"),
-        sa.CheckConstraint("confidence BETWEEN 0 AND 1", name="ck_entity_relationships_confidence"),
-        sa.CheckConstraint("source_entity_id <> target_entity_id", name="ck_entity_relationships_self"),
+        sa.CheckConstraint("confidence BETWEEN 0 AND 1", name=op.f("ck_entity_relationships_confidence")),
+        sa.CheckConstraint("source_entity_id <> target_entity_id", name=op.f("ck_entity_relationships_self")),
         schema=schema,
         sqlite_strict=True,
     )

@@ -1,0 +1,142 @@
+"""``python -m tests.benchmarks``: measure, and print what was found as Markdown tables.
+
+Databases are made for the occasion and removed afterwards. PostgreSQL is started for the occasion too, with the
+settings that it has by default, unless ``--url`` or KGL_BENCH_DATABASE_URL names a server.
+"""
+
+import argparse
+import os
+import platform
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import attrs
+from sqlalchemy import NullPool, create_engine, text
+
+from kgl_adapters.sql.engine import parse_url
+from kgl_core.usecases.load import BATCH_RECORDS_MAX
+from tests.benchmarks.loading import Race, race
+from tests.benchmarks.memory import peak_of_load
+from tests.benchmarks.reading import compare_gets
+from tests.benchmarks.servers import durable_server
+from tests.postgres import fresh_database
+
+MEASUREMENTS: Final = ("load", "get", "memory")
+STORES: Final = ("sqlite", "postgres")
+_SETTINGS: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size")
+
+Fresh = Callable[[], str]
+"""Gives the URL of a new, empty database."""
+
+
+@attrs.frozen
+class Scale:
+    """How much to load: entities, with twice as many relationships; and entities of the loads to measure memory of."""
+
+    entities: int
+    memory: tuple[int, int]
+
+
+SCALES: Final = {
+    "small": Scale(100_000, (33_000, 100_000)),
+    "full": Scale(1_000_000, (100_000, 500_000)),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what the arguments say."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure the stores.")
+    parser.add_argument("--scale", choices=SCALES, default="small", help="how much to load (default: small)")
+    parser.add_argument("--only", choices=MEASUREMENTS, action="append", help="measure this; may be given again")
+    parser.add_argument("--store", choices=STORES, action="append", help="measure this store; may be given again")
+    parser.add_argument(
+        "--url",
+        default=os.environ.get("KGL_BENCH_DATABASE_URL"),
+        help="any database on the PostgreSQL server to use, as a user who may create others",
+    )
+    chosen = parser.parse_args(arguments)
+    scale = SCALES[chosen.scale]
+    with ExitStack() as stack:
+        print(
+            f"Python {platform.python_version()} on {os.cpu_count()} cores ({platform.machine()}), scale {chosen.scale}"
+        )
+        stores: dict[str, Fresh] = {}
+        for store in chosen.store or STORES:
+            if store == "sqlite":
+                stores["SQLite"] = _sqlite(stack)
+                print(f"SQLite {sqlite3.sqlite_version}")
+            else:
+                server = chosen.url or stack.enter_context(durable_server())
+                stores["PostgreSQL"] = _postgres(stack, server)
+                print(_described(server))
+        measurements = {"load": _loads, "get": _gets, "memory": _memory}
+        for name in chosen.only or MEASUREMENTS:
+            measurements[name](stores, scale)
+
+
+def _loads(stores: dict[str, Fresh], scale: Scale) -> None:
+    _print_head(
+        f"Bulk load, in transactions of up to {BATCH_RECORDS_MAX:,} records",
+        ("store", "records", "kgl, records/s", "floor, records/s", "kgl / floor"),
+    )
+    for store, fresh in stores.items():
+        races = race(fresh(), fresh(), scale.entities)
+        both = Race("both", *(sum(getattr(race, name) for race in races) for name in ("records", "kgl_s", "floor_s")))
+        for found in (*races, both):
+            _print_row(
+                store,
+                f"{found.records:,} ({found.what})",
+                f"{found.records / found.kgl_s:,.0f}",
+                f"{found.records / found.floor_s:,.0f}",
+                f"{found.ratio:.2f}",
+            )
+
+
+def _gets(stores: dict[str, Fresh], scale: Scale) -> None:
+    _print_head("One entity by its id", ("store", "kgl, µs", "bare, µs", "kgl / bare"))
+    for store, fresh in stores.items():
+        found = compare_gets(fresh())
+        _print_row(store, f"{found.kgl_us:.0f}", f"{found.bare_us:.0f}", f"{found.ratio:.2f}")
+
+
+def _memory(stores: dict[str, Fresh], scale: Scale) -> None:
+    _print_head("Peak memory of a process that loads a file", ("store", "records", "MiB"))
+    for store, fresh in stores.items():
+        for entities in scale.memory:
+            _print_row(store, f"{3 * entities:,}", f"{peak_of_load(fresh(), entities) / 1024**2:.0f}")
+
+
+def _print_head(title: str, columns: Sequence[str]) -> None:
+    print(f"\n### {title}\n")
+    _print_row(*columns)
+    _print_row("---", *["---:" for _ in columns[1:]])
+
+
+def _print_row(*cells: str) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def _sqlite(stack: ExitStack) -> Fresh:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kgl-bench-")))
+    numbers: Iterator[int] = iter(range(1_000_000))
+    return lambda: f"sqlite:///{folder}/{next(numbers)}.db"
+
+
+def _postgres(stack: ExitStack, server: str) -> Fresh:
+    return lambda: stack.enter_context(fresh_database(server))
+
+
+def _described(server: str) -> str:
+    engine = create_engine(parse_url(server), poolclass=NullPool)
+    with engine.connect() as connection:
+        version = connection.execute(text("SHOW server_version")).scalar_one()
+        settings = [f"{name} {connection.execute(text(f'SHOW {name}')).scalar_one()}" for name in _SETTINGS]
+    return f"PostgreSQL {version}: {', '.join(settings)}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""What all tests share: the three stores, each empty and at head, and how hard Hypothesis tries.
+
+A test that takes `store` or `kg` runs on every store. One that needs writers beside each other takes
+`concurrent_store` or `concurrent_kg`, which come from those stores only that can have them: nothing is ever skipped.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from sqlalchemy import Connection, NullPool, create_engine, text
+
+from kgl_adapters import connect
+from kgl_adapters.memory.store import MemoryStore
+from kgl_adapters.sql.engine import make_engine, parse_url
+from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_core import KnowledgeGraph
+from kgl_core.unit_of_work import Store
+from tests.postgres import fresh_database, server
+
+STORES = ("memory", "sqlite", "postgres")
+WITH_CONCURRENT_WRITERS = ("postgres",)
+
+# The same examples in every run: a failure on one machine is a failure on all.
+settings.register_profile(
+    "default",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile(
+    "soak", settings.get_profile("default"), derandomize=False, max_examples=400, stateful_step_count=60
+)
+settings.load_profile("default")
+
+
+_EMPTY_POSTGRES = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid();"
+    "DELETE FROM backend_entities.changes; DELETE FROM backend_entities.entity_relationships;"
+    "DELETE FROM backend_entities.entities; DELETE FROM backend_auth.users"
+)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server, started when the first test asks for it."""
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database."""
+    with fresh_database(postgres_server) as url:
+        connect(url, migrate=True).close()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that nobody has open."""
+    file = tmp_path_factory.mktemp("template") / "graph.db"
+    connect(f"sqlite:///{file}", migrate=True).close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def empty_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], str]]:
+    """Gives the URL of an empty database at head for a store's name. One of PostgreSQL is emptied for the next.
+
+    Deleting the rows that a test leaves takes a tenth of the time that copying a database takes.
+    """
+    with ExitStack() as stack:
+        connections: list[Connection] = []
+
+        def empty(store: str) -> str:
+            if store == "memory":
+                return "memory://"
+            if store == "sqlite":
+                file = tmp_path_factory.mktemp("store") / "graph.db"
+                shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
+                return f"sqlite:///{file}"
+            url: str = request.getfixturevalue("postgres_url")
+            if not connections:
+                engine = create_engine(parse_url(url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+                connections.append(stack.enter_context(engine.connect()))
+            connections[0].execute(_EMPTY_POSTGRES)
+            return url
+
+        yield empty
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest, empty_url: Callable[[str], str]) -> str:
+    """The URL of an empty database at head, of the store that the test runs on."""
+    return empty_url(request.param)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each store that it can run on."""
+    if {"concurrent_store", "concurrent_kg"}.intersection(metafunc.fixturenames):
+        metafunc.parametrize("store_url", WITH_CONCURRENT_WRITERS, indirect=True)
+    elif "store_url" in metafunc.fixturenames:
+        metafunc.parametrize("store_url", STORES, indirect=True)
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """A store to open units of work on."""
+    opened: Store = MemoryStore() if store_url == "memory://" else SqlStore(make_engine(parse_url(store_url)))
+    yield opened
+    close_clean(opened)
+
+
+@pytest.fixture
+def concurrent_store(store: Store) -> Store:
+    """A store whose writers need not wait for each other unless they write the same."""
+    return store
+
+
+@pytest.fixture
+def kg(store_url: str) -> Iterator[KnowledgeGraph]:
+    """A knowledge graph as its users get it."""
+    with connect(store_url, migrate=None if store_url.startswith("sqlite") else False) as graph:
+        yield graph
+        close_clean(graph._context.store)
+
+
+@pytest.fixture
+def concurrent_kg(kg: KnowledgeGraph) -> KnowledgeGraph:
+    """A knowledge graph on such a store."""
+    return kg
+
+
+def close_clean(store: Store) -> None:
+    """Close a store that must not have left a connection checked out."""
+    left = store.engine.pool.checkedout() if isinstance(store, SqlStore) else 0
+    store.close()
+    assert left == 0, f"{left} connections were not given back to the pool"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where CI is set, a skipped test fails the run: a store that cannot start must not pass for one that works."""
+    if _skipped(session.config) and os.environ.get("CI"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say why such a run failed."""
+    count = len(_skipped(config))
+    if count and os.environ.get("CI"):
+        terminalreporter.write_line(f"CI is set, so {count} skipped test(s) fail this run", red=True)
+
+
+def _skipped(config: pytest.Config) -> list[Any]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return reporter.stats.get("skipped", []) if reporter else []

@@ -1,0 +1,138 @@
+"""Records to try the stores with, and a clock and an id source that tests control."""
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from kgl_adapters.passwords import Argon2Hasher
+from kgl_core import SYSTEM, Actor, Change, ChangeAction, Entity, KnowledgeGraph, Relationship, Role, User
+from kgl_core.credentials import Passwords
+from kgl_core.ids import EntityId, RelationshipId, UserId
+from kgl_core.unit_of_work import Store
+from kgl_core.usecases.context import Context
+
+NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+class Ids:
+    """An id source whose ids come in no order, and are the same in every run."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = random.Random(seed)
+
+    def __call__(self) -> UUID:
+        bits = self._random.getrandbits(128) & ~(0xF << 76 | 0b11 << 62) | 0x7 << 76 | 0b10 << 62
+        return UUID(int=bits)
+
+
+class Clock:
+    """A clock that stands still unless it is moved; with a ``step``, every look at it moves it on."""
+
+    def __init__(self, start: datetime = NOON, step: timedelta = timedelta(0)) -> None:
+        self.moment, self._step = start, step
+
+    def __call__(self) -> datetime:
+        shown = self.moment
+        self.moment += self._step
+        return shown
+
+    def move(self, by: timedelta = SECOND) -> None:
+        self.moment += by
+
+
+new_id = Ids(seed=4711)
+
+
+def graph_on(store: Store, clock: Clock | None = None, ids: Ids | None = None, actor: Actor = SYSTEM) -> KnowledgeGraph:
+    """A knowledge graph on ``store`` with a clock and ids of the test's own."""
+    return KnowledgeGraph(Context(store, actor, clock or Clock(step=SECOND), ids or Ids()), Passwords(Argon2Hasher()))
+
+
+def entity(name: str = "Ada", /, **fields: Any) -> Entity:
+    """An entity as a use case would hand it to a repository."""
+    values: dict[str, Any] = {
+        "id": EntityId(new_id()),
+        "type": "person",
+        "name": name,
+        "aliases": (),
+        "key": None,
+        "confidence": None,
+        "source": None,
+        "source_type": None,
+        "metadata": {},
+        "created_by": SYSTEM,
+        "created_at": NOON,
+        "updated_at": NOON,
+    }
+    return Entity(**(values | fields))
+
+
+def relationship(source: Entity, target: Entity, /, **fields: Any) -> Relationship:
+    """A relationship as a use case would hand it to a repository."""
+    values: dict[str, Any] = {
+        "id": RelationshipId(new_id()),
+        "source_entity_id": source.id,
+        "relationship_type": "knows",
+        "target_entity_id": target.id,
+        "confidence": None,
+        "source": None,
+        "source_type": None,
+        "metadata": {},
+        "created_by": SYSTEM,
+        "created_at": NOON,
+        "updated_at": NOON,
+    }
+    return Relationship(**(values | fields))
+
+
+def user(email: str = "ada@example.org", **fields: Any) -> User:
+    """A user as a use case would hand it to a repository."""
+    values: dict[str, Any] = {
+        "id": UserId(new_id()),
+        "email": email,
+        "password_hash": "$argon2id$not-a-real-one",
+        "first_name": None,
+        "last_name": None,
+        "role": Role.USER,
+        "created_at": NOON,
+        "updated_at": NOON,
+    }
+    return User(**(values | fields))
+
+
+def deleted(record: Any, /, **fields: Any) -> Any:
+    """The next version of a record, deleted."""
+    return attrs.evolve(record, version=record.version + 1, deleted_at=NOON, deleted_by=SYSTEM, **fields)
+
+
+def changed(record: Any, /, **fields: Any) -> Any:
+    """The next version of a record, with other values."""
+    return attrs.evolve(record, version=record.version + 1, **fields)
+
+
+def created(record: Entity | Relationship) -> Change:
+    """The change that tells of a new record."""
+    return Change(record.created_at, record.created_by, ChangeAction.CREATED, record)
+
+
+def keep(store: Store, *records: Entity | Relationship | User) -> None:
+    """Put records into a store: all entities first, and each alone, in the order given."""
+    with store.begin() as uow:
+        for record in sorted(records, key=lambda record: not isinstance(record, Entity)):
+            if isinstance(record, User):
+                uow.users.add(record)
+            elif isinstance(record, Entity):
+                uow.entities.add([record])
+            else:
+                uow.relationships.add([record])
+        uow.commit()
+
+
+def ids_of(records: Sequence[Any]) -> list[UUID]:
+    """The ids of records, in their order."""
+    return [record.id for record in records]

@@ -1,0 +1,368 @@
+"""Memory is the specification: whatever is done to it and to a SQL store, both must answer alike.
+
+Hypothesis makes up the commands, and where the answers differ, the fewest commands that make them differ. Clock and
+ids are the same on both sides, so that whole records can be compared, and of errors their type, code and fields.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import attrs
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from kgl_adapters.memory.store import MemoryStore
+from kgl_adapters.sql.engine import make_engine, parse_url
+from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_core import Actor, InvalidInput, KglError, KnowledgeGraph, Page, StaleVersion, Transaction
+from kgl_core.entities import ENTITY_SORTS
+from kgl_core.relationships import RELATIONSHIP_SORTS
+from kgl_core.unit_of_work import Store
+from tests.conftest import close_clean
+from tests.contract.samples import SECOND, Clock, Ids, graph_on
+
+T = TypeVar("T")
+Command = tuple[str, dict[str, Any]]
+
+TYPES = st.sampled_from(["person", "Place", "x.y"])
+NAMES = st.sampled_from(["Ada", "ada", "Åda", "Zoë", "b c", "B  C", "\U0001f600"])
+KEYS = st.sampled_from([None, "k1", "k2", "K1"])
+CONFIDENCES = st.sampled_from([None, 0, 0.5, 1.0])
+SOURCES = st.sampled_from([None, "s", "S"])
+METADATA = st.sampled_from([{}, {"a": 1}, {"a": 1.0}, {"a": True}, {"b": [1, {"c": None}], "a": ""}])
+ALIASES = st.lists(NAMES, max_size=3)
+PLACES = st.integers(0, 40)
+"""Which of the records seen so far, or of ids that nobody has."""
+VERSIONS = st.one_of(st.none(), st.none(), st.integers(1, 4))
+
+ENTITY_FIELDS = {
+    "aliases": ALIASES,
+    "key": KEYS,
+    "confidence": CONFIDENCES,
+    "source": SOURCES,
+    "metadata": METADATA,
+}
+EDGE_FIELDS = {"confidence": CONFIDENCES, "source": SOURCES, "metadata": METADATA}
+ENTITY_VALUES = st.fixed_dictionaries({"type": TYPES, "name": NAMES}, optional=ENTITY_FIELDS)
+SOME_ENTITY_VALUES = st.fixed_dictionaries({}, optional={"type": TYPES, "name": NAMES, **ENTITY_FIELDS})
+SOME_EDGE_VALUES = st.fixed_dictionaries({}, optional=EDGE_FIELDS)
+
+COMMANDS: st.SearchStrategy[Command] = st.one_of(
+    st.tuples(st.just("create"), ENTITY_VALUES),
+    st.tuples(
+        st.just("join"),
+        st.fixed_dictionaries(
+            {"source": PLACES, "type": TYPES, "target": PLACES, "fields": SOME_EDGE_VALUES},
+        ),
+    ),
+    st.tuples(
+        st.just("update entity"),
+        st.fixed_dictionaries({"at": PLACES, "version": VERSIONS, "fields": SOME_ENTITY_VALUES}),
+    ),
+    st.tuples(
+        st.just("update relationship"),
+        st.fixed_dictionaries({"at": PLACES, "version": VERSIONS, "fields": SOME_EDGE_VALUES}),
+    ),
+    st.tuples(
+        st.sampled_from(["delete entity", "delete relationship", "restore entity", "restore relationship"]),
+        st.fixed_dictionaries({"at": PLACES, "version": VERSIONS}),
+    ),
+    st.tuples(st.sampled_from(["get entity", "get relationship"]), st.fixed_dictionaries({"at": PLACES})),
+)
+
+
+def end(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    """How a record names an end: by key or by place, which becomes an id."""
+    by_key = st.sampled_from(["k1", "k2", "K1", "none"]).map(lambda key: {f"{name}_entity_key": key})
+    return by_key | PLACES.map(lambda place: {f"{name}_entity_id": place})
+
+
+RECORDS = st.lists(
+    st.one_of(
+        st.fixed_dictionaries(
+            {"kind": st.just("entity"), "type": TYPES, "name": NAMES},
+            optional=ENTITY_FIELDS | {"id": PLACES, "is_active": st.booleans()},
+        ),
+        st.tuples(
+            st.fixed_dictionaries(
+                {"kind": st.just("relationship"), "relationship_type": TYPES},
+                optional=EDGE_FIELDS | {"id": PLACES, "is_active": st.booleans(), "deleted_with": PLACES},
+            ),
+            end("source"),
+            end("target"),
+        ).map(lambda parts: parts[0] | parts[1] | parts[2]),
+    ),
+    max_size=6,
+)
+
+
+class Undo(Exception):
+    """Leaves a transaction that is to be undone."""
+
+
+class Comparison(RuleBasedStateMachine):
+    """Two graphs, one in memory and one in SQL, that get the same commands."""
+
+    def __init__(self, open_sql: Callable[[], Store]) -> None:
+        super().__init__()
+        self.stores: tuple[Store, Store] = (MemoryStore(), open_sql())
+        self.clocks = (Clock(), Clock())
+        self.graphs = tuple(
+            graph_on(store, clock, Ids(seed=1)) for store, clock in zip(self.stores, self.clocks, strict=True)
+        )
+        self.entities: list[UUID] = []
+        self.relationships: list[UUID] = []
+        self.strangers = Ids(seed=2)
+        self.cursors: tuple[str | None, str | None] = (None, None)
+        self.log: list[Any] = []
+
+    def both(self, act: Callable[[KnowledgeGraph], Any]) -> Any:
+        """Do the same on both sides, and hold the answers against each other."""
+        one, other = (answer(act, graph) for graph in self.graphs)
+        assert one == other
+        return one
+
+    def entity(self, place: int) -> UUID:
+        return self.entities[place] if place < len(self.entities) else _stranger(place)
+
+    def relationship(self, place: int) -> UUID:
+        return self.relationships[place] if place < len(self.relationships) else _stranger(place)
+
+    def perform(self, on: KnowledgeGraph | Transaction, command: Command) -> Any:
+        name, values = command
+        if name == "create":
+            return on.entities.create(**values)
+        if name == "join":
+            source, target = self.entity(values["source"]), self.entity(values["target"])
+            return on.relationships.create(source, values["type"], target, **values["fields"])
+        verb, noun = name.split()
+        if noun == "entity":
+            records, id = on.entities, self.entity(values["at"])
+        else:
+            records, id = on.relationships, self.relationship(values["at"])  # type: ignore[assignment]
+        if verb == "get":
+            return records.get(id, include_deleted=True)
+        return getattr(records, verb)(id, expected_version=values["version"], **values.get("fields", {}))
+
+    def take_notice(self) -> None:
+        """Learn the ids that there are now, for later commands to name."""
+        for record in self.graphs[0].dump():
+            known = self.entities if record["kind"] == "entity" else self.relationships
+            if UUID(record["id"]) not in known:
+                known.append(UUID(record["id"]))
+
+    @initialize(commands=st.lists(ENTITY_VALUES, min_size=1, max_size=4))
+    def begin(self, commands: list[dict[str, Any]]) -> None:
+        for values in commands:
+            self.command(("create", values))
+
+    @rule(by=st.integers(-1, 2))
+    def time_passes(self, by: int) -> None:
+        for clock in self.clocks:
+            clock.move(by * SECOND)
+
+    @rule(command=COMMANDS)
+    def command(self, command: Command) -> None:
+        self.both(lambda graph: self.perform(graph, command))
+        self.take_notice()
+
+    @rule(commands=st.lists(COMMANDS, max_size=5), is_kept=st.booleans())
+    def transaction(self, commands: list[Command], is_kept: bool) -> None:
+        def act(graph: KnowledgeGraph) -> list[Any]:
+            answers: list[Any] = []
+            try:
+                with graph.transaction() as tx:
+                    answers += [answer(lambda on, c=command: self.perform(on, c), tx) for command in commands]
+                    answers.append(answer(lambda on: on.entities.list(is_active=None), tx))
+                    if not is_kept:
+                        raise Undo
+            except Undo:
+                pass
+            return answers
+
+        self.both(act)
+        self.take_notice()
+
+    @rule(records=RECORDS, is_atomic=st.booleans())
+    def load(self, records: list[dict[str, Any]], is_atomic: bool) -> None:
+        named = [self._with_ids(record) for record in records]
+
+        def act(graph: KnowledgeGraph) -> Any:
+            summary = graph.load(named, atomic=is_atomic)
+            return attrs.evolve(summary, refusals=[(refusal.number, refusal.code) for refusal in summary.refusals])
+
+        self.both(act)
+        self.take_notice()
+
+    def _with_ids(self, record: dict[str, Any]) -> dict[str, Any]:
+        own = self.entity if record["kind"] == "entity" else self.relationship
+        return {
+            name: str((own if name == "id" else self.entity)(value))
+            if type(value) is int and name != "confidence"
+            else value
+            for name, value in record.items()
+        }
+
+    @rule(
+        sort=st.sampled_from(ENTITY_SORTS),
+        limit=st.integers(1, 4),
+        filter=st.fixed_dictionaries(
+            {},
+            optional={
+                "type": TYPES | st.lists(TYPES, max_size=2),
+                "is_active": st.sampled_from([None, True, False]),
+                "min_confidence": st.sampled_from([0, 0.5]),
+                "source": st.just("s"),
+            },
+        ),
+    )
+    def list_entities(self, sort: Any, limit: int, filter: dict[str, Any]) -> None:
+        self.both(lambda graph: list(pages(graph.entities.list, sort=sort, limit=limit, **filter)))
+        self.both(lambda graph: graph.entities.count(**filter))
+
+    @precondition(lambda self: self.entities)
+    @rule(
+        sort=st.sampled_from(RELATIONSHIP_SORTS),
+        limit=st.integers(1, 4),
+        filter=st.fixed_dictionaries(
+            {},
+            optional={
+                "relationship_type": TYPES | st.lists(TYPES, max_size=2),
+                "is_active": st.sampled_from([None, True, False]),
+                "max_confidence": st.sampled_from([0, 0.5]),
+                "entity_id": PLACES,
+                "source_entity_id": PLACES,
+                "target_entity_id": PLACES,
+            },
+        ),
+    )
+    def list_relationships(self, sort: Any, limit: int, filter: dict[str, Any]) -> None:
+        named = {name: self.entity(value) if name.endswith("_id") else value for name, value in filter.items()}
+        self.both(lambda graph: list(pages(graph.relationships.list, sort=sort, limit=limit, **named)))
+        self.both(lambda graph: graph.relationships.count(**named))
+
+    @rule(places=st.lists(PLACES, max_size=4), keys=st.lists(KEYS.filter(bool), max_size=3))
+    def get_many(self, places: list[int], keys: list[str]) -> None:
+        self.both(lambda graph: graph.entities.get_many(ids=[self.entity(at) for at in places], keys=keys))
+        self.both(lambda graph: graph.relationships.get_many(ids=[self.relationship(at) for at in places]))
+        for key in keys:
+            self.both(lambda graph, key=key: graph.entities.get_by_key(key))
+
+    @rule(limit=st.integers(1, 7))
+    def changes(self, limit: int) -> None:
+        one, other = (
+            graph.changes(after=cursor, limit=limit) for graph, cursor in zip(self.graphs, self.cursors, strict=True)
+        )
+        news = [plain(attrs.evolve(change, cursor=None)) for change in one.items]
+        assert news == [plain(attrs.evolve(change, cursor=None)) for change in other.items]
+        self.cursors = (one.next_cursor, other.next_cursor)
+        self.log += news
+
+    @invariant()
+    def stats_agree(self) -> None:
+        self.both(lambda graph: graph.stats())
+
+    def teardown(self) -> None:
+        try:
+            while self.graphs[0].changes(after=self.cursors[0], limit=1).items:
+                self.changes(200)
+            whole = [
+                plain(attrs.evolve(change, cursor=None)) for page in pages_of_log(self.graphs[1]) for change in page
+            ]
+            assert self.log == whole
+            self.both(lambda graph: list(graph.dump()))
+        finally:
+            for store in self.stores:
+                close_clean(store)
+
+
+def _stranger(place: int) -> UUID:
+    return UUID(int=place + 1)
+
+
+def answer(act: Callable[[T], Any], on: T) -> Any:
+    """What a call answers, or how it fails, in a form that can be compared."""
+    try:
+        return plain(act(on))
+    except KglError as error:
+        details: dict[str, Any] = {}
+        if isinstance(error, StaleVersion):
+            details = {"id": error.id, "expected": error.expected, "current": error.current}
+        elif isinstance(error, InvalidInput):
+            details = {"faults": error.faults}
+        elif hasattr(error, "field"):
+            details = {"field": error.field}
+        elif hasattr(error, "ids"):
+            details = {"ids": error.ids}
+        return [type(error).__name__, error.code, plain(details)]
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON's own types, which tells 1 from 1.0 and from True, and keeps the order of names."""
+    if isinstance(value, Actor):
+        return str(value)
+    if attrs.has(type(value)):
+        names = [field.name for field in attrs.fields(type(value))]
+        return [type(value).__name__, *([name, plain(getattr(value, name))] for name in names)]
+    if isinstance(value, dict):
+        return [[name, plain(item)] for name, item in value.items()]
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    return json.dumps(value)
+
+
+def pages(list_: Callable[..., Page[Any]], **arguments: Any) -> Any:
+    """All pages of a listing, each as its items."""
+    cursor: str | None = None
+    while True:
+        page = list_(cursor=cursor, **arguments)
+        yield page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def pages_of_log(graph: KnowledgeGraph) -> Any:
+    """All changes, page by page."""
+    cursor: str | None = None
+    while (page := graph.changes(after=cursor, limit=5)).items:
+        yield page.items
+        cursor = page.next_cursor
+
+
+def compare(empty_url: Callable[[str], str], sql: str, wanted: settings) -> None:
+    """Run the machine, each time on stores that are empty."""
+
+    def open_sql() -> Store:
+        return SqlStore(make_engine(parse_url(empty_url(sql))))
+
+    run_state_machine_as_test(lambda: Comparison(open_sql), settings=wanted)
+
+
+@pytest.mark.parametrize("sql", ["sqlite", "postgres"])
+def test_sql_answers_as_memory_does(empty_url: Callable[[str], str], sql: str) -> None:
+    """Every answer, every error, and in the end the whole dump and log."""
+    compare(empty_url, sql, settings(max_examples=30, stateful_step_count=30))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("sql", ["sqlite", "postgres"])
+def test_sql_answers_as_memory_does_for_long(empty_url: Callable[[str], str], sql: str) -> None:
+    """The same with many more commands, other ones in every run."""
+    compare(empty_url, sql, settings.get_profile("soak"))

@@ -1,0 +1,84 @@
+"""The tree of errors: its codes are part of the API, its messages say what to do."""
+
+import inspect
+import pickle
+from uuid import UUID
+
+import pytest
+
+import kgl_core
+from kgl_core import errors
+from kgl_core.errors import Fault, KglError
+
+ID = UUID(int=1)
+CODES = {
+    "KglError": "error",
+    "InvalidInput": "invalid_input",
+    "InvalidCursor": "invalid_cursor",
+    "PermissionDenied": "permission_denied",
+    "NotFound": "not_found",
+    "Deleted": "deleted",
+    "Conflict": "conflict",
+    "AlreadyExists": "already_exists",
+    "EndsDeleted": "ends_deleted",
+    "StaleVersion": "stale_version",
+    "TransactionConflict": "transaction_conflict",
+    "StoreError": "store_error",
+    "InvalidUrl": "invalid_url",
+    "StoreUnavailable": "store_unavailable",
+    "StoreBusy": "store_busy",
+    "StoreReadOnly": "store_read_only",
+    "StoreFull": "store_full",
+    "StoreClosed": "store_closed",
+    "StoreFault": "store_fault",
+    "MigrationNeeded": "migration_needed",
+    "SchemaTooNew": "schema_too_new",
+}
+TREE = {name: cls for name, cls in vars(errors).items() if inspect.isclass(cls) and issubclass(cls, KglError)}
+
+
+def test_codes_are_stable() -> None:
+    """Callers compare them: a new error gets a new code, and none ever changes."""
+    assert {name: cls.code for name, cls in TREE.items()} == CODES
+    assert len(set(CODES.values())) == len(CODES)
+
+
+def test_the_tree_is_public_and_drawn() -> None:
+    """Every error can be imported from kgl_core and stands in the drawing."""
+    assert set(TREE) <= set(kgl_core.__all__)
+    assert all(name in (errors.__doc__ or "") for name in TREE)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.InvalidInput([Fault("/name", "blank", "give a name"), Fault("", "x", "y")]),
+        errors.NotFound("entity", ID),
+        errors.Deleted("entity", ID),
+        *(errors.AlreadyExists("entity", field) for field in ("key", "triple", "email", "id")),
+        errors.EndsDeleted([ID]),
+        errors.StaleVersion("entity", ID, 1, 2),
+        errors.StoreBusy("a lock"),
+        errors.MigrationNeeded("sqlite:///x", None),
+        errors.SchemaTooNew("9"),
+    ],
+    ids=lambda error: f"{error.code}-{getattr(error, 'field', '')}",
+)
+def test_messages_are_one_line_for_people(error: KglError) -> None:
+    """Without quotes of Python's own making."""
+    assert str(error)
+    assert "\n" not in str(error)
+    assert "UUID(" not in str(error)
+    assert "None" not in str(error)
+
+
+def test_faults_are_told_in_order() -> None:
+    """Each with its pointer; one of the record as a whole says so."""
+    error = errors.InvalidInput([Fault("/name", "blank", "give a name"), Fault("", "x", "give y")])
+    assert str(error) == "/name: give a name; record: give y"
+
+
+def test_faults_can_be_stored() -> None:
+    """They are plain values."""
+    fault = Fault("/name", "blank", "give a name")
+    assert pickle.loads(pickle.dumps(fault)) == fault

@@ -1,0 +1,1 @@
+"""What takes minutes: loads that are killed, memory, and many writers at once."""

@@ -1,0 +1,105 @@
+"""The house keeps its shape: what may import what, what is loaded when, and how long a file gets."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+import kgl_adapters
+import kgl_core
+import kgl_http
+from kgl_adapters.sql.schema import REVISIONS
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = [Path(package.__file__ or "").parent for package in (kgl_core, kgl_adapters, kgl_http)]
+LINES_MAX = 400
+
+
+def imports(file: Path) -> set[str]:
+    """The first names of all modules that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} imports relatively"
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def test_the_core_imports_the_standard_library_and_attrs() -> None:
+    """And itself; nothing else, so that it runs anywhere."""
+    allowed = {*sys.stdlib_module_names, "attrs", "kgl_core"}
+    found = {file.name: imports(file) - allowed for file in PACKAGES[0].rglob("*.py")}
+    assert {name: foreign for name, foreign in found.items() if foreign} == {}
+
+
+def test_the_core_has_no_clock_or_randomness_of_its_own() -> None:
+    """Both are handed in."""
+    for file in PACKAGES[0].rglob("*.py"):
+        assert not imports(file) & {"time", "random", "secrets", "threading", "socket", "sqlite3", "logging"}, file
+        text = file.read_text()
+        assert not [call for call in ("datetime.now(", "uuid4(", "uuid1(", "utcnow(") if call in text], file
+
+
+def loaded_by(*statements: str) -> set[str]:
+    """The top-level modules that are loaded after these statements, in a Python of their own."""
+    code = "; ".join([*statements, "import sys", "print(*{name.partition('.')[0] for name in sys.modules})"])
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("statements", "absent"),
+    [
+        (
+            ["import kgl_core"],
+            {"sqlalchemy", "alembic", "psycopg", "orjson", "argon2", "falcon", "click", "kgl_adapters"},
+        ),
+        (["import kgl_adapters"], {"alembic", "psycopg", "falcon", "click", "kgl_http"}),
+        (
+            ["from kgl_adapters import connect", "kg = connect('memory://')", "kg.stats()", "kg.close()"],
+            {"alembic", "psycopg", "falcon"},
+        ),
+        (["import kgl_http.cli", "import kgl_http.settings"], {"falcon", "alembic", "psycopg"}),
+    ],
+    ids=["core", "adapters", "memory", "command line"],
+)
+def test_importing_loads_no_more_than_is_needed(statements: list[str], absent: set[str]) -> None:
+    """Migrations, drivers and the web are loaded by those who use them, so that starting stays quick."""
+    assert loaded_by(*statements) & absent == set()
+
+
+def test_no_file_outgrows_a_reader() -> None:
+    """A file about one thing is read at a sitting."""
+    lengths = {
+        str(file.relative_to(ROOT)): len(file.read_text().splitlines())
+        for package in PACKAGES
+        for file in package.rglob("*.py")
+    }
+    assert {file: length for file, length in lengths.items() if length > LINES_MAX} == {}
+
+
+def test_the_known_revisions_are_the_migrations_in_order() -> None:
+    """Connecting compares revisions without reading the scripts."""
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    scripts = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(scripts)) == REVISIONS
+
+
+def test_every_public_name_exists_and_every_module_says_why() -> None:
+    """What `kgl_core` exports can be imported, in order; a module opens with what it is for."""
+    assert list(kgl_core.__all__) == sorted(kgl_core.__all__, key=lambda name: (name.upper() != name, name))
+    assert all(hasattr(kgl_core, name) for name in kgl_core.__all__)
+    silent = [
+        str(file.relative_to(ROOT))
+        for package in PACKAGES
+        for file in package.rglob("*.py")
+        if not ast.get_docstring(ast.parse(file.read_text()))
+    ]
+    assert silent == []

@@ -1,0 +1,313 @@
+"""The command line, as a user types it: what it answers, where, and with which exit status."""
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kgl_adapters import connect
+from kgl_adapters.passwords import Argon2Hasher
+from tests.postgres import fresh_database
+
+KGL = str(Path(sys.executable).parent / "kgl")
+PASSWORD = "a few unrelated words"
+GRAPH = [
+    {"kind": "entity", "key": "ada", "type": "person", "name": "Ada Lovelace", "aliases": ["Countess"]},
+    {"kind": "entity", "key": "note", "type": "document", "name": "Note G — “naïve”"},
+    {"kind": "relationship", "source_entity_key": "ada", "relationship_type": "wrote", "target_entity_key": "note"},
+]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database that holds nothing."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'graph.db'}"
+        return
+    with fresh_database(request.getfixturevalue("postgres_server")) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """The URL of an SQLite database at head, for what does not depend on the store."""
+    shutil.copyfile(sqlite_template, tmp_path / "graph.db")
+    return f"sqlite:///{tmp_path / 'graph.db'}"
+
+
+def kgl(
+    url: str | None, *arguments: str, given: str | bytes = "", status: int = 0, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command, expect its exit status, and never a traceback."""
+    variables = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | environment
+    if url is not None:
+        variables["DATABASE_URL"] = url
+    answer = subprocess.run(
+        [KGL, *arguments],
+        input=given if isinstance(given, bytes) else given.encode(),
+        capture_output=True,
+        env=variables,
+    )
+    told = subprocess.CompletedProcess(answer.args, answer.returncode, answer.stdout.decode(), answer.stderr.decode())
+    assert told.returncode == status, told
+    assert "Traceback" not in told.stderr, told.stderr
+    return told
+
+
+def lines(*records: object) -> str:
+    """Records as NDJSON."""
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> str:
+    """A file that holds a small graph."""
+    file = tmp_path / "graph.ndjson"
+    file.write_text(lines(*GRAPH), encoding="utf-8")
+    return str(file)
+
+
+def test_a_session_from_the_first_command_to_a_copy(url: str, graph: str, tmp_path: Path) -> None:
+    """Migrate, import, import again, count, export, and import the copy elsewhere."""
+    assert "empty → 0003" in kgl(url, "migrate").stdout
+    assert "nothing to do" in kgl(url, "migrate").stdout
+    assert numbers(kgl(url, "import", graph).stdout) == {"created": 3, "updated": 0, "unchanged": 0, "refused": 0}
+    again = kgl(url, "import", graph).stdout
+    assert numbers(again)["unchanged"] == 3
+    assert "Nothing changed" in again
+    counted = json.loads(kgl(url, "stats", "--json").stdout)
+    assert counted["entities"] == {"active": 2, "deleted": 0, "by_type": {"document": 1, "person": 1}}
+    assert counted["changes"] == 3
+    table = kgl(url, "stats").stdout
+    assert [line.split() for line in table.splitlines()][:3] == [["entities", "2"], ["document", "1"], ["person", "1"]]
+    exported = kgl(url, "export").stdout
+    assert [json.loads(line)["kind"] for line in exported.splitlines()] == ["entity", "entity", "relationship"]
+    copy = f"sqlite:///{tmp_path / 'copy.db'}"
+    kgl(copy, "migrate")
+    kgl(copy, "import", "-", given=exported)
+    assert kgl(copy, "export").stdout == exported
+
+
+def numbers(summary: str) -> dict[str, int]:
+    """The counts in the answer of an import."""
+    rows = [line.split() for line in summary.splitlines()]
+    return {row[0]: int(row[1].replace(",", "")) for row in rows if len(row) == 2 and row[1][0].isdigit()}
+
+
+def test_migrations_go_down_and_tell_their_history(url: str) -> None:
+    """What is applied is ticked; a database below head is refused with the command to run."""
+    assert kgl(url, "migrate", "--history").stdout.count("·") == 3
+    kgl(url, "migrate")
+    assert kgl(url, "migrate", "--history").stdout.count("✓") == 3
+    assert "0003 → 0002" in kgl(url, "migrate", "--down", "1").stdout
+    assert "kgl migrate" in kgl(url, "stats", status=1).stderr
+    assert "0002 → empty" in kgl(url, "migrate", "--down", "5").stdout
+    assert "exclude each other" in kgl(url, "migrate", "--down", "1", "--history", status=2).stderr
+    assert "Invalid value" in kgl(url, "migrate", "--down", "0", status=2).stderr
+
+
+def test_bad_lines_are_reported_and_the_rest_goes_on(sqlite_url: str, tmp_path: Path) -> None:
+    """By file, line, reason and code, on standard error; the exit status says that there were some."""
+    first, second = tmp_path / "first.ndjson", tmp_path / "second.ndjson"
+    first.write_text("\ufeff" + lines(GRAPH[0], {"kind": "entity", "key": "x", "type": "t"}) + "\n" + lines(GRAPH[1]))
+    second.write_bytes(b'{"kind": "entity"\n\xff\n' + lines(GRAPH[2], {"kind": "edge"}).encode() + b'{"a": 1, "a": 2}')
+    told = kgl(sqlite_url, "import", str(first), str(second), status=1)
+    assert numbers(told.stdout) == {"created": 3, "updated": 0, "unchanged": 0, "refused": 5}
+    reported = [line.rpartition(" ")[2] for line in told.stderr.splitlines()]
+    assert reported == ["(required)", "(malformed_json)", "(malformed_json)", "(not_a_choice)", "(malformed_json)"]
+    places = [line.split(": ")[0].rpartition("/")[2] for line in told.stderr.splitlines()]
+    assert places == [
+        "first.ndjson:2",
+        "second.ndjson:1",
+        "second.ndjson:2",
+        "second.ndjson:4",
+        "second.ndjson:5",
+    ]
+
+
+def test_an_endless_line_is_refused_without_being_held(sqlite_url: str) -> None:
+    """The next line is read as if nothing had happened."""
+    given = '{"kind": "entity", "key": "' + "x" * 3_000_000 + '"}\n' + lines(GRAPH[0])
+    told = kgl(sqlite_url, "import", "-", given=given, status=1)
+    assert numbers(told.stdout)["created"] == 1
+    assert "<stdin>:1: record: a line has at most 1048576 bytes (too_large)" in told.stderr
+
+
+def test_atomic_keeps_everything_or_nothing(sqlite_url: str, graph: str) -> None:
+    """One refused line, and the graph is as before."""
+    told = kgl(sqlite_url, "import", "--atomic", graph, "-", given="x\n", status=1)
+    assert "Nothing was kept" in told.stderr
+    assert kgl(sqlite_url, "export").stdout == ""
+    kgl(sqlite_url, "import", "--atomic", graph)
+    assert len(kgl(sqlite_url, "export").stdout.splitlines()) == 3
+
+
+def test_an_empty_file_is_no_error(sqlite_url: str) -> None:
+    """There is nothing to do, and that is said."""
+    assert "no records" in kgl(sqlite_url, "import", "-").stdout
+
+
+def test_a_reader_that_stops_reading_is_no_crash(sqlite_url: str) -> None:
+    """As ``kgl export | head -1`` does."""
+    kgl(sqlite_url, "import", "-", given=lines(*({**GRAPH[0], "key": f"k{n}"} for n in range(5_000))))
+    pipe = subprocess.Popen(
+        [KGL, "--database-url", sqlite_url, "export"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert pipe.stdout
+    assert pipe.stderr
+    assert pipe.stdout.readline().startswith(b'{"kind":"entity"')
+    pipe.stdout.close()
+    assert pipe.stderr.read() == b""
+    pipe.stderr.close()
+    pipe.wait()
+
+
+def test_accounts_from_the_first_admin_to_a_new_password(url: str, tmp_path: Path) -> None:
+    """Passwords come from a file or standard input, and are kept as Argon2id hashes only."""
+    kgl(url, "migrate")
+    told = kgl(url, "user", "create", "Ada@Example.org", "--role", "admin", "--password-file", "-", given=PASSWORD)
+    assert "ada@example.org is a new admin" in told.stdout
+    (tmp_path / "password").write_text(f"{PASSWORD} too\nnot this line\n")
+    named = ("--first-name", "Grace", "--last-name", "Hopper")
+    kgl(url, "user", "create", "grace@example.org", *named, "--password-file", str(tmp_path / "password"))
+    assert (
+        "taken"
+        in kgl(url, "user", "create", "ada@example.org", "--password-file", "-", given=PASSWORD, status=1).stderr
+    )
+    assert [line.split() for line in kgl(url, "user", "list").stdout.splitlines()] == [
+        ["ada@example.org", "admin", "enabled"],
+        ["grace@example.org", "user", "enabled", "Grace", "Hopper"],
+    ]
+    assert "disabled" in kgl(url, "user", "disable", "GRACE@example.org").stdout
+    assert "enabled" in kgl(url, "user", "enable", "grace@example.org").stdout
+    assert "moderator" in kgl(url, "user", "set-role", "grace@example.org", "moderator").stdout
+    kgl(url, "user", "set-password", "grace@example.org", "--password-file", "-", given="quite another one\n")
+    with connect(url) as kg:
+        grace = kg.users.get_by_email("grace@example.org")
+        assert Argon2Hasher().verify(grace.password_hash, "quite another one")
+        assert grace.password_hash.startswith("$argon2id$")
+        assert grace.auth_version == 5
+        ada = kg.users.get_by_email("ada@example.org")
+        assert Argon2Hasher().verify(ada.password_hash, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "says", "status"),
+    [
+        (["create", "ada@example.org", "--password-file", "-"], "short", "at least 8 characters", 1),
+        (["create", "ada@example.org", "--password-file", "-"], "password123", "guessed first", 1),
+        (["create", "ada at example", "--password-file", "-"], "short", "ada@example.org", 1),
+        (["create", "ada@example.org", "--role", "king"], "", "Invalid value for '--role'", 2),
+        (["create", "ada@example.org", "--password-file", "no such file"], "", "No such file", 2),
+        (["create", "ada@example.org"], "", "--password-file", 2),
+        (["disable", "nobody@example.org"], "", "there is no user nobody@example.org", 1),
+        (["set-role", "nobody@example.org", "admin"], "", "there is no user", 1),
+        (["set-password", "nobody@example.org", "--password-file", "-"], PASSWORD, "there is no user", 1),
+    ],
+)
+def test_a_refused_account_says_why(sqlite_url: str, arguments: list[str], given: str, says: str, status: int) -> None:
+    """The message never repeats the password."""
+    told = kgl(sqlite_url, "user", *arguments, given=given, status=status)
+    assert says in told.stderr
+    assert "short" not in told.stderr.replace("too_short", "")
+
+
+def test_a_password_is_asked_for_twice_and_not_shown(sqlite_url: str) -> None:
+    """On a terminal, without --password-file."""
+    told = on_a_terminal(
+        [KGL, "--database-url", sqlite_url, "user", "create", "ada@example.org"],
+        [(b"Password: ", PASSWORD.encode() + b"\n"), (b"Repeat for confirmation: ", PASSWORD.encode() + b"\n")],
+    )
+    assert b"ada@example.org is a new user" in told
+    assert PASSWORD.encode() not in told
+
+
+def test_a_load_shows_how_far_it_is_on_a_terminal(sqlite_url: str, tmp_path: Path) -> None:
+    """And reports bad lines beside the bar."""
+    file = tmp_path / "graph.ndjson"
+    file.write_text(lines(*({**GRAPH[0], "key": f"k{n}"} for n in range(3_000))) + "x\n")
+    told = on_a_terminal([KGL, "--database-url", sqlite_url, "import", str(file)], [], status=1)
+    assert b"%" in told
+    assert b"graph.ndjson:3001: " in told
+    assert b"3,000" in told
+
+
+def test_going_down_asks_on_a_terminal(sqlite_url: str) -> None:
+    """A person is asked before data go; no means no."""
+    on_a_terminal([KGL, "--database-url", sqlite_url, "migrate", "--down", "1"], [(b"[y/N]: ", b"n\n")], status=1)
+    assert kgl(sqlite_url, "migrate", "--history").stdout.count("✓") == 3
+
+
+def on_a_terminal(command: list[str], talk: list[tuple[bytes, bytes]], status: int = 0) -> bytes:
+    """Run a command on a terminal of its own, answer its questions, and return all that it showed."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["TERM"] = "xterm"
+        os.execv(command[0], command)
+    shown = b""
+    pending = list(talk)
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # the terminal of a process that has ended
+            break
+        if not part:
+            break
+        shown += part
+        if pending and shown.endswith(pending[0][0]):
+            os.write(terminal, pending.pop(0)[1])
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status, shown
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://ada:hunter22@host/db", "kgl has no store called mysql"),
+        ("postgresql://ada:hunter22@127.0.0.1:1/db", "check that the server runs"),
+        ("sqlite:////no/such/folder/graph.db", "check that its folder exists"),
+        ("memory://", "set DATABASE_URL to a file or a server"),
+        ("nonsense", "cannot be read"),
+    ],
+)
+def test_an_unusable_database_is_one_clear_line(url: str, says: str) -> None:
+    """For every command that needs one."""
+    told = kgl(url, "stats", status=1)
+    assert says in told.stderr
+    assert "hunter22" not in told.stderr
+    assert told.stdout == ""
+
+
+@pytest.mark.parametrize("value", ["7", "65", "many", "-8", "8.5"])
+def test_a_setting_that_cannot_be_used_is_named(sqlite_url: str, value: str) -> None:
+    """With what to give instead."""
+    told = kgl(sqlite_url, "stats", status=1, PASSWORD_LENGTH_MIN=value)
+    assert "PASSWORD_LENGTH_MIN: give a whole number from 8 to 64" in told.stderr
+
+
+def test_the_minimum_of_passwords_is_a_setting(sqlite_url: str) -> None:
+    """Eleven characters are enough by default, and not where fifteen are asked for."""
+    create = ("user", "create", "ada@example.org", "--password-file", "-")
+    told = kgl(sqlite_url, *create, given="testpass123", status=1, PASSWORD_LENGTH_MIN="15")
+    assert "at least 15 characters" in told.stderr
+    kgl(sqlite_url, *create, given="testpass123")
+
+
+def test_help_and_version() -> None:
+    """Help names every command and the exit statuses; without a command it is shown too."""
+    told = kgl(None, "--help").stdout
+    for word in ("migrate", "import", "export", "stats", "user", "DATABASE_URL", "Exit status"):
+        assert word in told
+    assert kgl(None, status=2).stderr.startswith("Usage: kgl")
+    assert kgl(None, "--version").stdout.startswith("kgl 0.")
+    assert "No such command" in kgl(None, "exprot", status=2).stderr
+    for command in ("migrate", "import", "export", "stats", "user", "user create"):
+        assert "Usage: kgl" in kgl(None, *command.split(), "--help").stdout

@@ -1,0 +1,238 @@
+"""Migrations: every step up and down with data in the tables, no drift, the same from Alembic's own command."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CheckConstraint, Engine, inspect, text
+
+from kgl_adapters import connect
+from kgl_adapters.sql import migrate
+from kgl_adapters.sql.engine import begin, make_engine, parse_url
+from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS, metadata, sqlite_metadata
+from kgl_core import KnowledgeGraph, MigrationNeeded, SchemaTooNew, StoreBusy
+from tests.postgres import fresh_database
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database that holds nothing."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'graph.db'}"
+        return
+    with fresh_database(request.getfixturevalue("postgres_server")) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    """An engine on it."""
+    made = make_engine(parse_url(url))
+    yield made
+    made.dispose()
+
+
+def fill(kg: KnowledgeGraph) -> None:
+    """Put something into every table."""
+    ada = kg.entities.create(type="person", name="Ada", key="a", aliases=["Countess"], metadata={"born": 1815})
+    note = kg.entities.create(type="document", name="Note G")
+    kg.relationships.create(ada.id, "wrote", note.id, confidence=0.5)
+    kg.entities.delete(note.id)
+    kg.users.create(email="ada@example.org", password="a few unrelated words")
+
+
+def test_every_migration_runs_up_and_down_with_data_in_the_tables(url: str, engine: Engine) -> None:
+    """What a migration does not take back keeps its rows, and after each way up the whole works."""
+    with connect(url, migrate=True) as kg:
+        fill(kg)
+        before = list(kg.dump())
+    for steps in range(1, len(REVISIONS) + 1):
+        migrate.downgrade(engine, steps)
+        expected = REVISIONS[-steps - 1] if steps < len(REVISIONS) else None
+        assert migrate.current_revision(engine) == expected
+        with pytest.raises(MigrationNeeded, match="kgl migrate"):
+            connect(url, migrate=False)
+        migrate.upgrade(engine)
+        with connect(url, migrate=False) as kg:
+            if steps == 1:  # the last migration makes indexes only
+                assert list(kg.dump()) == before
+            else:
+                assert list(kg.dump()) == []
+                assert kg.users.list().items == () if steps == 3 else len(kg.users.list().items) == 1
+                users = kg.users.list().items
+                fill_without_user(kg) if users else fill(kg)
+
+
+def fill_without_user(kg: KnowledgeGraph) -> None:
+    """As `fill`, where the user is there already."""
+    kg.entities.create(type="person", name="Ada", key="a")
+
+
+def test_going_down_further_than_there_is_ends_at_the_bottom(url: str, engine: Engine) -> None:
+    """More steps than migrations empty the database."""
+    migrate.upgrade(engine)
+    migrate.downgrade(engine, 99)
+    assert migrate.current_revision(engine) is None
+    migrate.downgrade(engine, 1)
+    assert [revision.is_applied for revision in migrate.history(engine)] == [False] * len(REVISIONS)
+
+
+def test_tables_in_code_are_what_the_migrations_make(url: str, engine: Engine) -> None:
+    """Alembic's autogenerate finds nothing to do, and checks and indexes have the same names."""
+    migrate.upgrade(engine)
+    is_sqlite = engine.dialect.name == "sqlite"
+    expected = sqlite_metadata if is_sqlite else metadata
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_schemas": not is_sqlite,
+                "include_name": lambda name, kind, _: kind != "schema" or is_sqlite or name in (AUTH, ENTITIES),
+                "version_table_schema": None if is_sqlite else ENTITIES,
+                "compare_type": True,
+            },
+        )
+        assert compare_metadata(context, expected) == []
+        found = inspect(connection)
+        for table in expected.sorted_tables:
+            checks = {check["name"] for check in found.get_check_constraints(table.name, schema=table.schema)}
+            declared = {str(c.name) for c in table.constraints if isinstance(c, CheckConstraint)}
+            assert checks == declared
+            indexes = {index["name"] for index in found.get_indexes(table.name, schema=table.schema)}
+            assert indexes == {index.name for index in table.indexes}
+
+
+def test_migrating_twice_changes_nothing(url: str, engine: Engine) -> None:
+    """A database at head is left as it is."""
+    migrate.upgrade(engine)
+    migrate.upgrade(engine)
+    assert migrate.current_revision(engine) == migrate.HEAD
+
+
+def test_processes_that_migrate_at_once_do_not_meet(url: str) -> None:
+    """One migrates, the others wait and find nothing to do."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            connect(url, migrate=True).close()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with connect(url, migrate=False) as kg:
+        fill(kg)
+
+
+def test_a_database_of_a_newer_kgl_is_left_alone(url: str, engine: Engine) -> None:
+    """Neither opened nor migrated: nobody here knows what its tables mean."""
+    migrate.upgrade(engine)
+    table = migrate.VERSION_TABLE if engine.dialect.name == "sqlite" else f"{ENTITIES}.{migrate.VERSION_TABLE}"
+    with engine.connect() as connection:
+        transaction = begin(connection, writing=True)
+        connection.execute(text(f"UPDATE {table} SET version_num = '9999'"))
+        transaction.commit()
+    for attempt in (None, True, False):
+        with pytest.raises(SchemaTooNew, match="upgrade kgl"):
+            connect(url, migrate=attempt)
+
+
+def alembic(url: str, *arguments: str) -> str:
+    """What Alembic's own command answers in a checkout."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout + answer.stderr
+
+
+def test_alembic_runs_from_a_checkout(url: str, engine: Engine) -> None:
+    """Its settings are in pyproject.toml, its database in DATABASE_URL."""
+    alembic(url, "upgrade", "head")
+    assert migrate.current_revision(engine) == migrate.HEAD
+    alembic(url, "downgrade", "-1")
+    assert migrate.current_revision(engine) == REVISIONS[-2]
+    history = alembic(url, "history")
+    assert all(revision in history for revision in REVISIONS)
+    alembic(url, "upgrade", "head")
+    assert "No new upgrade operations" in alembic(url, "check")
+    connect(url, migrate=False).close()
+
+
+@pytest.fixture
+def postgres_engine(postgres_server: str) -> Iterator[Engine]:
+    """An engine on an empty PostgreSQL database."""
+    with fresh_database(postgres_server) as fresh:
+        engine = make_engine(parse_url(fresh))
+        yield engine
+        engine.dispose()
+
+
+def test_a_migration_that_cannot_get_its_lock_gives_up(
+    postgres_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits a moment for those who use the tables, and then leaves them to it, rather than queue up everybody."""
+    monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "50ms")
+    migrate.upgrade(postgres_engine)
+    with postgres_engine.connect() as reader:
+        reader.execute(text(f"SELECT count(*) FROM {ENTITIES}.entities"))
+        with pytest.raises(StoreBusy):
+            migrate.downgrade(postgres_engine, 2)
+    assert migrate.current_revision(postgres_engine) in REVISIONS
+
+
+def test_indexes_are_built_beside_an_open_writer(postgres_engine: Engine) -> None:
+    """The migration waits for a writer that has begun, and meanwhile lets others write."""
+    migrate.upgrade(postgres_engine)
+    migrate.downgrade(postgres_engine, 1)
+    url = postgres_engine.url.render_as_string(hide_password=False)
+    insert = text(
+        f"INSERT INTO {ENTITIES}.entities (id, type, name, aliases, metadata, created_by, created_at, updated_at,"
+        " version, sort_name) VALUES (gen_random_uuid(), 't', 'n', '[]', '{}', 'system', now(), now(), 1, 'n')"
+    )
+    results: list[Any] = []
+    builder = threading.Thread(target=lambda: results.append(connect(url, migrate=True).close()))
+    waiting = text("SELECT count(*) FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting for writers%'")
+    with postgres_engine.connect() as writer:
+        writer.execute(insert)
+        builder.start()
+        with postgres_engine.execution_options(isolation_level="AUTOCOMMIT").connect() as other:
+            while not other.execute(waiting).scalar_one():
+                assert builder.is_alive()
+            other.execute(insert)
+        writer.commit()
+    builder.join()
+    assert results == [None]
+    with connect(url, migrate=False) as kg:
+        assert kg.entities.count() == 2
+
+
+def test_what_an_interrupted_build_left_is_built_anew(postgres_engine: Engine) -> None:
+    """An index that is there, but invalid, would never be used."""
+    migrate.upgrade(postgres_engine)
+    migrate.downgrade(postgres_engine, 1)
+    with postgres_engine.begin() as connection:
+        connection.execute(text(f"CREATE INDEX ix_entities_type ON {ENTITIES}.entities (type)"))
+        index = "to_regclass('backend_entities.ix_entities_type')"
+        connection.execute(text(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = {index}"))
+    migrate.upgrade(postgres_engine)
+    with postgres_engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM pg_index WHERE NOT indisvalid")).scalar_one() == 0

@@ -1,0 +1,178 @@
+"""Every listing, walk and look-up has an index that serves it: the databases' own plans say so."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, event
+
+from kgl_adapters import connect
+from kgl_core import KnowledgeGraph
+from kgl_core.entities import ENTITY_SORTS
+from kgl_core.relationships import RELATIONSHIP_SORTS
+
+ENTITIES = 300
+Call = Callable[[KnowledgeGraph], object]
+
+
+def records(count: int) -> list[dict[str, Any]]:
+    """Entities in a ring, of three types."""
+    entities = [{"kind": "entity", "key": f"k{n}", "type": f"t{n % 3}", "name": f"n{n}"} for n in range(count)]
+    return entities + [
+        {
+            "kind": "relationship",
+            "source_entity_key": f"k{n}",
+            "relationship_type": f"r{n % 3}",
+            "target_entity_key": f"k{(n + 1) % count}",
+        }
+        for n in range(count)
+    ]
+
+
+def an_id(kg: KnowledgeGraph) -> UUID:
+    """The id of an entity that has relationships."""
+    return kg.entities.get_by_key("k1").id
+
+
+def pages(read: Callable[..., Any], **arguments: Any) -> None:
+    """Read the first page, and the second by its cursor."""
+    first = read(limit=3, **arguments)
+    if first.next_cursor:
+        read(limit=3, cursor=first.next_cursor, **arguments)
+
+
+def by(sort: str) -> tuple[Call, Call]:
+    """Listings of entities and of relationships in an order."""
+    return (
+        lambda kg: pages(kg.entities.list, sort=sort),
+        lambda kg: pages(kg.relationships.list, sort=sort),
+    )
+
+
+def change_log(kg: KnowledgeGraph) -> None:
+    """Two pages of the change log."""
+    kg.changes(after=kg.changes(limit=3).next_cursor, limit=3)
+
+
+def deleting(kg: KnowledgeGraph) -> None:
+    """Deleting and restoring an entity, with what it takes along."""
+    id = an_id(kg)
+    kg.entities.delete(id)
+    kg.entities.restore(id)
+
+
+IN_ORDER: dict[str, Call] = {
+    **{f"entities by {sort}": by(sort)[0] for sort in ENTITY_SORTS},
+    **{f"relationships by {sort}": by(sort)[1] for sort in RELATIONSHIP_SORTS},
+    "entities, deleted too": lambda kg: pages(kg.entities.list, is_active=None),
+    "entities of a type": lambda kg: pages(kg.entities.list, type="t1"),
+    "entities of a type, newest first": lambda kg: pages(kg.entities.list, type="t1", sort="-created_at"),
+    "relationships of a type": lambda kg: pages(kg.relationships.list, relationship_type="r1"),
+    "relationships from an entity": lambda kg: pages(kg.relationships.list, source_entity_id=an_id(kg)),
+    "relationships to an entity": lambda kg: pages(kg.relationships.list, target_entity_id=an_id(kg)),
+    "users": lambda kg: pages(kg.users.list),
+    "changes": change_log,
+    "dump": lambda kg: list(kg.dump()),
+}
+"""What an index must give in order: nothing is sorted."""
+
+BY_INDEX: dict[str, Call] = {
+    "one by id": lambda kg: kg.entities.get(an_id(kg)),
+    "several by id": lambda kg: kg.entities.get_many(ids=[an_id(kg), UUID(int=1)]),
+    "several by key": lambda kg: kg.entities.get_many(keys=["k1", "k2", "none"]),
+    "relationships at either end": lambda kg: kg.relationships.list(entity_id=an_id(kg)),
+    "load": lambda kg: kg.load(records(5)),
+    "delete and restore": deleting,
+    "a user by email": lambda kg: kg.users.get_by_email("ada@example.org"),
+}
+"""What an index must find; the little that is found may be sorted."""
+
+
+def fill(kg: KnowledgeGraph) -> None:
+    """Make the graph that is asked."""
+    assert kg.load(records(ENTITIES)).refused == 0
+    kg.relationships.delete(kg.relationships.list().items[-1].id)
+    for name in ("ada", "grace"):
+        kg.users.create(email=f"{name}@example.org", password="a few unrelated words")
+
+
+@pytest.fixture(scope="module")
+def sqlite_plans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Call], list[str]]]:
+    """Gives the plans of all that a call reads on SQLite."""
+    file: Path = tmp_path_factory.mktemp("plans") / "graph.db"
+    statements: list[str] = []
+
+    def trace(connection: Any, _: object) -> None:
+        connection.set_trace_callback(statements.append)
+
+    event.listen(Engine, "connect", trace)
+    with connect(f"sqlite:///{file}") as kg:
+        fill(kg)
+        event.remove(Engine, "connect", trace)
+        engine = kg._context.store.engine  # type: ignore[attr-defined]
+
+        def plans(call: Call) -> list[str]:
+            statements.clear()
+            call(kg)
+            reads = {statement for statement in statements if statement.lstrip().startswith("SELECT")}
+            assert reads
+            with engine.connect() as connection:
+                return [
+                    "\n".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {read}"))
+                    for read in reads
+                ]
+
+        yield plans
+
+
+@pytest.fixture(scope="module")
+def postgres_plans(postgres_url: str, empty_url: Callable[[str], str]) -> Iterator[Callable[[Call], list[str]]]:
+    """Gives the plans of all that a call reads on PostgreSQL, were whole tables and sorting dear."""
+    reads: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if statement.startswith(("SELECT", "WITH")) and not many:
+            reads.append((statement, parameters))
+
+    with connect(empty_url("postgres"), migrate=False) as kg:
+        fill(kg)
+        engine = kg._context.store.engine  # type: ignore[attr-defined]
+        event.listen(engine, "before_cursor_execute", note)
+        event.listen(Engine, "before_cursor_execute", note)
+
+        def plans(call: Call) -> list[str]:
+            reads.clear()
+            call(kg)
+            assert reads
+            with engine.connect() as connection, connection.connection.cursor() as cursor:
+                cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+                found = []
+                for statement, parameters in list(reads):
+                    cursor.execute(f"EXPLAIN {statement}", parameters)
+                    found.append("\n".join(row[0] for row in cursor.fetchall()))
+                return found
+
+        yield plans
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("name", [*IN_ORDER, *BY_INDEX])
+def test_sqlite_has_an_index_for_it(name: str, sqlite_plans: Callable[[Call], list[str]]) -> None:
+    """No table is read from end to end, and no listing is sorted."""
+    for plan in sqlite_plans({**IN_ORDER, **BY_INDEX}[name]):
+        assert not re.search(r"^SCAN (?!.*USING)(?!CONSTANT)(?!changes$)", plan, re.MULTILINE), plan
+        if name in IN_ORDER:
+            assert "TEMP B-TREE" not in plan, plan
+
+
+@pytest.mark.parametrize("name", [*IN_ORDER, *BY_INDEX])
+def test_postgres_has_an_index_for_it(name: str, postgres_plans: Callable[[Call], list[str]]) -> None:
+    """No table is read from end to end, and no listing is sorted, not even where that would be cheap."""
+    for plan in postgres_plans({**IN_ORDER, **BY_INDEX}[name]):
+        tables = re.findall(r"Seq Scan on (\w+)", plan)
+        assert set(tables) <= {"changes_sequence_seq"}, plan
+        if name in IN_ORDER:
+            assert "Sort" not in plan, plan
