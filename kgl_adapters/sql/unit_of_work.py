@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from kgl_adapters.sql import engine as engines
 from kgl_adapters.sql.changes import SqlChangeLog
 from kgl_adapters.sql.engine import begin, reading, shown, snapshots
 from kgl_adapters.sql.entities import SqlEntities
@@ -17,7 +19,7 @@ from kgl_adapters.sql.relationships import SqlRelationships
 from kgl_adapters.sql.rows import Rows
 from kgl_adapters.sql.session import Session
 from kgl_adapters.sql.users import SqlUsers
-from kgl_core.errors import StoreClosed
+from kgl_core.errors import StoreBusy, StoreClosed
 
 
 class SqlUnitOfWork:
@@ -67,11 +69,13 @@ class SqlStore:
         self._snapshots = snapshots(engine)
         self._rows = Rows(is_sqlite=engine.dialect.name == "sqlite")
         self._where = shown(engine.url)
+        # SQLite's own waiting is polling, in which one of many threads can starve.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
         self._is_closed = False
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
-        with self._connected(self.engine) as connection:
+        with self._writing(), self._connected(self.engine) as connection:
             yield self._unit_of_work(connection, self._begin(connection, writing=True))
 
     @contextmanager
@@ -88,6 +92,19 @@ class SqlStore:
     def close(self) -> None:
         self._is_closed = True
         self.engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """On SQLite, the turn of one writer among this process's threads, taken before a connection is."""
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=engines.WAIT_MAX_S):
+            raise StoreBusy(f"the write lock of {self._where}")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def _connected(self, engine: Engine) -> Iterator[Connection]:

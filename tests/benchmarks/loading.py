@@ -54,7 +54,7 @@ class Mirror(Protocol):
     """Reads the rows that kgl added to one database and writes them to another."""
 
     def read(self, table: Table) -> list[tuple[Block, Block]]:
-        """What the table and the log got since the last call, in the order of writing, a pair of blocks a transaction."""
+        """What the table and the log got since the last call, in the order of writing: a pair a transaction."""
 
     def write(self, table: Table, transactions: Sequence[tuple[Block, Block]]) -> None:
         """Write such rows into the table and the log."""
