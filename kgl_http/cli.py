@@ -157,13 +157,14 @@ def stats(settings: Settings, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(attrs.asdict(found), ensure_ascii=False))
         return
+    width = max(map(len, ("relationships", *found.entities.by_type, *found.relationships.by_type))) + 4
     for name, count in (("entities", found.entities), ("relationships", found.relationships)):
         deleted = f"  and {count.deleted:,} deleted" if count.deleted else ""
-        click.echo(f"{name:<36}{count.active:>12,}{deleted}")
+        click.echo(f"{name:<{width}}{count.active:>12,}{deleted}")
         for type, number in sorted(count.by_type.items(), key=lambda item: (-item[1], item[0])):
-            click.echo(f"  {type:<34}{number:>12,}")
-    click.echo(f"{'changes':<36}{found.changes:>12,}")
-    click.echo(f"{'users':<36}{found.users:>12,}")
+            click.echo(f"  {type:<{width - 2}}{number:>12,}")
+    click.echo(f"{'changes':<{width}}{found.changes:>12,}")
+    click.echo(f"{'users':<{width}}{found.users:>12,}")
 
 
 @main.group()

@@ -326,6 +326,7 @@ def walk(store: Store, filter: EntityFilter, sort: str, limit: int) -> list[Enti
             page = list(uow.entities.list(filter, sort, after, limit))
         assert len(page) <= limit
         found += page
+        assert len(found) < 100, "the pages do not end"
         if len(page) < limit:
             return found
         after = (page[-1].sort_value(sort.removeprefix("-")), page[-1].id)

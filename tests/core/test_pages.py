@@ -80,6 +80,28 @@ def test_a_forged_cursor_gives_values_of_its_kinds_or_nothing(value: Any, kinds:
 
 
 @pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("a\x00b", str),
+        ("a\ud800b", str),
+        (1, str),
+        (None, str),
+        (-1, int),
+        (2**63, int),
+        (True, int),
+        (1.0, int),
+        ("1", int),
+        ("x", UUID),
+        ("2026-13-01T00:00:00+00:00", datetime),
+    ],
+)
+def test_forged_values_are_refused(value: Any, kind: type) -> None:
+    """What no database takes, and what is of another kind than the listing's own."""
+    with pytest.raises(InvalidCursor):
+        decode_cursor(LISTING, cursor_of([LISTING, value]), kind)
+
+
+@pytest.mark.parametrize(
     "moment",
     [
         "0001-01-01T00:00:00",
