@@ -13,6 +13,7 @@ from kgl_core.errors import KglError
 
 WHAT_NEXT = """
 What next
+  . .venv/bin/activate        puts kgl on your path
   kgl stats                   counts by type
   kgl export > copy.ndjson    the whole graph, as NDJSON
   python                      your own queries:
