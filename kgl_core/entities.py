@@ -13,21 +13,17 @@ from kgl_core.ids import EntityId
 from kgl_core.metadata import JsonObject
 from kgl_core.pages import Position
 from kgl_core.permissions import Actor
-from kgl_core.rules import TYPE_NAME, Choice, Each, Flag, Id, Instant, Names, Number, Optional, Text, check, ruled
+from kgl_core.provenance import CONFIDENCE, FILTER_VALUES_MAX, SOURCE, SOURCE_TYPE, RecordFilter, RecordFilterFields
+from kgl_core.rules import TYPE_NAME, Choice, Each, Id, Names, Optional, Text, check, ruled
 from kgl_core.text import fold
 
 NAME_LENGTH_MAX: Final = 500
 ALIASES_MAX: Final = 100
 KEY_LENGTH_MAX: Final = 500
-SOURCE_LENGTH_MAX: Final = 2000
 SORT_NAME_LENGTH: Final = 200
-FILTER_VALUES_MAX: Final = 200
 
 NAME: Final = Text(NAME_LENGTH_MAX)
 KEY: Final = Text(KEY_LENGTH_MAX, normalize=str)
-CONFIDENCE: Final = Optional(Number(0, 1))
-SOURCE: Final = Optional(Text(SOURCE_LENGTH_MAX, normalize=str))
-SOURCE_TYPE: Final = Optional(Text(64, normalize=str))
 
 Json = Any
 """A value of JSON: None, bool, int, float, str, and lists and dicts of them."""
@@ -110,42 +106,17 @@ EntitySort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "
 ENTITY_SORTS: Final[tuple[str, ...]] = ("created_at", "-created_at", "updated_at", "-updated_at", "name", "-name")
 
 
-class EntityFilterFields(TypedDict, total=False):
+class EntityFilterFields(RecordFilterFields, total=False):
     """The filters of a listing as keyword arguments. `EntityFilter` has the rules and the meanings."""
 
     type: str | Sequence[str]
-    min_confidence: float
-    max_confidence: float
-    source: str
-    source_type: str
-    created_after: datetime
-    created_before: datetime
-    updated_after: datetime
-    updated_before: datetime
-    is_active: bool | None
 
 
 @attrs.frozen(kw_only=True)
-class EntityFilter:
-    """Which entities a listing holds; None means any.
-
-    Confidence bounds are inclusive, and an unknown confidence is within none. ``…_after`` and ``…_before`` are
-    exclusive. ``is_active`` is True unless said otherwise; None lists the deleted too.
-    """
+class EntityFilter(RecordFilter):
+    """Which entities a listing holds: those of any of these types, and as `RecordFilter` says."""
 
     type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX, single=True), default=())
-    min_confidence: float | None = ruled(CONFIDENCE, default=None)
-    max_confidence: float | None = ruled(CONFIDENCE, default=None)
-    source: str | None = ruled(SOURCE, default=None)
-    source_type: str | None = ruled(SOURCE_TYPE, default=None)
-    created_after: datetime | None = ruled(Optional(Instant()), default=None)
-    created_before: datetime | None = ruled(Optional(Instant()), default=None)
-    updated_after: datetime | None = ruled(Optional(Instant()), default=None)
-    updated_before: datetime | None = ruled(Optional(Instant()), default=None)
-    is_active: bool | None = ruled(Optional(Flag()), default=True)
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
 
 
 @attrs.frozen(kw_only=True)

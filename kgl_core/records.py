@@ -13,9 +13,10 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.entities import CONFIDENCE, KEY, SOURCE, SOURCE_TYPE, Entity, EntityDraft, Json
+from kgl_core.entities import KEY, Entity, EntityDraft, Json
 from kgl_core.errors import Fault, InvalidInput
 from kgl_core.metadata import JsonObject
+from kgl_core.provenance import CONFIDENCE, SOURCE, SOURCE_TYPE
 from kgl_core.relationships import Relationship
 from kgl_core.rules import TYPE_NAME, Flag, Id, Optional, build, check, ruled, rules_of
 

@@ -9,13 +9,14 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.entities import CONFIDENCE, FILTER_VALUES_MAX, SOURCE, SOURCE_TYPE, Json
+from kgl_core.entities import Json
 from kgl_core.errors import Fault, InvalidInput
 from kgl_core.ids import EntityId, RelationshipId
 from kgl_core.metadata import JsonObject
 from kgl_core.pages import Position
 from kgl_core.permissions import Actor
-from kgl_core.rules import TYPE_NAME, Choice, Each, Flag, Id, Instant, Optional, check, ruled
+from kgl_core.provenance import CONFIDENCE, FILTER_VALUES_MAX, SOURCE, SOURCE_TYPE, RecordFilter, RecordFilterFields
+from kgl_core.rules import TYPE_NAME, Choice, Each, Id, Optional, check, ruled
 
 Triple = tuple[UUID, str, UUID]
 """What identifies an active relationship: source entity, relationship type, target entity."""
@@ -102,48 +103,26 @@ RelationshipSort = Literal["created_at", "-created_at", "updated_at", "-updated_
 RELATIONSHIP_SORTS: Final[tuple[str, ...]] = ("created_at", "-created_at", "updated_at", "-updated_at")
 
 
-class RelationshipFilterFields(TypedDict, total=False):
+class RelationshipFilterFields(RecordFilterFields, total=False):
     """The filters of a listing as keyword arguments. `RelationshipFilter` has the rules and the meanings."""
 
     entity_id: UUID
     source_entity_id: UUID
     target_entity_id: UUID
     relationship_type: str | Sequence[str]
-    min_confidence: float
-    max_confidence: float
-    source: str
-    source_type: str
-    created_after: datetime
-    created_before: datetime
-    updated_after: datetime
-    updated_before: datetime
-    is_active: bool | None
 
 
 @attrs.frozen(kw_only=True)
-class RelationshipFilter:
-    """Which relationships a listing holds; None means any. ``entity_id`` is an entity at either end.
+class RelationshipFilter(RecordFilter):
+    """Which relationships a listing holds: with these ends, of any of these types, and as `RecordFilter` says.
 
-    Confidence bounds are inclusive, and an unknown confidence is within none. ``…_after`` and ``…_before`` are
-    exclusive. ``is_active`` is True unless said otherwise; None lists the deleted too.
+    ``entity_id`` is an entity at either end.
     """
 
     entity_id: UUID | None = ruled(Optional(Id()), default=None)
     source_entity_id: UUID | None = ruled(Optional(Id()), default=None)
     target_entity_id: UUID | None = ruled(Optional(Id()), default=None)
     relationship_type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX, single=True), default=())
-    min_confidence: float | None = ruled(CONFIDENCE, default=None)
-    max_confidence: float | None = ruled(CONFIDENCE, default=None)
-    source: str | None = ruled(SOURCE, default=None)
-    source_type: str | None = ruled(SOURCE_TYPE, default=None)
-    created_after: datetime | None = ruled(Optional(Instant()), default=None)
-    created_before: datetime | None = ruled(Optional(Instant()), default=None)
-    updated_after: datetime | None = ruled(Optional(Instant()), default=None)
-    updated_before: datetime | None = ruled(Optional(Instant()), default=None)
-    is_active: bool | None = ruled(Optional(Flag()), default=True)
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
 
 
 SORT: Final = Choice(RELATIONSHIP_SORTS)

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 import attrs
 
-from kgl_core.entities import Entity, EntityFilter
+from kgl_core.entities import Entity
 from kgl_core.pages import Position
-from kgl_core.relationships import Relationship, RelationshipFilter
+from kgl_core.provenance import RecordFilter
+from kgl_core.relationships import Relationship
 
 R = TypeVar("R", bound=Entity | Relationship)
 
@@ -21,7 +22,7 @@ def detached(record: R) -> R:
     return attrs.evolve(record, metadata=copy.deepcopy(record.metadata)) if record.metadata else record
 
 
-def admits(filter: EntityFilter | RelationshipFilter, record: Entity | Relationship) -> bool:
+def admits(filter: RecordFilter, record: Entity | Relationship) -> bool:
     """Whether the part of a filter that entities and relationships share admits a record."""
     return (
         (filter.is_active is None or filter.is_active == record.is_active)

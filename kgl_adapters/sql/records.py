@@ -12,10 +12,11 @@ from kgl_adapters.sql.finding import Finder, Lock
 from kgl_adapters.sql.schema import on
 from kgl_adapters.sql.session import Session
 from kgl_adapters.sql.statements import paged, restricted, scanned
-from kgl_core.entities import Entity, EntityFilter
+from kgl_core.entities import Entity
 from kgl_core.errors import NotFound, StaleVersion
 from kgl_core.pages import Position
-from kgl_core.relationships import Relationship, RelationshipFilter
+from kgl_core.provenance import RecordFilter
+from kgl_core.relationships import Relationship
 
 R = TypeVar("R", bound=Entity | Relationship)
 LOCKS: Final[tuple[Lock, ...]] = (None, "update", "share")
@@ -129,7 +130,5 @@ class SqlRecords(Generic[R]):
         statement, parameters = self._filtered(self._of.count, filter)
         return int(self._session.execute(statement, parameters).scalar_one())
 
-    def _restricted(
-        self, statement: Select[Any], filter: EntityFilter | RelationshipFilter
-    ) -> tuple[Select[Any], dict[str, Any]]:
+    def _restricted(self, statement: Select[Any], filter: RecordFilter) -> tuple[Select[Any], dict[str, Any]]:
         return restricted(statement, self._of.table, filter, self._rows)

@@ -10,13 +10,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Table, bindparam, tuple_
 
 from kgl_adapters.sql.rows import Rows
-from kgl_core.entities import EntityFilter
 from kgl_core.pages import Position
-from kgl_core.relationships import RelationshipFilter
+from kgl_core.provenance import RecordFilter
 
 
 def restricted(
-    statement: Select[Any], table: Table, filter: EntityFilter | RelationshipFilter, rows: Rows
+    statement: Select[Any], table: Table, filter: RecordFilter, rows: Rows
 ) -> tuple[Select[Any], dict[str, Any]]:
     """The statement with the conditions that entities and relationships share, and their parameters."""
     columns = table.c
