@@ -30,9 +30,11 @@ class EntityTable(RecordTable):
         table = self.table
         states = {True: self.is_active, False: ~self.is_active}
         self.by_key = {
-            (lock, is_active): Finder(table, self.columns, [table.c.key], lock, condition)
+            lock: {
+                is_active: Finder(table, self.columns, [table.c.key], lock, condition)
+                for is_active, condition in states.items()
+            }
             for lock in LOCKS
-            for is_active, condition in states.items()
         }
         end = (table.c.id, table.c.key, table.c.deleted_at)
         self.end_by_id = Finder(table, end, [table.c.id], "share")
@@ -65,14 +67,15 @@ class SqlEntities(SqlRecords[Entity]):
 
     def find(self, ids: Collection[UUID], keys: Collection[str] = (), *, lock: Lock = None) -> Sequence[Entity]:
         rows = self._of.by_id[lock].find(self._session, by_id(ids))
-        for is_active in self._states() if keys else ():
-            rows += self._of.by_key[lock, is_active].find(self._session, [(key,) for key in sorted(keys)])
+        rows += self._find_in_both_states(self._of.by_key[lock], [(key,) for key in sorted(keys)])
         return tuple({entity.id: entity for entity in map(self._read, rows)}.values())
 
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
         rows = self._of.end_by_id.find(self._session, by_id(ids))
-        for is_active in self._states() if keys else ():
-            rows += self._of.end_by_key[is_active].find(self._session, [(key,) for key in sorted(keys)])
+        rows += self._find_in_both_states(self._of.end_by_key, [(key,) for key in sorted(keys)])
+        # One that was restored between those two look-ups is in neither.
+        missing = sorted(frozenset(keys).difference(row[1] for row in rows))
+        rows += self._of.end_by_key[True].find(self._session, [(key,) for key in missing])
         ends = (End(EntityId(self._rows.read_id(id)), key, deleted_at is None) for id, key, deleted_at in rows)
         return tuple({end.id: end for end in ends}.values())
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Table, bindparam, func, literal_column, select, update
 
-from kgl_adapters.sql.finding import Finder, Lock
+from kgl_adapters.sql.finding import Finder, Lock, Values
 from kgl_adapters.sql.schema import on
 from kgl_adapters.sql.session import Session
 from kgl_adapters.sql.statements import paged, restricted, scanned
@@ -84,9 +84,17 @@ class SqlRecords(Generic[R]):
     def count_deleted(self) -> int:
         return int(self._session.execute(self._of.count_deleted).scalar_one())
 
-    def _states(self) -> Sequence[bool]:
-        """The states of activity that rows are in: what is unique has a partial index for each."""
-        return (True,) if self._session.execute(self._of.any_deleted).first() is None else (True, False)
+    def _find_in_both_states(self, finders: Mapping[bool, Finder], values: Values) -> list[Sequence[Any]]:
+        """The active and the deleted rows of ``values``: what is unique has a partial index for each state.
+
+        The active first: one that is deleted between the two look-ups is then found by the second.
+        """
+        if not values:
+            return []
+        found = finders[True].find(self._session, values)
+        if self._session.execute(self._of.any_deleted).first() is not None:
+            found += finders[False].find(self._session, values)
+        return found
 
     def scan(self, after: UUID | None, limit: int) -> Sequence[R]:
         statement, parameters = scanned(self._of.select, self._of.table, after, limit, self._rows)

@@ -27,9 +27,11 @@ class RelationshipTable(RecordTable):
         super().__init__(relationships, RELATIONSHIP_COLUMNS, "relationship_type", fixed, is_sqlite=is_sqlite)
         table = self.table
         self.by_triple = {
-            (lock, is_active): Finder(table, self.columns, [table.c[name] for name in ends], lock, condition)
+            lock: {
+                is_active: Finder(table, self.columns, [table.c[name] for name in ends], lock, condition)
+                for is_active, condition in {True: self.is_active, False: ~self.is_active}.items()
+            }
             for lock in LOCKS
-            for is_active, condition in {True: self.is_active, False: ~self.is_active}.items()
         }
         self.is_at_either_end = or_(
             table.c.source_entity_id == bindparam("entity_id"), table.c.target_entity_id == bindparam("entity_id")
@@ -60,8 +62,7 @@ class SqlRelationships(SqlRecords[Relationship]):
     ) -> Sequence[Relationship]:
         rows = self._of.by_id[lock].find(self._session, by_id(ids))
         ordered = sorted(triples, key=triple_order)
-        for is_active in self._states() if triples else ():
-            rows += self._of.by_triple[lock, is_active].find(self._session, ordered)
+        rows += self._find_in_both_states(self._of.by_triple[lock], ordered)
         return tuple({relationship.id: relationship for relationship in map(self._read, rows)}.values())
 
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 from uuid import UUID
@@ -11,8 +11,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import NullPool, create_engine, text
 
 from kgl_adapters import connect
+from kgl_adapters.sql.engine import parse_url
 from kgl_core import (
     Actor,
     ActorKind,
@@ -28,6 +30,7 @@ from kgl_core.records import LINE_BYTES_MAX
 from kgl_core.usecases import load
 from kgl_core.usecases.load import REFUSALS_KEPT_MAX
 from tests.conftest import STORES
+from tests.contract.samples import new_id
 
 A, B, C, D = (UUID(f"01890a5d-ac96-774b-bcce-00000000000{n}") for n in "abcd")
 R, S, T = (UUID(f"01890a5d-ac96-774b-bcce-10000000000{n}") for n in "123")
@@ -743,3 +746,61 @@ def test_overlapping_loads_make_one_graph(
     assert [(summary.updated, refused(summary)) for summary in summaries] == [(0, [])] * 4
     assert sum(summary.created for summary in summaries) == len(expected) == changes
     assert found == expected
+
+
+def wait_until_it_waits(url: str, task: Future[Any]) -> None:
+    """Return once PostgreSQL holds up the task at a lock, or the task has ended without one."""
+    engine = create_engine(parse_url(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')")
+        while not (task.done() or connection.execute(waiting).scalar_one()):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [
+        (an_entity("a", confidence=0.5), "deleted"),
+        (an_entity("other", id=A), "deleted"),
+        (a_relationship("a", "c"), "ends_deleted"),
+        (a_relationship("c", A), "ends_deleted"),
+        (a_relationship("a", "b", confidence=0.5), "ends_deleted"),
+        (a_relationship(A, B, id=R), "ends_deleted"),
+    ],
+)
+@pytest.mark.parametrize("others", [0, 2])
+def test_a_load_that_waited_for_a_deletion_sees_it(empty_url: EmptyUrl, record: Fields, code: str, others: int) -> None:
+    """Also where it is the first one of all; neither does it make a second record, nor does it miss the first."""
+    url = empty_url("postgres")
+    with connect(url) as kg, ThreadPoolExecutor(1) as thread:
+        kg.load([an_entity("a", id=A), an_entity("b", id=B), an_entity("c"), a_relationship(A, B)])
+        dumped = list(kg.dump())
+        with kg.transaction() as tx:
+            tx.entities.delete(A)
+            loading = thread.submit(kg.load, [record, *(an_entity(f"new{n}") for n in range(others))])
+            wait_until_it_waits(url, loading)
+        assert refused(loading.result()) == [(1, code)]
+        assert len(list(kg.dump())) == len(dumped) + others
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_a_load_that_waited_for_a_restoration_sees_it(empty_url: EmptyUrl, others: int) -> None:
+    """The entity and its relationship are there again: unchanged or updated, not missing and not doubled."""
+    url = empty_url("postgres")
+    with connect(url) as kg, ThreadPoolExecutor(1) as thread:
+        for record, expected in (
+            (a_relationship("a", "c"), (1, 0, 0, 0)),
+            (a_relationship("a", "b"), (0, 0, 1, 0)),
+            (a_relationship(A, B, confidence=0.5), (0, 1, 0, 0)),
+            (an_entity("a"), (0, 0, 1, 0)),
+            (an_entity("a", confidence=0.5), (0, 1, 0, 0)),
+        ):
+            kg.load([an_entity("a", id=A), an_entity("b", id=B), an_entity("c"), a_relationship(A, B)])
+            kg.entities.delete(A)
+            with kg.transaction() as tx:
+                tx.entities.restore(A)
+                news = [an_entity(f"{new_id()}") for _ in range(others)]
+                loading = thread.submit(kg.load, [record, *news])
+                wait_until_it_waits(url, loading)
+            assert refused(loading.result()) == []
+            assert counts(loading.result()) == (expected[0] + others, *expected[1:])
