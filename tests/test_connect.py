@@ -118,6 +118,7 @@ def test_a_new_postgres_database_is_migrated_only_when_asked(postgres_server: st
         ("postgresql+asyncpg://ada:hunter22@host/db", "no store called"),
         ("postgres://ada:hunter22@host/db", "postgresql://"),
         ("http://example.org", "no store called http"),
+        ("sqlite:///graph.db?mode=ro", "uri=true"),
         ("postgresql://ada:hunter22@host:port/db", "cannot be read"),
     ],
 )
@@ -160,6 +161,13 @@ def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
         connect(f"postgresql://ada:hunter22@127.0.0.1:{port}/kgl")
     assert "hunter22" not in str(refused.value)
     assert refused.value.__cause__ is not None
+
+
+def test_a_password_among_the_options_is_not_shown_either() -> None:
+    """PostgreSQL takes it there too."""
+    with pytest.raises(StoreUnavailable) as refused:
+        connect("postgresql://ada@127.0.0.1:1/kgl?password=hunter22&sslpassword=hunter22")
+    assert "hunter22" not in str(refused.value)
 
 
 def test_a_database_that_is_not_there_is_named(postgres_server: str) -> None:

@@ -13,6 +13,7 @@ from kgl_core.errors import InvalidUrl
 WAIT_MAX_S: Final = 10
 """How long a call waits for a connection or a lock before StoreBusy."""
 CONNECT_MAX_S: Final = 5
+_SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
 _SQLITE_CACHE_KIB: Final = 32 * 1024
 
 
@@ -20,9 +21,11 @@ def parse_url(text: str) -> URL:
     """The URL of a SQL store. Raises InvalidUrl, whose message does not quote the password."""
     try:
         url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise InvalidUrl("this database URL cannot be read") from None
+    except (ArgumentError, ValueError) as error:
+        raise InvalidUrl("this database URL cannot be read") from error
     if url.drivername in ("sqlite", "sqlite+pysqlite"):
+        if url.query and "uri" not in url.query:
+            raise InvalidUrl("options of an SQLite URL need uri=true, as in sqlite:///file:graph.db?mode=ro&uri=true")
         return url.set(drivername="sqlite")
     if url.drivername in ("postgresql", "postgresql+psycopg"):
         return url.set(drivername="postgresql+psycopg")
@@ -41,7 +44,9 @@ def make_engine(url: URL) -> Engine:
 
 def shown(url: URL) -> str:
     """The URL for messages: as a user writes it, and without the password."""
-    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+    secrets = dict.fromkeys(_SECRET_OPTIONS.intersection(url.query), "***")
+    plain = url.set(drivername=url.get_backend_name()).update_query_dict(secrets)
+    return plain.render_as_string(hide_password=True)
 
 
 def reading(engine: Engine) -> Engine:
