@@ -49,7 +49,7 @@ class ChangeLog(Protocol):
 
         The order never disagrees with that in which one record's versions were made, nor puts a relationship before
         its ends. No change ever appears before one that was read already. Raises InvalidCursor. To be read with the
-        store's `read`: inside a transaction it sees that transaction's own changes where the store lets it.
+        store's `read`: a snapshot may be older than what it takes for complete.
         """
 
     def count(self) -> int:

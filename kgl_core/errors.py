@@ -29,7 +29,7 @@ and end with what to do next.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 import attrs
@@ -47,6 +47,9 @@ class Fault:
         return f"{self.pointer or 'record'}: {self.detail}"
 
 
+FAULTS_MAX: Final = 100
+
+
 class KglError(Exception):
     """The root of the tree: catch this to catch everything that kgl raises on purpose."""
 
@@ -54,11 +57,16 @@ class KglError(Exception):
 
 
 class InvalidInput(KglError):
-    """The input breaks rules; ``faults`` holds every broken one, in the order of the fields."""
+    """The input breaks rules; ``faults`` holds every broken one, in the order of the fields.
+
+    After FAULTS_MAX of them a last one, ``more_faults``, says that there are more.
+    """
 
     code = "invalid_input"
 
     def __init__(self, faults: Sequence[Fault]) -> None:
+        if len(faults) > FAULTS_MAX:
+            faults = [*faults[:FAULTS_MAX], Fault("", "more_faults", "there are more faults; mend these first")]
         self.faults = tuple(faults)
         super().__init__("; ".join(map(str, self.faults)))
 

@@ -78,6 +78,14 @@ class Session:
         driver: Any = self.connection.connection.driver_connection
         return not driver.in_transaction
 
+    def require_committable(self) -> None:
+        """Raise StoreFault where a commit would keep nothing and not say so, because a statement has failed."""
+        self.require_transaction()
+        if not self.is_sqlite:
+            driver: Any = self.connection.connection.driver_connection
+            if driver.info.transaction_status.name == "INERROR":
+                raise StoreFault("an earlier error, which undid the whole transaction")
+
     def require_transaction(self) -> None:
         """Raise StoreFault where an earlier error has undone the transaction: what follows would be kept without it."""
         if self.is_undone:

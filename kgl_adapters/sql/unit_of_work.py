@@ -46,7 +46,7 @@ class SqlUnitOfWork:
 
     def commit(self) -> None:
         if self._transaction is not None:
-            self._session.require_transaction()
+            self._session.require_committable()
             try:
                 self._transaction.commit()
             except DBAPIError as error:

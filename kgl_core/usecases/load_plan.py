@@ -220,10 +220,8 @@ class RelationshipPlan:
                     "deleted",
                     f"relationship {gone.id} between these was deleted by {gone.deleted_by}; restore it first",
                 )
-        elif record.deleted_with is not None:
-            named = [end for end in (source, target) if end.id == record.deleted_with]
-            if not named or (source.is_active and target.is_active):
-                raise RecordRefused("deleted_with", "deleted_with names an end, and at least one end is deleted")
+        elif record.deleted_with not in (None, source.id, target.id):
+            raise RecordRefused("deleted_with", "deleted_with names one of the relationship's two ends")
         now = self._now
         relationship = Relationship(
             id=RelationshipId(record.id or self._context.new_id()),

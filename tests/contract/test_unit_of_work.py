@@ -15,6 +15,7 @@ from kgl_core import (
     KnowledgeGraph,
     StaleVersion,
     StoreClosed,
+    StoreError,
     TransactionConflict,
 )
 from kgl_core.entities import Entity
@@ -357,3 +358,20 @@ def test_a_deadlock_ends_as_a_conflict(concurrent_store: Store) -> None:
     assert len(conflicts) == 1
     with concurrent_store.begin() as uow:
         assert len(ids_of(uow.entities.find([one.id, two.id], lock="update"))) == 2
+
+
+def test_a_commit_after_a_refused_write_keeps_all_or_says_that_it_does_not(store: Store) -> None:
+    """Whoever goes on after an error outside an inner unit of work must not believe that it was kept."""
+    one = entity("one", key="k")
+    keep(store, one)
+    with store.begin() as uow:
+        uow.entities.add([entity("two")])
+        with pytest.raises(AlreadyExists):
+            uow.entities.add([entity("three", key="k")])
+        kept = 2
+        try:
+            uow.commit()
+        except StoreError:
+            kept = 1
+    with store.read() as uow:
+        assert uow.entities.count(EntityFilter()) == kept

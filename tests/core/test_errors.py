@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 import kgl_core
-from kgl_core import errors
-from kgl_core.errors import Fault, KglError
+from kgl_core import EntityDraft, InvalidInput, errors
+from kgl_core.errors import FAULTS_MAX, Fault, KglError
+from kgl_core.rules import build
 
 ID = UUID(int=1)
 CODES = {
@@ -82,3 +83,14 @@ def test_faults_can_be_stored() -> None:
     """They are plain values."""
     fault = Fault("/name", "blank", "give a name")
     assert pickle.loads(pickle.dumps(fault)) == fault
+
+
+def test_faults_without_end_are_cut_and_say_so() -> None:
+    """A hostile record costs neither time nor a message of megabytes."""
+    with pytest.raises(InvalidInput) as refused:
+        build(EntityDraft, {"type": "t", "name": "n", **{f"x{number}": 1 for number in range(50_000)}})
+    faults = refused.value.faults
+    assert (len(faults), faults[-1].code) == (FAULTS_MAX + 1, "more_faults")
+    with pytest.raises(InvalidInput) as refused:
+        build(EntityDraft, {"type": "t", "name": "n", "metadata": {"a": [float("nan")] * 50_000}})
+    assert len(str(refused.value)) < 20_000
