@@ -42,7 +42,8 @@ class Session:
         self.require_transaction()
         names = ", ".join(f'"{column}"' for column in columns)
         if not self.is_sqlite and len(rows) > 1:
-            self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", rows)
+            with self.savepoint():
+                self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", rows)
             return
         marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
         statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
@@ -67,7 +68,7 @@ class Session:
             savepoint.commit()
 
     def all_or_none(self, rows: Sequence[object]) -> AbstractContextManager[NestedTransaction | None]:
-        """A savepoint around a statement that writes several rows one by one; a single row needs none."""
+        """A savepoint around what writes several rows, so that a refused one takes the others back."""
         return self.savepoint() if len(rows) > 1 else nullcontext()
 
     @property
