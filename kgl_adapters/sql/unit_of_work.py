@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import DBAPIError
@@ -60,6 +60,22 @@ class SqlUnitOfWork:
                 savepoint.rollback()
 
 
+class _Reading:
+    """A connection for one reading call. A class, because most calls are this one and a generator costs them more."""
+
+    __slots__ = ("_connection", "_store")
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> SqlUnitOfWork:
+        self._connection = self._store.connect()
+        return self._store.unit_of_work(self._connection)
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
 class SqlStore:
     """A `kgl_core.unit_of_work.Store` over an engine. ``where`` names its database in errors, without the password."""
 
@@ -75,19 +91,17 @@ class SqlStore:
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
-        with self._writing(), self._connected(self.engine) as connection:
-            yield self._unit_of_work(connection, self._begin(connection, writing=True))
+        with self._writing(), self.connect(self.engine) as connection:
+            yield self.unit_of_work(connection, self._begin(connection, writing=True))
 
-    @contextmanager
-    def read(self) -> Iterator[SqlUnitOfWork]:
-        with self._connected(self._reading) as connection:
-            yield self._unit_of_work(connection)
+    def read(self) -> AbstractContextManager[SqlUnitOfWork]:
+        return _Reading(self)
 
     @contextmanager
     def snapshot(self) -> Iterator[SqlUnitOfWork]:
-        with self._connected(self._snapshots) as connection:
+        with self.connect(self._snapshots) as connection:
             self._begin(connection, writing=False)
-            yield self._unit_of_work(connection)
+            yield self.unit_of_work(connection)
 
     def close(self) -> None:
         self._is_closed = True
@@ -106,17 +120,14 @@ class SqlStore:
         finally:
             self._turn.release()
 
-    @contextmanager
-    def _connected(self, engine: Engine) -> Iterator[Connection]:
+    def connect(self, engine: Engine | None = None) -> Connection:
+        """A connection of the pool, for reading calls unless an engine is given; closed, it undoes what is open."""
         if self._is_closed:
             raise StoreClosed
         try:
-            connection = engine.connect()
+            return (engine or self._reading).connect()
         except (DBAPIError, PoolTimeout) as error:
             raise translate(error, self._where) from error
-        # Returned to the pool, a connection rolls back what was not committed.
-        with connection:
-            yield connection
 
     def _begin(self, connection: Connection, *, writing: bool) -> Transaction:
         try:
@@ -124,7 +135,7 @@ class SqlStore:
         except DBAPIError as error:
             raise translate(error, self._where) from error
 
-    def _unit_of_work(self, connection: Connection, transaction: Transaction | None = None) -> SqlUnitOfWork:
+    def unit_of_work(self, connection: Connection, transaction: Transaction | None = None) -> SqlUnitOfWork:
         return SqlUnitOfWork(
-            Session(connection, self._rows, self._where, is_in_transaction=connection.in_transaction()), transaction
+            Session(connection, self._rows, self._where, is_in_transaction=transaction is not None), transaction
         )

@@ -1,5 +1,6 @@
 """Loading and dumping, on every store: what becomes of each line, whatever the batches, the order and the company."""
 
+import gc
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -686,7 +687,7 @@ _ACQUAINTANCES = [a_relationship(f"p{n:03}", f"p{(n * 7 + 3) % 160:03}", confide
 
 
 def loaded_beside_each_other(
-    empty_url: EmptyUrl, store_name: str, files: Sequence[Sequence[Fields]]
+    empty_url: EmptyUrl, store_name: str, files: Sequence[Sequence[Fields]], *, atomic: bool = False
 ) -> tuple[list[LoadSummary], list[str], int]:
     """Load each of the files in a thread of its own, all at once: the summaries, the graph, and how many changes."""
     barrier = Barrier(len(files))
@@ -694,35 +695,56 @@ def loaded_beside_each_other(
 
         def load_file(file: Sequence[Fields]) -> LoadSummary:
             barrier.wait()
-            return kg.load(file)
+            return kg.load(file, atomic=atomic)
 
         summaries = list(threads.map(load_file, files))
+        assert gc.isenabled()
         return summaries, without_made_ids(list(kg.dump())), kg.stats().changes
 
 
+def in_order(order: str, seed: int) -> list[Fields]:
+    """The records for a load: entities first, as they are or shuffled, or each one as early as it can come."""
+    chance = random.Random(seed)
+    people, acquaintances = list(_PEOPLE), list(_ACQUAINTANCES)
+    if order == "same":
+        return [*people, *acquaintances]
+    chance.shuffle(people)
+    chance.shuffle(acquaintances)
+    if order == "shuffled":
+        return [*people, *acquaintances]
+    place = {person["key"]: number for number, person in enumerate(people)}
+    known_after = {
+        id(record): max(place[record["source_entity_key"]], place[record["target_entity_key"]]) + 0.5
+        for record in acquaintances
+    }
+    return sorted([*people, *acquaintances], key=lambda record: known_after.get(id(record)) or place[record["key"]])
+
+
 @pytest.mark.parametrize("store_name", ["sqlite", "postgres"])
-@pytest.mark.parametrize("is_shuffled", [False, True])
+@pytest.mark.parametrize("order", ["same", "shuffled", "mixed"])
 @pytest.mark.parametrize("batch", [20, 5000])
 def test_loads_beside_each_other_make_one_graph(
-    empty_url: EmptyUrl, monkeypatch: pytest.MonkeyPatch, store_name: str, is_shuffled: bool, batch: int
+    empty_url: EmptyUrl, monkeypatch: pytest.MonkeyPatch, store_name: str, order: str, batch: int
 ) -> None:
     """The same records in four threads, in the same order or each in its own: no error, and every record once."""
     with connect("memory://") as alone:
         alone.load([*_PEOPLE, *_ACQUAINTANCES])
         expected = without_made_ids(list(alone.dump()))
     monkeypatch.setattr(load, "BATCH_RECORDS_MAX", batch)
-    files = []
-    for thread in range(4):
-        chance = random.Random(thread)
-        people, acquaintances = list(_PEOPLE), list(_ACQUAINTANCES)
-        if is_shuffled:
-            chance.shuffle(people)
-            chance.shuffle(acquaintances)
-        files.append([*people, *acquaintances])
+    files = [in_order(order, seed) for seed in range(4)]
     summaries, found, changes = loaded_beside_each_other(empty_url, store_name, files)
     assert [(summary.updated, refused(summary)) for summary in summaries] == [(0, [])] * 4
     assert sum(summary.created for summary in summaries) == len(expected) == changes
     assert found == expected
+
+
+@pytest.mark.parametrize("store_name", ["sqlite", "postgres"])
+def test_atomic_loads_beside_each_other_make_one_graph(empty_url: EmptyUrl, store_name: str) -> None:
+    """Whoever comes later finds everything there, and refuses nothing."""
+    summaries, _, changes = loaded_beside_each_other(empty_url, store_name, [in_order("same", 0)] * 4, atomic=True)
+    total = len(_PEOPLE) + len(_ACQUAINTANCES)
+    assert sorted(map(counts, summaries)) == [(0, 0, total, 0)] * 3 + [(total, 0, 0, 0)]
+    assert changes == total
 
 
 @pytest.mark.parametrize("store_name", ["sqlite", "postgres"])
