@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Final
@@ -155,8 +155,13 @@ class Load:
         relationships = [(number, record) for number, record in part if isinstance(record, RelationshipRecord)]
         ids = {record.id for _, record in entities if record.id is not None}
         keys = {record.key for _, record in entities if record.key is not None}
-        stored = uow.entities.find(ids, keys, lock="update") if entities else ()
-        plan = EntityPlan(self._context, stored, _other_ends(uow, relationships, ids, keys))
+        other_ids, other_keys = _ends_named(relationships)
+        # Entities and ends are locked by one call, in one order, so that loads never wait for each other in turn.
+        stored = uow.entities.find(ids | other_ids, keys | other_keys, lock="update") if entities else ()
+        other_ids -= ids.union(entity.id for entity in stored)
+        other_keys -= keys.union(entity.key for entity in stored if entity.key is not None)
+        ends = uow.entities.ends(other_ids, other_keys) if other_ids or other_keys else ()
+        plan = EntityPlan(self._context, stored, ends)
         for number, record in entities:
             try:
                 outcomes.append(plan.apply(number, record))
@@ -204,18 +209,14 @@ class Load:
         uow.changes.append(plan.changes)
 
 
-def _other_ends(
-    uow: UnitOfWork, records: Iterable[tuple[int, RelationshipRecord]], ids: Set[UUID], keys: Set[str]
-) -> Sequence[End]:
-    """The ends that relationship records name, except for the ids and keys that entity records name."""
-    other_ids: set[UUID] = set()
-    other_keys: set[str] = set()
+def _ends_named(records: Iterable[tuple[int, RelationshipRecord]]) -> tuple[set[UUID], set[str]]:
+    """The ids and the keys by which relationship records name their ends."""
+    ids: set[UUID] = set()
+    keys: set[str] = set()
     for _, record in records:
-        other_ids.update(id for id in (record.source_entity_id, record.target_entity_id) if id is not None)
-        other_keys.update(key for key in (record.source_entity_key, record.target_entity_key) if key is not None)
-    other_ids -= ids
-    other_keys -= keys
-    return uow.entities.ends(other_ids, other_keys) if other_ids or other_keys else ()
+        ids.update(id for id in (record.source_entity_id, record.target_entity_id) if id is not None)
+        keys.update(key for key in (record.source_entity_key, record.target_entity_key) if key is not None)
+    return ids, keys
 
 
 @contextmanager
