@@ -35,7 +35,7 @@ bench: $(READY) ## Measure the stores
 # takes the newest versions instead of keeping the locked ones.
 lock: $(READY) ## Pin all dependencies again (UPGRADE=--upgrade for newer ones)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--extra postgres --group dev --custom-compile-command "make lock" $(UPGRADE) \
+		--extra postgres --extra service --group dev --custom-compile-command "make lock" $(UPGRADE) \
 		--output-file requirements.lock pyproject.toml
 
 clean: ## Remove the environment, the demo database and all caches

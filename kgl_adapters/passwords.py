@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from kgl_core.credentials import PasswordHasher as Hasher
+from kgl_core.errors import Overloaded
 
 
 class Argon2Hasher:
@@ -20,3 +27,34 @@ class Argon2Hasher:
             return self._hasher.verify(hash, password)
         except (VerificationError, InvalidHashError):
             return False
+
+
+class BoundedHasher:
+    """A `kgl_core.credentials.PasswordHasher` that shares another among threads, within limits.
+
+    ``running_max`` hash at once (as many as there are cores is right) and ``waiting_max`` wait for their turn; any more
+    get Overloaded at once. So a flood of logins takes neither all memory nor all threads.
+    """
+
+    def __init__(self, hasher: Hasher, running_max: int, waiting_max: int) -> None:
+        self._hasher = hasher
+        self._running = threading.Semaphore(running_max)
+        self._admitted = threading.Semaphore(running_max + waiting_max)
+
+    def hash(self, password: str) -> str:
+        with self._turn():
+            return self._hasher.hash(password)
+
+    def verify(self, hash: str, password: str) -> bool:
+        with self._turn():
+            return self._hasher.verify(hash, password)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._admitted.acquire(blocking=False):
+            raise Overloaded("password hashing")
+        try:
+            with self._running:
+                yield
+        finally:
+            self._admitted.release()

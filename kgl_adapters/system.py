@@ -1,7 +1,8 @@
-"""The clock and the ids of the machine."""
+"""The clock, the ids and the randomness of the machine."""
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -16,3 +17,8 @@ def now() -> datetime:
 def new_id() -> UUID:
     """A new UUIDv7, greater than those before it in this process. A `kgl_core.ids.IdSource`."""
     return uuid7()
+
+
+def random(count: int) -> bytes:
+    """``count`` bytes that nobody can predict. A `kgl_core.ids.Random`."""
+    return secrets.token_bytes(count)

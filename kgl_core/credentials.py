@@ -5,11 +5,12 @@ The rules follow NIST SP 800-63B-4, section 3.1.1: length rather than compositio
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
 from kgl_core.errors import Fault, InvalidInput
+from kgl_core.rules import Faults
 
 PASSWORD_LENGTH_MIN: Final = 8
 PASSWORD_LENGTH_MAX: Final = 128
@@ -36,36 +37,59 @@ COMMON_PASSWORDS: Final = frozenset(
 )
 
 
-def check_password(password: object, email: str = "", length_min: int = PASSWORD_LENGTH_MIN) -> str:
+@attrs.frozen
+class Secret:
+    """Text of 1 to ``max_length`` characters of any kind but NUL and lone surrogates, kept as it is.
+
+    What a password must be before it is worth comparing. No fault quotes it.
+    """
+
+    max_length: int
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if type(value) is not str:
+            faults.append(Fault(pointer, "not_text", "give text in quotes"))
+        elif not value:
+            faults.append(Fault(pointer, "too_short", "give at least one character"))
+        elif len(value) > self.max_length:
+            faults.append(Fault(pointer, "too_long", f"at most {self.max_length} characters"))
+        elif "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+            faults.append(Fault(pointer, "invalid_text", "remove NUL characters and lone surrogates"))
+        return value
+
+
+PASSWORD: Final = Secret(PASSWORD_LENGTH_MAX)
+
+
+def check_password(
+    password: object, email: str = "", length_min: int = PASSWORD_LENGTH_MIN, pointer: str = "/password"
+) -> str:
     """The password as it will be hashed. Raises InvalidInput when it breaks a rule; the message never quotes it.
 
     ``length_min`` to PASSWORD_LENGTH_MAX characters, of any kind but NUL and lone surrogates; not among the commonest;
-    not the account's own ``email`` or the part before its @.
+    not the account's own ``email`` or the part before its @. ``pointer`` is where it stands in the input.
     """
-    fault: Fault | None = None
-    if type(password) is not str:
-        fault = Fault("/password", "not_text", "give the password as text")
-    elif len(password) < length_min:
-        fault = Fault("/password", "too_short", f"at least {length_min} characters; a few words make a good one")
-    elif len(password) > PASSWORD_LENGTH_MAX:
-        fault = Fault("/password", "too_long", f"at most {PASSWORD_LENGTH_MAX} characters")
-    elif "\x00" in password or any("\ud800" <= c <= "\udfff" for c in password):
-        fault = Fault("/password", "invalid_text", "remove NUL characters and lone surrogates")
-    elif password.lower() in COMMON_PASSWORDS or password.lower() in (email, email.partition("@")[0]):
-        fault = Fault("/password", "too_common", "this one is guessed first; a few unrelated words make a good one")
-    if fault is not None or type(password) is not str:
-        raise InvalidInput([fault] if fault else [])
-    return password
+    faults: Faults = []
+    text: str = PASSWORD(password, pointer, faults)
+    if not faults and len(text) < length_min:
+        advice = f"at least {length_min} characters; a few words make a good one"
+        faults.append(Fault(pointer, "too_short", advice))
+    elif not faults and (text.lower() in COMMON_PASSWORDS or text.lower() in (email, email.partition("@")[0])):
+        advice = "this one is guessed first; a few unrelated words make a good one"
+        faults.append(Fault(pointer, "too_common", advice))
+    if faults:
+        raise InvalidInput(faults)
+    return text
 
 
 class PasswordHasher(Protocol):
     """Makes and checks the hashes that a store keeps; the work is the same for right and wrong passwords."""
 
     def hash(self, password: str) -> str:
-        """A salted hash that says how it was made; never twice the same."""
+        """A salted hash that says how it was made; never twice the same. May raise Overloaded."""
 
     def verify(self, hash: str, password: str) -> bool:
-        """Whether ``hash`` was made of ``password``."""
+        """Whether ``hash`` was made of ``password``. May raise Overloaded."""
 
 
 @attrs.frozen
@@ -75,6 +99,6 @@ class Passwords:
     hasher: PasswordHasher
     length_min: int = PASSWORD_LENGTH_MIN
 
-    def check(self, password: object, email: str) -> str:
+    def check(self, password: object, email: str, pointer: str = "/password") -> str:
         """The password, if it may be that of ``email``; raises InvalidInput as `check_password` does."""
-        return check_password(password, email, self.length_min)
+        return check_password(password, email, self.length_min, pointer)

@@ -4,6 +4,11 @@
     ├── InvalidInput             a record or parameter breaks rules: ``faults`` names every one
     ├── InvalidCursor            a cursor that this listing did not hand out
     ├── PermissionDenied         the actor may not do this
+    ├── InvalidCredentials       the email or the password is wrong, or the account is disabled
+    ├── InvalidToken             a token that is forged, expired, used before, or no longer in force
+    ├── RegistrationClosed       accounts are made by admins here
+    ├── TooManyAttempts          a limit on attempts is reached: ``retry_after_s`` says how long to wait
+    ├── Overloaded               more work waits than can be done soon; ``retry_after_s`` likewise
     ├── NotFound                 no such record
     │   └── Deleted              it was deleted, and can be restored
     ├── Conflict                 the request is fine, the present state is in its way
@@ -90,6 +95,54 @@ class PermissionDenied(KglError):
         super().__init__(f"{actor} may not {action}: {reason}")
 
 
+class InvalidCredentials(KglError):
+    """The email or the password is wrong, or the account is disabled; on purpose, it does not say which."""
+
+    code = "invalid_credentials"
+
+    def __init__(self) -> None:
+        super().__init__("email or password is wrong, or the account is disabled; check both, or ask an admin")
+
+
+class InvalidToken(KglError):
+    """A token cannot be used. ``reason`` is short and never quotes it."""
+
+    code = "invalid_token"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"this token cannot be used: {reason}; log in again")
+
+
+class RegistrationClosed(KglError):
+    """Nobody can make an account for themselves."""
+
+    code = "registration_closed"
+
+    def __init__(self) -> None:
+        super().__init__("registration is closed here; ask an admin for an account")
+
+
+class TooManyAttempts(KglError):
+    """A limit on attempts is reached; in ``retry_after_s`` whole seconds (1 or more) there is room again."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"too many attempts; try again in {retry_after_s} s")
+
+
+class Overloaded(KglError):
+    """More of ``what`` waits than can be done soon; nothing was done. Worth another try after ``retry_after_s``."""
+
+    code = "overloaded"
+
+    def __init__(self, what: str, retry_after_s: int = 1) -> None:
+        self.what, self.retry_after_s = what, retry_after_s
+        super().__init__(f"{what} is busy; try again in {retry_after_s} s")
+
+
 class NotFound(KglError):
     """There is no such record."""
 
@@ -124,6 +177,7 @@ class AlreadyExists(Conflict):
         "triple": "update the active relationship with this source, type and target instead",
         "email": "choose another email, or use the account that has it",
         "id": "leave the id out to get a new one",
+        "hash": "try again; if it happens twice, the machine's source of randomness is broken",
     }
 
     def __init__(self, kind: str, field: str) -> None:

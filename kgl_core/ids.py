@@ -1,7 +1,7 @@
-"""Identifiers and time: typed ids, and the ports that make them.
+"""Identifiers, time and randomness: typed ids, and the ports that these come from.
 
 Ids are UUIDs, version 7 (RFC 9562, section 5.7) when kgl makes them, so that they sort by creation. Callers may bring
-any UUID. The core has no clock of its own: it is handed one.
+any UUID. The core has no clock and no randomness of its own: it is handed both.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ Clock = Callable[[], datetime]
 
 IdSource = Callable[[], UUID]
 """Port: a new UUIDv7 at every call, greater than all that this process made before."""
+
+Random = Callable[[int], bytes]
+"""Port: that many unpredictable bytes, fit for secrets."""
 
 _CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 

@@ -46,6 +46,7 @@ class Action(StrEnum):
     CHANGE = "change or delete this record"
     RESTORE = "restore what was deleted"
     MANAGE_USERS = "manage users"
+    OPERATE = "operate the service"
 
 
 class Grant(Enum):

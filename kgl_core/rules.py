@@ -41,9 +41,9 @@ class Rule(Protocol):
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any: ...
 
 
-def ruled(rule: Rule, default: Any = MISSING) -> Any:
-    """An attrs field that ``rule`` guards; required unless it has a default."""
-    return attrs.field(default=default, metadata={_RULE: rule})
+def ruled(rule: Rule, default: Any = MISSING, *, is_secret: bool = False) -> Any:
+    """An attrs field that ``rule`` guards; required unless it has a default, and never shown if it is a secret."""
+    return attrs.field(default=default, repr=not is_secret, metadata={_RULE: rule})
 
 
 @cache

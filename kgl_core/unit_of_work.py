@@ -11,6 +11,8 @@ from typing import Protocol
 from kgl_core.changes import ChangeLog
 from kgl_core.entities import EntityRepository
 from kgl_core.relationships import RelationshipRepository
+from kgl_core.throttling import CounterRepository
+from kgl_core.tokens import RefreshTokenRepository
 from kgl_core.users import UserRepository
 
 
@@ -25,6 +27,10 @@ class UnitOfWork(Protocol):
     def changes(self) -> ChangeLog: ...
     @property
     def users(self) -> UserRepository: ...
+    @property
+    def refresh_tokens(self) -> RefreshTokenRepository: ...
+    @property
+    def counters(self) -> CounterRepository: ...
 
     def commit(self) -> None:
         """Keep all that was done; at most once, as the last call. Raises a StoreError when that fails."""

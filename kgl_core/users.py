@@ -83,14 +83,16 @@ class User:
 class UserFilterFields(TypedDict, total=False):
     """The filters of a listing as keyword arguments. `UserFilter` has the rules."""
 
+    email: str
     role: str
     is_active: bool | None
 
 
 @attrs.frozen(kw_only=True)
 class UserFilter:
-    """Which users a listing holds; None means any."""
+    """Which users a listing holds; None means any. ``email`` is a part of the address, in any case."""
 
+    email: str | None = ruled(Optional(Text(EMAIL_LENGTH_MAX, normalize=str.lower)), default=None)
     role: str | None = ruled(Optional(ROLE), default=None)
     is_active: bool | None = ruled(Optional(Flag()), default=None)
 

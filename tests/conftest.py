@@ -44,7 +44,8 @@ _EMPTY_POSTGRES = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid();"
     "DELETE FROM backend_entities.changes; DELETE FROM backend_entities.entity_relationships;"
-    "DELETE FROM backend_entities.entities; DELETE FROM backend_auth.users"
+    "DELETE FROM backend_entities.entities; DELETE FROM backend_auth.throttle_counters;"
+    "DELETE FROM backend_auth.refresh_tokens; DELETE FROM backend_auth.users"
 )
 
 

@@ -17,7 +17,8 @@ from kgl_adapters import connect
 from kgl_adapters.sql import migrate
 from kgl_adapters.sql.engine import begin, make_engine, parse_url
 from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS, metadata, sqlite_metadata
-from kgl_core import KnowledgeGraph, MigrationNeeded, SchemaTooNew, StoreBusy
+from kgl_core import KnowledgeGraph, MigrationNeeded, SchemaTooNew, StoreBusy, User
+from tests.contract.samples import NOON, SECOND, refresh_token
 from tests.postgres import fresh_database
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +48,21 @@ def fill(kg: KnowledgeGraph) -> None:
     note = kg.entities.create(type="document", name="Note G")
     kg.relationships.create(ada.id, "wrote", note.id, confidence=0.5)
     kg.entities.delete(note.id)
-    kg.users.create(email="ada@example.org", password="a few unrelated words")
+    user = kg.users.create(email="ada@example.org", password="a few unrelated words")
+    fill_sessions(kg, user)
+
+
+def fill_sessions(kg: KnowledgeGraph, user: User) -> None:
+    """Put something into the tables that authentication alone uses."""
+    with kg._context.store.begin() as uow:
+        uow.refresh_tokens.add(refresh_token(user))
+        uow.counters.increment(b"key", NOON, NOON + SECOND)
+        uow.commit()
+
+
+def steps_below(revision: str) -> int:
+    """How many migrations a database at head must take back to be at the one before ``revision``."""
+    return len(REVISIONS) - REVISIONS.index(revision)
 
 
 def test_every_migration_runs_up_and_down_with_data_in_the_tables(url: str, engine: Engine) -> None:
@@ -63,18 +78,15 @@ def test_every_migration_runs_up_and_down_with_data_in_the_tables(url: str, engi
             connect(url, migrate=False)
         migrate.upgrade(engine)
         with connect(url, migrate=False) as kg:
-            if steps == 1:  # the last migration makes indexes only
-                assert list(kg.dump()) == before
+            assert list(kg.dump()) == (before if steps < steps_below("0002") else [])
+            users = kg.users.list().items
+            assert len(users) == (1 if steps < steps_below("0001") else 0)
+            if users:
+                fill_sessions(kg, users[0])  # every way down takes these along
+                kg.entities.create(type="person", name="Grace")
+                before = list(kg.dump())
             else:
-                assert list(kg.dump()) == []
-                assert kg.users.list().items == () if steps == 3 else len(kg.users.list().items) == 1
-                users = kg.users.list().items
-                fill_without_user(kg) if users else fill(kg)
-
-
-def fill_without_user(kg: KnowledgeGraph) -> None:
-    """As `fill`, where the user is there already."""
-    kg.entities.create(type="person", name="Ada", key="a")
+                fill(kg)
 
 
 def test_going_down_further_than_there_is_ends_at_the_bottom(url: str, engine: Engine) -> None:
@@ -195,14 +207,14 @@ def test_a_migration_that_cannot_get_its_lock_gives_up(
     with postgres_engine.connect() as reader:
         reader.execute(text(f"SELECT count(*) FROM {ENTITIES}.entities"))
         with pytest.raises(StoreBusy):
-            migrate.downgrade(postgres_engine, 2)
+            migrate.downgrade(postgres_engine, steps_below("0002"))
     assert migrate.current_revision(postgres_engine) in REVISIONS
 
 
 def test_indexes_are_built_beside_an_open_writer(postgres_engine: Engine) -> None:
     """The migration waits for a writer that has begun, and meanwhile lets others write."""
     migrate.upgrade(postgres_engine)
-    migrate.downgrade(postgres_engine, 1)
+    migrate.downgrade(postgres_engine, steps_below("0003"))
     url = postgres_engine.url.render_as_string(hide_password=False)
     insert = text(
         f"INSERT INTO {ENTITIES}.entities (id, type, name, aliases, metadata, created_by, created_at, updated_at,"
@@ -228,7 +240,7 @@ def test_indexes_are_built_beside_an_open_writer(postgres_engine: Engine) -> Non
 def test_what_an_interrupted_build_left_is_built_anew(postgres_engine: Engine) -> None:
     """An index that is there, but invalid, would never be used."""
     migrate.upgrade(postgres_engine)
-    migrate.downgrade(postgres_engine, 1)
+    migrate.downgrade(postgres_engine, steps_below("0003"))
     with postgres_engine.begin() as connection:
         connection.execute(text(f"CREATE INDEX ix_entities_type ON {ENTITIES}.entities (type)"))
         index = "to_regclass('backend_entities.ix_entities_type')"

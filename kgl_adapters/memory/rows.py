@@ -1,10 +1,11 @@
-"""What the dictionaries of entities and relationships have in common."""
+"""What the dictionaries have in common: of entities and relationships, and of what expires."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import TypeVar
 
 import attrs
@@ -13,8 +14,11 @@ from kgl_core.entities import Entity
 from kgl_core.pages import Position
 from kgl_core.provenance import RecordFilter
 from kgl_core.relationships import Relationship
+from kgl_core.throttling import Counter
+from kgl_core.tokens import RefreshToken
 
 R = TypeVar("R", bound=Entity | Relationship)
+E = TypeVar("E", bound=RefreshToken | Counter)
 
 
 def detached(record: R) -> R:
@@ -45,6 +49,14 @@ def page(rows: Iterable[R], sort: str, after: Position | None, limit: int) -> Se
     if after is not None:
         ordered = [row for row in ordered if (position(row) < after if is_descending else position(row) > after)]
     return [detached(row) for row in ordered[:limit]]
+
+
+def forget_expired(rows: MutableMapping[bytes, E | None], now: datetime, limit: int) -> int:
+    """Put None in the place of up to ``limit`` rows that have expired at ``now``; returns how many."""
+    expired = (key for key, row in rows.items() if row is not None and row.expires_at <= now)
+    keys = list(islice(expired, limit))
+    rows.update(dict.fromkeys(keys))
+    return len(keys)
 
 
 def _within(value: float | None, low: float | None, high: float | None) -> bool:

@@ -11,13 +11,17 @@ from uuid import UUID
 import attrs
 
 from kgl_adapters.memory.changes import MemoryChangeLog
+from kgl_adapters.memory.counters import MemoryCounters
 from kgl_adapters.memory.entities import MemoryEntities
+from kgl_adapters.memory.refresh_tokens import MemoryRefreshTokens
 from kgl_adapters.memory.relationships import MemoryRelationships
 from kgl_adapters.memory.users import MemoryUsers
 from kgl_core.changes import Change
 from kgl_core.entities import Entity
 from kgl_core.errors import StoreBusy, StoreClosed
 from kgl_core.relationships import Relationship, Triple
+from kgl_core.throttling import Counter
+from kgl_core.tokens import RefreshToken
 from kgl_core.users import User
 
 WRITER_WAIT_S = 10.0
@@ -25,13 +29,15 @@ WRITER_WAIT_S = 10.0
 
 @attrs.define
 class Tables:
-    """The rows, and the unique values among the active ones (None where a layer has freed a value)."""
+    """The rows, and the unique values among the active ones (None where a layer has freed one, or forgotten a row)."""
 
     entities: MutableMapping[UUID, Entity] = attrs.Factory(dict)
     keys: MutableMapping[str, UUID | None] = attrs.Factory(dict)
     relationships: MutableMapping[UUID, Relationship] = attrs.Factory(dict)
     triples: MutableMapping[Triple, UUID | None] = attrs.Factory(dict)
     users: MutableMapping[UUID, User] = attrs.Factory(dict)
+    refresh_tokens: MutableMapping[bytes, RefreshToken | None] = attrs.Factory(dict)
+    counters: MutableMapping[bytes, Counter | None] = attrs.Factory(dict)
     changes: list[Change] = attrs.Factory(list)
 
     def layer(self) -> Tables:
@@ -42,13 +48,19 @@ class Tables:
             ChainMap({}, self.relationships),
             ChainMap({}, self.triples),
             ChainMap({}, self.users),
+            ChainMap({}, self.refresh_tokens),
+            ChainMap({}, self.counters),
             [],
         )
 
     def merge(self, layer: Tables) -> None:
         """Take over what was written to a layer over these."""
-        for name in ("entities", "keys", "relationships", "triples", "users"):
-            getattr(self, name).update(getattr(layer, name).maps[0])
+        for name in ("entities", "keys", "relationships", "triples", "users", "refresh_tokens", "counters"):
+            rows, written = getattr(self, name), getattr(layer, name).maps[0]
+            rows.update(written)
+            if type(rows) is dict:  # there is nothing below that a None would have to hide
+                for key in [key for key, row in written.items() if row is None]:
+                    del rows[key]
         self.changes.extend(layer.changes)
 
     def copy(self) -> Tables:
@@ -59,6 +71,8 @@ class Tables:
             dict(self.relationships),
             dict(self.triples),
             dict(self.users),
+            dict(self.refresh_tokens),
+            dict(self.counters),
             list(self.changes),
         )
 
@@ -72,6 +86,8 @@ class MemoryUnitOfWork:
         self.relationships = MemoryRelationships(tables.relationships, tables.triples, tables.entities)
         self.changes = MemoryChangeLog(tables.changes)
         self.users = MemoryUsers(tables.users)
+        self.refresh_tokens = MemoryRefreshTokens(tables.refresh_tokens)
+        self.counters = MemoryCounters(tables.counters)
 
     def commit(self) -> None:
         if self._below is not None:

@@ -26,7 +26,8 @@ class MemoryUsers:
         found = [
             user
             for user in self._rows.values()
-            if (filter.role is None or user.role == filter.role)
+            if (filter.email is None or filter.email in user.email)
+            and (filter.role is None or user.role == filter.role)
             and (filter.is_active is None or user.is_active == filter.is_active)
             and (after is None or (user.email, user.id) > after)
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import attrs
 import orjson
 from sqlalchemy import URL, Connection, Engine, QueuePool, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -15,6 +16,28 @@ WAIT_MAX_S: Final = 10
 CONNECT_MAX_S: Final = 5
 _SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
 _SQLITE_CACHE_KIB: Final = 32 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class Pool:
+    """How an engine keeps its connections: how many, for how many seconds, and how long a statement may run."""
+
+    size: int = 5
+    overflow: int = 10
+    timeout_s: float = WAIT_MAX_S
+    recycle_s: int = -1
+    pre_ping: bool = False
+    statement_timeout_s: float | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """What ``create_engine`` is told."""
+        return {
+            "pool_size": self.size,
+            "max_overflow": self.overflow,
+            "pool_timeout": self.timeout_s,
+            "pool_recycle": self.recycle_s,
+            "pool_pre_ping": self.pre_ping,
+        }
 
 
 def parse_url(text: str) -> URL:
@@ -32,10 +55,10 @@ def parse_url(text: str) -> URL:
     raise InvalidUrl(f"kgl has no store called {url.drivername}")
 
 
-def make_engine(url: URL) -> Engine:
+def make_engine(url: URL, pool: Pool = Pool()) -> Engine:
     """An engine for ``url`` whose transactions write. Raises InvalidUrl when the driver is not installed."""
     try:
-        return _sqlite(url) if url.drivername == "sqlite" else _postgres(url)
+        return _sqlite(url, pool) if url.drivername == "sqlite" else _postgres(url, pool)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise InvalidUrl("PostgreSQL's driver is not installed: pip install 'kgl[postgres]'") from error
     except (ArgumentError, TypeError, ValueError) as error:
@@ -79,13 +102,12 @@ def is_in_memory(url: URL) -> bool:
     return url.database in (None, "", ":memory:")
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, pool: Pool) -> Engine:
     arguments: dict[str, Any] = {"timeout": WAIT_MAX_S, "check_same_thread": False, "isolation_level": None}
-    pool: dict[str, Any] = {"pool_timeout": WAIT_MAX_S}
     if is_in_memory(url):
         # Each connection would be a database of its own: there is one, and threads take turns.
-        pool |= {"pool_size": 1, "max_overflow": 0}
-    engine = create_engine(url, connect_args=arguments, poolclass=QueuePool, **pool)
+        pool = attrs.evolve(pool, size=1, overflow=0)
+    engine = create_engine(url, connect_args=arguments, poolclass=QueuePool, hide_parameters=True, **pool.arguments())
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
@@ -97,17 +119,20 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def _postgres(url: URL) -> Engine:
+def _postgres(url: URL, pool: Pool) -> Engine:
     from psycopg.types.json import set_json_loads
 
     arguments = {"connect_timeout": CONNECT_MAX_S} if "connect_timeout" not in url.query else {}
-    engine = create_engine(url, connect_args=arguments, pool_timeout=WAIT_MAX_S)
+    engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool.arguments())
+    setup = f"SET timezone TO 'UTC'; SET lock_timeout TO '{WAIT_MAX_S}s'"
+    if pool.statement_timeout_s is not None:
+        setup += f"; SET statement_timeout TO {round(pool.statement_timeout_s * 1000)}"
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         set_json_loads(orjson.loads, connection)
         with connection.cursor() as cursor:
-            cursor.execute(f"SET timezone TO 'UTC'; SET lock_timeout TO '{WAIT_MAX_S}s'")
+            cursor.execute(setup)
         connection.commit()
 
     return engine

@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from kgl_core.errors import (
     AlreadyExists,
     KglError,
+    MigrationNeeded,
     NotFound,
     StoreBusy,
     StoreFault,
@@ -28,6 +29,7 @@ _UNIQUE: Final = {
     "pk_entity_relationships": ("relationship", "id"),
     "uq_users_email": ("user", "email"),
     "pk_users": ("user", "id"),
+    "pk_refresh_tokens": ("refresh token", "hash"),
 }
 _SQLITE_UNIQUE: Final = {
     "entities.key": "uq_entities_key",
@@ -36,6 +38,7 @@ _SQLITE_UNIQUE: Final = {
     "entity_relationships.id": "pk_entity_relationships",
     "users.email": "uq_users_email",
     "users.id": "pk_users",
+    "refresh_tokens.hash": "pk_refresh_tokens",
 }
 _ENDS: Final = ("fk_entity_relationships_source_entity_id", "fk_entity_relationships_target_entity_id")
 
@@ -68,6 +71,8 @@ def _sqlite(error: sqlite3.Error, where: str) -> KglError:
             return StoreUnavailable(f"{where} cannot be opened; check that its folder exists and may be written to")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return StoreUnavailable(f"{where} is no intact SQLite database; choose another file or restore a backup")
+    if words.startswith(("no such table", "no such column")):
+        return MigrationNeeded(where, None)
     return StoreFault(words)
 
 
@@ -83,6 +88,10 @@ def _postgres(error: Any, where: str) -> KglError:
             return TransactionConflict()
         case "55P03":
             return StoreBusy(f"a lock in {where}")
+        case "57014":
+            return StoreBusy(f"time for this statement in {where}")
+        case "42P01" | "3F000" | "42703":
+            return MigrationNeeded(where, None)
         case "53100":
             return StoreFull()
         case "25006":

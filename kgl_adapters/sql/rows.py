@@ -14,6 +14,7 @@ from kgl_core.entities import Entity
 from kgl_core.ids import EntityId, RelationshipId, UserId
 from kgl_core.permissions import Actor, Role
 from kgl_core.relationships import Relationship
+from kgl_core.tokens import RefreshToken
 from kgl_core.users import User
 
 ENTITY_COLUMNS: Final = (
@@ -62,6 +63,16 @@ USER_COLUMNS: Final = (
     "created_at",
     "updated_at",
     "last_login_at",
+)
+REFRESH_TOKEN_COLUMNS: Final = (
+    "hash",
+    "family",
+    "user_id",
+    "auth_version",
+    "created_at",
+    "expires_at",
+    "used_at",
+    "revoked_at",
 )
 CHANGE_COLUMNS: Final = ("at", "actor", "action", "subject", "subject_id", "record")
 
@@ -225,6 +236,33 @@ class Rows:
             self.instant(user.created_at),
             self.instant(user.updated_at),
             None if user.last_login_at is None else self.instant(user.last_login_at),
+        )
+
+    def refresh_token(self, row: Sequence[Any]) -> RefreshToken:
+        """The refresh token in a row of REFRESH_TOKEN_COLUMNS."""
+        hash, family, user_id, auth_version, created_at, expires_at, used_at, revoked_at = row
+        return RefreshToken(
+            hash=hash,
+            family=self.read_id(family),
+            user_id=UserId(self.read_id(user_id)),
+            auth_version=auth_version,
+            created_at=self.read_instant(created_at),
+            expires_at=self.read_instant(expires_at),
+            used_at=None if used_at is None else self.read_instant(used_at),
+            revoked_at=None if revoked_at is None else self.read_instant(revoked_at),
+        )
+
+    def refresh_token_values(self, token: RefreshToken) -> tuple[Any, ...]:
+        """The values of REFRESH_TOKEN_COLUMNS."""
+        return (
+            token.hash,
+            self.id(token.family),
+            self.id(token.user_id),
+            token.auth_version,
+            self.instant(token.created_at),
+            self.instant(token.expires_at),
+            None if token.used_at is None else self.instant(token.used_at),
+            None if token.revoked_at is None else self.instant(token.revoked_at),
         )
 
     def change_values(self, change: Change) -> tuple[Any, ...]:

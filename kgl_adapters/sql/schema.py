@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, MetaData, Table, text
 
 from kgl_adapters.sql.types import (
+    BYTES,
     CONFIDENCE,
     COUNT,
     FLAG,
@@ -19,7 +20,7 @@ from kgl_adapters.sql.types import (
 
 AUTH: Final = "backend_auth"
 ENTITIES: Final = "backend_entities"
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """Every migration there is, in order; the last is head."""
 
 _NAMES: Final = {
@@ -37,6 +38,7 @@ def _index(name: str, *columns: str, where: str | None = None, unique: bool = Fa
 def _tables(auth: str | None, graph: str | None) -> MetaData:
     """All tables, in these schemas."""
     metadata = MetaData(naming_convention=_NAMES)
+    user_id = "users.id" if auth is None else f"{auth}.users.id"
     entity_id = "entities.id" if graph is None else f"{graph}.entities.id"
     Table(
         "users",
@@ -54,6 +56,33 @@ def _tables(auth: str | None, graph: str | None) -> MetaData:
         Column("last_login_at", INSTANT),
         CheckConstraint("role IN ('user', 'moderator', 'admin')", name="role"),
         _index("uq_users_email", "email", unique=True),
+        schema=auth,
+        sqlite_strict=True,
+    )
+    Table(
+        "refresh_tokens",
+        metadata,
+        Column("hash", BYTES, primary_key=True),
+        Column("family", ID, nullable=False),
+        Column("user_id", ID, ForeignKey(user_id), nullable=False),
+        Column("auth_version", COUNT, nullable=False),
+        Column("created_at", INSTANT, nullable=False),
+        Column("expires_at", INSTANT, nullable=False),
+        Column("used_at", INSTANT),
+        Column("revoked_at", INSTANT),
+        _index("ix_refresh_tokens_family", "family"),
+        _index("ix_refresh_tokens_user_id", "user_id"),
+        _index("ix_refresh_tokens_expires_at", "expires_at"),
+        schema=auth,
+        sqlite_strict=True,
+    )
+    Table(
+        "throttle_counters",
+        metadata,
+        Column("key", BYTES, primary_key=True),
+        Column("count", COUNT, nullable=False),
+        Column("expires_at", INSTANT, nullable=False),
+        _index("ix_throttle_counters_expires_at", "expires_at"),
         schema=auth,
         sqlite_strict=True,
     )
@@ -161,6 +190,8 @@ sqlite_metadata: Final = _tables(None, None)
 rewrites each statement whenever it runs."""
 
 users: Final = metadata.tables[f"{AUTH}.users"]
+refresh_tokens: Final = metadata.tables[f"{AUTH}.refresh_tokens"]
+counters: Final = metadata.tables[f"{AUTH}.throttle_counters"]
 entities: Final = metadata.tables[f"{ENTITIES}.entities"]
 relationships: Final = metadata.tables[f"{ENTITIES}.entity_relationships"]
 changes: Final = metadata.tables[f"{ENTITIES}.changes"]

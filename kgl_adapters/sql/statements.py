@@ -1,4 +1,4 @@
-"""How the statements of listings are put together: filters, order, and the place to go on from."""
+"""How statements are put together that several tables share: the parts of listings, and forgetting what expired."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, tuple_
+from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, select, tuple_
+from sqlalchemy.sql.dml import ReturningDelete
 
 from kgl_adapters.sql.rows import Rows
 from kgl_core.pages import Position
@@ -85,3 +86,20 @@ def scanned(
         return statement, {"limit": limit}
     place = bindparam("after_id", type_=table.c.id.type)
     return statement.where(table.c.id > place), {"limit": limit, "after_id": rows.id(after)}
+
+
+def deleting_expired(table: Table, key: ColumnElement[Any]) -> ReturningDelete[Any]:
+    """Deletes up to :limit rows that have expired at :now, those first that did first, and returns their ``key``.
+
+    It passes over rows that somebody else has locked, and so waits for nobody.
+    """
+    expires_at = table.c.expires_at
+    found = (
+        select(key)
+        .where(expires_at <= bindparam("now", type_=expires_at.type))
+        .order_by(expires_at)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+        .cte("expired")
+    )
+    return delete(table).where(key.in_(select(found))).returning(key)

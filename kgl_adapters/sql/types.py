@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import TIMESTAMP, BigInteger, Boolean, Float, Integer, Text, Uuid
+from sqlalchemy import TIMESTAMP, BigInteger, Boolean, Float, Integer, LargeBinary, Text, Uuid
 from sqlalchemy.types import UserDefinedType
 
 
@@ -37,6 +37,9 @@ TEXT: Final = Text(collation="C").with_variant(Text(), SQLITE)
 
 JSON: Final = Plain("JSON").with_variant(Text(), SQLITE)
 """JSON as text that is kept exactly: jsonb would rewrite numbers and the order of names."""
+
+BYTES: Final = LargeBinary().with_variant(Plain("BLOB"), SQLITE)
+"""Bytes as they are, such as a hash."""
 
 CONFIDENCE: Final = Float(53).with_variant(Plain("REAL"), SQLITE)
 COUNT: Final = Integer().with_variant(INTEGER, SQLITE)

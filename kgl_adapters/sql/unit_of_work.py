@@ -12,9 +12,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kgl_adapters.sql import engine as engines
 from kgl_adapters.sql.changes import SqlChangeLog
+from kgl_adapters.sql.counters import SqlCounters
 from kgl_adapters.sql.engine import begin, reading, shown, snapshots
 from kgl_adapters.sql.entities import SqlEntities
 from kgl_adapters.sql.errors import translate
+from kgl_adapters.sql.refresh_tokens import SqlRefreshTokens
 from kgl_adapters.sql.relationships import SqlRelationships
 from kgl_adapters.sql.rows import Rows
 from kgl_adapters.sql.session import Session
@@ -43,6 +45,14 @@ class SqlUnitOfWork:
     @property
     def users(self) -> SqlUsers:
         return SqlUsers(self._session)
+
+    @property
+    def refresh_tokens(self) -> SqlRefreshTokens:
+        return SqlRefreshTokens(self._session)
+
+    @property
+    def counters(self) -> SqlCounters:
+        return SqlCounters(self._session)
 
     def commit(self) -> None:
         if self._transaction is not None:

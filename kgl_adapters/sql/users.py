@@ -57,6 +57,8 @@ class SqlUsers:
 
     def list(self, filter: UserFilter, after: Position | None, limit: int) -> Sequence[User]:
         statement, columns, parameters = self._of.list, self._of.table.c, dict[str, Any](limit=limit)
+        if filter.email is not None:
+            statement = statement.where(columns.email.contains(filter.email, autoescape=True))
         if filter.role is not None:
             statement = statement.where(columns.role == bindparam("role"))
             parameters["role"] = filter.role

@@ -1,5 +1,6 @@
 """Records to try the stores with, and a clock and an id source that tests control."""
 
+import hashlib
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from kgl_adapters.passwords import Argon2Hasher
 from kgl_core import SYSTEM, Actor, Change, ChangeAction, Entity, KnowledgeGraph, Relationship, Role, User
 from kgl_core.credentials import Passwords
 from kgl_core.ids import EntityId, RelationshipId, UserId
+from kgl_core.tokens import RefreshToken
 from kgl_core.unit_of_work import Store
 from kgl_core.usecases.context import Context
 
@@ -103,6 +105,19 @@ def user(email: str = "ada@example.org", **fields: Any) -> User:
         "updated_at": NOON,
     }
     return User(**(values | fields))
+
+
+def refresh_token(owner: User, **fields: Any) -> RefreshToken:
+    """A refresh token as a use case would hand it to a repository."""
+    values: dict[str, Any] = {
+        "hash": hashlib.sha256(new_id().bytes).digest(),
+        "family": new_id(),
+        "user_id": owner.id,
+        "auth_version": owner.auth_version,
+        "created_at": NOON,
+        "expires_at": NOON + timedelta(days=30),
+    }
+    return RefreshToken(**(values | fields))
 
 
 def deleted(record: Any, /, **fields: Any) -> Any:

@@ -1,0 +1,246 @@
+"""Authentication: register, log in, stay logged in, log out, change one's password."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Unpack
+from uuid import UUID
+
+import attrs
+
+from kgl_core.auth import Login, PasswordChange, RefreshRequest, Registration, RegistrationFields, RegistrationRules
+from kgl_core.credentials import Passwords
+from kgl_core.errors import Fault, InvalidCredentials, InvalidInput, InvalidToken, PermissionDenied, RegistrationClosed
+from kgl_core.ids import Random, UserId, parse_id, require_id
+from kgl_core.permissions import Actor, ActorKind, Role
+from kgl_core.rules import Faults, build
+from kgl_core.throttling import Attempt, count, login_attempts, registration_attempts
+from kgl_core.tokens import (
+    AccessClaims,
+    IssuedTokens,
+    RefreshToken,
+    TokenLifetimes,
+    TokenSigner,
+    hash_refresh,
+    new_refresh_text,
+)
+from kgl_core.unit_of_work import UnitOfWork
+from kgl_core.usecases.context import Context
+from kgl_core.users import User
+
+SWEPT_MAX: Final = 100
+"""How many expired rows one call forgets: more than it adds, and few enough not to be noticed."""
+_UNUSABLE: Final = "it is unknown, expired or was used before"
+
+
+class Auth:
+    """The use cases of people who prove who they are; shared by threads.
+
+    Every method raises InvalidInput for malformed arguments, before any other work, and StoreError when the store is in
+    trouble; those that look at a password also raise TooManyAttempts, and Overloaded where the hasher does. No
+    connection is held while a password is hashed. An ``address`` is the caller's IP address as text, None if unknown.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        passwords: Passwords,
+        signer: TokenSigner,
+        random: Random,
+        lifetimes: TokenLifetimes,
+        registration: RegistrationRules,
+    ) -> None:
+        self._context, self._passwords, self._signer, self._random = context, passwords, signer, random
+        self._lifetimes, self._registration = lifetimes, registration
+        # Made now, because a first unknown account that takes longer than the others would tell that it is unknown.
+        self._nobodys_hash = passwords.hasher.hash(random(32).hex())
+
+    def register(self, address: str | None, /, **fields: Unpack[RegistrationFields]) -> User:
+        """A new account, with the role of a user. Raises RegistrationClosed, and AlreadyExists for a taken email."""
+        if not self._registration.is_open:
+            raise RegistrationClosed
+        faults: Faults = []
+        try:
+            draft = build(Registration, fields)
+        except InvalidInput as error:
+            faults.extend(error.faults)
+        if not any(fault.pointer == "/password" for fault in faults):
+            try:
+                self._passwords.check(fields.get("password"), str(fields.get("email", "")).lower())
+            except InvalidInput as error:
+                faults.extend(error.faults)
+        if faults:
+            raise InvalidInput(faults)
+        self._count(registration_attempts(address, self._registration.per_hour_max))
+        password_hash = self._passwords.hasher.hash(draft.password)
+        now = self._context.now()
+        user = User(
+            id=UserId(self._context.new_id()),
+            email=draft.email,
+            password_hash=password_hash,
+            first_name=draft.first_name,
+            last_name=draft.last_name,
+            role=Role.USER,
+            created_at=now,
+            updated_at=now,
+        )
+        with self._context.store.begin() as uow:
+            uow.users.add(user)
+            uow.commit()
+        return user
+
+    def log_in(self, *, email: str, password: str, address: str | None) -> IssuedTokens:
+        """Tokens of a new family. Raises InvalidCredentials, after the same work whatever is wrong."""
+        login = Login(email=email, password=password)
+        attempts = login_attempts(login.email, address)
+        self._count(attempts)
+        with self._context.store.read() as uow:
+            found = uow.users.get_by_email(login.email)
+        proved = self._prove(found, login.password)
+        with self._context.store.begin() as uow:
+            user = attrs.evolve(_unchanged(uow, proved), last_login_at=self._context.now())
+            uow.users.replace(user)
+            uow.counters.clear([attempt.key for attempt in attempts])
+            tokens = self._issue(uow, user, self._context.new_id())
+            uow.commit()
+        return tokens
+
+    def refresh(self, refresh_token: str) -> IssuedTokens:
+        """New tokens of the same family, for a refresh token that is used up by this.
+
+        Raises InvalidToken when it is not in force. One that was used or revoked before takes its family with it.
+        """
+        hash = hash_refresh(RefreshRequest(refresh_token=refresh_token).refresh_token)
+        with self._context.store.read() as uow:
+            known = uow.refresh_tokens.get(hash)
+        if known is None:
+            raise InvalidToken(_UNUSABLE)
+        with self._context.store.begin() as uow:
+            user = uow.users.get(known.user_id, lock=True)
+            token = uow.refresh_tokens.get(hash)  # again: only now does nobody else change it
+            now = self._context.now()
+            if token is not None and token.is_ended:
+                uow.refresh_tokens.revoke_family(token.family, now)
+                uow.commit()
+                raise InvalidToken(_UNUSABLE)
+            if user is None or token is None or not user.is_active or not token.is_in_force(now, user.auth_version):
+                raise InvalidToken(_UNUSABLE)
+            uow.refresh_tokens.mark_used(hash, now)
+            tokens = self._issue(uow, user, token.family)
+            uow.commit()
+        return tokens
+
+    def log_out(self, refresh_token: str) -> None:
+        """Revoke the token's whole family. One that is unknown is no error (RFC 7009, section 2.2)."""
+        hash = hash_refresh(RefreshRequest(refresh_token=refresh_token).refresh_token)
+        with self._context.store.read() as uow:
+            known = uow.refresh_tokens.get(hash)
+        if known is None:
+            return
+        with self._context.store.begin() as uow:
+            uow.users.get(known.user_id, lock=True)  # so that no child is born meanwhile
+            uow.refresh_tokens.revoke_family(known.family, self._context.now())
+            uow.commit()
+
+    def change_password(self, actor: Actor, *, current_password: str, new_password: str, address: str | None) -> User:
+        """The actor's account with another password, which ends every token issued before.
+
+        Counted as a login. Raises InvalidInput when the current password is wrong, and PermissionDenied for an actor
+        that is not a user.
+        """
+        change = PasswordChange(current_password=current_password, new_password=new_password)
+        user = self._account_of(actor)
+        self._passwords.check(change.new_password, user.email, "/new_password")
+        attempts = login_attempts(user.email, address)
+        self._count(attempts)
+        try:
+            proved = self._prove(user, change.current_password)
+        except InvalidCredentials:
+            # Not the caller's login is in doubt, but a field of what was sent.
+            fault = Fault("/current_password", "wrong_password", "give the password that you log in with now")
+            raise InvalidInput([fault]) from None
+        password_hash = self._passwords.hasher.hash(change.new_password)
+        with self._context.store.begin() as uow:
+            current = _unchanged(uow, proved)
+            changed = attrs.evolve(
+                current,
+                password_hash=password_hash,
+                auth_version=current.auth_version + 1,
+                updated_at=self._context.now(),
+            )
+            uow.users.replace(changed)
+            uow.counters.clear([attempt.key for attempt in attempts])
+            uow.commit()
+        return changed
+
+    def authenticate(self, access_token: str) -> AccessClaims:
+        """What an access token says, as far as the token itself can tell. Raises InvalidToken."""
+        return self._signer.verify(access_token, self._context.now())
+
+    def account(self, id: UUID | str) -> User | None:
+        """The account with this id as it is now, also when it is disabled; None when there is none."""
+        wanted = require_id(id)
+        with self._context.store.read() as uow:
+            return uow.users.get(wanted)
+
+    def _account_of(self, actor: Actor) -> User:
+        id = parse_id(actor.id) if actor.kind is ActorKind.USER else None
+        user = None if id is None else self.account(id)
+        if user is None:
+            raise PermissionDenied(actor, "change a password", "only an account has one; log in with it")
+        return user
+
+    def _count(self, attempts: tuple[Attempt, ...]) -> None:
+        """Count an attempt, and keep that whatever comes of it. Raises TooManyAttempts."""
+        now = self._context.now()
+        with self._context.store.begin() as uow:
+            count(uow.counters, attempts, now)
+            uow.counters.delete_expired(now, SWEPT_MAX)
+            uow.commit()
+
+    def _prove(self, user: User | None, password: str) -> User:
+        """The user, if it is an enabled one with this password. Raises InvalidCredentials, after the same work."""
+        is_right = self._passwords.hasher.verify(self._nobodys_hash if user is None else user.password_hash, password)
+        if user is None or not is_right or not user.is_active:
+            raise InvalidCredentials
+        return user
+
+    def _issue(self, uow: UnitOfWork, user: User, family: UUID) -> IssuedTokens:
+        """New tokens for a user that is locked, and room made for them."""
+        now = self._context.now()
+        text = new_refresh_text(self._random)
+        uow.refresh_tokens.add(
+            RefreshToken(
+                hash=hash_refresh(text),
+                family=family,
+                user_id=user.id,
+                auth_version=user.auth_version,
+                created_at=now,
+                expires_at=now + self._lifetimes.refresh,
+            )
+        )
+        uow.refresh_tokens.delete_expired(now, SWEPT_MAX)
+        return IssuedTokens(
+            access_token=self._signer.sign(self._claims(user, now)),
+            refresh_token=text,
+            expires_in=int(self._lifetimes.access.total_seconds()),
+        )
+
+    def _claims(self, user: User, now: datetime) -> AccessClaims:
+        issued_at = now.replace(microsecond=0)
+        return AccessClaims(
+            user_id=user.id,
+            role=user.role,
+            auth_version=user.auth_version,
+            id=self._context.new_id(),
+            issued_at=issued_at,
+            expires_at=issued_at + self._lifetimes.access,
+        )
+
+
+def _unchanged(uow: UnitOfWork, proved: User) -> User:
+    """The user, locked, if nobody has disabled it or changed its password since it proved who it is."""
+    user = uow.users.get(proved.id, lock=True)
+    if user is None or not user.is_active or user.password_hash != proved.password_hash:
+        raise InvalidCredentials
+    return user

@@ -1,0 +1,113 @@
+"""Keys, tokens and claims for tests, made with `cryptography` alone, so that no JOSE library vouches for itself."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from kgl_adapters.signing import JoseSigner, KeyRing, make_signer, read_keys
+from kgl_core.ids import UserId
+from kgl_core.permissions import Role
+from kgl_core.tokens import AccessClaims
+
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+SECRET = "correct horse battery staple, and some more"
+CLAIMS = AccessClaims(
+    user_id=UserId(UUID("01890a5d-ac96-774b-bcce-b302099a8057")),
+    role=Role.MODERATOR,
+    auth_version=3,
+    id=UUID("01890a5d-ac96-774b-bcce-b302099a8058"),
+    issued_at=NOW,
+    expires_at=NOW + timedelta(minutes=15),
+)
+PAYLOAD = {
+    "iss": "backend-module",
+    "aud": "kgl-api",
+    "sub": str(CLAIMS.user_id),
+    "role": "moderator",
+    "auth_version": 3,
+    "client_id": "kgl",
+    "iat": int(NOW.timestamp()),
+    "exp": int(NOW.timestamp()) + 900,
+    "jti": str(CLAIMS.id),
+}
+
+
+def base64url(data: bytes) -> str:
+    """As RFC 7515, section 2 has it: no padding."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def decoded(text: str) -> bytes:
+    """What `base64url` encoded."""
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def pem(key: Any, encryption: Any = None) -> bytes:
+    """A private key as openssl writes it: PKCS 8."""
+    return bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()))
+
+
+def public_pem(key: Any) -> bytes:
+    """Its public half."""
+    return bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+def ec_key(number: int, curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
+    """A key that is the same in every run."""
+    return ec.derive_private_key(number, curve or ec.SECP256R1())
+
+
+def ed_key(number: int) -> ed25519.Ed25519PrivateKey:
+    """A key that is the same in every run."""
+    return ed25519.Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)
+
+
+KEYS: dict[str, Callable[[int], PrivateKey]] = {"ES256": ec_key, "Ed25519": ed_key}
+
+
+def jwk(key: PrivateKey, **members: Any) -> dict[str, Any]:
+    """A private key as RFC 7517 writes it, made by hand."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        shape = {"kty": "OKP", "crv": "Ed25519", "d": key.private_bytes_raw(), "x": key.public_key().public_bytes_raw()}
+    else:
+        numbers = key.private_numbers()
+        coordinates = {"d": numbers.private_value, "x": numbers.public_numbers.x, "y": numbers.public_numbers.y}
+        shape = {"kty": "EC", "crv": "P-256"} | {name: n.to_bytes(32, "big") for name, n in coordinates.items()}
+    return {name: base64url(value) if isinstance(value, bytes) else value for name, value in shape.items()} | members
+
+
+def verified(token: str, key: Mapping[str, str]) -> dict[str, Any]:
+    """The claims of a token, by one public JWK and nothing else. Raises InvalidSignature."""
+    signed, _, signature = token.rpartition(".")
+    x, raw = decoded(key["x"]), decoded(signature)
+    if key["kty"] == "OKP":
+        ed25519.Ed25519PublicKey.from_public_bytes(x).verify(raw, signed.encode())
+    else:
+        point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + x + decoded(key["y"]))
+        halves = (int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+        point.verify(encode_dss_signature(*halves), signed.encode(), ec.ECDSA(hashes.SHA256()))
+    claims: dict[str, Any] = json.loads(decoded(signed.partition(".")[2]))
+    return claims
+
+
+def signer_of(alg: str, keys: KeyRing | None) -> JoseSigner:
+    """With the usual names."""
+    return make_signer(alg, secret=SECRET, keys=keys, issuer="backend-module", audience="kgl-api")
+
+
+def ring(folder: Path, alg: str, **keys: PrivateKey) -> KeyRing:
+    """The keys of a folder with these files."""
+    for name, key in keys.items():
+        (folder / f"{name}.pem").write_bytes(pem(key))
+    return read_keys(str(folder), alg)
