@@ -36,7 +36,7 @@ from kgl_core.pages import Page
 from kgl_core.permissions import SYSTEM, Actor, ActorKind, Role
 from kgl_core.relationships import Relationship, RelationshipDraft, RelationshipFilter
 from kgl_core.usecases.entities import Restoration
-from kgl_core.usecases.load import LoadSummary, Refusal
+from kgl_core.usecases.load import LoadResult, LoadSummary, Refusal
 from kgl_core.usecases.stats import Stats
 from kgl_core.users import User
 
@@ -61,6 +61,7 @@ __all__ = [
     "InvalidUrl",
     "KglError",
     "KnowledgeGraph",
+    "LoadResult",
     "LoadSummary",
     "MigrationNeeded",
     "NotFound",

@@ -19,7 +19,7 @@ from kgl_core.usecases.changes import Changes
 from kgl_core.usecases.context import Context
 from kgl_core.usecases.dump import dump
 from kgl_core.usecases.entities import Entities
-from kgl_core.usecases.load import Load, LoadSummary, Refusal
+from kgl_core.usecases.load import Load, LoadResult, LoadSummary, Refusal
 from kgl_core.usecases.relationships import Relationships
 from kgl_core.usecases.stats import Stats, read_stats
 from kgl_core.usecases.users import Users
@@ -72,10 +72,12 @@ class KnowledgeGraph:
         records: Iterable[object],
         *,
         atomic: bool = False,
+        dry_run: bool = False,
         on_refusal: Callable[[Refusal], None] | None = None,
+        on_result: Callable[[LoadResult], None] | None = None,
     ) -> LoadSummary:
         """Create or update many records: mappings, or lines of NDJSON, such as an open file gives. See `Load.run`."""
-        return Load(self._context, on_refusal).run(records, atomic=atomic)
+        return Load(self._context, on_refusal, on_result).run(records, atomic=atomic, dry_run=dry_run)
 
     def dump(self) -> Iterator[dict[str, Json]]:
         """Every entity, then every relationship, of one moment, as records that `load` takes."""

@@ -6,9 +6,8 @@ and type; the ends are named by id or by key. ``docs/reference/ndjson.md`` descr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import attrs
@@ -19,6 +18,7 @@ from kgl_core.metadata import JsonObject
 from kgl_core.provenance import CONFIDENCE, SOURCE, SOURCE_TYPE
 from kgl_core.relationships import Relationship
 from kgl_core.rules import TYPE_NAME, Flag, Id, Optional, build, check, ruled, rules_of
+from kgl_core.strict_json import parse_json
 
 KINDS: Final = ("entity", "relationship")
 LINE_BYTES_MAX: Final = 1024 * 1024
@@ -97,48 +97,11 @@ def read_record(item: object) -> Record | None:
 
 
 def parse_line(line: bytes | str) -> object:
-    """The JSON value in a line (RFC 8259), without duplicate names, NaN or Infinity; a byte order mark is passed over.
-
-    Raises InvalidInput.
-    """
+    """The JSON value in a line, as `parse_json` reads it. Raises InvalidInput."""
     if len(line) > LINE_BYTES_MAX:
         raise InvalidInput([Fault("", "too_large", f"a line has at most {LINE_BYTES_MAX} bytes")])
-    try:
-        text = line.decode() if isinstance(line, bytes) else line
-        return _DECODER.decode(text.removeprefix("\ufeff"))
-    except UnicodeDecodeError:
-        reason = "the line must be UTF-8"
-    except json.JSONDecodeError as error:
-        reason = f"{error.msg.lower()} at column {error.colno}; give one JSON object on each line"
-    except _Duplicate as error:
-        reason = f"the name {json.dumps(error.args[0][:64])} stands twice; keep one"
-    except ValueError:
-        reason = "NaN, Infinity and numbers of thousands of digits are not allowed; leave them out or give text"
-    except RecursionError:
-        reason = "objects and lists are nested too deeply"
-    raise InvalidInput([Fault("", "malformed_json", reason)])
+    return parse_json(line, "the line")
 
-
-class _Duplicate(Exception):
-    """A name stands twice in one object."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise _Duplicate(name)
-            seen.add(name)
-    return found
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
-
-
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 _ENTITY_FIELDS: Final = tuple(rules_of(EntityDraft))
 _RELATIONSHIP_FIELDS: Final = (

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam
 
-from kgl_adapters.sql.finding import Finder, Lock
-from kgl_adapters.sql.records import LOCKS, RecordTable, SqlRecords, by_id
+from kgl_adapters.sql.finding import Finder, Lock, LockingFinder
+from kgl_adapters.sql.records import LOCKS, RecordTable, SqlRecords, ordered
 from kgl_adapters.sql.rows import ENTITY_COLUMNS
 from kgl_adapters.sql.schema import entities
 from kgl_adapters.sql.session import Session
@@ -17,6 +17,8 @@ from kgl_adapters.sql.statements import one_of
 from kgl_core.entities import End, Entity, EntityFilter, EntitySort
 from kgl_core.ids import EntityId
 from kgl_core.pages import Position
+
+E = TypeVar("E", Entity, End)
 
 
 class EntityTable(RecordTable):
@@ -28,19 +30,12 @@ class EntityTable(RecordTable):
         )
         self.get_by_key = self.select.where(self.table.c.key == bindparam("key"), self.is_active)
         table = self.table
-        states = {True: self.is_active, False: ~self.is_active}
-        self.by_key = {
-            lock: {
-                is_active: Finder(table, self.columns, [table.c.key], lock, condition)
-                for is_active, condition in states.items()
-            }
-            for lock in LOCKS
-        }
         end = (table.c.id, table.c.key, table.c.deleted_at)
+        self.by_key = self.finders_of_states(self.columns, [table.c.key])
+        self.locking = {lock: LockingFinder(table, self.columns, [table.c.key], lock) for lock in LOCKS if lock}
         self.end_by_id = Finder(table, end, [table.c.id], "share")
-        self.end_by_key = {
-            is_active: Finder(table, end, [table.c.key], "share", condition) for is_active, condition in states.items()
-        }
+        self.end_by_key = self.finders_of_states(end, [table.c.key])
+        self.locking_end = LockingFinder(table, end, [table.c.key], "share")
 
 
 _TABLES: Final = {is_sqlite: EntityTable(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
@@ -66,18 +61,37 @@ class SqlEntities(SqlRecords[Entity]):
         return None if row is None else self._read(row)
 
     def find(self, ids: Collection[UUID], keys: Collection[str] = (), *, lock: Lock = None) -> Sequence[Entity]:
-        rows = self._of.by_id[lock].find(self._session, by_id(ids))
-        rows += self._find_in_both_states(self._of.by_key[lock], [(key,) for key in sorted(keys)])
-        return tuple({entity.id: entity for entity in map(self._read, rows)}.values())
+        of = self._of
+        return self._named(of.by_id[lock], of.by_key, of.locking[lock] if lock else None, self._read, ids, keys)
 
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
-        rows = self._of.end_by_id.find(self._session, by_id(ids))
-        rows += self._find_in_both_states(self._of.end_by_key, [(key,) for key in sorted(keys)])
-        # One that was restored between those two look-ups is in neither.
-        missing = sorted(frozenset(keys).difference(row[1] for row in rows))
-        rows += self._of.end_by_key[True].find(self._session, [(key,) for key in missing])
-        ends = (End(EntityId(self._rows.read_id(id)), key, deleted_at is None) for id, key, deleted_at in rows)
-        return tuple({end.id: end for end in ends}.values())
+        of = self._of
+        return self._named(of.end_by_id, of.end_by_key, of.locking_end, self._read_end, ids, keys)
+
+    def _read_end(self, row: Sequence[Any]) -> End:
+        id, key, deleted_at = row
+        return End(EntityId(self._rows.read_id(id)), key, deleted_at is None)
+
+    def _named(
+        self,
+        by_id: Finder,
+        by_key: Mapping[bool, Finder],
+        locking: LockingFinder | None,
+        read: Callable[[Sequence[Any]], E],
+        ids: Collection[UUID],
+        keys: Collection[str],
+    ) -> Sequence[E]:
+        """What ``read`` makes of the rows with these ids or keys, each once."""
+        values = [(key,) for key in sorted(keys)]
+        if locking is None or not keys or self._session.is_sqlite:
+            rows = by_id.find(self._session, ordered(ids)) + self._find_in_both_states(by_key, values)
+            return tuple({each.id: each for each in map(read, rows)}.values())
+        ids, keys = frozenset(ids), frozenset(keys)
+        while True:
+            found = tuple(map(read, locking.find(self._session, ids, values)))
+            if all(each.key in keys or each.id in ids for each in found):
+                return found
+            # A key was taken from an entity while this waited for it, and perhaps given to another.
 
     def list(self, filter: EntityFilter, sort: EntitySort, after: Position | None, limit: int) -> Sequence[Entity]:
         field = sort.removeprefix("-")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, func, literal_column, select, update
+from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, func, literal_column, select, update
 
 from kgl_adapters.sql.finding import Finder, Lock, Values
 from kgl_adapters.sql.schema import on
@@ -22,7 +22,7 @@ R = TypeVar("R", bound=Entity | Relationship)
 LOCKS: Final[tuple[Lock, ...]] = (None, "update", "share")
 
 
-def by_id(ids: Iterable[UUID]) -> list[tuple[UUID]]:
+def ordered(ids: Iterable[UUID]) -> list[tuple[UUID]]:
     """Ids as `Finder` takes them, in the order in which every transaction locks."""
     return [(id,) for id in sorted(ids, key=lambda id: id.int)]
 
@@ -52,6 +52,13 @@ class RecordTable:
         self.count = select(func.count()).select_from(table)
         self.any_deleted: Select[Any] = select(literal_column("1")).where(table.c.deleted_at.is_not(None)).limit(1)
         self.count_deleted = self.count.where(table.c.deleted_at.is_not(None))
+
+    def finders_of_states(self, columns: Sequence[ColumnElement[Any]], by: Sequence[Column[Any]]) -> dict[bool, Finder]:
+        """What finds the active rows (True) and the deleted (False): what is unique has an index for each state."""
+        return {
+            is_active: Finder(self.table, columns, by, None, condition)
+            for is_active, condition in {True: self.is_active, False: ~self.is_active}.items()
+        }
 
 
 class SqlRecords(Generic[R]):
@@ -85,7 +92,7 @@ class SqlRecords(Generic[R]):
         return int(self._session.execute(self._of.count_deleted).scalar_one())
 
     def _find_in_both_states(self, finders: Mapping[bool, Finder], values: Values) -> list[Sequence[Any]]:
-        """The active and the deleted rows of ``values``: what is unique has a partial index for each state.
+        """The active and the deleted rows of ``values``.
 
         The active first: one that is deleted between the two look-ups is then found by the second.
         """
@@ -118,7 +125,7 @@ class SqlRecords(Generic[R]):
             raise self._stale(records)
 
     def _stale(self, records: Sequence[R]) -> NotFound | StaleVersion:
-        found = self._of.by_id[None].find(self._session, by_id(record.id for record in records))
+        found = self._of.by_id[None].find(self._session, ordered(record.id for record in records))
         versions = {kept.id: kept.version for kept in map(self._read, found)}
         for record in records:
             if record.id not in versions:

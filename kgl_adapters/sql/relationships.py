@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Select, bindparam, or_
 
-from kgl_adapters.sql.finding import Finder, locking
-from kgl_adapters.sql.records import LOCKS, RecordTable, SqlRecords, by_id
+from kgl_adapters.sql.finding import LockingFinder, locking
+from kgl_adapters.sql.records import RecordTable, SqlRecords, ordered
 from kgl_adapters.sql.rows import RELATIONSHIP_COLUMNS
 from kgl_adapters.sql.schema import relationships
 from kgl_adapters.sql.session import Session
@@ -26,13 +26,9 @@ class RelationshipTable(RecordTable):
         fixed = ("id", *ends, "created_by", "created_at")
         super().__init__(relationships, RELATIONSHIP_COLUMNS, "relationship_type", fixed, is_sqlite=is_sqlite)
         table = self.table
-        self.by_triple = {
-            lock: {
-                is_active: Finder(table, self.columns, [table.c[name] for name in ends], lock, condition)
-                for is_active, condition in {True: self.is_active, False: ~self.is_active}.items()
-            }
-            for lock in LOCKS
-        }
+        triple = [table.c[name] for name in ends]
+        self.by_triple = self.finders_of_states(self.columns, triple)
+        self.locking = LockingFinder(table, self.columns, triple, "update")
         self.is_at_either_end = or_(
             table.c.source_entity_id == bindparam("entity_id"), table.c.target_entity_id == bindparam("entity_id")
         )
@@ -60,9 +56,11 @@ class SqlRelationships(SqlRecords[Relationship]):
     def find(
         self, ids: Collection[UUID], triples: Collection[Triple] = (), *, lock: Literal["update"] | None = None
     ) -> Sequence[Relationship]:
-        rows = self._of.by_id[lock].find(self._session, by_id(ids))
-        ordered = sorted(triples, key=triple_order)
-        rows += self._find_in_both_states(self._of.by_triple[lock], ordered)
+        of, values = self._of, sorted(triples, key=triple_order)
+        if lock is None or not triples or self._session.is_sqlite:
+            rows = of.by_id[lock].find(self._session, ordered(ids)) + self._find_in_both_states(of.by_triple, values)
+        else:
+            rows = of.locking.find(self._session, ids, values)
         return tuple({relationship.id: relationship for relationship in map(self._read, rows)}.values())
 
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:

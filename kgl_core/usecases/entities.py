@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final, Unpack
+from typing import Any, Final, Unpack
 from uuid import UUID
 
 import attrs
@@ -19,9 +19,11 @@ from kgl_core.entities import (
     EntityFilterFields,
     EntitySelection,
     EntitySort,
+    Json,
 )
 from kgl_core.errors import Deleted, Fault, InvalidInput, NotFound, StaleVersion
 from kgl_core.ids import EntityId, RelationshipId, require_id
+from kgl_core.merge_patch import merge_patch
 from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.permissions import Action, require
 from kgl_core.relationships import Relationship
@@ -53,7 +55,7 @@ class Entities:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def create(self, **fields: Unpack[EntityFields]) -> Entity:
+    def create(self, /, **fields: Unpack[EntityFields]) -> Entity:
         """A new entity of these fields; raises InvalidInput with every fault, AlreadyExists when the key is taken."""
         require(self._context.actor, Action.CREATE)
         draft = build(EntityDraft, fields)
@@ -130,12 +132,24 @@ class Entities:
         Raises NotFound, Deleted, InvalidInput with every fault, AlreadyExists when the key is taken, and StaleVersion
         when ``expected_version`` is given and not the present one.
         """
+        return self._update(id, expected_version, lambda fields: build(EntityDraft, {**fields, **changes}))
+
+    def replace(self, id: UUID | str, draft: EntityDraft, *, expected_version: int | None = None) -> Entity:
+        """The entity with all its fields as ``draft`` has them. Raises as `update` does."""
+        return self._update(id, expected_version, lambda _: draft)
+
+    def patch(self, id: UUID | str, patch: Mapping[str, Json], *, expected_version: int | None = None) -> Entity:
+        """The entity as a JSON Merge Patch (RFC 7396) changes it, metadata name by name. Raises as `update` does."""
+        return self._update(id, expected_version, lambda fields: build(EntityDraft, merge_patch(fields, patch)))
+
+    def _update(
+        self, id: UUID | str, expected_version: int | None, change: Callable[[dict[str, Any]], EntityDraft]
+    ) -> Entity:
         require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
         with self._context.store.begin() as uow:
             current = self._for_change(uow, wanted, expected_version)
-            fields = {name: getattr(current, name) for name in _FIELDS}
-            draft = build(EntityDraft, {**fields, **changes})
+            draft = change({name: getattr(current, name) for name in _FIELDS})
             if same_values(draft, current, _FIELDS):
                 return current
             changed = attrs.evolve(current, **{name: getattr(draft, name) for name in _FIELDS})
@@ -180,7 +194,8 @@ class Entities:
         require(self._context.actor, Action.RESTORE)
         wanted = require_id(id)
         with self._context.store.begin() as uow:
-            current = _locked(uow, wanted, expected_version)
+            current = _locked(uow, wanted)
+            check_version("entity", current, expected_version)
             if current.is_active:
                 return Restoration(current, (), ())
             now = self._context.now()
@@ -212,10 +227,11 @@ class Entities:
         return tuple(back.values()), tuple(left)
 
     def _for_change(self, uow: UnitOfWork, id: UUID, expected_version: int | None) -> Entity:
-        current = _locked(uow, id, expected_version)
+        current = _locked(uow, id)
         require(self._context.actor, Action.CHANGE, current.created_by)
         if not current.is_active:
             raise Deleted("entity", id)
+        check_version("entity", current, expected_version)
         return current
 
     def _replace(
@@ -258,11 +274,10 @@ def check_version(kind: str, record: Entity | Relationship, expected: int | None
         raise StaleVersion(kind, record.id, expected, record.version)
 
 
-def _locked(uow: UnitOfWork, id: UUID, expected_version: int | None) -> Entity:
+def _locked(uow: UnitOfWork, id: UUID) -> Entity:
     found = uow.entities.find([id], lock="update")
     if not found:
         raise NotFound("entity", id)
-    check_version("entity", found[0], expected_version)
     return found[0]
 
 

@@ -11,29 +11,18 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.entities import End
-from kgl_core.errors import (
-    AlreadyExists,
-    InvalidInput,
-    KglError,
-    NotFound,
-    StaleVersion,
-    StoreError,
-    TransactionConflict,
-)
+from kgl_core.errors import AlreadyExists, InvalidInput, KglError, NotFound, StaleVersion, TransactionConflict
 from kgl_core.permissions import Action, require
-from kgl_core.records import EntityRecord, Record, RelationshipRecord, read_record
-from kgl_core.unit_of_work import JoinedStore, Store, UnitOfWork
+from kgl_core.records import read_record
+from kgl_core.unit_of_work import JoinedStore, Store
 from kgl_core.usecases.context import Context
-from kgl_core.usecases.load_ends import Ends
-from kgl_core.usecases.load_plan import EntityPlan, Outcome, RelationshipPlan
+from kgl_core.usecases.load_batch import Applied, Batch, Numbered, Refused
+from kgl_core.usecases.load_plan import Outcome
 
 BATCH_RECORDS_MAX: Final = 5_000
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 REFUSALS_KEPT_MAX: Final = 100
 _ATTEMPTS: Final = 4
-
-Numbered = tuple[int, Record]
 
 
 @attrs.frozen
@@ -49,8 +38,24 @@ class Refusal:
 
 
 @attrs.frozen
+class LoadResult:
+    """What became of one record: its number (the line, from 1) and the outcome.
+
+    ``id`` and ``version`` are those of the entity or relationship once this record was taken in; None for a refused
+    one, which has a stable ``code`` and a ``detail`` that says what to do.
+    """
+
+    number: int
+    outcome: Outcome
+    id: UUID | None = None
+    version: int | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+@attrs.frozen
 class LoadSummary:
-    """What a load did. ``is_kept`` is False when an atomic load met a refusal, and so changed nothing at all.
+    """What a load did. ``is_kept`` is False when it changed nothing at all: an atomic load with a refusal, a dry run.
 
     ``refusals`` holds the first REFUSALS_KEPT_MAX of ``refused``.
     """
@@ -66,37 +71,55 @@ class LoadSummary:
 class Load:
     """One load, on behalf of one actor. Use it once."""
 
-    def __init__(self, context: Context, on_refusal: Callable[[Refusal], None] | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        on_refusal: Callable[[Refusal], None] | None = None,
+        on_result: Callable[[LoadResult], None] | None = None,
+    ) -> None:
         self._context = context
-        self._on_refusal = on_refusal
+        self._on_refusal, self._on_result = on_refusal, on_result
         self._counts = dict.fromkeys(Outcome, 0)
         self._refusals: list[Refusal] = []
+        self._is_dry_run = False
 
-    def run(self, records: Iterable[object], *, atomic: bool = False) -> LoadSummary:
+    def run(self, records: Iterable[object], *, atomic: bool = False, dry_run: bool = False) -> LoadSummary:
         """Load records: mappings, or lines of NDJSON as bytes or str, such as an open file gives.
 
         Refused records are counted, and told to ``on_refusal`` in order; the others are kept batch by batch, or with
-        ``atomic`` all together and only if none is refused. Raises PermissionDenied when the actor may not create,
-        StoreError when the store is in trouble: the batches before stay, and loading again goes on from there.
+        ``atomic`` all together and only if none is refused. ``on_result`` is told what became of every record, in
+        order, once its batch is kept, or with ``atomic`` or ``dry_run`` applied; blank lines have no result. What the
+        two raise ends the load.
+
+        With ``dry_run`` nothing is kept. All is checked and counted as in the load that it stands for, atomic or not,
+        in one transaction that is undone: until then, SQLite and memory have no other writer, and on PostgreSQL
+        writers wait for the records that it names. The load itself differs from it by what others write meanwhile, by
+        a StoreError, and by the ids of what it creates where the records do not say them.
+
+        Raises PermissionDenied when the actor may not create, StoreError when the store is in trouble: the batches
+        before stay, and loading again goes on from there.
         """
         require(self._context.actor, Action.CREATE)
+        self._is_dry_run = dry_run
+        is_one = atomic or dry_run
         with ExitStack() as stack:
             store = self._context.store
-            if atomic:
+            if is_one:
                 outer = stack.enter_context(store.begin())
                 store = JoinedStore(outer)
             batches = _batches(records)
-            while self._load_next(store, batches, retry=not atomic):
+            while self._load_next(store, batches, retry=not is_one):
                 pass
             refused = self._counts[Outcome.REFUSED]
-            if atomic and not refused:
+            is_kept = not (dry_run or (atomic and refused))
+            if is_one and is_kept:
                 outer.commit()
         return LoadSummary(
             created=self._counts[Outcome.CREATED],
             updated=self._counts[Outcome.UPDATED],
             unchanged=self._counts[Outcome.UNCHANGED],
             refused=refused,
-            is_kept=not (atomic and refused),
+            is_kept=is_kept,
             refusals=tuple(self._refusals),
         )
 
@@ -108,115 +131,60 @@ class Load:
         return batch is not None
 
     def _load(self, store: Store, batch: Sequence[Numbered | Refusal], *, retry: bool) -> None:
-        refusals = [item for item in batch if isinstance(item, Refusal)]
-        records = [item for item in batch if not isinstance(item, Refusal)]
-        pending = [records] if records else []
+        pending = [batch]
         while pending:
             part = pending.pop()
+            records = [item for item in part if not isinstance(item, Refusal)]
+            applied: Sequence[Applied] = ()
+            refused: Sequence[Refused] = ()
             try:
-                outcomes, refused = self._apply_with_retries(store, part, _ATTEMPTS if retry else 1)
+                if records:
+                    applied, refused = self._apply(store, records, _ATTEMPTS if retry else 1)
             except (AlreadyExists, NotFound, StaleVersion) as error:
                 # The store refused what the plan allowed, and does not say for which record: look at fewer at a time.
-                if len(part) == 1:
-                    refusals.append(Refusal(part[0][0], error.code, str(error)))
-                else:
+                if len(records) > 1:
                     middle = len(part) // 2
                     pending += [part[middle:], part[:middle]]
-                continue
-            for outcome in outcomes:
-                self._counts[outcome] += 1
-            refusals += refused
-        for refusal in sorted(refusals, key=lambda refusal: refusal.number):
-            self._counts[Outcome.REFUSED] += 1
-            if len(self._refusals) < REFUSALS_KEPT_MAX:
-                self._refusals.append(refusal)
-            if self._on_refusal is not None:
-                self._on_refusal(refusal)
+                    continue
+                refused = [(records[0][0], error)]
+            malformed = [item for item in part if isinstance(item, Refusal)]
+            self._tell(applied, malformed + [_refusal(number, error) for number, error in refused])
 
-    def _apply_with_retries(
-        self, store: Store, part: Sequence[Numbered], attempts: int
-    ) -> tuple[Sequence[Outcome], Sequence[Refusal]]:
+    def _apply(
+        self, store: Store, records: Sequence[Numbered], attempts: int
+    ) -> tuple[Sequence[Applied], Sequence[Refused]]:
         for left in reversed(range(attempts)):
             try:
                 with store.begin() as uow:
-                    applied = self._apply(uow, part)
+                    # On PostgreSQL, who reads the changes would wait for the end of a transaction that adds some.
+                    batch = Batch(self._context, uow, is_logged=not self._is_dry_run)
+                    batch.apply(records)
                     uow.commit()
-                return applied
+                return batch.applied, batch.refused
             except (TransactionConflict, AlreadyExists):
                 # Somebody loads the same records: once theirs are committed, ours are unchanged or updates.
                 if left == 0:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _apply(self, uow: UnitOfWork, part: Sequence[Numbered]) -> tuple[Sequence[Outcome], Sequence[Refusal]]:
-        outcomes: list[Outcome] = []
-        refusals: list[Refusal] = []
-        entities = [(number, record) for number, record in part if isinstance(record, EntityRecord)]
-        relationships = [(number, record) for number, record in part if isinstance(record, RelationshipRecord)]
-        ids = {record.id for _, record in entities if record.id is not None}
-        keys = {record.key for _, record in entities if record.key is not None}
-        other_ids, other_keys = _ends_named(relationships)
-        # Entities and ends are locked by one call, in one order, so that loads never wait for each other in turn.
-        stored = uow.entities.find(ids | other_ids, keys | other_keys, lock="update") if entities else ()
-        other_ids -= ids.union(entity.id for entity in stored)
-        other_keys -= keys.union(entity.key for entity in stored if entity.key is not None)
-        ends = uow.entities.ends(other_ids, other_keys) if other_ids or other_keys else ()
-        plan = EntityPlan(self._context, stored, ends)
-        for number, record in entities:
-            try:
-                outcomes.append(plan.apply(number, record))
-            except KglError as error:
-                refusals.append(_refusal(number, error))
-        uow.entities.add(plan.created)
-        uow.entities.replace(plan.updated)
-        uow.changes.append(plan.changes)
-        if relationships:
-            self._apply_relationships(uow, plan.ends, relationships, outcomes, refusals)
-        return outcomes, refusals
-
-    def _apply_relationships(
-        self,
-        uow: UnitOfWork,
-        ends: Ends,
-        records: Sequence[tuple[int, RelationshipRecord]],
-        outcomes: list[Outcome],
-        refusals: list[Refusal],
-    ) -> None:
-        joined: list[tuple[int, RelationshipRecord, End, End]] = []
-        for number, record in records:
-            source = ends.find(number, record.source_entity_id, record.source_entity_key)
-            target = ends.find(number, record.target_entity_id, record.target_entity_key)
-            if source is not None and target is not None:
-                joined.append((number, record, source, target))
-                continue
-            missing = (
-                record.source_entity_key or record.source_entity_id
-                if source is None
-                else record.target_entity_key or record.target_entity_id
-            )
-            detail = f"there is no entity {missing}; entities come before the relationships that name them"
-            refusals.append(Refusal(number, "end_not_found", detail))
-        ids = {record.id for _, record, _, _ in joined if record.id is not None}
-        triples = {(source.id, record.relationship_type, target.id) for _, record, source, target in joined}
-        plan = RelationshipPlan(self._context, uow.relationships.find(ids, triples, lock="update"))
-        for number, record, source, target in joined:
-            try:
-                outcomes.append(plan.apply(record, source, target))
-            except KglError as error:
-                refusals.append(_refusal(number, error))
-        uow.relationships.add(plan.created)
-        uow.relationships.replace(plan.updated)
-        uow.changes.append(plan.changes)
-
-
-def _ends_named(records: Iterable[tuple[int, RelationshipRecord]]) -> tuple[set[UUID], set[str]]:
-    """The ids and the keys by which relationship records name their ends."""
-    ids: set[UUID] = set()
-    keys: set[str] = set()
-    for _, record in records:
-        ids.update(id for id in (record.source_entity_id, record.target_entity_id) if id is not None)
-        keys.update(key for key in (record.source_entity_key, record.target_entity_key) if key is not None)
-    return ids, keys
+    def _tell(self, applied: Sequence[Applied], refusals: list[Refusal]) -> None:
+        for _, outcome, _ in applied:
+            self._counts[outcome] += 1
+        refusals.sort(key=lambda refusal: refusal.number)
+        for refusal in refusals:
+            self._counts[Outcome.REFUSED] += 1
+            if len(self._refusals) < REFUSALS_KEPT_MAX:
+                self._refusals.append(refusal)
+            if self._on_refusal is not None:
+                self._on_refusal(refusal)
+        if self._on_result is not None:
+            results = [LoadResult(number, outcome, kept.id, kept.version) for number, outcome, kept in applied]
+            results += [
+                LoadResult(refusal.number, Outcome.REFUSED, code=refusal.code, detail=refusal.detail)
+                for refusal in refusals
+            ]
+            for result in sorted(results, key=lambda result: result.number):
+                self._on_result(result)
 
 
 @contextmanager
@@ -235,8 +203,6 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _refusal(number: int, error: KglError) -> Refusal:
-    if isinstance(error, StoreError):
-        raise error
     if isinstance(error, InvalidInput):
         return Refusal(number, error.faults[0].code, str(error))
     return Refusal(number, error.code, str(error))

@@ -73,15 +73,18 @@ class EntityPlan:
         """The entities that were stored and have changed, ordered by id, each at a later version."""
         return [self._by_id[id] for id in sorted(self._updated)]
 
-    def apply(self, number: int, record: EntityRecord) -> Outcome:
-        """Take in the record of line ``number``. Raises a KglError when it must be refused."""
+    def apply(self, number: int, record: EntityRecord) -> tuple[Outcome, Entity]:
+        """Take in the record of line ``number``: what became of it, and the entity as it is then.
+
+        Raises RecordRefused, PermissionDenied or InvalidInput when it must be refused.
+        """
         current = self._match(record)
         if current is None:
             return self._create(number, record)
         if not record.is_active and current.is_active:
             raise RecordRefused("active", f"entity {current.id} is active here, and a load deletes nothing; delete it")
         if same_values(current, record, ENTITY_FIELDS) and record.is_active == current.is_active:
-            return Outcome.UNCHANGED
+            return Outcome.UNCHANGED, current
         if not current.is_active:
             raise RecordRefused("deleted", f"entity {current.id} was deleted by {current.deleted_by}; restore it first")
         return self._update(number, record, current)
@@ -98,7 +101,7 @@ class EntityPlan:
             holder = self.ends.deleted(record.key) or holder
         return None if holder is None else self._by_id[holder]
 
-    def _create(self, number: int, record: EntityRecord) -> Outcome:
+    def _create(self, number: int, record: EntityRecord) -> tuple[Outcome, Entity]:
         require(self._context.actor, Action.CREATE)
         # A record with an id of its own is another entity, which has taken the key since.
         names_no_other = record.is_active and record.id is None
@@ -126,9 +129,9 @@ class EntityPlan:
         self._created[entity.id] = None
         self.ends.add(number, End(entity.id, entity.key, entity.is_active))
         self._keep(entity, ChangeAction.CREATED)
-        return Outcome.CREATED
+        return Outcome.CREATED, entity
 
-    def _update(self, number: int, record: EntityRecord, current: Entity) -> Outcome:
+    def _update(self, number: int, record: EntityRecord, current: Entity) -> tuple[Outcome, Entity]:
         require(self._context.actor, Action.CHANGE, current.created_by)
         values = {name: getattr(record, name) for name in ENTITY_FIELDS}
         entity = attrs.evolve(current, **values, version=current.version + 1, updated_at=self._now)
@@ -137,7 +140,7 @@ class EntityPlan:
         if entity.key != current.key:
             self.ends.move(number, entity.id, current.key, entity.key)
         self._keep(entity, ChangeAction.UPDATED)
-        return Outcome.UPDATED
+        return Outcome.UPDATED, entity
 
     def _keep(self, entity: Entity, action: ChangeAction) -> None:
         self._by_id[entity.id] = entity
@@ -169,8 +172,11 @@ class RelationshipPlan:
         """The relationships that were stored and have changed, ordered by id, each at a later version."""
         return [self._by_id[id] for id in sorted(self._updated)]
 
-    def apply(self, record: RelationshipRecord, source: End, target: End) -> Outcome:
-        """Take in a record whose ends were found. Raises a KglError when it must be refused."""
+    def apply(self, record: RelationshipRecord, source: End, target: End) -> tuple[Outcome, Relationship]:
+        """Take in a record whose ends were found: what became of it, and the relationship as it is then.
+
+        Raises RecordRefused, PermissionDenied or InvalidInput when it must be refused.
+        """
         triple = (source.id, record.relationship_type, target.id)
         current = self._match(record, triple)
         if current is None:
@@ -180,7 +186,7 @@ class RelationshipPlan:
                 "active", f"relationship {current.id} is active here, and a load deletes nothing; delete it"
             )
         if same_values(current, record, RELATIONSHIP_FIELDS) and record.is_active == current.is_active:
-            return Outcome.UNCHANGED
+            return Outcome.UNCHANGED, current
         if not current.is_active:
             raise RecordRefused(
                 "deleted", f"relationship {current.id} was deleted by {current.deleted_by}; restore it first"
@@ -204,7 +210,7 @@ class RelationshipPlan:
             return self._by_id[self._deleted[triple]]
         return None if holder is None else self._by_id[holder]
 
-    def _create(self, record: RelationshipRecord, source: End, target: End) -> Outcome:
+    def _create(self, record: RelationshipRecord, source: End, target: End) -> tuple[Outcome, Relationship]:
         require(self._context.actor, Action.CREATE)
         triple = (source.id, record.relationship_type, target.id)
         if source.id == target.id:
@@ -242,16 +248,16 @@ class RelationshipPlan:
         self._created[relationship.id] = None
         self._note(relationship)
         self._keep(relationship, ChangeAction.CREATED)
-        return Outcome.CREATED
+        return Outcome.CREATED, relationship
 
-    def _update(self, record: RelationshipRecord, current: Relationship) -> Outcome:
+    def _update(self, record: RelationshipRecord, current: Relationship) -> tuple[Outcome, Relationship]:
         require(self._context.actor, Action.CHANGE, current.created_by)
         values = {name: getattr(record, name) for name in RELATIONSHIP_FIELDS}
         if current.id not in self._created:
             self._updated.add(current.id)
         changed = attrs.evolve(current, **values, version=current.version + 1, updated_at=self._now)
         self._keep(changed, ChangeAction.UPDATED)
-        return Outcome.UPDATED
+        return Outcome.UPDATED, changed
 
     def _note(self, relationship: Relationship) -> None:
         self._by_id[relationship.id] = relationship

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Final, Unpack
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, Unpack
 from uuid import UUID
 
 import attrs
 
 from kgl_core.changes import Change, ChangeAction
-from kgl_core.entities import EntitySelection
-from kgl_core.errors import Deleted, EndsDeleted, InvalidInput, NotFound
+from kgl_core.entities import EntitySelection, Json
+from kgl_core.errors import Deleted, EndsDeleted, Fault, InvalidInput, NotFound
 from kgl_core.ids import RelationshipId, require_id
+from kgl_core.merge_patch import merge_patch
 from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.permissions import Action, require
 from kgl_core.relationships import (
@@ -129,15 +130,32 @@ class Relationships:
         Its ends and type identify it and can't change: delete it and create another. Raises NotFound, Deleted,
         InvalidInput with every fault, and StaleVersion when ``expected_version`` is given and not the present one.
         """
+        unknown = [unknown_name(name, _CHANGEABLE) for name in changes if name not in _CHANGEABLE]
+
+        def change(fields: dict[str, Any]) -> RelationshipDraft:
+            if unknown:
+                raise InvalidInput(unknown)
+            return build(RelationshipDraft, {**fields, **changes})
+
+        return self._update(id, expected_version, change)
+
+    def replace(self, id: UUID | str, draft: RelationshipDraft, *, expected_version: int | None = None) -> Relationship:
+        """The relationship as ``draft`` has it, with the same ends and type. Raises as `update` does."""
+        return self._update(id, expected_version, lambda _: draft)
+
+    def patch(self, id: UUID | str, patch: Mapping[str, Json], *, expected_version: int | None = None) -> Relationship:
+        """The relationship as a JSON Merge Patch (RFC 7396) changes it. Raises as `update` does."""
+        return self._update(id, expected_version, lambda fields: build(RelationshipDraft, merge_patch(fields, patch)))
+
+    def _update(
+        self, id: UUID | str, expected_version: int | None, change: Callable[[dict[str, Any]], RelationshipDraft]
+    ) -> Relationship:
         require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
-        unknown = [unknown_name(name, _CHANGEABLE) for name in changes if name not in _CHANGEABLE]
-        if unknown:
-            raise InvalidInput(unknown)
         with self._context.store.begin() as uow:
             current = self._for_change(uow, wanted, expected_version)
-            fields = {name: getattr(current, name) for name in _FIELDS}
-            draft = build(RelationshipDraft, {**fields, **changes})
+            draft = change({name: getattr(current, name) for name in _FIELDS})
+            _require_same_identity(draft, current)
             if same_values(draft, current, _FIELDS):
                 return current
             changed = attrs.evolve(current, **{name: getattr(draft, name) for name in _FIELDS})
@@ -172,7 +190,8 @@ class Relationships:
             if seen is None:
                 raise NotFound("relationship", wanted)
             ends = uow.entities.ends(seen.triple[::2])
-            current = _locked(uow, wanted, expected_version)
+            current = _locked(uow, wanted)
+            check_version("relationship", current, expected_version)
             if current.is_active:
                 return current
             if deleted := [end.id for end in ends if not end.is_active]:
@@ -180,10 +199,11 @@ class Relationships:
             return self._replace(uow, restored_relationship(current, self._context.now()), ChangeAction.RESTORED)
 
     def _for_change(self, uow: UnitOfWork, id: UUID, expected_version: int | None) -> Relationship:
-        current = _locked(uow, id, expected_version)
+        current = _locked(uow, id)
         require(self._context.actor, Action.CHANGE, current.created_by)
         if not current.is_active:
             raise Deleted("relationship", id)
+        check_version("relationship", current, expected_version)
         return current
 
     def _replace(self, uow: UnitOfWork, changed: Relationship, action: ChangeAction) -> Relationship:
@@ -193,11 +213,10 @@ class Relationships:
         return changed
 
 
-def _locked(uow: UnitOfWork, id: UUID, expected_version: int | None) -> Relationship:
+def _locked(uow: UnitOfWork, id: UUID) -> Relationship:
     found = uow.relationships.find([id], lock="update")
     if not found:
         raise NotFound("relationship", id)
-    check_version("relationship", found[0], expected_version)
     return found[0]
 
 
@@ -208,3 +227,10 @@ def _require_active_ends(uow: UnitOfWork, relationship: Relationship) -> None:
             raise NotFound("entity", id)
     if deleted := [end.id for end in ends.values() if not end.is_active]:
         raise EndsDeleted(sorted(deleted))
+
+
+def _require_same_identity(draft: RelationshipDraft, current: Relationship) -> None:
+    moved = [name for name in _FIELDS if name not in _CHANGEABLE and getattr(draft, name) != getattr(current, name)]
+    if moved:
+        advice = "it identifies the relationship and can't change; delete the relationship and create another"
+        raise InvalidInput([Fault(f"/{name}", "immutable", advice) for name in moved])

@@ -546,8 +546,8 @@ _RELATIONSHIP_RECORDS = st.builds(
     ),
     _ACTIVITY,
 )
-_RECORDS = st.lists(st.one_of(_ENTITY_RECORDS, _RELATIONSHIP_RECORDS), max_size=14)
-_GIVEN_IDS = {str(id) for id in (A, B, C, D, R, S, T)}
+RECORDS = st.lists(st.one_of(_ENTITY_RECORDS, _RELATIONSHIP_RECORDS), max_size=14)
+GIVEN_IDS = {str(id) for id in (A, B, C, D, R, S, T)}
 
 
 def without_made_ids(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -555,12 +555,12 @@ def without_made_ids(records: Sequence[Mapping[str, Any]]) -> list[str]:
     names = {
         record["id"]: f"made for {record['key']}, {record.get('is_active', True)}"
         for record in records
-        if record["kind"] == "entity" and record["id"] not in _GIVEN_IDS
+        if record["kind"] == "entity" and record["id"] not in GIVEN_IDS
     }
     shown = []
     for record in records:
         renamed = {name: names.get(value, value) if isinstance(value, str) else value for name, value in record.items()}
-        if renamed["id"] not in _GIVEN_IDS and record["kind"] == "relationship":
+        if renamed["id"] not in GIVEN_IDS and record["kind"] == "relationship":
             renamed["id"] = "made"
         shown.append(json.dumps(renamed, sort_keys=True))
     return sorted(shown)
@@ -584,7 +584,7 @@ def test_the_outcome_does_not_depend_on_the_batches(empty_url: EmptyUrl, store_n
     """It is that of one record at a time in memory; in an atomic load too, as long as no record is refused."""
 
     @settings(max_examples=examples)
-    @given(before=_RECORDS, records=_RECORDS, batch=st.sampled_from(BATCH_SIZES), atomic=st.booleans())
+    @given(before=RECORDS, records=RECORDS, batch=st.sampled_from(BATCH_SIZES), atomic=st.booleans())
     def check(before: list[Fields], records: list[Fields], batch: int, atomic: bool) -> None:
         with connect("memory://") as kg:
             expected = outcome(kg, before, records, batch=1)
@@ -686,19 +686,26 @@ _PEOPLE = [an_entity(f"p{number:03}", confidence=number / 200) for number in ran
 _ACQUAINTANCES = [a_relationship(f"p{n:03}", f"p{(n * 7 + 3) % 160:03}", confidence=0.5) for n in range(160)]
 
 
+def loaded_at_once(kg: KnowledgeGraph, files: Sequence[Sequence[Fields]], *, atomic: bool = False) -> list[LoadSummary]:
+    """Load each of the files in a thread of its own, all at once."""
+    barrier = Barrier(len(files))
+
+    def load_file(file: Sequence[Fields]) -> LoadSummary:
+        barrier.wait()
+        return kg.load(file, atomic=atomic)
+
+    with ThreadPoolExecutor(len(files)) as threads:
+        summaries = list(threads.map(load_file, files))
+    assert gc.isenabled()
+    return summaries
+
+
 def loaded_beside_each_other(
     empty_url: EmptyUrl, store_name: str, files: Sequence[Sequence[Fields]], *, atomic: bool = False
 ) -> tuple[list[LoadSummary], list[str], int]:
-    """Load each of the files in a thread of its own, all at once: the summaries, the graph, and how many changes."""
-    barrier = Barrier(len(files))
-    with connect(empty_url(store_name)) as kg, ThreadPoolExecutor(len(files)) as threads:
-
-        def load_file(file: Sequence[Fields]) -> LoadSummary:
-            barrier.wait()
-            return kg.load(file, atomic=atomic)
-
-        summaries = list(threads.map(load_file, files))
-        assert gc.isenabled()
+    """Load the files into an empty store, all at once: the summaries, the graph, and how many changes."""
+    with connect(empty_url(store_name)) as kg:
+        summaries = loaded_at_once(kg, files, atomic=atomic)
         return summaries, without_made_ids(list(kg.dump())), kg.stats().changes
 
 
@@ -770,6 +777,32 @@ def test_overlapping_loads_make_one_graph(
     assert found == expected
 
 
+@pytest.mark.parametrize("store_name", ["sqlite", "postgres"])
+def test_loads_beside_each_other_may_name_records_differently(
+    empty_url: EmptyUrl, monkeypatch: pytest.MonkeyPatch, store_name: str
+) -> None:
+    """By id or by key, by id or by ends: they wait for each other, never in a circle, and change each record once."""
+    chance = random.Random(0)
+    known = [{**record, "id": UUID(int=chance.getrandbits(128))} for record in in_order("same", 0)]
+    ids = {record["key"]: record["id"] for record in known if record["kind"] == "entity"}
+    monkeypatch.setattr(load, "BATCH_RECORDS_MAX", 20)
+
+    def renamed(record: Fields) -> Fields:
+        shown = {name: value for name, value in record.items() if name != "id" or chance.random() < 0.5}
+        for end in ("source", "target"):
+            if f"{end}_entity_key" in shown and chance.random() < 0.5:
+                shown[f"{end}_entity_id"] = ids[shown.pop(f"{end}_entity_key")]
+        return {**shown, "source_type": "second"}
+
+    files = [list(map(renamed, chance.sample(known, len(known)))) for _ in range(4)]
+    with connect(empty_url(store_name)) as kg:
+        kg.load(known)
+        summaries = loaded_at_once(kg, files)
+        assert [counts(summary)[::3] for summary in summaries] == [(0, 0)] * 4
+        assert sum(summary.updated for summary in summaries) == len(known)
+        assert kg.stats().changes == 2 * len(known)
+
+
 def wait_until_it_waits(url: str, task: Future[Any]) -> None:
     """Return once PostgreSQL holds up the task at a lock, or the task has ended without one."""
     engine = create_engine(parse_url(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
@@ -803,6 +836,29 @@ def test_a_load_that_waited_for_a_deletion_sees_it(empty_url: EmptyUrl, record: 
             wait_until_it_waits(url, loading)
         assert refused(loading.result()) == [(1, code)]
         assert len(list(kg.dump())) == len(dumped) + others
+
+
+@pytest.mark.parametrize("way", ["find", "ends", "load"])
+def test_who_waited_for_a_key_that_moves_sees_who_holds_it(empty_url: EmptyUrl, way: str) -> None:
+    """The one who had it and has none now is not found by it any more."""
+    url = empty_url("postgres")
+    with connect(url) as kg, ThreadPoolExecutor(1) as thread:
+        kg.load([an_entity("a", id=A), an_entity("b", id=B), an_entity("c")])
+
+        def named() -> list[UUID]:
+            if way == "load":
+                assert counts(kg.load([an_entity("a", confidence=0.5), a_relationship("a", "c")])) == (1, 1, 0, 0)
+                return [kg.relationships.list().items[0].source_entity_id]
+            with kg._context.store.begin() as uow:
+                found = uow.entities.ends((), ["a"]) if way == "ends" else uow.entities.find((), ["a"], lock="update")
+                return [each.id for each in found]
+
+        with kg.transaction() as tx:
+            tx.entities.update(A, key=None)
+            tx.entities.update(B, key="a")
+            waiting = thread.submit(named)
+            wait_until_it_waits(url, waiting)
+        assert waiting.result() == [B]
 
 
 @pytest.mark.parametrize("others", [0, 2])

@@ -45,7 +45,7 @@ def decide(plan: EntityPlan, *records: EntityRecord) -> list[str]:
     found = []
     for number, each in enumerate(records, 1):
         try:
-            found.append(str(plan.apply(number, each)))
+            found.append(str(plan.apply(number, each)[0]))
         except KglError as error:
             found.append(error.code)
     return found
@@ -63,7 +63,7 @@ def decide_edge(
     found = []
     for each in records:
         try:
-            found.append(str(plan.apply(each, source, target)))
+            found.append(str(plan.apply(each, source, target)[0]))
         except KglError as error:
             found.append(error.code)
     return plan, found
