@@ -1,4 +1,5 @@
 PYTHON ?= python3
+PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 # Touched once the environment holds what the lock says.
@@ -10,11 +11,15 @@ READY := $(VENV)/.ready
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(READY) ## Load the demo graph into kgl.db and query it
-	$(BIN)/kgl migrate
-	$(BIN)/kgl import docs/demo/demo.ndjson
-	$(BIN)/kgl stats
-	$(BIN)/python docs/demo/queries.py
+run: export KGL_ENV := development
+run: $(READY) ## Serve the API, with the demo graph in a new kgl.db (PORT=8000, DATABASE_URL=...)
+	@was=$$($(BIN)/kgl migrate) && echo "$$was" && case "$$was" in \
+		*": empty →"*) $(BIN)/kgl import --atomic docs/demo/demo.ndjson ;; esac
+	@echo
+	@echo "Look at the API and try it out: http://127.0.0.1:$(PORT)/api/v1/docs, or in another terminal:"
+	@echo
+	@sed -n '/^    api=/,/^$$/{s/8000/$(PORT)/;p;}' README.md
+	$(BIN)/kgl serve --port $(PORT)
 
 test: $(READY) ## Run the tests on all three stores
 	$(BIN)/pytest
@@ -32,14 +37,18 @@ bench: $(READY) ## Measure the stores
 	$(BIN)/python -m tests.benchmarks
 
 # Universal, so that one lock serves every Python and platform kgl supports; UPGRADE=--upgrade
-# takes the newest versions instead of keeping the locked ones.
+# takes the newest versions instead of keeping the locked ones. The two small locks are for the image: what the
+# service needs, and what builds it, in the versions that are tested here.
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
 lock: $(READY) ## Pin all dependencies again (UPGRADE=--upgrade for newer ones)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--extra postgres --extra service --group dev --custom-compile-command "make lock" $(UPGRADE) \
-		--output-file requirements.lock pyproject.toml
+	$(PIN) --extra postgres --extra service --group dev $(UPGRADE) --output-file requirements.lock pyproject.toml
+	$(PIN) --extra postgres --extra service --upgrade --no-annotate --constraint requirements.lock \
+		--output-file requirements-service.lock pyproject.toml
+	echo hatchling | $(PIN) --upgrade --no-annotate --constraint requirements.lock --output-file requirements-build.lock -
 
-clean: ## Remove the environment, the demo database and all caches
-	rm -rf $(VENV) dist kgl.db* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove the environment, the demo database with its secret, and all caches
+	rm -rf $(VENV) dist kgl.db* .kgl .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ensurepip is what a Debian without python3-venv lacks: asking for it here saves a half-made environment.

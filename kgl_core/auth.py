@@ -9,7 +9,7 @@ from typing import Final, TypedDict
 
 import attrs
 
-from kgl_core.credentials import PASSWORD, Secret
+from kgl_core.credentials import NEW_PASSWORD, PASSWORD, Secret
 from kgl_core.rules import Optional, Text, check, ruled
 from kgl_core.tokens import REFRESH_TEXT_LENGTH_MAX
 from kgl_core.users import EMAIL, PERSON_NAME_LENGTH_MAX
@@ -32,7 +32,7 @@ class Registration:
     """A new account for oneself; whether the password is good enough, `Passwords.check` says."""
 
     email: str = ruled(EMAIL)
-    password: str = ruled(PASSWORD, is_secret=True)
+    password: str = ruled(NEW_PASSWORD, is_secret=True)
     first_name: str | None = ruled(Optional(Text(PERSON_NAME_LENGTH_MAX)), default=None)
     last_name: str | None = ruled(Optional(Text(PERSON_NAME_LENGTH_MAX)), default=None)
 
@@ -64,7 +64,7 @@ class PasswordChange:
     """What should be one's password, and what shall be it."""
 
     current_password: str = ruled(PASSWORD, is_secret=True)
-    new_password: str = ruled(PASSWORD, is_secret=True)
+    new_password: str = ruled(NEW_PASSWORD, is_secret=True)
 
     def __attrs_post_init__(self) -> None:
         check(self)

@@ -39,18 +39,19 @@ COMMON_PASSWORDS: Final = frozenset(
 
 @attrs.frozen
 class Secret:
-    """Text of 1 to ``max_length`` characters of any kind but NUL and lone surrogates, kept as it is.
+    """Text of ``min_length`` to ``max_length`` characters of any kind but NUL and lone surrogates, kept as it is.
 
     What a password must be before it is worth comparing. No fault quotes it.
     """
 
     max_length: int
+    min_length: int = 1
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
         if type(value) is not str:
             faults.append(Fault(pointer, "not_text", "give text in quotes"))
-        elif not value:
-            faults.append(Fault(pointer, "too_short", "give at least one character"))
+        elif len(value) < self.min_length:
+            faults.append(Fault(pointer, "too_short", f"give at least {self.min_length} characters"))
         elif len(value) > self.max_length:
             faults.append(Fault(pointer, "too_long", f"at most {self.max_length} characters"))
         elif "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
@@ -59,6 +60,8 @@ class Secret:
 
 
 PASSWORD: Final = Secret(PASSWORD_LENGTH_MAX)
+"""One that is to be compared: short ones are as wrong as others."""
+NEW_PASSWORD: Final = Secret(PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN)
 
 
 def check_password(

@@ -16,11 +16,12 @@ from typing import Any, BinaryIO, NoReturn
 import click
 
 from kgl_adapters.connect import connect
+from kgl_adapters.sql.engine import parse_url
 from kgl_core.errors import KglError
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.permissions import Role
 from kgl_core.users import User
-from kgl_http.settings import InvalidSettings, Settings, read_settings
+from kgl_http.settings import InvalidSettings, Settings, read_settings, signing_problems
 
 _ROLES = click.Choice([role.value for role in Role])
 
@@ -52,6 +53,7 @@ def main(context: click.Context, database_url: str | None) -> None:
     \b
     To begin:
       kgl migrate                make or upgrade the tables
+      kgl serve                  serve the API
       kgl import graph.ndjson    load entities and relationships
       kgl stats                  count what is there
       kgl export > copy.ndjson   save everything
@@ -59,7 +61,41 @@ def main(context: click.Context, database_url: str | None) -> None:
     Exit status: 0 done; 1 an error, or refused lines; 2 a command line that cannot be understood.
     """
     environment = {**os.environ, "DATABASE_URL": database_url} if database_url else os.environ
-    context.obj = read_settings(environment)
+    try:
+        context.obj = read_settings(environment)
+    except InvalidSettings as error:
+        if context.invoked_subcommand != "serve":
+            raise
+        raise InvalidSettings([*error.problems, *signing_problems(environment)]) from None
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0 picks one.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes; by default as many as there are cores.")
+@click.option("--threads", type=click.IntRange(2, 256), default=4, show_default=True, help="Threads a process.")
+@click.pass_obj
+def serve(settings: Settings, host: str, port: int, workers: int | None, threads: int) -> None:
+    """Serve the API under gunicorn until stopped.
+
+    The database must be at head: run `kgl migrate` first. JWT_SECRET must be set, or KGL_ENV=development, which makes
+    one in .kgl/jwt_secret.
+    """
+    try:
+        from kgl_http.serve import development_secret
+        from kgl_http.serve import serve as run
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is not installed: pip install 'kgl[service]'") from error
+    environment = {**os.environ, "DATABASE_URL": str(settings.database_url)}
+    if settings.is_development and settings.jwt_alg == "HS256" and not settings.jwt_secret:
+        environment["JWT_SECRET"] = development_secret()
+    settings = read_settings(environment, for_service=True)
+    if settings.database_url.startswith("memory:"):
+        _refuse_memory()
+    url = parse_url(settings.database_url)
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        _refuse_memory()  # each worker would have a graph of its own
+    run(settings, host=host, port=port, workers=workers or os.cpu_count() or 1, threads=threads)
 
 
 @main.command()
@@ -72,7 +108,7 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
     Does nothing to a database that is up to date. On PostgreSQL, writers may go on meanwhile.
     """
     from kgl_adapters.sql import migrate as migrations
-    from kgl_adapters.sql.engine import make_engine, parse_url, shown
+    from kgl_adapters.sql.engine import make_engine, shown
 
     if down is not None and history:
         raise click.UsageError("--down and --history exclude each other")
@@ -102,8 +138,9 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
 @main.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.File("rb", lazy=False))
 @click.option("--atomic", is_flag=True, help="Keep everything, or nothing if any line is refused.")
+@click.option("--dry-run", is_flag=True, help="Check and count everything, keep nothing.")
 @click.pass_obj
-def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool) -> None:
+def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool, dry_run: bool) -> None:
     """Load entities and relationships from NDJSON files, one a line; - is standard input.
 
     An entity is found again by its id or key, a relationship by its id or its ends and type: the same file twice
@@ -111,6 +148,9 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool) -> No
 
     Lines that cannot be loaded are reported on standard error, the rest goes on, and the exit status is 1. A load that
     is interrupted keeps what it has done; run it again to go on.
+
+    With --dry-run, the answer and the exit status are those of the import, and the graph stays as it is. Until it has
+    ended, writers to SQLite wait, and those to PostgreSQL who write the same records.
     """
     from kgl_http.progress import Lines, progress
 
@@ -119,11 +159,14 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool) -> No
         summary = kg.load(
             lines,
             atomic=atomic,
+            dry_run=dry_run,
             on_refusal=lambda refused: report(f"{lines.place(refused.number)}: {refused.detail} ({refused.code})"),
         )
     for name in ("created", "updated", "unchanged", "refused"):
         click.echo(f"{name:<10}{getattr(summary, name):>12,}")
-    if not summary.is_kept:
+    if dry_run:
+        click.echo("Nothing was kept: this was a dry run. Leave out --dry-run to load.")
+    elif not summary.is_kept:
         click.echo("Nothing was kept: lines were refused, and --atomic keeps everything or nothing.", err=True)
     elif not (summary.created or summary.updated or summary.refused):
         click.echo("Nothing changed: all of it was there." if summary.unchanged else "Nothing to load: no records.")

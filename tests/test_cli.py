@@ -13,6 +13,7 @@ import pytest
 
 from kgl_adapters import connect
 from kgl_adapters.passwords import Argon2Hasher
+from kgl_adapters.sql.schema import REVISIONS
 from tests.postgres import fresh_database
 
 KGL = str(Path(sys.executable).parent / "kgl")
@@ -76,7 +77,7 @@ def graph(tmp_path: Path) -> str:
 
 def test_a_session_from_the_first_command_to_a_copy(url: str, graph: str, tmp_path: Path) -> None:
     """Migrate, import, import again, count, export, and import the copy elsewhere."""
-    assert "empty → 0003" in kgl(url, "migrate").stdout
+    assert f"empty → {REVISIONS[-1]}" in kgl(url, "migrate").stdout
     assert "nothing to do" in kgl(url, "migrate").stdout
     assert numbers(kgl(url, "import", graph).stdout) == {"created": 3, "updated": 0, "unchanged": 0, "refused": 0}
     again = kgl(url, "import", graph).stdout
@@ -103,12 +104,12 @@ def numbers(summary: str) -> dict[str, int]:
 
 def test_migrations_go_down_and_tell_their_history(url: str) -> None:
     """What is applied is ticked; a database below head is refused with the command to run."""
-    assert kgl(url, "migrate", "--history").stdout.count("·") == 3
+    assert kgl(url, "migrate", "--history").stdout.count("·") == len(REVISIONS)
     kgl(url, "migrate")
-    assert kgl(url, "migrate", "--history").stdout.count("✓") == 3
-    assert "0003 → 0002" in kgl(url, "migrate", "--down", "1").stdout
+    assert kgl(url, "migrate", "--history").stdout.count("✓") == len(REVISIONS)
+    assert f"{REVISIONS[-1]} → {REVISIONS[-2]}" in kgl(url, "migrate", "--down", "1").stdout
     assert "kgl migrate" in kgl(url, "stats", status=1).stderr
-    assert "0002 → empty" in kgl(url, "migrate", "--down", "5").stdout
+    assert f"{REVISIONS[-2]} → empty" in kgl(url, "migrate", "--down", "99").stdout
     assert "exclude each other" in kgl(url, "migrate", "--down", "1", "--history", status=2).stderr
     assert "Invalid value" in kgl(url, "migrate", "--down", "0", status=2).stderr
 
@@ -147,6 +148,18 @@ def test_atomic_keeps_everything_or_nothing(sqlite_url: str, graph: str) -> None
     assert kgl(sqlite_url, "export").stdout == ""
     kgl(sqlite_url, "import", "--atomic", graph)
     assert len(kgl(sqlite_url, "export").stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize("atomic", [(), ("--atomic",)])
+def test_a_dry_run_answers_as_the_import_would(sqlite_url: str, graph: str, atomic: tuple[str, ...]) -> None:
+    """With its counts, its refused lines and its exit status; and the graph is as before."""
+    told = kgl(sqlite_url, "import", "--dry-run", *atomic, graph)
+    assert numbers(told.stdout) == {"created": 3, "updated": 0, "unchanged": 0, "refused": 0}
+    assert "dry run" in told.stdout
+    told = kgl(sqlite_url, "import", "--dry-run", *atomic, graph, "-", given="x\n", status=1)
+    assert numbers(told.stdout)["refused"] == 1
+    assert told.stderr.startswith("<stdin>:1: ")
+    assert kgl(sqlite_url, "export").stdout == ""
 
 
 def test_an_empty_file_is_no_error(sqlite_url: str) -> None:
@@ -242,7 +255,7 @@ def test_a_load_shows_how_far_it_is_on_a_terminal(sqlite_url: str, tmp_path: Pat
 def test_going_down_asks_on_a_terminal(sqlite_url: str) -> None:
     """A person is asked before data go; no means no."""
     on_a_terminal([KGL, "--database-url", sqlite_url, "migrate", "--down", "1"], [(b"[y/N]: ", b"n\n")], status=1)
-    assert kgl(sqlite_url, "migrate", "--history").stdout.count("✓") == 3
+    assert kgl(sqlite_url, "migrate", "--history").stdout.count("✓") == len(REVISIONS)
 
 
 def on_a_terminal(command: list[str], talk: list[tuple[bytes, bytes]], status: int = 0) -> bytes:

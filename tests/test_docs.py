@@ -2,18 +2,23 @@
 
 import doctest
 import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
 import attrs
 import click
+import falcon.inspect
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from kgl_core.permissions import ROLE_GRANTS, Action
 from kgl_core.usecases.load import BATCH_RECORDS_MAX
 from kgl_http.cli import main
-from kgl_http.settings import Settings
+from kgl_http.container import Container
+from kgl_http.metrics import Metrics
+from kgl_http.settings import Settings, read_settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -43,14 +48,43 @@ def test_links_between_pages_lead_somewhere(page):
             assert heading in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}, target
 
 
+def entries():
+    """What every setting says of itself."""
+    return [field.metadata["environ_config"] for field in attrs.fields(Settings)]
+
+
 def test_the_readme_lists_every_setting():
     """Each variable stands in the README with its default and its meaning, and no other does."""
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (`.*` \| .*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
-    expected = {}
-    for field in attrs.fields(Settings):
-        entry = field.metadata["environ_config"]
-        expected[entry.name] = f"`{entry.default}` | {entry.help}"
-    assert rows == expected
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.* \| .*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert rows == {entry.name: f"{shown(entry.default)} | {entry.help}" for entry in entries()}
+
+
+def shown(default):
+    """A default as one writes it."""
+    if default == "":
+        return "none"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def test_the_readme_lists_every_route():
+    """Each path with its methods stands in the README's table, and no other does."""
+    text = (ROOT / "README.md").read_text()
+    container = Container(settings=read_settings({"DATABASE_URL": "memory://", "JWT_SECRET": secrets.token_hex()}))
+    container.init_resources()
+    served = {
+        route.path: {method.method for method in route.methods if not method.internal} - {"HEAD"}
+        for route in falcon.inspect.inspect_routes(container.app())
+    }
+    container.shutdown_resources()
+    rows = re.findall(r"^\| ([A-Z, ]+) \| `(/[^`]*)` \| .+ \|$", text, re.MULTILINE)
+    assert {path: set(methods.split(", ")) for methods, path in rows} == served
+
+
+def test_every_metric_is_documented():
+    """The names that a scrape finds stand in the reference, and no others do."""
+    documented = set(re.findall(r"^\| `(kgl_\w+)` \|", (ROOT / "docs/reference/http.md").read_text(), re.MULTILINE))
+    families = text_string_to_metric_families(Metrics().render().decode())
+    assert documented == {f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in families}
 
 
 def test_the_readme_lists_every_command():
@@ -72,7 +106,9 @@ def test_the_permission_table_matches_the_code():
         "change and delete": Action.CHANGE,
         "restore": Action.RESTORE,
         "manage users": Action.MANAGE_USERS,
+        "operate the service": Action.OPERATE,
     }
+    assert set(rows.values()) == set(Action)
     for label, action in rows.items():
         found = re.search(rf"^\| {label} \| (.*) \| (.*) \| (.*) \| .* \| .* \|$", text, re.MULTILINE)
         assert found, label

@@ -63,10 +63,11 @@ class Auth:
         try:
             draft = build(Registration, fields)
         except InvalidInput as error:
-            faults.extend(error.faults)
-        if not any(fault.pointer == "/password" for fault in faults):
+            # Of a password that was given, the rules that follow know more.
+            faults.extend(fault for fault in error.faults if fault.pointer != "/password" or "password" not in fields)
+        if "password" in fields:
             try:
-                self._passwords.check(fields.get("password"), str(fields.get("email", "")).lower())
+                self._passwords.check(fields["password"], str(fields.get("email", "")).lower())
             except InvalidInput as error:
                 faults.extend(error.faults)
         if faults:

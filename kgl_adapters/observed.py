@@ -1,0 +1,60 @@
+"""A store that tells of the changes that were committed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from kgl_core.changes import Change, ChangeLog
+from kgl_core.unit_of_work import Store, UnitOfWork
+
+Observer = Callable[[Sequence[Change]], object]
+
+
+class ObservedStore:
+    """A `kgl_core.unit_of_work.Store` over another one; ``observer`` is called once they are committed."""
+
+    def __init__(self, store: Store, observer: Observer) -> None:
+        self._store, self._observer = store, observer
+        self.read, self.snapshot, self.close = store.read, store.snapshot, store.close
+
+    @contextmanager
+    def begin(self) -> Iterator[UnitOfWork]:
+        with self._store.begin() as uow:
+            yield _ObservedUnitOfWork(uow, self._observer)
+
+
+class _ObservedUnitOfWork:
+    def __init__(self, uow: UnitOfWork, observer: Observer) -> None:
+        self._uow, self._observer = uow, observer
+        self._changes: list[Change] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._uow, name)
+
+    @property
+    def changes(self) -> ChangeLog:
+        return _ObservedChangeLog(self._uow.changes, self._changes)
+
+    def commit(self) -> None:
+        self._uow.commit()
+        self._observer(self._changes)
+
+    def begin(self) -> AbstractContextManager[UnitOfWork]:
+        return self._nested()
+
+    @contextmanager
+    def _nested(self) -> Iterator[UnitOfWork]:
+        with self._uow.begin() as uow:
+            yield _ObservedUnitOfWork(uow, self._changes.extend)
+
+
+class _ObservedChangeLog:
+    def __init__(self, log: ChangeLog, appended: list[Change]) -> None:
+        self._log, self._appended = log, appended
+        self.read, self.count = log.read, log.count
+
+    def append(self, changes: Sequence[Change]) -> None:
+        self._log.append(changes)
+        self._appended.extend(changes)

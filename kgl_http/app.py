@@ -1,0 +1,118 @@
+"""The application: which path leads where, and what happens around it. Pure: it is handed all that it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import attrs
+import falcon
+
+from kgl_core.errors import KglError
+from kgl_core.knowledge_graph import KnowledgeGraph
+from kgl_core.tokens import TokenSigner
+from kgl_core.usecases.auth import Auth
+from kgl_http.authentication import Authenticator
+from kgl_http.errors import on_exception, on_http_error, on_kgl_error, on_os_error
+from kgl_http.metrics import Metrics
+from kgl_http.middleware import Authentication, Compression, Headers, Observation, VaryByOrigin
+from kgl_http.openapi import describe
+from kgl_http.operations import operations_of
+from kgl_http.readiness import Readiness
+from kgl_http.request import Request
+from kgl_http.resources import admin, auth, bulk, changes, entities, health, pages, relationships, users
+from kgl_http.settings import Settings
+from kgl_http.slots import Slots
+
+API: Final = "/api/v1"
+_DOCUMENT: Final = f"{API}/openapi.json"
+_EXPOSED: Final = ("ETag", "Location", "Retry-After", "X-Request-ID")
+
+Routes = Sequence[tuple[str, object]]
+App = falcon.App[Any, Any]
+
+
+@attrs.frozen
+class Collaborators:
+    """All that the application works with."""
+
+    settings: Settings
+    graph: KnowledgeGraph
+    auth: Auth
+    signer: TokenSigner
+    metrics: Metrics
+    readiness: Readiness
+    slots: Slots
+
+
+def routes(given: Collaborators) -> Routes:
+    """Every path and the resource that it leads to."""
+    kg, settings = given.graph, given.settings
+    account = (given.auth, settings.trusted_proxies, given.metrics)
+    conditional: dict[str, bool] = {"require_if_match": settings.require_if_match}
+    return (
+        ("/health", health.Health()),
+        ("/health/ready", health.Ready(given.readiness)),
+        ("/metrics", health.MetricsPage(given.metrics)),
+        ("/.well-known/jwks.json", health.Jwks(given.signer)),
+        (f"{API}/auth/register", auth.Register(*account)),
+        (f"{API}/auth/token", auth.Token(*account)),
+        (f"{API}/auth/refresh", auth.Refresh(*account)),
+        (f"{API}/auth/logout", auth.Logout(*account)),
+        (f"{API}/auth/me", auth.Me(*account)),
+        (f"{API}/auth/password", auth.Password(*account)),
+        (f"{API}/entities", entities.Entities(kg)),
+        (f"{API}/entities/{{id}}", entities.EntityById(kg, **conditional)),
+        (f"{API}/entities/{{id}}/restore", entities.EntityRestoration(kg)),
+        (f"{API}/entities/{{id}}/relationships", entities.EntityRelationships(kg)),
+        (f"{API}/relationships", relationships.Relationships(kg)),
+        (f"{API}/relationships/{{id}}", relationships.RelationshipById(kg, **conditional)),
+        (f"{API}/relationships/{{id}}/restore", relationships.RelationshipRestoration(kg)),
+        (f"{API}/changes", changes.Changes(kg, given.slots)),
+        (f"{API}/import", bulk.Import(kg, given.slots, bytes_max=settings.import_bytes_max)),
+        (f"{API}/export", bulk.Export(kg, given.slots)),
+        (f"{API}/users", users.Users(kg)),
+        (f"{API}/users/{{id}}", users.UserById(kg)),
+        (f"{API}/users/{{id}}/role", users.UserRole(kg)),
+        (f"{API}/users/{{id}}/disable", users.UserDisabling(kg)),
+        (f"{API}/users/{{id}}/enable", users.UserEnabling(kg)),
+        (f"{API}/admin/ping", admin.Ping()),
+        (f"{API}/admin/stats", admin.AdminStats(kg)),
+        (f"{API}/docs", pages.SwaggerUi()),
+        (f"{API}/docs/assets/{{name}}", pages.Asset()),
+        (f"{API}/redoc", pages.Redoc()),
+        (f"{API}/problems", pages.Problems()),
+        (f"{API}/problems/{{code}}", pages.ProblemByCode()),
+    )
+
+
+def create_app(given: Collaborators, *, version: str) -> App:
+    """The WSGI application. Raises LookupError when a responder is not described by an operation."""
+    served = list(routes(given))
+    document = describe([*served, (_DOCUMENT, pages.OpenApi)], version=version)  # which describes itself, too
+    served.append((_DOCUMENT, pages.OpenApi(document)))
+    cors: Any = falcon.CORSMiddleware(
+        allow_origins=given.settings.cors_origins,
+        allow_credentials=given.settings.cors_origins,
+        expose_headers=_EXPOSED,
+    )
+    app: App = falcon.App(
+        request_type=Request,
+        middleware=[
+            Observation(given.metrics),
+            VaryByOrigin(given.settings.cors_origins),
+            cors,
+            Headers(),
+            Compression(),
+            Authentication(Authenticator(given.auth)),
+        ],
+    )
+    app.req_options.strip_url_path_trailing_slash = True
+    app.add_error_handler(Exception, on_exception)
+    app.add_error_handler(OSError, on_os_error)
+    app.add_error_handler(falcon.HTTPError, on_http_error)
+    app.add_error_handler(KglError, on_kgl_error)
+    for path, resource in served:
+        operations_of(resource)
+        app.add_route(path, resource)
+    return app

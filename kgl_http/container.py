@@ -1,0 +1,125 @@
+"""The composition root of the service: the one place that knows which part is made of which, and in what order."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import attrs
+from dependency_injector import containers, providers
+from sqlalchemy import Engine, event
+
+from kgl_adapters.connect import MEMORY_URL
+from kgl_adapters.memory.store import MemoryStore
+from kgl_adapters.observed import ObservedStore
+from kgl_adapters.passwords import Argon2Hasher, BoundedHasher
+from kgl_adapters.signing import make_signer, read_keys
+from kgl_adapters.sql.engine import Pool, make_engine, parse_url
+from kgl_adapters.sql.migrate import require_head
+from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.system import new_id, now
+from kgl_core.auth import RegistrationRules
+from kgl_core.credentials import PasswordHasher, Passwords
+from kgl_core.knowledge_graph import KnowledgeGraph
+from kgl_core.permissions import SYSTEM
+from kgl_core.tokens import TokenLifetimes, TokenSigner
+from kgl_core.unit_of_work import Store
+from kgl_core.usecases.auth import Auth
+from kgl_core.usecases.context import Context
+from kgl_http.app import Collaborators, create_app
+from kgl_http.metrics import Metrics
+from kgl_http.readiness import Readiness
+from kgl_http.settings import Settings
+from kgl_http.slots import Slots
+
+
+@attrs.frozen
+class Capacity:
+    """How many workers serve, and with how many threads each: what pools and limits are measured by."""
+
+    workers: int = 1
+    threads: int = 4
+
+
+def _open_engine(settings: Settings, capacity: Capacity, metrics: Metrics) -> Iterator[Engine | None]:
+    """The database's engine, which connects when first used; None for the store in memory."""
+    if settings.database_url == MEMORY_URL:
+        yield None
+        return
+    pool = Pool(
+        size=settings.database_pool_size or capacity.threads,
+        overflow=settings.database_pool_overflow,
+        timeout_s=settings.database_pool_timeout,
+        recycle_s=settings.database_pool_recycle,
+        pre_ping=settings.database_pool_pre_ping,
+        statement_timeout_s=settings.database_statement_timeout,
+    )
+    engine = make_engine(parse_url(settings.database_url), pool)
+    event.listen(engine.pool, "checkout", lambda *_: metrics.connections.inc())
+    event.listen(engine.pool, "checkin", lambda *_: metrics.connections.dec())
+    yield engine
+    engine.dispose()
+
+
+def _make_store(engine: Engine | None, metrics: Metrics) -> Store:
+    store: Store = MemoryStore() if engine is None else SqlStore(engine)
+    return ObservedStore(store, metrics.changed)
+
+
+def _make_signer(settings: Settings) -> TokenSigner:
+    is_shared = settings.jwt_alg == "HS256"
+    return make_signer(
+        settings.jwt_alg,
+        secret=str(settings.jwt_secret) if is_shared else None,
+        keys=None if is_shared else read_keys(settings.jwt_keys, settings.jwt_alg),
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+    )
+
+
+def _make_hasher(capacity: Capacity) -> PasswordHasher:
+    # Over all workers, as many at once as there are cores; and never more than half of a worker's threads.
+    running_max = max(1, (os.cpu_count() or 1) // capacity.workers)
+    return BoundedHasher(Argon2Hasher(), running_max, max(1, capacity.threads // 2 - running_max))
+
+
+def _make_auth(settings: Settings, context: Context, passwords: Passwords, signer: TokenSigner) -> Auth:
+    return Auth(
+        context,
+        passwords,
+        signer,
+        secrets.token_bytes,
+        TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl),
+        RegistrationRules(is_open=settings.registration_is_open, per_hour_max=settings.registrations_per_hour),
+    )
+
+
+def _open_readiness(engine: Engine | None, signer: TokenSigner) -> Iterator[Readiness]:
+    readiness = Readiness(lambda: None if engine is None else require_head(engine), signer)
+    yield readiness
+    readiness.close()
+
+
+class Container(containers.DeclarativeContainer):
+    """Made in each worker, after the fork; ``init_resources`` comes before the first request."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    capacity = providers.Dependency(instance_of=Capacity, default=Capacity())
+    metrics = providers.ThreadSafeSingleton(Metrics)
+    engine = providers.Resource(_open_engine, settings, capacity, metrics)
+    store = providers.ThreadSafeSingleton(_make_store, engine, metrics)
+    context = providers.ThreadSafeSingleton(Context, store, SYSTEM, now, new_id)
+    hasher = providers.ThreadSafeSingleton(_make_hasher, capacity)
+    passwords = providers.ThreadSafeSingleton(Passwords, hasher, settings.provided.password_length_min)
+    graph = providers.ThreadSafeSingleton(KnowledgeGraph, context, passwords)
+    signer = providers.ThreadSafeSingleton(_make_signer, settings)
+    auth = providers.ThreadSafeSingleton(_make_auth, settings, context, passwords, signer)
+    readiness = providers.Resource(_open_readiness, engine, signer)
+    slots = providers.ThreadSafeSingleton(lambda capacity: Slots(max(1, capacity.threads // 2)), capacity)
+    app = providers.ThreadSafeSingleton(
+        create_app,
+        providers.ThreadSafeSingleton(Collaborators, settings, graph, auth, signer, metrics, readiness, slots),
+        version=version("kgl"),
+    )

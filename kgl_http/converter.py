@@ -1,0 +1,73 @@
+"""Domain to JSON: the one place that knows what records look like outside.
+
+orjson writes ids, moments and enums by itself, so that they pass through. The other direction needs no converter:
+a body is checked by the rules of the class that it becomes (``kgl_core.rules.build``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from cattrs import Converter
+from cattrs.gen import make_dict_unstructure_fn, override
+
+from kgl_core.changes import Change
+from kgl_core.entities import Entity
+from kgl_core.permissions import Actor
+from kgl_core.relationships import Relationship
+from kgl_core.users import User
+
+
+def make_converter() -> Converter:
+    """A converter that turns what use cases return into values that orjson writes."""
+    converter = Converter()
+    for passed in (UUID, datetime, StrEnum):
+        converter.register_unstructure_hook(passed, _same)
+    converter.register_unstructure_hook(Actor, _actor)
+    kept = override(unstruct_hook=_same)
+    entity = make_dict_unstructure_fn(Entity, converter, aliases=kept, metadata=kept)
+    converter.register_unstructure_hook(Entity, _with_activity(entity))
+    relationship = make_dict_unstructure_fn(Relationship, converter, metadata=kept)
+    converter.register_unstructure_hook(Relationship, _with_activity(relationship))
+    hidden = make_dict_unstructure_fn(
+        User, converter, password_hash=override(omit=True), auth_version=override(omit=True)
+    )
+    converter.register_unstructure_hook(User, hidden)
+    converter.register_unstructure_hook(Change, _change(converter))
+    return converter
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _actor(actor: Actor) -> dict[str, Any]:
+    return {"kind": actor.kind, "id": actor.id}
+
+
+def _with_activity(unstructure: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    def unstructured(record: Entity | Relationship) -> dict[str, Any]:
+        return {**unstructure(record), "is_active": record.is_active}
+
+    return unstructured
+
+
+def _change(converter: Converter) -> Callable[[Change], dict[str, Any]]:
+    def unstructured(change: Change) -> dict[str, Any]:
+        return {
+            "cursor": change.cursor,
+            "at": change.at,
+            "actor": _actor(change.actor),
+            "action": change.action,
+            "kind": "entity" if isinstance(change.record, Entity) else "relationship",
+            "record": converter.unstructure(change.record),
+        }
+
+    return unstructured
+
+
+unstructure: Final = make_converter().unstructure

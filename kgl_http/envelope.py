@@ -1,0 +1,31 @@
+"""The envelope of answers: ``{"data": …, "meta": …, "errors": []}``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from kgl_adapters.system import now
+from kgl_core.pages import Page
+from kgl_http.converter import unstructure
+
+
+def dump_json(value: Any) -> bytes:
+    """Compact JSON; moments as RFC 3339 with Z, ids as text."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+
+def meta(req: Any, **more: Any) -> dict[str, Any]:
+    """What every answer says of itself: the request's id, and when it was made."""
+    return {"request_id": req.request_id, "timestamp": now(), **more}
+
+
+def send(req: Any, resp: Any, data: Any, **more: Any) -> None:
+    """Answer with ``data`` (records and their like, which the converter knows) in the envelope."""
+    resp.data = dump_json({"data": unstructure(data), "meta": meta(req, **more), "errors": []})
+
+
+def send_page(req: Any, resp: Any, page: Page[Any], **more: Any) -> None:
+    """Answer with a page of a listing; ``next_cursor`` is null at its end."""
+    send(req, resp, page.items, next_cursor=page.next_cursor, limit=page.limit, **more)

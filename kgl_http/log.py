@@ -1,0 +1,118 @@
+"""Logs: one JSON object a line on standard output, with the same keys on every line, whoever wrote it.
+
+Our own lines come through structlog; gunicorn's, SQLAlchemy's and Alembic's through the standard library's root
+logger. Both end in the same form.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import traceback
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, BinaryIO, Final, TextIO
+
+import orjson
+import structlog
+from structlog.typing import EventDict, ExcInfo, WrappedLogger
+
+from kgl_http.request import Request
+
+_DETAIL: Final = re.compile(r"^(DETAIL: ).*$", re.MULTILINE)
+
+current_request: Final[ContextVar[Request | None]] = ContextVar("current_request", default=None)
+"""The request that this thread is serving, whose id and caller stand on every line that is logged meanwhile."""
+
+
+def configure(*, level: str, module_id: str, is_readable: bool = False) -> None:
+    """Log what is of ``level`` or above; ``is_readable`` is for a developer's terminal, where nothing parses it."""
+    shape = _Shape(module_id)
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    traces = structlog.processors.ExceptionRenderer(_traceback)
+    stacks = structlog.processors.StackInfoRenderer()
+    shared: list[Any] = [structlog.processors.add_log_level, stamp, stacks, traces, shape]
+    if is_readable:
+        render: list[Any] = [
+            structlog.dev.ConsoleRenderer(
+                event_key="message", sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
+        make: Any = partial(_TextLogger, sys.stdout)
+        in_text: list[Any] = render
+    else:
+        render = [structlog.processors.JSONRenderer(serializer=_dump)]
+        make = partial(_LineLogger, sys.stdout.buffer)
+        in_text = [*render, lambda _, __, line: line.decode()]
+    structlog.configure(
+        processors=[*shared, *render],
+        logger_factory=make,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *in_text],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(True)
+    sys.excepthook = _on_uncaught
+    threading.excepthook = lambda failed: _on_uncaught(failed.exc_type, failed.exc_value)
+
+
+def _traceback(exc_info: ExcInfo) -> str:
+    """A traceback without local variables, and without PostgreSQL's details, which quote rows: they hold secrets."""
+    return _DETAIL.sub(r"\1 (not logged)", "".join(traceback.format_exception(*exc_info)).rstrip())
+
+
+def _on_uncaught(kind: type[BaseException], error: BaseException | None, _: object = None) -> None:
+    if error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
+        structlog.get_logger("kgl_http.log").critical("Uncaught exception", exc_info=error)
+
+
+class _LineLogger(structlog.BytesLogger):
+    """Writes lines that are rendered, and knows who does."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        super().__init__(file)
+        self.name = name
+
+
+class _TextLogger(structlog.PrintLogger):
+    """The same, for people."""
+
+    def __init__(self, file: TextIO, name: str) -> None:
+        super().__init__(file)
+        self.name = name
+
+
+class _Shape:
+    """Puts the keys that every line has first, null when unknown, and the line's own after them."""
+
+    def __init__(self, module_id: str) -> None:
+        self._module_id = module_id
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        request = current_request.get()
+        caller = None if request is None else request.caller
+        return {
+            "timestamp": event.pop("timestamp"),
+            "level": event.pop("level").upper(),
+            "module_id": self._module_id,
+            "user_id": None if caller is None else caller.id,
+            "request_id": None if request is None else request.request_id,
+            "message": event.pop("event"),
+            "logger": event.pop("logger", None) or logger.name,
+            **event,
+        }
+
+
+def _dump(value: Any, **_: Any) -> bytes:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)

@@ -1,0 +1,160 @@
+"""What happens around every responder. Falcon runs requests down this list of classes, and answers back up."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import structlog
+
+from kgl_core.permissions import require
+from kgl_http.authentication import Authenticator
+from kgl_http.errors import NotAuthenticated
+from kgl_http.log import current_request
+from kgl_http.metrics import Metrics
+from kgl_http.operations import JSON
+
+GZIP_BYTES_MIN: Final = 2048
+_GZIP_LEVEL: Final = 4
+_WEIGHT: Final = r"\s*(?:;\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?\s*(?=,|$)"
+# What an Accept-Encoding says of gzip, or else of everything that it does not name.
+_SAID_OF_GZIP: Final = [re.compile(rf"(?:^|,)\s*(?:{name}){_WEIGHT}", re.I) for name in ("gzip|x-gzip", r"\*")]
+_COMPRESSIBLE: Final = re.compile(r"application/(json|problem\+json|x-ndjson)|text/")
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+_CONTENT_SECURITY_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+
+_log = structlog.get_logger("kgl_http.requests")
+
+
+class Observation:
+    """Gives every request its id, and every answer its line in the log and its place in the metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def process_request(self, req: Any, resp: Any) -> None:
+        req.started_s = time.perf_counter()
+        current_request.set(req)
+        self._metrics.in_flight.inc()
+
+    def process_response(self, req: Any, resp: Any, resource: object, is_success: bool) -> None:
+        resp.set_header("X-Request-ID", req.request_id)
+        if req.started_s is None:  # Falcon refused it before any middleware
+            self.process_request(req, resp)
+        duration_s = time.perf_counter() - req.started_s
+        status = resp.status_code
+        self._metrics.in_flight.dec()
+        self._metrics.answered(req.method, req.uri_template, status, duration_s)
+        trace = {} if req.traceparent is None else {"traceparent": req.traceparent}
+        _log.info(
+            "Request answered",
+            method=req.method,
+            path=req.uri_template,
+            status=status,
+            duration_ms=round(duration_s * 1000, 3),
+            **trace,
+        )
+        current_request.set(None)
+
+
+class Headers:
+    """The headers that keep a browser from taking an answer for what it is not."""
+
+    def process_response(self, req: Any, resp: Any, resource: object, is_success: bool) -> None:
+        resp.set_headers(_HEADERS)
+        if resp.get_header("Content-Security-Policy") is None:
+            resp.set_header("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
+        if resp.get_header("Cache-Control") is None:
+            resp.set_header("Cache-Control", "private, no-cache")
+
+
+class VaryByOrigin:
+    """Tells caches that an answer depends on the origin that asks, where there are origins to tell apart."""
+
+    def __init__(self, origins: Sequence[str]) -> None:
+        self._origins = origins
+
+    def process_response(self, req: Any, resp: Any, resource: object, is_success: bool) -> None:
+        if self._origins:
+            resp.append_header("Vary", "Origin")
+
+
+class Compression:
+    """Compresses large answers for clients that take gzip (RFC 9110, section 8.4.1.3).
+
+    Not those with a strong entity tag, which names one sequence of bytes.
+    """
+
+    def process_response(self, req: Any, resp: Any, resource: object, is_success: bool) -> None:
+        # Falcon fills in the type of JSON only when it sends it.
+        if resp.get_header("ETag", default="W/")[:2] != "W/" or not _COMPRESSIBLE.match(resp.content_type or JSON):
+            return
+        is_stream = resp.stream is not None
+        if not is_stream and len(resp.data or b"") < GZIP_BYTES_MIN:
+            return
+        resp.append_header("Vary", "Accept-Encoding")
+        if not accepts_gzip(req.get_header("Accept-Encoding", default="")):
+            return
+        if is_stream:
+            resp.stream = _Compressed(resp.stream)
+            resp.delete_header("Content-Length")
+        else:
+            resp.data = gzip.compress(resp.data, _GZIP_LEVEL, mtime=0)
+        resp.set_header("Content-Encoding", "gzip")
+
+
+class Authentication:
+    """Lets through to an operation only those who may call it; the use case then decides on the record."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    def process_resource(self, req: Any, resp: Any, resource: object, params: dict[str, str]) -> None:
+        responder = getattr(resource, f"on_{req.method.lower()}", None)
+        if responder is None:
+            return  # Falcon's own: OPTIONS, or 405
+        operation = responder.operation
+        header = req.env.get("HTTP_AUTHORIZATION")
+        if operation.is_public:
+            return
+        if header is None or header[:7].lower() != "bearer ":
+            raise NotAuthenticated
+        req.caller = caller = self._authenticator.caller(header[7:].strip())
+        if operation.action is not None:
+            require(caller, operation.action, caller)
+
+
+def accepts_gzip(header: str) -> bool:
+    """Whether an Accept-Encoding takes gzip (RFC 9110, section 12.5.3)."""
+    said = next(filter(None, (pattern.search(header) for pattern in _SAID_OF_GZIP)), None)
+    return said is not None and (said[1] is None or float(said[1]) > 0)
+
+
+class _Compressed:
+    """A stream, compressed piece by piece."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        compressor = zlib.compressobj(_GZIP_LEVEL, wbits=zlib.MAX_WBITS | 16)
+        for chunk in _pieces(self._stream):
+            if compressed := compressor.compress(chunk):
+                yield compressed
+        yield compressor.flush()
+
+    def close(self) -> None:
+        if hasattr(self._stream, "close"):
+            self._stream.close()
+
+
+def _pieces(stream: Any) -> Iterable[bytes]:
+    return iter(lambda: stream.read(64 * 1024), b"") if hasattr(stream, "read") else stream

@@ -1,0 +1,217 @@
+"""Requests: their id, caller, body and query, read strictly and within limits."""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any, BinaryIO, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import falcon
+
+from kgl_adapters.system import new_id
+from kgl_core.errors import Fault, InvalidInput
+from kgl_core.ids import parse_id
+from kgl_core.permissions import Actor
+from kgl_core.rules import Each, Flag, Instant, Integer, Names, Number, Optional, Rule, build, rules_of, unknown_name
+from kgl_core.strict_json import parse_json
+from kgl_http.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
+from kgl_http.operations import JSON
+from kgl_http.settings import Network
+
+BODY_BYTES_MAX: Final = 1024 * 1024
+_QUERY_PARAMETERS_MAX: Final = 500
+_CHUNK_BYTES: Final = 64 * 1024
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
+_NUMBER: Final = re.compile(r"-?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?", re.ASCII)
+
+T = TypeVar("T")
+
+
+class Request(falcon.Request):
+    """A request as the resources see it. ``caller`` is who sent it, or None for nobody we know.
+
+    ``started_s`` is when, by the performance counter; None before the first middleware has seen it.
+    """
+
+    caller: Actor | None = None
+    started_s: float | None = None
+
+    @cached_property
+    def request_id(self) -> str:
+        """What names this request in answers and logs: the client's X-Request-ID when well-formed, else a new one."""
+        given = self.env.get("HTTP_X_REQUEST_ID", "")
+        return given if _REQUEST_ID.fullmatch(given) else new_id().hex
+
+    @property
+    def traceparent(self) -> str | None:
+        """The client's W3C trace context (level 1, section 3.2), when well-formed."""
+        given = self.env.get("HTTP_TRACEPARENT", "")
+        return given if _TRACEPARENT.fullmatch(given) else None
+
+    @property
+    def actor(self) -> Actor:
+        """The caller of an operation that only accounts may call."""
+        if self.caller is None:
+            raise AssertionError("only a public operation is called by nobody")
+        return self.caller
+
+    def client_address(self, trusted: Sequence[Network]) -> str | None:
+        """Where the request comes from: the peer, or what the nearest ``trusted`` proxies say is behind them."""
+        address = _address(self.env.get("REMOTE_ADDR", ""))
+        hops = [hop.strip() for hop in self.env.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        while hops and address is not None and any(address in network for network in trusted):
+            behind = _address(hops.pop())
+            if behind is None:
+                break
+            address = behind
+        return None if address is None else str(address)
+
+    def read_query(self, cls: type[T]) -> T:
+        """The query as an instance of ``cls``. Raises BadRequest with every fault, unknown parameters among them."""
+        values: dict[str, Any] = {}
+        faults: list[Fault] = []
+        rules = rules_of(cls)
+        for name, texts in self._parameters().items():
+            rule = rules.get(name)
+            if rule is None:
+                faults.append(unknown_name(name, rules, "parameter"))
+            elif _is_list(rule):
+                values[name] = [from_text(rule, text) for text in texts]
+            elif len(texts) > 1:
+                faults.append(Fault(f"/{name}", "repeated", "give it once"))
+            else:
+                values[name] = from_text(rule, texts[0])
+        try:
+            query = build(cls, values)
+        except InvalidInput as error:
+            faults += error.faults
+        if faults:
+            raise BadRequest(faults)
+        return query
+
+    def read_id(self, text: str) -> str:
+        """The id in the path, as it is. Raises BadRequest when it is none."""
+        if parse_id(text) is None:
+            raise BadRequest([Fault("/id", "invalid_id", "an id in a path is a UUID of 36 characters with hyphens")])
+        return text
+
+    def read_object(self, media_types: Collection[str] = (JSON,)) -> dict[str, Any]:
+        """The JSON object in the body. Raises UnsupportedMediaType, BodyTooLarge, and InvalidInput for no object."""
+        self.require_media_type(media_types)
+        found = parse_json(self._read_body(), "the body")
+        if type(found) is not dict:
+            raise InvalidInput([Fault("", "not_an_object", "the body must be a JSON object, in braces")])
+        return found
+
+    def require_media_type(self, media_types: Collection[str]) -> None:
+        """Raise UnsupportedMediaType unless the body is of one of these types, in UTF-8 and not compressed."""
+        given = self.env.get("CONTENT_TYPE", "")
+        if given not in media_types:
+            media_type, _, parameters = given.partition(";")
+            charset = re.fullmatch(r'\s*charset="?utf-8"?\s*', parameters.lower()) if parameters else True
+            if media_type.strip().lower() not in media_types or not charset:
+                raise UnsupportedMediaType(f"send {' or '.join(media_types)}, in UTF-8")
+        if self.env.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+            raise UnsupportedMediaType("send the body without a Content-Encoding")
+
+    def spool_body(self, file: BinaryIO, bytes_max: int) -> None:
+        """Write the whole body to ``file``. Raises BodyTooLarge, and BadRequest when it ends before its length."""
+        length = self.content_length
+        if length is not None and length > bytes_max:
+            raise BodyTooLarge(bytes_max)
+        left = bytes_max + 1 if length is None else length
+        stream = self._body_stream()
+        while left and (chunk := _read(stream, min(left, _CHUNK_BYTES))):
+            file.write(chunk)
+            left -= len(chunk)
+        if length is None and not left:
+            raise BodyTooLarge(bytes_max)
+        if length is not None and left:
+            raise BadRequest([Fault("", "incomplete_body", "the body ended before its Content-Length; send it again")])
+
+    def _read_body(self) -> bytes:
+        length = self.content_length
+        if length is None or length > BODY_BYTES_MAX:
+            file = io.BytesIO()
+            self.spool_body(file, BODY_BYTES_MAX)
+            return file.getvalue()
+        body = _read(self._body_stream(), length)
+        if len(body) < length:
+            raise BadRequest([Fault("", "incomplete_body", "the body ended before its Content-Length; send it again")])
+        return body
+
+    def _body_stream(self) -> Any:
+        # Without a Content-Length, Falcon takes a body for empty; a server that ends the stream itself says so.
+        if self.content_length is None and self.env.get("wsgi.input_terminated"):
+            return self.env["wsgi.input"]
+        return self.bounded_stream
+
+    def _parameters(self) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        if self.query_string:
+            try:
+                pairs = parse_qsl(
+                    self.query_string.encode("latin-1").decode(),  # the bytes that were sent (PEP 3333)
+                    keep_blank_values=True,
+                    errors="strict",
+                    max_num_fields=_QUERY_PARAMETERS_MAX,
+                )
+            except UnicodeError:
+                raise BadRequest([Fault("", "not_utf8", "the query must be UTF-8, percent-encoded")]) from None
+            except ValueError:
+                advice = f"at most {_QUERY_PARAMETERS_MAX} parameters"
+                raise BadRequest([Fault("", "too_many", advice)]) from None
+            for name, text in pairs:
+                found.setdefault(name, []).append(text)
+        return found
+
+
+def _read(stream: Any, size: int) -> bytes:
+    try:
+        data: bytes = stream.read(size)
+    except Exception as error:  # PEP 3333 names none: each server has its own for what it cannot read
+        advice = "the body broke off, or its chunks are malformed; send it again"
+        raise BadRequest([Fault("", "broken_body", advice)]) from error
+    return data
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_list(rule: Rule) -> bool:
+    return isinstance(rule, Each | Names)
+
+
+def from_text(rule: Rule, text: str) -> Any:
+    """What ``rule`` is to judge, from a parameter's text; what is no such value stays text, for the rule to refuse."""
+    match rule:
+        case Optional(Flag()) if text == "any":
+            return None
+        case Optional(inner):
+            return from_text(inner, text)
+        case Each(each):
+            return from_text(each, text)
+        case Flag():
+            return {"true": True, "false": False}.get(text, text)
+        case Integer() if _WHOLE.fullmatch(text):
+            return int(text)
+        case Number() if _NUMBER.fullmatch(text):
+            return float(text)
+        case Instant():
+            try:
+                return datetime.fromisoformat(text)
+            except ValueError:
+                return text
+    return text

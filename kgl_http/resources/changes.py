@@ -1,0 +1,42 @@
+"""``/changes``: what happened to the graph, in order."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from kgl_core.changes import Change
+from kgl_core.knowledge_graph import KnowledgeGraph
+from kgl_core.permissions import Action
+from kgl_http.envelope import send_page
+from kgl_http.operations import Answer, Resource, operation
+from kgl_http.queries import ChangeQuery
+from kgl_http.slots import Slots
+
+POLL_S: Final = 0.25
+
+
+class Changes(Resource):
+    """``/changes``."""
+
+    def __init__(self, kg: KnowledgeGraph, slots: Slots) -> None:
+        self._kg, self._slots = kg, slots
+
+    @operation(
+        summary="Read the changes past a cursor, or wait for one",
+        action=Action.READ,
+        query=ChangeQuery,
+        answers={200: Answer(Change, "page")},
+    )
+    def on_get(self, req: Any, resp: Any) -> None:
+        query = req.read_query(ChangeQuery)
+        kg = self._kg.acting_as(req.actor)
+        page = kg.changes(after=query.after, limit=query.limit)
+        if not page.items and query.wait:
+            # Polled: a connection that listens would be held for as long, and SQLite has nothing to listen to.
+            with self._slots.hold():
+                deadline = time.monotonic() + query.wait
+                while not page.items and (left := deadline - time.monotonic()) > 0:
+                    time.sleep(min(POLL_S, left))
+                    page = kg.changes(after=query.after, limit=query.limit)
+        send_page(req, resp, page)

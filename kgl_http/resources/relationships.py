@@ -1,0 +1,146 @@
+"""``/relationships``: the edges of the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from kgl_core.knowledge_graph import KnowledgeGraph
+from kgl_core.permissions import Action
+from kgl_core.relationships import Relationship, RelationshipDraft, RelationshipFilter
+from kgl_core.rules import build
+from kgl_core.usecases.relationships import Relationships as RelationshipUseCases
+from kgl_http.conditional import expected_version, send_record
+from kgl_http.envelope import send, send_page
+from kgl_http.operations import JSON, MERGE_PATCH, Answer, Resource, operation
+from kgl_http.queries import NoQuery, RecordQuery, RelationshipQuery, filter_of
+
+
+class Relationships(Resource):
+    """``/relationships``."""
+
+    def __init__(self, kg: KnowledgeGraph) -> None:
+        self._kg = kg
+
+    @operation(
+        summary="List relationships, or fetch several by id",
+        action=Action.READ,
+        query=RelationshipQuery,
+        answers={200: Answer(Relationship, "page")},
+    )
+    def on_get(self, req: Any, resp: Any) -> None:
+        query = req.read_query(RelationshipQuery)
+        relationships = self._kg.acting_as(req.actor).relationships
+        if query.id:
+            send(req, resp, relationships.get_many(ids=query.id), next_cursor=None, limit=None)
+            return
+        filter = filter_of(query, RelationshipFilter)
+        page = relationships.list(sort=query.sort, limit=query.limit, cursor=query.cursor, **filter)
+        send_page(req, resp, page, **({"total": relationships.count(**filter)} if query.count else {}))
+
+    @operation(
+        summary="Create a relationship",
+        action=Action.CREATE,
+        body=RelationshipDraft,
+        answers={201: Answer(Relationship, has_etag=True, has_location=True)},
+        errors=(404, 409),
+    )
+    def on_post(self, req: Any, resp: Any) -> None:
+        req.read_query(NoQuery)
+        draft = build(RelationshipDraft, req.read_object())
+        relationship = self._kg.acting_as(req.actor).relationships.create(**attrs.asdict(draft, recurse=False))
+        resp.status = 201
+        resp.location = f"{req.root_path}/api/v1/relationships/{relationship.id}"
+        send_record(req, resp, relationship)
+
+
+class RelationshipById(Resource):
+    """``/relationships/{id}``."""
+
+    def __init__(self, kg: KnowledgeGraph, *, require_if_match: bool) -> None:
+        self._kg, self._require_if_match = kg, require_if_match
+
+    @operation(
+        summary="Get a relationship",
+        action=Action.READ,
+        query=RecordQuery,
+        answers={200: Answer(Relationship, has_etag=True)},
+        errors=(404,),
+    )
+    def on_get(self, req: Any, resp: Any, id: str) -> None:
+        query = req.read_query(RecordQuery)
+        relationships = self._kg.acting_as(req.actor).relationships
+        send_record(req, resp, relationships.get(req.read_id(id), include_deleted=query.include_deleted))
+
+    @operation(
+        summary="Replace a relationship; its ends and type must stay as they are",
+        action=Action.CHANGE,
+        body=RelationshipDraft,
+        is_conditional=True,
+        answers={200: Answer(Relationship, has_etag=True)},
+        errors=(404,),
+    )
+    def on_put(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        draft = build(RelationshipDraft, req.read_object())
+        relationships, version = self._at(req, id)
+        send_record(req, resp, relationships.replace(id, draft, expected_version=version))
+
+    @operation(
+        summary="Change some fields of a relationship; its ends and type must stay as they are",
+        action=Action.CHANGE,
+        body=RelationshipDraft,
+        is_partial=True,
+        body_media_types=(MERGE_PATCH, JSON),
+        is_conditional=True,
+        answers={200: Answer(Relationship, has_etag=True)},
+        errors=(404,),
+    )
+    def on_patch(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        patch = req.read_object((MERGE_PATCH, JSON))
+        relationships, version = self._at(req, id)
+        send_record(req, resp, relationships.patch(id, patch, expected_version=version))
+
+    @operation(
+        summary="Delete a relationship",
+        action=Action.CHANGE,
+        is_conditional=True,
+        answers={200: Answer(Relationship, has_etag=True)},
+        errors=(404,),
+    )
+    def on_delete(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        relationships, version = self._at(req, id)
+        send_record(req, resp, relationships.delete(id, expected_version=version))
+
+    def _at(self, req: Any, id: str) -> tuple[RelationshipUseCases, int | None]:
+        return _at_version(self._kg, req, id, is_required=self._require_if_match)
+
+
+class RelationshipRestoration(Resource):
+    """``/relationships/{id}/restore``."""
+
+    def __init__(self, kg: KnowledgeGraph) -> None:
+        self._kg = kg
+
+    @operation(
+        summary="Restore a deleted relationship",
+        action=Action.RESTORE,
+        is_conditional=True,
+        answers={200: Answer(Relationship, has_etag=True)},
+        errors=(404, 409),
+    )
+    def on_post(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        relationships, version = _at_version(self._kg, req, id, is_required=False)
+        send_record(req, resp, relationships.restore(id, expected_version=version))
+
+
+def _at_version(kg: KnowledgeGraph, req: Any, id: str, *, is_required: bool) -> tuple[RelationshipUseCases, int | None]:
+    """The caller's use cases, and the version that the request's precondition names for the relationship."""
+    relationships = kg.acting_as(req.actor).relationships
+    wanted = req.read_id(id)
+    version = expected_version(req, lambda: relationships.get(wanted, include_deleted=True), is_required=is_required)
+    return relationships, version

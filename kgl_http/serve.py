@@ -1,0 +1,197 @@
+"""``kgl serve``: gunicorn, set up for kgl. Each worker makes its own container after it is forked."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import struct
+import sys
+import tempfile
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.http.errors import InvalidHeader, UnsupportedTransferCoding
+from gunicorn.workers.gthread import ThreadWorker
+
+from kgl_adapters.sql.engine import parse_url, shown
+from kgl_core.errors import KglError
+from kgl_http import log
+from kgl_http.settings import Settings
+
+GRACEFUL_S: Final = 30
+"""How long requests may go on after SIGTERM."""
+CLIENT_IDLE_S = 30
+"""How long a client may pause within a request, or in taking an answer, before its connection is closed."""
+KEEP_ALIVE_S: Final = 75  # longer than nginx keeps its own connections, so that it never writes to a closed one
+_REQUEST_LINE_BYTES_MAX: Final = 8190  # a GET by 200 ids needs most of it
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108  # a heartbeat on a disk would stall with the disk
+_BACKLOG: Final = 2048
+DEVELOPMENT_SECRET: Final = Path(".kgl/jwt_secret")
+
+_log = structlog.get_logger("kgl_http.serve")
+
+
+class CannotListen(KglError):
+    """The address cannot be listened on."""
+
+    code = "cannot_listen"
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"cannot listen on {host}, port {port}: {reason}; choose others with --host and --port")
+
+
+class Service(BaseApplication):  # type: ignore[misc]
+    """The service under gunicorn, on a socket that listens. ``run`` ends with SystemExit, in the workers too."""
+
+    def __init__(self, settings: Settings, listener: socket.socket, *, workers: int, threads: int) -> None:
+        self._settings, self._workers, self._threads = settings, workers, threads
+        self._options = {
+            "bind": f"fd://{listener.detach()}",
+            "workers": workers,
+            "threads": threads,
+            "worker_class": Worker,
+            "control_socket_disable": True,
+            "graceful_timeout": GRACEFUL_S,
+            "keepalive": KEEP_ALIVE_S,
+            "limit_request_line": _REQUEST_LINE_BYTES_MAX,
+            "forwarded_allow_ips": "",  # else whoever is on this machine could send SCRIPT_NAME as a header
+            "worker_tmp_dir": _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None,
+            "logger_class": GunicornLogger,
+            "proc_name": "kgl",
+            "when_ready": self._when_ready,
+            "post_worker_init": self._post_worker_init,
+            "worker_exit": self._worker_exit,
+            "child_exit": _child_exit,
+        }
+        self._container: Any = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            if value is not None:
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        from kgl_http.container import Capacity, Container
+
+        self._container = Container(settings=self._settings, capacity=Capacity(self._workers, self._threads))
+        self._container.init_resources()
+        return self._container.app()
+
+    def _when_ready(self, server: Any) -> None:
+        where = shown(parse_url(self._settings.database_url))
+        _log.info("Listening", address=", ".join(map(str, server.LISTENERS)), database=where, version=version("kgl"))
+
+    def _post_worker_init(self, worker: Any) -> None:
+        if worker.age == 1:
+            # Beside the requests: a database that can't be reached must not hold up the liveness probe.
+            threading.Thread(target=self._tell_readiness, daemon=True).start()
+
+    def _tell_readiness(self) -> None:
+        if all(check.is_ok for check in self._container.readiness().check()):
+            _log.info("Ready: the database is at head")
+
+    def _worker_exit(self, server: Any, worker: Any) -> None:
+        if self._container is not None:
+            self._container.shutdown_resources()
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's worker of threads, with three of its habits changed."""
+
+    def handle(self, conn: Any) -> Any:
+        # Else as many clients as there are threads could stop within their requests, and nobody else would be served.
+        patience = struct.pack("ll", CLIENT_IDLE_S, 0)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+        return super().handle(conn)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            # Else whoever connects while requests are finished waits for a reset, and tries no other machine.
+            for listener in self.sockets:
+                listener.close()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        # Else 501, which is right (RFC 9112, section 6.1) and alerts whoever watches for faults of ours.
+        error = InvalidHeader("TRANSFER-ENCODING") if isinstance(exc, UnsupportedTransferCoding) else exc
+        super().handle_error(req, client, addr, error)
+
+
+class GunicornLogger(Logger):  # type: ignore[misc]
+    """Hands gunicorn's lines to the root logger; the application writes the line of each request itself."""
+
+    def setup(self, cfg: Any) -> None:
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.NOTSET)
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        if isinstance(sys.exception(), BlockingIOError):
+            self.info("Closed the connection of a client that paused for too long")
+        else:
+            super().exception(msg, *args, **kwargs)
+
+    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+        """Nothing: see `kgl_http.middleware.Observation`."""
+
+
+def serve(settings: Settings, *, host: str, port: int, workers: int, threads: int) -> None:
+    """Serve until stopped by SIGTERM or SIGINT, which ends in SystemExit; port 0 takes one that is free.
+
+    Raises CannotListen, and InvalidKeys when the keys that sign tokens can't be used.
+    """
+    is_readable = settings.is_development and sys.stdout.isatty()
+    log.configure(level=settings.log_level, module_id=settings.module_id, is_readable=is_readable)
+    listener = listen(host, port)
+    master, metrics = os.getpid(), tempfile.mkdtemp(prefix="kgl-metrics-")
+    try:
+        # prometheus_client looks for it once, when it is imported: by the container.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        from kgl_http.container import Container
+
+        Container(settings=settings).signer()  # before any worker is forked, each of which would fail on its own
+        Service(settings, listener, workers=workers, threads=threads).run()
+    finally:
+        if os.getpid() == master:  # a worker that ends comes through here as well
+            shutil.rmtree(metrics, ignore_errors=True)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens, made before gunicorn starts: it would try five times and log each. Raises CannotListen."""
+    try:
+        [(family, _, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return socket.create_server(
+            address,
+            family=family,
+            backlog=_BACKLOG,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )
+    except OSError as error:
+        # create_server's own text repeats the address; a name that is not found has a number below 0.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+        raise CannotListen(host, port, reason) from error
+
+
+def development_secret() -> str:
+    """A secret for a developer's machine, made once and kept in a file that only its owner can read."""
+    if not DEVELOPMENT_SECRET.exists():
+        DEVELOPMENT_SECRET.parent.mkdir(exist_ok=True)
+        made = os.open(DEVELOPMENT_SECRET, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(made, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    return DEVELOPMENT_SECRET.read_text()
+
+
+def _child_exit(server: Any, worker: Any) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

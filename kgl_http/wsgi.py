@@ -1,0 +1,27 @@
+"""The application for WSGI servers other than the one in ``kgl serve``."""
+
+from __future__ import annotations
+
+import atexit
+import os
+
+from kgl_http import log
+from kgl_http.app import App
+from kgl_http.container import Capacity, Container
+from kgl_http.settings import read_settings
+
+
+def make_application(*, workers: int = 1, threads: int = 4) -> App:
+    """The WSGI application that the environment describes, for a server with so many processes and threads in each.
+
+    Call it in the process that serves, after any fork: ``gunicorn 'kgl_http.wsgi:make_application(workers=2)'``. Logs
+    go to standard output. To sum metrics over processes, set PROMETHEUS_MULTIPROC_DIR to an empty folder before.
+    Raises InvalidSettings, and InvalidKeys when the keys that sign tokens can't be used.
+    """
+    settings = read_settings(os.environ, for_service=True)
+    log.configure(level=settings.log_level, module_id=settings.module_id)
+    container = Container(settings=settings, capacity=Capacity(workers, threads))
+    container.init_resources()
+    atexit.register(container.shutdown_resources)
+    app: App = container.app()
+    return app

@@ -1,0 +1,210 @@
+"""Every operation of the real application, and for each a call that succeeds when an admin makes it.
+
+The operations come from the application's router, so a test that goes through them cannot forget one.
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import attrs
+from falcon import inspect, testing
+
+from kgl_core.auth import Login, PasswordChange, RefreshRequest, Registration
+from kgl_core.entities import EntityDraft
+from kgl_core.relationships import RelationshipDraft
+from kgl_core.rules import rules_of
+from kgl_http.operations import NDJSON, Operation
+from kgl_http.resources.users import RoleChange
+from tests.http.conftest import NOBODY, PASSWORD, Api
+
+_numbers = itertools.count()
+
+
+@attrs.frozen
+class Route:
+    """One method of one path of the application, and what it is for."""
+
+    method: str
+    template: str
+    operation: Operation
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.template}"
+
+    @property
+    def takes_json(self) -> bool:
+        """Whether its body is a JSON object."""
+        return self.operation.body is not None
+
+
+@attrs.frozen
+class Call:
+    """A call of a route: where to, and with what."""
+
+    route: Route
+    path: str
+    body: Any = None
+
+    @property
+    def data(self) -> bytes | None:
+        """The body as it is sent."""
+        return self.body if self.body is None or isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+    @property
+    def media_type(self) -> str:
+        """The first that the operation takes."""
+        return self.route.operation.body_media_types[0]
+
+    def send(self, api: Api, by: str = "admin", **request: Any) -> testing.Result:
+        """Make the call, as it is but for what is given."""
+        given: dict[str, Any] = {"body": self.data, **request}
+        headers = request.get("headers", {})
+        if given["body"] is not None and "Content-Type" not in headers:
+            given["headers"] = {"Content-Type": self.media_type, **headers}
+        return api(self.route.method, given.pop("path", self.path), by=by, **given)
+
+
+def routes_of(api: Api) -> Iterator[Route]:
+    """Every route of the application, without HEAD, which is as GET is."""
+    app = api.client.app
+    for found in inspect.inspect_routes(app):
+        _, responders, _, _ = app._router.find(found.path)
+        for method in sorted(info.method for info in found.methods if not info.internal):
+            if method != "HEAD":
+                yield Route(method, found.path, responders[method].operation)
+
+
+def call_of(api: Api, route: Route, *, owner: str = "admin", by: str = "admin") -> Call:
+    """A call of ``route`` on a record that ``owner`` created, which succeeds when ``by`` may make it.
+
+    Raises LookupError for a route that nobody has described here: tell in this module how it is called.
+    """
+    path, known = _path(api, route, owner)
+    if not route.takes_json:
+        return Call(route, path, _line() if NDJSON in route.operation.body_media_types else None)
+    try:
+        example = _BODIES[route.operation.body]
+    except KeyError:
+        raise LookupError(f"{route}: add an example of {route.operation.body.__name__} to {__name__}") from None
+    body = {**example(api, by), **known}
+    missing = rules_of(route.operation.body).keys() - body.keys()
+    assert not missing, f"{route}: give {missing} in the example of its body, so that they are tested as well"
+    return Call(route, path, body)
+
+
+def calls_of(api: Api, **who: str) -> list[Call]:
+    """A call of every route."""
+    return [call_of(api, route, **who) for route in routes_of(api)]
+
+
+def text_of(prefix: str) -> str:
+    """A text that nothing else holds."""
+    return f"{prefix}-{next(_numbers)}"
+
+
+def _path(api: Api, route: Route, owner: str) -> tuple[str, Mapping[str, Any]]:
+    """A path for the route, and what a body must hold that goes there."""
+    for (beginning, name), make in _PARAMETERS.items():
+        if route.template.startswith(beginning) and f"{{{name}}}" in route.template:
+            value, known = make(api, owner, route.template.endswith("/restore"))
+            return route.template.replace(f"{{{name}}}", value), known
+    if "{" in route.template:
+        raise LookupError(f"{route}: say in {__name__} what stands in its path")
+    return route.template, {}
+
+
+Made = tuple[str, Mapping[str, Any]]
+
+
+def _entity(api: Api, owner: str, is_deleted: bool) -> Made:
+    kg = api.kg.acting_as(api.account(owner))
+    entity = kg.entities.create(type="person", name="Ada")
+    kg.relationships.create(entity.id, "knows", kg.entities.create(type="person", name="Charles").id)
+    if is_deleted:
+        kg.entities.delete(entity.id)
+    return str(entity.id), {}
+
+
+def _relationship(api: Api, owner: str, is_deleted: bool) -> Made:
+    kg = api.kg.acting_as(api.account(owner))
+    source, target = (kg.entities.create(type="person", name=name).id for name in ("Ada", "Charles"))
+    made = kg.relationships.create(source, "knows", target)
+    if is_deleted:
+        kg.relationships.delete(made.id)
+    ends = {"source_entity_id": str(source), "relationship_type": "knows", "target_entity_id": str(target)}
+    return str(made.id), ends
+
+
+def _user(api: Api, owner: str, is_deleted: bool) -> Made:
+    return str(api.account(text_of("somebody")).id), {}
+
+
+_PARAMETERS: Mapping[tuple[str, str], Callable[[Api, str, bool], Made]] = {
+    ("/api/v1/entities/", "id"): _entity,
+    ("/api/v1/relationships/", "id"): _relationship,
+    ("/api/v1/users/", "id"): _user,
+    ("/api/v1/docs/assets/", "name"): lambda *_: ("swagger_start.js", {}),
+    ("/api/v1/problems/", "code"): lambda *_: ("not_found", {}),
+}
+
+
+def _registration(api: Api, by: str) -> dict[str, Any]:
+    email = f"{text_of('new')}@example.org"
+    return {"email": email, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace"}
+
+
+def _login(api: Api, by: str) -> dict[str, Any]:
+    return {"email": api.account(text_of("login")).email, "password": PASSWORD}
+
+
+def _refresh(api: Api, by: str) -> dict[str, Any]:
+    answer = api("POST", "/api/v1/auth/token", by=NOBODY, json=_login(api, by))
+    return {"refresh_token": answer.json["refresh_token"]}
+
+
+def _entity_body(api: Api, by: str) -> dict[str, Any]:
+    return {
+        "type": "person",
+        "name": "Grace",
+        "aliases": ["Amazing Grace"],
+        "key": text_of("key"),
+        "confidence": 0.5,
+        "source": "https://example.org/grace",
+        "source_type": "page",
+        "metadata": {"born": 1906},
+    }
+
+
+def _relationship_body(api: Api, by: str) -> dict[str, Any]:
+    source, target = (str(api.kg.entities.create(type="person", name=name).id) for name in ("Ada", "Charles"))
+    entity = _entity_body(api, by)
+    about = {name: entity[name] for name in ("confidence", "source", "source_type", "metadata")}
+    return {"source_entity_id": source, "relationship_type": "knows", "target_entity_id": target, **about}
+
+
+def _line() -> bytes:
+    return json.dumps({"kind": "entity", "key": text_of("key"), "type": "person", "name": "Ada"}).encode() + b"\n"
+
+
+_BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
+    Registration: _registration,
+    Login: _login,
+    RefreshRequest: _refresh,
+    PasswordChange: lambda api, by: {"current_password": PASSWORD, "new_password": PASSWORD},
+    EntityDraft: _entity_body,
+    RelationshipDraft: _relationship_body,
+    RoleChange: lambda api, by: {"role": "moderator"},
+}
+
+
+def everything(api: Api) -> tuple[Any, ...]:
+    """All that there is: records, how many changes, and accounts."""
+    accounts: list[Any] = []
+    page = api.kg.users.list(limit=200)
+    accounts += page.items
+    while page.next_cursor is not None:
+        page = api.kg.users.list(limit=200, cursor=page.next_cursor)
+        accounts += page.items
+    return api.kg.stats(), list(api.kg.dump()), accounts

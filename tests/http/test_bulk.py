@@ -1,0 +1,274 @@
+"""``/import`` and ``/export``: many records as NDJSON, within limits and without leaks."""
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from falcon import testing
+
+from kgl_core.errors import StoreUnavailable
+from kgl_core.records import LINE_BYTES_MAX
+from kgl_http import middleware
+from tests.http.conftest import Api, MakeApi, problem
+
+IMPORT, EXPORT = "/api/v1/import", "/api/v1/export"
+NDJSON = "application/x-ndjson"
+ADA = {"kind": "entity", "key": "Q7259", "type": "person", "name": "Ada Lovelace"}
+NOTES = {"kind": "entity", "key": "note-g", "type": "document", "name": "Note G", "metadata": {"year": 1843}}
+WROTE = {
+    "kind": "relationship",
+    "source_entity_key": "Q7259",
+    "relationship_type": "wrote",
+    "target_entity_key": "note-g",
+    "confidence": 0.9,
+}
+BAD = {"kind": "entity", "key": "bad", "type": "person", "name": "Bad", "confidence": 7}
+
+
+def lines_of(records: Iterable[dict[str, Any]]) -> bytes:
+    """Records as NDJSON."""
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def send(api: Api, body: bytes, *, content_type: str = NDJSON, **request: Any) -> testing.Result:
+    """Import a body."""
+    return api("POST", IMPORT, body=body, headers={"Content-Type": content_type}, **request)
+
+
+def results(answer: testing.Result) -> list[dict[str, Any]]:
+    """The lines of an import's answer."""
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == NDJSON
+    assert answer.text.endswith("\n")
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def summary(created: int = 0, updated: int = 0, unchanged: int = 0, refused: int = 0, is_kept: bool = True) -> object:
+    """The last line of an import's answer."""
+    counts = {"created": created, "updated": updated, "unchanged": unchanged, "refused": refused}
+    return {"summary": {**counts, "is_kept": is_kept}}
+
+
+def all_slots_are_free(api: Api) -> bool:
+    """Whether nothing holds a slot."""
+    count = max(1, api.container.capacity().threads // 2)
+    for _ in range(count):
+        api.container.slots().take()
+    for _ in range(count):
+        api.container.slots().give_back()
+    return True
+
+
+def test_an_import_tells_what_it_did(api: Api) -> None:
+    """By default the summary, and what was refused; the importer is who sent it."""
+    body = lines_of([ADA, NOTES, WROTE])
+    assert results(send(api, body, by="eve")) == [summary(created=3)]
+    assert results(send(api, body)) == [summary(unchanged=3)]
+    found = api("GET", "/api/v1/entities", params={"key": "Q7259"}).json["data"][0]
+    assert found["created_by"] == {"kind": "user", "id": str(api.account("eve").id)}
+    changed = lines_of([{**ADA, "name": "Ada"}, BAD])
+    answer = results(send(api, changed))
+    assert answer[-1] == summary(updated=1, refused=1)
+    assert [(line["number"], line["outcome"], line["code"]) for line in answer[:-1]] == [(2, "refused", "out_of_range")]
+    assert "confidence" in answer[0]["detail"]
+
+
+def test_an_import_can_tell_of_every_line(api: Api) -> None:
+    """With ids and versions, in the order of the lines within what comes into the graph together."""
+    answer = results(send(api, lines_of([ADA, BAD, NOTES, WROTE]), params={"results": "all"}))
+    assert sorted((line["number"], line["outcome"]) for line in answer[:-1]) == [
+        (1, "created"),
+        (2, "refused"),
+        (3, "created"),
+        (4, "created"),
+    ]
+    ada = next(line for line in answer if line.get("number") == 1)
+    assert set(ada) == {"number", "outcome", "id", "version", "code", "detail"}
+    assert api("GET", f"/api/v1/entities/{ada['id']}").json["data"]["version"] == ada["version"] == 1
+    refused = next(line for line in answer if line.get("number") == 2)
+    assert (refused["id"], refused["version"]) == (None, None)
+
+
+def test_an_atomic_import_keeps_all_or_nothing(api: Api) -> None:
+    """With a refused line, the problem names the first of them by their numbers, and nothing is kept."""
+    answer = send(api, lines_of([ADA, BAD, {"kind": "?"}]), params={"atomic": "true"})
+    found = problem(answer, 422, "import_refused")
+    assert [(fault["pointer"], fault["code"]) for fault in found["errors"]] == [
+        ("/2", "out_of_range"),
+        ("/3", "not_a_choice"),
+    ]
+    assert api("GET", "/api/v1/changes").json["data"] == []
+    assert results(send(api, lines_of([ADA, NOTES, WROTE]), params={"atomic": "true"})) == [summary(created=3)]
+    assert all_slots_are_free(api)
+
+
+@pytest.mark.parametrize("atomic", ["true", "false"])
+def test_a_dry_run_tells_everything_and_keeps_nothing(api: Api, atomic: str) -> None:
+    """Its answer is 200 with what is refused, also where the import itself would be refused."""
+    params = {"dry_run": "true", "atomic": atomic, "results": "all"}
+    answer = results(send(api, lines_of([ADA, NOTES, WROTE, BAD]), params=params))
+    assert answer[-1] == summary(created=3, refused=1, is_kept=False)
+    assert len(answer) == 5
+    assert api("GET", "/api/v1/changes").json["data"] == []
+
+
+def test_a_line_that_is_no_record_is_refused_by_its_number(api: Api) -> None:
+    """Broken JSON, bytes that are not UTF-8, NaN, a line that is too long; blank lines are passed over."""
+    long = b'{"kind":"entity","key":"' + b"x" * LINE_BYTES_MAX + b'"}'
+    good = lines_of([ADA])
+    bodies = [b"{", b"\xff", b'{"a":NaN}', b'{"a":1,"a":2}', long, b"[" * 100_000, b"7"]
+    answer = results(send(api, b"\n".join([b"", *bodies, b"  ", good.strip()])))
+    assert answer[-1] == summary(created=1, refused=7)
+    codes = [(line["number"], line["code"]) for line in answer[:-1]]
+    malformed = "malformed_json"
+    assert codes == [
+        *[(number, malformed) for number in (2, 3, 4, 5)],
+        (6, "too_large"),
+        (7, malformed),
+        (8, "not_an_object"),
+    ]
+
+
+def test_an_empty_import_does_nothing(api: Api) -> None:
+    """No line is no mistake."""
+    assert results(send(api, b"")) == [summary()]
+    assert results(send(api, b"\n \n")) == [summary()]
+
+
+def test_an_import_takes_ndjson_only(api: Api) -> None:
+    """In UTF-8, not compressed: anything else is named with what to send."""
+    body = lines_of([ADA])
+    assert results(send(api, body, content_type=f"{NDJSON}; charset=utf-8"))
+    for content_type in ("application/json", "text/plain", "", f"{NDJSON}; charset=latin-1", "application/ndjson"):
+        found = problem(send(api, body, content_type=content_type), 415, "unsupported_media_type")
+        assert NDJSON in found["detail"]
+    headers = {"Content-Type": NDJSON, "Content-Encoding": "gzip"}
+    answer = api("POST", IMPORT, body=gzip.compress(body), headers=headers)
+    assert "Content-Encoding" in problem(answer, 415, "unsupported_media_type")["detail"]
+    problem(send(api, body, params={"atomic": "yes", "batch": "1"}), 400, "bad_request")
+
+
+def test_an_import_has_at_most_so_many_bytes(make_api: MakeApi) -> None:
+    """By its Content-Length before anything is read, by what comes when there is none; just as many are taken."""
+    api = make_api(import_bytes_max="2048")
+    body = lines_of([ADA]).ljust(2048)
+    chunked = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+    assert results(send(api, body)) == [summary(created=1)]
+    assert results(send(api, body, extras=chunked)) == [summary(unchanged=1)]
+    assert "2048" in problem(send(api, body + b" "), 413, "body_too_large")["detail"]
+    problem(send(api, body + b" ", extras=chunked), 413, "body_too_large")
+    problem(send(api, b"", extras={"CONTENT_LENGTH": "9" * 30}), 413, "body_too_large")
+    assert all_slots_are_free(api)
+
+
+def test_a_body_without_a_length_is_read_where_the_server_ends_it(api: Api) -> None:
+    """Chunked bodies, of an import and of a JSON body; without the server's word there is no body."""
+    chunked = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+    assert results(send(api, lines_of([ADA, NOTES]), extras=chunked)) == [summary(created=2)]
+    answer = api("POST", "/api/v1/entities", json={"type": "person", "name": "Eve"}, extras=chunked)
+    assert answer.json["data"]["name"] == "Eve"
+    unended = {"CONTENT_LENGTH": ""}
+    assert results(send(api, lines_of([ADA]), extras=unended)) == [summary()]
+    large = json.dumps({"type": "person", "name": "x" * 1024 * 1024}).encode()
+    headers = {"Content-Type": "application/json"}
+    problem(api("POST", "/api/v1/entities", body=large, headers=headers, extras=chunked), 413, "body_too_large")
+
+
+def test_a_body_that_ends_early_is_refused_whole(api: Api) -> None:
+    """A connection that broke must not leave half an import that looks whole."""
+    body = lines_of([ADA, NOTES])
+    answer = send(api, body, extras={"CONTENT_LENGTH": str(len(body) + 1)})
+    assert problem(answer, 400, "bad_request")["errors"][0]["code"] == "incomplete_body"
+    assert api("GET", "/api/v1/changes").json["data"] == []
+    assert all_slots_are_free(api)
+
+
+def test_when_too_much_goes_on_the_next_is_told_to_come_back(api: Api) -> None:
+    """Imports and exports share the slots; nothing is read of a body that finds none."""
+    for _ in range(max(1, api.container.capacity().threads // 2)):
+        api.container.slots().take()
+    for answer in (send(api, lines_of([ADA])), api("GET", EXPORT)):
+        problem(answer, 503, "overloaded")
+        assert answer.headers["retry-after"] == "1"
+    assert api("HEAD", EXPORT).status_code == 200
+    api.container.slots().give_back()
+    assert results(send(api, lines_of([ADA]))) == [summary(created=1)]
+    assert api("GET", EXPORT).text.count("\n") == 1
+
+
+@pytest.fixture
+def filled(api: Api) -> Api:
+    """An application with enough for an export of several chunks, something deleted among it."""
+    many = [{"kind": "entity", "key": f"k{n}", "type": "thing", "name": f"Ä {n}" * 20} for n in range(1500)]
+    api.kg.load([ADA, NOTES, WROTE, *many])
+    api.kg.entities.delete(api.kg.entities.get_by_key("Q7259").id)
+    return api
+
+
+def test_an_export_is_what_a_dump_is(filled: Api) -> None:
+    """Everything, the deleted too, a line each, in the same order; compressed if the client likes that."""
+    plain = filled("GET", EXPORT, by="user")
+    assert plain.headers["content-type"] == NDJSON
+    assert plain.headers["cache-control"] == "no-store"
+    assert [json.loads(line) for line in plain.text.splitlines()] == list(filled.kg.dump())
+    packed = filled("GET", EXPORT, headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert len(packed.content) < len(plain.content) / 5
+    assert gzip.decompress(packed.content) == plain.content
+    assert all_slots_are_free(filled)
+
+
+def test_an_export_of_nothing_is_empty(api: Api) -> None:
+    """Compressed as well: that is a gzip file of nothing. HEAD tells the type and takes no slot."""
+    assert api("GET", EXPORT).content == b""
+    assert gzip.decompress(api("GET", EXPORT, headers={"Accept-Encoding": "gzip"}).content) == b""
+    head = api("HEAD", EXPORT)
+    assert (head.status_code, head.content, head.headers["content-type"]) == (200, b"", NDJSON)
+    problem(api("GET", EXPORT, params={"type": "person"}), 400, "bad_request")
+    problem(api("GET", EXPORT, by="nobody"), 401, "not_authenticated")
+
+
+def test_an_export_makes_an_equal_graph_elsewhere(filled: Api, make_api: MakeApi) -> None:
+    """What was exported is imported into an empty graph, and exported there is the same, byte by byte."""
+    exported = filled("GET", EXPORT).content
+    other = make_api(database_url="memory://")
+    answer = results(send(other, exported, params={"atomic": "true"}))
+    assert answer == [summary(created=exported.count(b"\n"))]
+    assert other("GET", EXPORT).content == exported
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("read", [0, 1])
+def test_a_client_that_goes_away_takes_nothing_along(
+    filled: Api, monkeypatch: pytest.MonkeyPatch, encoding: str, read: int
+) -> None:
+    """An export that is closed before its end gives its slot and its connection back."""
+    monkeypatch.setattr(middleware, "_GZIP_LEVEL", 0)  # so that there is more than one piece
+    engine = filled.container.engine()
+    for _ in range(3):
+        headers = {**filled.headers("admin"), "Accept-Encoding": encoding}
+        environ = testing.create_environ(EXPORT, headers=headers)
+        body: Any = filled.container.app()(environ, lambda status, headers: None)
+        pieces: Iterator[bytes] = iter(body)
+        assert all(len(next(pieces)) > 0 for _ in range(read))
+        assert engine is None or engine.pool.checkedout() == 1
+        body.close()
+        assert engine is None or engine.pool.checkedout() == 0
+    assert all_slots_are_free(filled)
+
+
+def test_an_export_that_cannot_begin_is_a_problem(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a success with nothing in it: what goes wrong before the first line still has a status."""
+    api.token("admin")
+
+    def fail(*_: object) -> None:
+        raise StoreUnavailable("no route to the host db.internal")
+
+    monkeypatch.setattr("kgl_core.usecases.dump.write_record", fail)
+    api.entity()
+    for _ in range(3):
+        found = problem(api("GET", EXPORT), 503, "store_unavailable")
+        assert "db.internal" not in json.dumps(found)
+    assert all_slots_are_free(api)

@@ -1,0 +1,169 @@
+"""``/changes``: reading on from a cursor, and waiting for what comes."""
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kgl_http.queries import WAIT_S_MAX
+from kgl_http.resources import changes
+from tests.http.conftest import Api, problem
+
+PATH = "/api/v1/changes"
+
+
+class FakeTime:
+    """A clock that moves only when somebody sleeps, and does something then."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.slept: list[float] = []
+        self.on_sleep: Callable[[], object] = lambda: None
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_s += seconds
+        self.on_sleep()
+
+
+@pytest.fixture
+def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    """Time as the waiting sees it."""
+    fake = FakeTime()
+    monkeypatch.setattr(changes, "time", types.SimpleNamespace(monotonic=fake.monotonic, sleep=fake.sleep))
+    return fake
+
+
+def read(api: Api, **params: Any) -> dict[str, Any]:
+    """An answer with changes."""
+    answer = api("GET", PATH, params=params)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json
+    return found
+
+
+def test_a_change_says_who_did_what_when_and_how_the_record_was_then(api: Api) -> None:
+    """Records of both kinds as they are shown elsewhere, each in the state that the change made."""
+    ada, bob = api.entity(name="Ada"), api.entity(name="Bob")
+    knows = api.relationship(ada["id"], bob["id"], by="eve")
+    patched = api("PATCH", f"/api/v1/entities/{ada['id']}", json={"name": "Ada L."}).json["data"]
+    gone = api("DELETE", f"/api/v1/relationships/{knows['id']}").json["data"]
+    back = api("POST", f"/api/v1/relationships/{knows['id']}/restore").json["data"]
+    found = read(api)["data"]
+    assert [change["action"] for change in found] == [*["created"] * 3, "updated", "deleted", "restored"]
+    kinds = ["entity", "entity", "relationship", "entity", "relationship", "relationship"]
+    assert [change["kind"] for change in found] == kinds
+    assert [change["record"] for change in found] == [ada, bob, knows, patched, gone, back]
+    assert [change["at"] for change in found] == [change["record"]["updated_at"] for change in found]
+    assert found[2]["actor"] == {"kind": "user", "id": str(api.account("eve").id)}
+    assert set(found[0]) == {"cursor", "at", "actor", "action", "kind", "record"}
+
+
+def test_changes_are_read_on_from_a_cursor(api: Api) -> None:
+    """Each change's own cursor leads to those past it; at the end the cursor stays, for the next time."""
+    for name in "abc":
+        api.entity(name=name)
+    first = read(api, limit=2)
+    assert [change["record"]["name"] for change in first["data"]] == ["a", "b"]
+    assert first["meta"]["limit"] == 2
+    assert first["meta"]["next_cursor"] == first["data"][-1]["cursor"]
+    second = read(api, after=first["meta"]["next_cursor"])
+    assert [change["record"]["name"] for change in second["data"]] == ["c"]
+    end = read(api, after=second["meta"]["next_cursor"])
+    assert (end["data"], end["meta"]["next_cursor"]) == ([], second["meta"]["next_cursor"])
+    api.entity(name="d")
+    assert [change["record"]["name"] for change in read(api, after=end["meta"]["next_cursor"])["data"]] == ["d"]
+    assert read(api, after=first["data"][0]["cursor"], limit=1)["data"] == [first["data"][1]]
+
+
+def test_an_empty_log_has_no_cursor(api: Api) -> None:
+    """There is nothing to read on from: the next reading begins at the beginning too."""
+    assert (read(api)["data"], read(api)["meta"]["next_cursor"]) == ([], None)
+
+
+def test_what_cannot_be_read_on_from_is_refused(api: Api) -> None:
+    """Cursors of other listings, damaged ones, and parameters out of range."""
+    api.entity()
+    api.entity()
+    other = api("GET", "/api/v1/entities", params={"limit": 1}).json["meta"]["next_cursor"]
+    for cursor in (other, "garbage", read(api)["meta"]["next_cursor"][:-2]):
+        problem(api("GET", PATH, params={"after": cursor}), 400, "invalid_cursor")
+    for name, value in (("limit", 0), ("limit", 201), ("wait", -1), ("wait", WAIT_S_MAX + 1), ("wait", "1.5")):
+        found = problem(api("GET", PATH, params={name: value}), 400, "bad_request")
+        assert found["errors"][0]["pointer"] == f"/{name}"
+    problem(api("GET", PATH, params={"after": ""}), 400, "bad_request")
+    problem(api("GET", PATH, params={"cursor": "x"}), 400, "bad_request")
+
+
+def test_waiting_ends_with_the_first_change(api: Api, fake_time: FakeTime) -> None:
+    """The answer comes as soon as somebody changes something, and holds that."""
+    end = read(api)["meta"]["next_cursor"]
+
+    def change_at_the_third() -> None:
+        if len(fake_time.slept) == 3:
+            api.entity(name="Ada")
+
+    fake_time.on_sleep = change_at_the_third
+    found = read(api, wait=30, **({"after": end} if end else {}))
+    assert [change["record"]["name"] for change in found["data"]] == ["Ada"]
+    assert fake_time.slept == [changes.POLL_S] * 3
+
+
+def test_waiting_ends_after_the_time_that_was_asked_for(api: Api, fake_time: FakeTime) -> None:
+    """With the cursor that was given, and never later."""
+    api.entity()
+    end = read(api)["meta"]["next_cursor"]
+    found = read(api, wait=1, after=end)
+    assert (found["data"], found["meta"]["next_cursor"]) == ([], end)
+    assert sum(fake_time.slept) == pytest.approx(1)
+    read(api, after=end)
+    assert sum(fake_time.slept) == pytest.approx(1)
+
+
+def test_who_need_not_wait_does_not(api: Api, fake_time: FakeTime) -> None:
+    """Where there are changes they are told at once, whatever ``wait`` says, and no slot is needed."""
+    api.entity()
+    take_all_slots(api)
+    assert len(read(api, wait=30)["data"]) == 1
+    assert fake_time.slept == []
+
+
+def test_when_too_many_wait_the_next_is_told_to_come_back(api: Api, fake_time: FakeTime) -> None:
+    """Waiting takes threads: half of them stay free, and a wait that ends gives its place back."""
+    taken = take_all_slots(api)
+    answer = api("GET", PATH, params={"wait": 1})
+    problem(answer, 503, "overloaded")
+    assert answer.headers["retry-after"] == "1"
+    assert fake_time.slept == []
+    api.container.slots().give_back()
+    for _ in range(taken):
+        assert read(api, wait=1)["data"] == []
+
+
+def test_a_wait_that_fails_gives_its_slot_back(api: Api, fake_time: FakeTime) -> None:
+    """Whatever goes wrong meanwhile, others can wait after it."""
+
+    def fail() -> None:
+        raise RuntimeError
+
+    fake_time.on_sleep = fail
+    for _ in range(3):
+        problem(api("GET", PATH, params={"wait": 1}), 500, "internal_error")
+
+
+def test_only_who_may_read_is_told(api: Api) -> None:
+    """Nobody is not; every account is."""
+    problem(api("GET", PATH, by="nobody"), 401, "not_authenticated")
+    assert api("GET", PATH, by="user").status_code == 200
+
+
+def take_all_slots(api: Api) -> int:
+    """Take every slot of the application; how many there were."""
+    count = max(1, api.container.capacity().threads // 2)
+    for _ in range(count):
+        api.container.slots().take()
+    return count

@@ -1,0 +1,246 @@
+"""Every answer that the API's document tells of is given for real, and looks as the document says."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+import jsonschema_rs
+import pytest
+from falcon import testing
+
+from kgl_core.permissions import Actor, ActorKind
+from kgl_core.throttling import LOGINS_FROM_ADDRESS
+from kgl_http.authentication import Authenticator
+from kgl_http.operations import JSON, PROBLEM
+from kgl_http.request import BODY_BYTES_MAX
+from tests.http.calls import Call, Route, call_of, calls_of, routes_of, text_of
+from tests.http.conftest import NOBODY, Api, MakeApi
+from tests.http.document import DOCUMENT
+
+Give = Callable[[Api, Route], testing.Result]
+
+REGISTER: Final = "/api/v1/auth/register"
+TOKEN: Final = "/api/v1/auth/token"
+REFRESH: Final = "/api/v1/auth/refresh"
+PASSWORD: Final = "/api/v1/auth/password"
+IMPORT: Final = "/api/v1/import"
+
+
+def described(route: Route) -> Mapping[str, Any]:
+    """The answers that the document tells of, by status; the default stands for what should not happen."""
+    responses = DOCUMENT["paths"][route.template][route.method.lower()]["responses"]
+    return {status: resolve(answer) for status, answer in responses.items() if status != "default"}
+
+
+def resolve(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A part of the document, or what it refers to."""
+    found = part
+    for name in part["$ref"].split("/")[1:] if "$ref" in part else ():
+        found = DOCUMENT[name] if found is part else found[name]
+    return found
+
+
+def check(route: Route, status: str, answer: testing.Result) -> None:
+    """Fail unless the answer has the status, headers, media type and body of the document."""
+    where = f"{route}, {status}: {answer.text[:500]}"
+    assert answer.status_code == int(status), where
+    expected = described(route)[status]
+    assert set(map(str.lower, expected["headers"])) <= set(map(str.lower, answer.headers)), where
+    if "content" not in expected:
+        assert answer.content == b"", where
+        return
+    media_type = answer.headers["content-type"].partition(";")[0]
+    content = expected["content"].get(media_type) or expected["content"]["text/*"]
+    schema = {"allOf": [content["schema"]], "components": DOCUMENT["components"]}
+    validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    body = answer.json if media_type in (JSON, PROBLEM) else answer.text
+    assert [error.message for error in validator.iter_errors(body)] == [], where
+
+
+def send(api: Api, route: Route, **request: Any) -> testing.Result:
+    """A call of the route that succeeds, but for what the request says; by somebody whose tokens may end by it."""
+    by = text_of("somebody") if route.template == PASSWORD else "admin"
+    return call_of(api, route).send(api, **{"by": by, **request})
+
+
+# How each status comes about, for every operation that can have it.
+
+
+def well(api: Api, route: Route) -> testing.Result:
+    """A call that succeeds."""
+    return send(api, route)
+
+
+def not_modified(api: Api, route: Route) -> testing.Result:
+    """What the client has already."""
+    return send(api, route, headers={"If-None-Match": "*"})
+
+
+def malformed(api: Api, route: Route) -> testing.Result:
+    """A parameter that no operation has."""
+    return send(api, route, query_string="nonsense=1")
+
+
+def unauthorized(api: Api, route: Route) -> testing.Result:
+    """No token; or where none is needed, the wrong password or refresh token."""
+    wrong = {TOKEN: {"email": "a@example.org", "password": "wrong"}, REFRESH: {"refresh_token": "wrong"}}
+    if route.template in wrong:
+        return api("POST", route.template, by=NOBODY, json=wrong[route.template])
+    return send(api, route, by=NOBODY)
+
+
+def missing(api: Api, route: Route) -> testing.Result:
+    """A record, page or end that does not exist."""
+    if route.template == "/api/v1/relationships":
+        ends = {"source_entity_id": str(uuid4()), "target_entity_id": str(uuid4())}
+        return api(route.method, route.template, json={**ends, "relationship_type": "knows"})
+    nowhere = route.template.format(id=uuid4(), code="nonsense", name="nonsense")
+    return send(api, route, path=nowhere)
+
+
+def stale(api: Api, route: Route) -> testing.Result:
+    """A version that has passed."""
+    return send(api, route, headers={"If-Match": '"99"'})
+
+
+def other_media_type(api: Api, route: Route) -> testing.Result:
+    """A body of another kind."""
+    return send(api, route, headers={"Content-Type": "text/plain"})
+
+
+def unruly(api: Api, route: Route) -> testing.Result:
+    """A body that breaks rules."""
+    if route.template == IMPORT:
+        return send(api, route, body=b"nonsense\n", query_string="atomic=true")
+    return send(api, route, body=b'{"nonsense": 1}')
+
+
+def twice(api: Api, route: Route) -> testing.Result:
+    """What exists already."""
+    call = call_of(api, route)
+    call.send(api)
+    return call.send(api)
+
+
+def with_a_key_in_use(api: Api, route: Route) -> testing.Result:
+    """A key that another entity has."""
+    key = api.entity(key=text_of("key"))["key"]
+    return send(api, route, body=f'{{"type": "person", "name": "Ada", "key": "{key}"}}')
+
+
+def entity_restored_too_late(api: Api, route: Route) -> testing.Result:
+    """The key of a deleted entity was taken meanwhile."""
+    deleted = api.entity(key="taken")["id"]
+    api("DELETE", f"/api/v1/entities/{deleted}")
+    api.entity(key="taken")
+    return api(route.method, route.template.format(id=deleted))
+
+
+def relationship_restored_too_early(api: Api, route: Route) -> testing.Result:
+    """An end of a deleted relationship is deleted as well."""
+    source, target = api.entity()["id"], api.entity()["id"]
+    relationship = api.relationship(source, target)["id"]
+    api("DELETE", f"/api/v1/entities/{source}")
+    return api(route.method, route.template.format(id=relationship))
+
+
+IN_THE_WAY: Final[Mapping[str, Give]] = {
+    f"POST {REGISTER}": twice,
+    "POST /api/v1/entities": twice,
+    "PUT /api/v1/entities/{id}": with_a_key_in_use,
+    "PATCH /api/v1/entities/{id}": with_a_key_in_use,
+    "POST /api/v1/entities/{id}/restore": entity_restored_too_late,
+    "POST /api/v1/relationships": twice,
+    "POST /api/v1/relationships/{id}/restore": relationship_restored_too_early,
+}
+
+
+def in_the_way(api: Api, route: Route) -> testing.Result:
+    """The present state does not allow it."""
+    return IN_THE_WAY[str(route)](api, route)
+
+
+def too_large(make_api: MakeApi) -> Give:
+    """A body of a byte too much."""
+    small = make_api(import_bytes_max="1024")
+
+    def give(api: Api, route: Route) -> testing.Result:
+        body = b" " * (1025 if route.template == IMPORT else BODY_BYTES_MAX + 1)
+        return send(small, route, body=body)
+
+    return give
+
+
+def unconditional(make_api: MakeApi) -> Give:
+    """A change without If-Match, where the settings ask for it."""
+    strict = make_api(require_if_match="true")
+    return lambda api, route: send(strict, route)
+
+
+def too_often(make_api: MakeApi) -> Give:
+    """One attempt more than there may be."""
+    strict = make_api(registrations_per_hour="1")
+
+    def give(api: Api, route: Route) -> testing.Result:
+        by = NOBODY if route.template in (REGISTER, TOKEN) else "somebody"
+        bodies: Mapping[str, Any] = {
+            TOKEN: {"email": "guessed@example.org", "password": "wrong"},
+            PASSWORD: {"current_password": "wrong", "new_password": "correct horse battery"},
+        }
+        body = bodies.get(route.template) or call_of(strict, route).body
+        for _ in range(LOGINS_FROM_ADDRESS.attempts_max):
+            strict(route.method, route.template, by=by, json=body)
+        return strict(route.method, route.template, by=by, json=body)
+
+    return give
+
+
+def forbidden(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> Give:
+    """A caller who was granted nothing, such as a service without scopes; or a door that is closed to all."""
+    closed = make_api(registration="closed")
+
+    def give(api: Api, route: Route) -> testing.Result:
+        if route.template == REGISTER:
+            return send(closed, route)
+        call = call_of(api, route)
+        with monkeypatch.context() as patch:
+            patch.setattr(Authenticator, "caller", lambda *_: Actor(ActorKind.SERVICE, "powerless"))
+            return call.send(api)
+
+    return give
+
+
+def unavailable(make_api: MakeApi) -> Give:
+    """A store that is closed, as the service stops."""
+    stopping = make_api()
+    calls: dict[str, Call] = {str(call.route): call for call in calls_of(stopping)}
+    stopping.token("admin")
+    stopping.kg.close()
+    stopping.container.readiness()._require_head = stopping.kg.stats  # which needs the store
+    return lambda api, route: calls[str(route)].send(stopping)
+
+
+def test_every_documented_answer_is_given(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every operation and every status that it may have, there is a request that is answered so."""
+    api = make_api()
+    ways: Mapping[str, Give] = {
+        "200": well,
+        "201": well,
+        "204": well,
+        "304": not_modified,
+        "400": malformed,
+        "401": unauthorized,
+        "403": forbidden(make_api, monkeypatch),
+        "404": missing,
+        "409": in_the_way,
+        "412": stale,
+        "413": too_large(make_api),
+        "415": other_media_type,
+        "422": unruly,
+        "428": unconditional(make_api),
+        "429": too_often(make_api),
+        "503": unavailable(make_api),
+    }
+    for route in routes_of(api):
+        for status in described(route):
+            check(route, status, ways[status](api, route))

@@ -1,0 +1,306 @@
+"""The service as a process: how it starts, refuses to start, tells its state, loses a worker, and stops."""
+
+import os
+import pty
+import re
+import secrets
+import select
+import signal
+import socket
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import create_engine, inspect
+
+from tests.postgres import fresh_database
+from tests.serving.service import (
+    API,
+    BIN,
+    KGL,
+    THREADS,
+    WITHIN_S,
+    WORKERS,
+    Service,
+    chunk,
+    kgl,
+    read_answer,
+    serving,
+    until,
+)
+
+
+def refused(folder: Path, *arguments: str, **environment: str) -> str:
+    """What ``kgl serve`` says when it does not start: one line, exit status 1, and nothing else anywhere."""
+    folder.mkdir()
+    done = subprocess.run(
+        [KGL, "serve", "--port", "0", *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+    )
+    assert (done.returncode, done.stdout, [*folder.iterdir()]) == (1, "", []), done
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+GOOD = {"JWT_SECRET": secrets.token_hex()}
+WEAK = "tiger" * 7
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        pytest.param({}, ["JWT_SECRET: it is missing"], id="no secret"),
+        pytest.param({"JWT_SECRET": WEAK[:31]}, ["JWT_SECRET: it has less than 32 bytes"], id="a short secret"),
+        pytest.param({"JWT_SECRET": WEAK}, ["JWT_SECRET: it can be guessed"], id="a weak secret"),
+        pytest.param({"JWT_ALG": "ES256"}, ["JWT_KEYS: name"], id="no keys"),
+        pytest.param({"JWT_ALG": "ES256", "JWT_KEYS": "/nowhere"}, ["/nowhere", "check JWT_KEYS"], id="lost keys"),
+        pytest.param(
+            {"LOG_LEVEL": "LOUD", "CORS_ORIGINS": "*", "JWT_SECRET": WEAK},
+            ["LOG_LEVEL: give one of", "CORS_ORIGINS: give exact origins", "JWT_SECRET: it can be guessed"],
+            id="all at once",
+        ),
+        pytest.param({**GOOD, "DATABASE_URL": "memory://"}, ["set DATABASE_URL"], id="memory"),
+        pytest.param({**GOOD, "DATABASE_URL": "sqlite://"}, ["set DATABASE_URL"], id="SQLite in memory"),
+        pytest.param({**GOOD, "DATABASE_URL": f"mysql://u:{WEAK}@h/kgl"}, ["kgl has no store"], id="another database"),
+        pytest.param({**GOOD, "DATABASE_URL": f"postgresql://u:{WEAK}@:x/d"}, ["cannot be read"], id="a broken URL"),
+    ],
+)
+def test_wrong_settings_stop_it_before_anything_else(
+    tmp_path: Path, environment: dict[str, str], expected: list[str]
+) -> None:
+    """One message names all that is wrong, and repeats no secret."""
+    message = refused(tmp_path / "work", **environment)
+    for part in expected:
+        assert part in message
+    assert "tiger" not in message
+
+
+def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
+    """At once, in one line, and not by five tries."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        message = refused(tmp_path / "work", "--port", port, **GOOD)
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in message
+    assert "--port" in message
+    assert "Name or service" in refused(tmp_path / "b", "--host", "no.invalid", **GOOD)
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_it_waits_for_a_database_that_somebody_else_migrates(
+    request: pytest.FixtureRequest, tmp_path: Path, store: str
+) -> None:
+    """It starts, says what is missing, makes no table, and is ready as soon as the database is."""
+    if store == "sqlite":
+        becomes_ready(f"sqlite:///{tmp_path / 'graph.db'}", tmp_path)
+        return
+    with fresh_database(request.getfixturevalue("postgres_server")) as url:
+        becomes_ready(url, tmp_path)
+
+
+def becomes_ready(url: str, folder: Path) -> None:
+    """The test above, on the database of that URL."""
+    with serving(url, folder / "run") as service:
+        service._token = "none"  # there is no table of accounts
+        found = service("GET", "/health/ready")
+        assert (found.status, found.json["status"]) == (503, "not_ready")
+        parts = {name: check["status"] for name, check in found.json["checks"].items()}
+        assert parts == {"database": "ok", "schema": "failed", "signing_key": "ok"}
+        assert "kgl migrate" in found.json["checks"]["schema"]["detail"]
+        assert service("GET", "/health").json == {"status": "healthy"}
+        login = service("POST", f"{API}/auth/token", {"email": "a@example.org", "password": "correct horse"})
+        assert (login.status, login.json["code"]) == (503, "migration_needed")
+        assert until(lambda: service.lines("Not ready"))[0]["part"] == "schema"
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        assert inspect(engine).get_table_names() == []
+        engine.dispose()
+        kgl(service, "migrate")
+        assert service("GET", "/health/ready").status == 200
+        service._token = None
+        assert service("GET", f"{API}/auth/me").status == 200
+
+
+def test_a_database_that_cannot_be_reached_stops_nothing_else(tmp_path: Path) -> None:
+    """It starts without one, is alive but not ready, and does not tell strangers where the database would be."""
+    with serving("postgresql://kgl@127.0.0.1:1/kgl", tmp_path / "run") as service:
+        service._token = "none"
+        assert service("GET", "/health").status == 200
+        found = service("GET", "/health/ready")
+        assert (found.status, found.json["checks"]["database"]["status"]) == (503, "failed")
+        assert b"127.0.0.1" not in found.body
+
+
+def test_requests_under_way_are_finished_when_it_stops(sqlite_url: str, tmp_path: Path) -> None:
+    """After SIGTERM nobody else is let in, and who is in gets an answer."""
+    line = b'{"kind":"entity","key":"k","type":"t","name":"n"}\n'
+    with serving(sqlite_url, tmp_path / "run") as service, service.socket() as connection:
+        head = service.head("POST", f"{API}/import", "Content-Type: application/x-ndjson", "Transfer-Encoding: chunked")
+        connection.sendall(head + chunk(line[:20]))
+        until(lambda: b"kgl_http_requests_in_flight 2.0" in service("GET", "/metrics").body)
+        address = ("127.0.0.1", service.port)
+        service.process.send_signal(signal.SIGTERM)
+        until(lambda: not accepts(address))
+        connection.sendall(chunk(line[20:]) + chunk(b""))
+        found = read_answer(connection)
+        assert (found.status, found.body.count(b'"created":1')) == (200, 1)
+        assert service.process.wait(WITHIN_S) == 0
+
+
+def accepts(address: tuple[str, int]) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection(address, WITHIN_S).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+IMPATIENT = "import kgl_http.serve; kgl_http.serve.CLIENT_IDLE_S = 1; from kgl_http.cli import main; main()"
+
+
+def test_clients_that_stop_half_way_lose_their_threads(sqlite_url: str, tmp_path: Path) -> None:
+    """Within the headers or the body, and more of them than threads: all are let go, and the next one is served."""
+    with serving(sqlite_url, tmp_path / "run", command=(str(BIN / "python"), "-c", IMPATIENT)) as service:
+        service._token = "none"
+        begun = [
+            b"GET /health HTTP/1.1\r\nHost: k",
+            service.head("POST", f"{API}/auth/token", "Content-Type: application/json", "Content-Length: 99") + b"{",
+        ]
+        with ExitStack() as stack:
+            for number in range(3 * WORKERS * THREADS):
+                stack.enter_context(service.socket()).sendall(begun[number % 2])
+            until(lambda: service("GET", "/health").status == 200)
+            until(lambda: service.lines("Closed the connection of a client that paused for too long"))
+
+
+def test_metrics_are_those_of_all_workers(sqlite_url: str, tmp_path: Path) -> None:
+    """Each worker counts for itself, the page sums; a worker that is killed is replaced, and what it counted stays."""
+    with serving(sqlite_url, tmp_path / "run") as service:
+        service._token = "none"
+        connections = [service.connect() for _ in range(16)]
+        for connection in connections:
+            connection.request("GET", "/health")
+        for connection in connections:
+            assert connection.getresponse().read() == b'{"status":"healthy"}'
+        assert answered(service) == 16
+        before = service.workers()
+        assert len(before) == WORKERS
+        os.kill(min(before), signal.SIGKILL)
+        until(lambda: len(service.workers()) == WORKERS and min(before) not in service.workers())
+        assert answered(service) == 16
+        os.kill(max(before), signal.SIGTERM)
+        until(lambda: len(service.workers()) == WORKERS and max(before) not in service.workers())
+        assert answered(service) == 16
+        assert service("GET", "/health").status == 200
+        assert answered(service) == 17
+        assert sample(service, "kgl_http_requests_in_flight", {}) == 1  # the one that asks
+        for connection in connections:
+            connection.close()
+        # gunicorn tells of the kill as an error, and rightly.
+        [error] = [line for line in service.lines() if line["level"] == "ERROR"]
+        assert "SIGKILL" in error["message"]
+        service.expected_errors = 1
+
+
+def answered(service: Service) -> float:
+    """How many requests to /health were counted."""
+    labels = {"method": "GET", "route": "/health", "status": "200"}
+    return sample(service, "kgl_http_requests_total", labels)
+
+
+def sample(service: Service, name: str, labels: dict[str, str]) -> float:
+    """One value of the metrics."""
+    families = text_string_to_metric_families(service("GET", "/metrics").body.decode())
+    [value] = [
+        found.value for family in families for found in family.samples if (found.name, found.labels) == (name, labels)
+    ]
+    return float(value)
+
+
+def test_writes_and_logins_are_counted(service: Service) -> None:
+    """What is committed and who logs in, whichever worker served it."""
+    created = {"kind": "entity", "action": "created"}
+    service("POST", f"{API}/entities", {"type": "t", "name": "counted"})
+    before = sample(service, "kgl_records_changed_total", created)
+    for _ in range(3):
+        assert service("POST", f"{API}/entities", {"type": "t", "name": "counted"}).status == 201
+    assert service("POST", f"{API}/entities", {"type": "t", "name": ""}).status == 422
+    assert sample(service, "kgl_records_changed_total", created) == before + 3
+    wrong = service("POST", f"{API}/auth/token", {"email": "nobody@example.org", "password": "wrong horse battery"})
+    assert wrong.status == 401
+    assert sample(service, "kgl_logins_total", {"outcome": "refused"}) >= 1
+    assert sample(service, "kgl_database_connections_in_use", {}) <= WORKERS * THREADS
+
+
+def test_a_developer_reads_logs_on_a_terminal(tmp_path: Path) -> None:
+    """Not as JSON; a secret is made and kept for its owner alone, and Ctrl-C ends it."""
+    master, slave = pty.openpty()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "KGL_ENV": "development",
+        "TERM": "dumb",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'graph.db'}",
+    }
+    process = subprocess.Popen(
+        [KGL, "serve", "--port", "0", "--workers", "1"],
+        cwd=tmp_path,
+        env=environment,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    seen = b""
+    try:
+        while b"Not ready" not in seen:
+            assert select.select([master], [], [], WITHIN_S)[0], seen
+            seen += os.read(master, 4096)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(WITHIN_S) == 0
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        os.close(master)
+    assert re.search(rb"Listening .*http://127.0.0.1:\d+", seen), seen
+    assert b'{"' not in seen
+    assert b"Traceback" not in seen
+    secret = tmp_path / ".kgl" / "jwt_secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert secret.read_bytes() not in seen
+
+
+def test_another_wsgi_server_can_serve_it(sqlite_url: str, tmp_path: Path) -> None:
+    """`make_application` reads the environment, and ends what it began with the process."""
+    serve_one = (
+        "import sys; from wsgiref.simple_server import make_server; from kgl_http.wsgi import make_application\n"
+        "server = make_server('127.0.0.1', 0, make_application())\n"
+        "print(server.server_port, file=sys.stderr, flush=True)\n"
+        "server.handle_request(); server.server_close()"
+    )
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": sqlite_url, **GOOD}
+    with subprocess.Popen(
+        [BIN / "python", "-c", serve_one], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    ) as process:
+        assert process.stderr is not None
+        with socket.create_connection(("127.0.0.1", int(process.stderr.readline())), WITHIN_S) as connection:
+            connection.sendall(b"GET /health/ready HTTP/1.0\r\nHost: kgl\r\n\r\n")
+            assert read_answer(connection).json["status"] == "ready"
+        out, _ = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 0
+    assert b'"message":"Request answered"' in out
+    missing = subprocess.run(
+        [BIN / "python", "-c", "from kgl_http.wsgi import make_application; make_application()"],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+    )
+    assert missing.returncode == 1
+    assert b"JWT_SECRET: it is missing" in missing.stderr
