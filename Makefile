@@ -22,7 +22,7 @@ run: $(READY) ## Serve the API, with the demo graph in a new kgl.db (PORT=8000, 
 	$(BIN)/kgl serve --port $(PORT)
 
 test: $(READY) ## Run the tests on all three stores
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 check: $(READY) ## Check format, style, types and architecture
 	$(BIN)/ruff format --check

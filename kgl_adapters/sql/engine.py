@@ -24,7 +24,7 @@ class Pool:
 
     size: int = 5
     overflow: int = 10
-    timeout_s: float = WAIT_MAX_S
+    timeout_s: float = attrs.field(factory=lambda: WAIT_MAX_S)
     recycle_s: int = -1
     pre_ping: bool = False
     statement_timeout_s: float | None = None
@@ -55,8 +55,9 @@ def parse_url(text: str) -> URL:
     raise InvalidUrl(f"kgl has no store called {url.drivername}")
 
 
-def make_engine(url: URL, pool: Pool = Pool()) -> Engine:
+def make_engine(url: URL, pool: Pool | None = None) -> Engine:
     """An engine for ``url`` whose transactions write. Raises InvalidUrl when the driver is not installed."""
+    pool = pool or Pool()
     try:
         return _sqlite(url, pool) if url.drivername == "sqlite" else _postgres(url, pool)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
