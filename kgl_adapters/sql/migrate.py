@@ -5,11 +5,12 @@ Alembic and its scripts do the work; they are imported only when there is some, 
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from sqlalchemy import Connection, Engine, inspect, text
@@ -112,7 +113,7 @@ def _sqlite_prepared(connection: Connection, engine: Engine) -> Iterator[None]:
     driver = connection.connection
     if not is_in_memory(engine.url):
         # Kept in the file from then on: readers and the writer do not wait for each other.
-        driver.cursor().execute("PRAGMA journal_mode=WAL").fetchone()
+        _set_wal(driver, shown(engine.url))
     # Alembic rebuilds a table to alter it; with foreign keys on, dropping the old one would delete its children.
     driver.cursor().execute("PRAGMA foreign_keys=OFF")
     try:
@@ -120,6 +121,20 @@ def _sqlite_prepared(connection: Connection, engine: Engine) -> Iterator[None]:
             yield
     finally:
         driver.cursor().execute("PRAGMA foreign_keys=ON")
+
+
+def _set_wal(driver: Any, where: str) -> None:
+    """Switch to the write-ahead log. SQLite does not wait with this for others who do the same; so we do."""
+    deadline = time.monotonic() + WAIT_MAX_S
+    while True:
+        try:
+            driver.cursor().execute("PRAGMA journal_mode=WAL").fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise translate(error, where) from error
+        time.sleep(_POLL_S)
 
 
 @contextmanager
