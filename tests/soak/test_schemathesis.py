@@ -15,7 +15,7 @@ FUZZING = settings(
     max_examples=40,
     deadline=None,
     database=None,
-    derandomize=False,
+    derandomize=True,  # a failure on one machine is a failure on all
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
