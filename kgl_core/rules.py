@@ -100,7 +100,10 @@ def unknown_name(name: object, known: Iterable[str], what: str = "field") -> Fau
     """The fault of a name that is not among ``known``; its detail suggests the nearest that is."""
     names = sorted(known)
     near = difflib.get_close_matches(str(name), names, n=1)
-    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+    if near:
+        advice = f"did you mean {near[0]}?"
+    else:
+        advice = f"known are {', '.join(names)}" if names else f"leave it out, this takes no {what}"
     return Fault(f"/{escape(str(name))}", f"unknown_{what}", f"there is no such {what}; {advice}")
 
 

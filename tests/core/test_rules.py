@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kgl_core import EntityDraft, EntityFilter, InvalidInput, RelationshipDraft, RelationshipFilter
 from kgl_core.metadata import METADATA_BYTES_MAX, METADATA_DEPTH_MAX, METADATA_KEYS_MAX, JsonObject
-from kgl_core.rules import build, rules_of, same_values
+from kgl_core.rules import build, rules_of, same_values, unknown_name
 from kgl_core.text import fold
 from kgl_core.users import UserDraft, UserFilter
 
@@ -191,6 +191,11 @@ def test_unknown_names_suggest_the_near_miss() -> None:
         build(EntityDraft, {"type": "t", "name": "n", "confidense": 1})
     with pytest.raises(InvalidInput, match="known are email, first_name, last_name, role"):
         build(UserDraft, {"email": "ada@example.org", "zzz": 1})
+
+
+def test_where_there_are_no_names_none_is_suggested() -> None:
+    """A request that takes no parameters says so."""
+    assert "takes no parameter" in unknown_name("x", (), "parameter").detail
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import schemathesis
+from hypothesis import assume
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
@@ -114,6 +115,8 @@ def mend(case: Any, to: Served) -> None:
     """Lead the request to the application, and make valid what the document cannot say of a valid one."""
     case.operation.app = case.operation.schema.app = to.app
     if not case.meta.generation.mode.is_positive:
+        # The document bounds the numbers of metadata to 64 bits; kgl takes larger ones that are no whole numbers.
+        assume(not _has_large_float(case.body))
         return
     query, headers = case.query, case.headers
     for name in ("cursor", "after"):
@@ -150,6 +153,14 @@ def _mend_body(body: dict[str, Any], to: Served, *, is_login: bool) -> None:
     JsonObject()(body.get("metadata") or {}, "", faults)
     if {fault.code for fault in faults} & {"too_many", "too_large"}:
         del body["metadata"]
+
+
+def _has_large_float(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = [*value.values()]
+    return (
+        any(map(_has_large_float, value)) if isinstance(value, list) else type(value) is float and abs(value) >= 2**63
+    )
 
 
 def _is_even(id: str) -> bool:
