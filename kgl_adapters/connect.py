@@ -13,7 +13,7 @@ from kgl_adapters.passwords import Argon2Hasher
 from kgl_adapters.sql import migrate as migrations
 from kgl_adapters.sql.engine import is_in_memory, make_engine, parse_url, shown
 from kgl_adapters.sql.unit_of_work import SqlStore
-from kgl_adapters.system import new_id, now
+from kgl_adapters.system import new_id, now, random
 from kgl_core.credentials import PASSWORD_LENGTH_MIN, Passwords
 from kgl_core.errors import InvalidUrl, MigrationNeeded
 from kgl_core.knowledge_graph import KnowledgeGraph
@@ -39,7 +39,8 @@ def connect(
     """
     text = url or os.environ.get("DATABASE_URL") or DEFAULT_URL
     store: Store = MemoryStore() if text == MEMORY_URL else SqlStore(_opened(text, migrate))
-    return KnowledgeGraph(Context(store, SYSTEM, now, new_id), Passwords(Argon2Hasher(), password_length_min))
+    passwords = Passwords(Argon2Hasher(), password_length_min)
+    return KnowledgeGraph(Context(store, SYSTEM, now, new_id), passwords, random)
 
 
 def _opened(text: str, migrate: bool | None) -> Engine:

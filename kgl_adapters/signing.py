@@ -20,12 +20,11 @@ from joserfc.jwk import ECKey, OctKey, OKPKey
 from joserfc.util import urlsafe_b64decode
 
 from kgl_core.errors import InvalidInput, InvalidToken, KglError
-from kgl_core.ids import UserId, parse_id
-from kgl_core.permissions import Role
+from kgl_core.ids import parse_id
+from kgl_core.permissions import Actor, ActorKind, Role, Scope
 from kgl_core.strict_json import parse_json
-from kgl_core.tokens import AccessClaims
+from kgl_core.tokens import TOKEN_LENGTH_MAX, AccessClaims
 
-TOKEN_LENGTH_MAX: Final = 8 * 1024
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far in the future another module's clock may have issued a token. Nothing is added to when one expires."""
 SECRET_BYTES_MIN: Final = 32  # RFC 7518, section 3.2: as many as the hash has
@@ -38,6 +37,7 @@ _COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
 _TYPES: Final = ("at+jwt", "application/at+jwt")  # RFC 9068, section 4
 _HEADER: Final = {"alg", "kid", "typ"}
 _ROLES: Final = {role.value: role for role in Role}
+_SCOPES: Final = {scope.value: scope for scope in Scope}
 _SECOND_MAX: Final = 253_402_300_799  # the last that a datetime can hold
 _INTEGER_MAX: Final = 2**63 - 1
 _WRONG_KIND: Final = "it is not an access token"
@@ -98,8 +98,8 @@ class JoseSigner:
         payload = {
             "iss": self._issuer,
             "aud": self._audience,
-            "sub": str(claims.user_id),
-            "role": claims.role.value,
+            "sub": claims.subject.id,
+            **claims.granted,
             "auth_version": claims.auth_version,
             "client_id": claims.client_id,
             "iat": int(claims.issued_at.timestamp()),
@@ -159,8 +159,7 @@ class JoseSigner:
         if max(issued_at, valid_from) > now + CLOCK_SKEW:
             raise InvalidToken("it is not valid yet")
         return AccessClaims(
-            user_id=UserId(_required("sub", parse_id(payload.get("sub")))),
-            role=_required("role", _role(payload.get("role"))),
+            subject=_subject(payload),
             auth_version=_required("auth_version", _version(payload.get("auth_version"))),
             id=_required("jti", parse_id(payload.get("jti"))),
             issued_at=issued_at,
@@ -236,8 +235,26 @@ def _instant(value: object) -> datetime | None:
     return datetime.fromtimestamp(value, UTC) if type(value) is int and 0 <= value <= _SECOND_MAX else None
 
 
+def _subject(payload: Mapping[str, Any]) -> Actor:
+    """Whom a token is about. Who has a role is a person; a service has scopes, and asked for the token itself."""
+    id = str(_required("sub", parse_id(payload.get("sub"))))
+    if "role" in payload:
+        if "scope" in payload:
+            raise InvalidToken("it has both a role and a scope")
+        return Actor(ActorKind.USER, id, _required("role", _role(payload["role"])))
+    scopes = _required("role or scope", _scopes(payload.get("scope")))
+    if payload.get("client_id") != id:
+        raise InvalidToken("its sub is not its client_id")
+    return Actor(ActorKind.SERVICE, id, scopes=scopes)
+
+
 def _role(value: object) -> Role | None:
     return _ROLES.get(value) if type(value) is str else None
+
+
+def _scopes(value: object) -> frozenset[Scope] | None:
+    names = value.split(" ") if type(value) is str else [""]
+    return frozenset(_SCOPES[name] for name in names) if _SCOPES.keys() >= set(names) else None
 
 
 def _version(value: object) -> int | None:

@@ -1,6 +1,7 @@
 """kgl's rules: entities, relationships, users and their permissions, behind ports. Standard library and attrs only."""
 
 from kgl_core.changes import Change, ChangeAction
+from kgl_core.clients import Client, ClientCredentials
 from kgl_core.entities import Entity, EntityDraft, EntityFilter
 from kgl_core.errors import (
     AlreadyExists,
@@ -8,14 +9,18 @@ from kgl_core.errors import (
     Deleted,
     EndsDeleted,
     Fault,
+    InvalidClient,
     InvalidCredentials,
     InvalidCursor,
+    InvalidGrant,
     InvalidInput,
+    InvalidScope,
     InvalidToken,
     InvalidUrl,
     KglError,
     MigrationNeeded,
     NotFound,
+    OAuthError,
     Overloaded,
     PermissionDenied,
     RegistrationClosed,
@@ -33,7 +38,7 @@ from kgl_core.errors import (
 )
 from kgl_core.knowledge_graph import KnowledgeGraph, Transaction
 from kgl_core.pages import Page
-from kgl_core.permissions import SYSTEM, Actor, ActorKind, Role
+from kgl_core.permissions import SYSTEM, Actor, ActorKind, Role, Scope
 from kgl_core.relationships import Relationship, RelationshipDraft, RelationshipFilter
 from kgl_core.usecases.entities import Restoration
 from kgl_core.usecases.load import LoadResult, LoadSummary, Refusal
@@ -47,6 +52,8 @@ __all__ = [
     "AlreadyExists",
     "Change",
     "ChangeAction",
+    "Client",
+    "ClientCredentials",
     "Conflict",
     "Deleted",
     "EndsDeleted",
@@ -54,9 +61,12 @@ __all__ = [
     "EntityDraft",
     "EntityFilter",
     "Fault",
+    "InvalidClient",
     "InvalidCredentials",
     "InvalidCursor",
+    "InvalidGrant",
     "InvalidInput",
+    "InvalidScope",
     "InvalidToken",
     "InvalidUrl",
     "KglError",
@@ -65,6 +75,7 @@ __all__ = [
     "LoadSummary",
     "MigrationNeeded",
     "NotFound",
+    "OAuthError",
     "Overloaded",
     "Page",
     "PermissionDenied",
@@ -76,6 +87,7 @@ __all__ = [
     "Restoration",
     "Role",
     "SchemaTooNew",
+    "Scope",
     "StaleVersion",
     "Stats",
     "StoreBusy",

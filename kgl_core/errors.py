@@ -6,6 +6,10 @@
     ├── PermissionDenied         the actor may not do this
     ├── InvalidCredentials       the email or the password is wrong, or the account is disabled
     ├── InvalidToken             a token that is forged, expired, used before, or no longer in force
+    ├── OAuthError               refused as OAuth 2.0 has it: ``code`` is one of RFC 6749's
+    │   ├── InvalidClient        a service client's id or secret is wrong, or it has expired
+    │   ├── InvalidScope         more was asked for than the client was granted
+    │   └── InvalidGrant         the token was issued to another client
     ├── RegistrationClosed       accounts are made by admins here
     ├── TooManyAttempts          a limit on attempts is reached: ``retry_after_s`` says how long to wait
     ├── Overloaded               more work waits than can be done soon; ``retry_after_s`` likewise
@@ -111,7 +115,41 @@ class InvalidToken(KglError):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"this token cannot be used: {reason}; log in again")
+        super().__init__(f"this token cannot be used: {reason}; get a new one")
+
+
+class OAuthError(KglError):
+    """A service client is refused. Each kind has the ``code`` that RFC 6749 (section 5.2) defines."""
+
+    code = "oauth_error"
+
+
+class InvalidClient(OAuthError):
+    """A service client's id or secret is wrong, or it has expired; on purpose, it does not say which."""
+
+    code = "invalid_client"
+
+    def __init__(self) -> None:
+        super().__init__("the client is unknown or has expired, or its secret is wrong; ask an admin for a new secret")
+
+
+class InvalidScope(OAuthError):
+    """A scope was asked for that is unknown, or that the client does not have; ``granted`` is what it has."""
+
+    code = "invalid_scope"
+
+    def __init__(self, granted: str) -> None:
+        self.granted = granted
+        super().__init__(f"this client was granted {granted}; ask for some of that, or leave scope out")
+
+
+class InvalidGrant(OAuthError):
+    """A client named a token that was issued to another one."""
+
+    code = "invalid_grant"
+
+    def __init__(self) -> None:
+        super().__init__("the token was issued to another client; only that one can revoke it")
 
 
 class RegistrationClosed(KglError):

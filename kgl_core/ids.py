@@ -17,6 +17,7 @@ from kgl_core.errors import Fault, InvalidInput
 EntityId = NewType("EntityId", UUID)
 RelationshipId = NewType("RelationshipId", UUID)
 UserId = NewType("UserId", UUID)
+ClientId = NewType("ClientId", UUID)
 
 Clock = Callable[[], datetime]
 """Port: the present moment, timezone-aware, in UTC, to the microsecond."""

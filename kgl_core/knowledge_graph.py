@@ -12,10 +12,12 @@ import attrs
 from kgl_core.changes import Change
 from kgl_core.credentials import Passwords
 from kgl_core.entities import Json
+from kgl_core.ids import Random
 from kgl_core.pages import LIMIT_DEFAULT, Page
 from kgl_core.permissions import Actor
 from kgl_core.unit_of_work import JoinedStore
 from kgl_core.usecases.changes import Changes
+from kgl_core.usecases.clients import Clients
 from kgl_core.usecases.context import Context
 from kgl_core.usecases.dump import dump
 from kgl_core.usecases.entities import Entities
@@ -32,25 +34,27 @@ class Transaction:
     It belongs to one thread. A call that raises takes itself back and leaves the others as they are.
     """
 
-    def __init__(self, context: Context, passwords: Passwords) -> None:
+    def __init__(self, context: Context, passwords: Passwords, random: Random) -> None:
         self.entities = Entities(context)
         self.relationships = Relationships(context)
         self.users = Users(context, passwords)
+        self.clients = Clients(context, random)
 
 
 class KnowledgeGraph:
     """One knowledge graph, shared by threads. Made by ``kgl_adapters.connect``; acts as the system by itself."""
 
-    def __init__(self, context: Context, passwords: Passwords) -> None:
-        self._context, self._passwords = context, passwords
+    def __init__(self, context: Context, passwords: Passwords, random: Random) -> None:
+        self._context, self._passwords, self._random = context, passwords, random
         self.entities = Entities(context)
         self.relationships = Relationships(context)
         self.users = Users(context, passwords)
+        self.clients = Clients(context, random)
 
     def acting_as(self, user: User | Actor) -> KnowledgeGraph:
         """The same graph on behalf of a user, who may do what their role allows; a disabled user may do nothing."""
         actor = user.actor if isinstance(user, User) else user
-        return KnowledgeGraph(attrs.evolve(self._context, actor=actor), self._passwords)
+        return KnowledgeGraph(attrs.evolve(self._context, actor=actor), self._passwords, self._random)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -60,7 +64,8 @@ class KnowledgeGraph:
         use ``tx`` for what belongs to it: other calls on the graph do not see it, and writers may wait for it.
         """
         with self._context.store.begin() as uow:
-            yield Transaction(attrs.evolve(self._context, store=JoinedStore(uow)), self._passwords)
+            context = attrs.evolve(self._context, store=JoinedStore(uow))
+            yield Transaction(context, self._passwords, self._random)
             uow.commit()
 
     def changes(self, *, after: str | None = None, limit: int = LIMIT_DEFAULT) -> Page[Change]:

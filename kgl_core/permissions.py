@@ -5,7 +5,7 @@ Default deny: what the table does not grant is refused. The use cases call `requ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum, StrEnum
 from functools import lru_cache
 from typing import Final
@@ -46,6 +46,7 @@ class Action(StrEnum):
     CHANGE = "change or delete this record"
     RESTORE = "restore what was deleted"
     MANAGE_USERS = "manage users"
+    MANAGE_CLIENTS = "manage service clients"
     OPERATE = "operate the service"
 
 
@@ -100,6 +101,17 @@ SCOPE_GRANTS: Final[Mapping[Scope, _Grants]] = {
     Scope.GRAPH_READ: {Action.READ: Grant.ANY},
     Scope.GRAPH_WRITE: {Action.CREATE: Grant.ANY, Action.CHANGE: Grant.OWN},
 }
+
+
+def in_order(scopes: Iterable[str]) -> tuple[Scope, ...]:
+    """These scopes, each once, in the order in which `Scope` has them."""
+    given = set(scopes)
+    return tuple(scope for scope in Scope if scope.value in given)
+
+
+def scope_text(scopes: Iterable[str]) -> str:
+    """Scopes as tokens and requests have them: names between spaces (RFC 6749, section 3.3)."""
+    return " ".join(in_order(scopes))
 
 
 def grant(actor: Actor, action: Action) -> Grant:

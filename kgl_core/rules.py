@@ -266,7 +266,7 @@ class Instant:
 
 @attrs.frozen
 class Each:
-    """A list whose items all keep ``rule``, at most ``max_items``; kept as a tuple.
+    """A list of ``min_items`` to ``max_items`` items that all keep ``rule``; kept as a tuple.
 
     Where ``single`` is set, one item may stand for a list of one.
     """
@@ -274,6 +274,7 @@ class Each:
     rule: Rule
     max_items: int
     single: bool = False
+    min_items: int = 0
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
         if type(value) is not tuple and type(value) is not list:
@@ -282,6 +283,9 @@ class Each:
             else:
                 faults.append(Fault(pointer, "not_a_list", "give a list"))
                 return value
+        if len(value) < self.min_items:
+            faults.append(Fault(pointer, "too_few", f"at least {self.min_items}, not {len(value)}"))
+            return value
         if not value:
             return ()
         if len(value) > self.max_items:

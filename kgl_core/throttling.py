@@ -36,6 +36,8 @@ class Limit:
 LOGINS_FROM_ADDRESS: Final = Limit("logins of an account from an address", 5, timedelta(minutes=1))
 LOGINS: Final = Limit("logins of an account", 50, timedelta(minutes=15))
 """Whoever knows an email can make its owner wait, but never for longer than this window."""
+CLIENT_FAILURES: Final = Limit("failures of a service client from an address", 5, timedelta(minutes=1))
+"""Only what fails is counted: a random secret is not guessed, and nobody shall shut out a module by trying."""
 
 
 @attrs.frozen
@@ -82,6 +84,11 @@ def registration_attempts(address: str | None, per_hour_max: int) -> tuple[Attem
     """What a registration is counted as."""
     limit = Limit("registrations from an address", per_hour_max, timedelta(hours=1))
     return (Attempt(limit, _key(limit, network(address))),)
+
+
+def client_failures(client_id: str, address: str | None) -> tuple[Attempt, ...]:
+    """What it is counted as when somebody does not prove to be this service client."""
+    return (Attempt(CLIENT_FAILURES, _key(CLIENT_FAILURES, client_id, network(address))),)
 
 
 def count(counters: CounterRepository, attempts: Sequence[Attempt], now: datetime) -> None:

@@ -2,7 +2,8 @@
 
 An access token is short-lived and checked without asking a store. A refresh token is opaque, lives long, and buys
 one new pair of tokens: it is used up by that, and its child takes its place in the same family. Whoever uses one a
-second time holds a copy, so the whole family ends (RFC 9700, section 4.14.2).
+second time holds a copy, so the whole family ends (RFC 9700, section 4.14.2). Services have no refresh tokens: their
+secret buys access tokens (RFC 6749, section 4.4.3).
 """
 
 from __future__ import annotations
@@ -16,24 +17,37 @@ from uuid import UUID
 import attrs
 
 from kgl_core.ids import Random, UserId
-from kgl_core.permissions import Role
+from kgl_core.permissions import Actor, ActorKind, scope_text
 
-REFRESH_BYTES: Final = 32
+OPAQUE_BYTES: Final = 32
+TOKEN_LENGTH_MAX: Final = 8 * 1024
+"""How many characters an access token has at most; none of ours comes near."""
 REFRESH_TEXT_LENGTH_MAX: Final = 2048
-"""Far above what `new_refresh_text` makes: another token, sent by mistake, is refused as a token, not as input."""
+"""Far above what `new_opaque` makes: another token, sent by mistake, is refused as a token, not as input."""
+OWN_CLIENT_ID: Final = "kgl"
+"""The client that people log in through: kgl itself, which has no secret. No service client has this id."""
 
 
 @attrs.frozen(kw_only=True)
 class AccessClaims:
-    """What an access token says of its bearer (RFC 9068, section 2.2). Times are in UTC, to the second."""
+    """What an access token says of its bearer (RFC 9068, section 2.2). Times are in UTC, to the second.
 
-    user_id: UserId
-    role: Role
+    ``subject`` is a user with its role, or a service with its scopes; ``auth_version`` is that of its account or client
+    when the token was issued. ``client_id`` is who asked for the token: people do so through kgl itself.
+    """
+
+    subject: Actor
     auth_version: int
     id: UUID
     issued_at: datetime
     expires_at: datetime
-    client_id: str = "kgl"
+    client_id: str = OWN_CLIENT_ID
+
+    @property
+    def granted(self) -> dict[str, str]:
+        """What the subject may do, as a token has it: a person's ``role``, or a service's ``scope`` (section 2.2.3)."""
+        role = self.subject.role
+        return {"scope": scope_text(self.subject.scopes)} if role is None else {"role": role.value}
 
 
 class TokenSigner(Protocol):
@@ -100,6 +114,40 @@ class RefreshTokenRepository(Protocol):
 
 
 @attrs.frozen
+class Standing:
+    """What holds now of somebody to whom tokens were issued, and which of these tokens were revoked.
+
+    ``is_active`` is whether it can act at all: the account is enabled, the client has not expired.
+    """
+
+    actor: Actor
+    auth_version: int
+    is_active: bool = True
+    revoked: frozenset[UUID] = frozenset()
+
+    def bearer(self, claims: AccessClaims) -> Actor | None:
+        """Who bears a token that says ``claims``, with what may be done now; None when it is no longer in force."""
+        if not self.is_active or claims.auth_version != self.auth_version or claims.id in self.revoked:
+            return None
+        if self.actor.kind is not ActorKind.SERVICE:
+            return self.actor
+        return attrs.evolve(self.actor, scopes=self.actor.scopes & claims.subject.scopes)
+
+
+class RevocationRepository(Protocol):
+    """Keeps which access tokens were revoked, until they expire by themselves."""
+
+    def add(self, id: UUID, subject: Actor, expires_at: datetime) -> None:
+        """Revoke the access token of ``subject`` with this id; one that was revoked before stays so."""
+
+    def of(self, subject: Actor) -> frozenset[UUID]:
+        """The ids of the revoked access tokens of ``subject``; some may have expired since."""
+
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        """Forget up to ``limit`` revocations of tokens that have expired at ``now``; returns how many it forgot."""
+
+
+@attrs.frozen
 class TokenLifetimes:
     """How long tokens can be used; both more than nothing, and ``access`` in whole seconds."""
 
@@ -116,11 +164,24 @@ class IssuedTokens:
     expires_in: int
 
 
-def new_refresh_text(random: Random) -> str:
-    """The text of a new refresh token: 256 random bits as base64url without padding, 43 characters."""
-    return base64.urlsafe_b64encode(random(REFRESH_BYTES)).rstrip(b"=").decode()
+@attrs.frozen(kw_only=True)
+class IssuedAccess:
+    """What a service gets for its secret; ``scope`` is what was granted, ``expires_in`` the life in whole seconds."""
+
+    access_token: str = attrs.field(repr=False)
+    expires_in: int
+    scope: str
 
 
-def hash_refresh(text: str) -> bytes:
-    """The 32 bytes that a refresh token is kept and found by: SHA-256, as its 256 random bits need no slower one."""
+def new_opaque(random: Random) -> str:
+    """A new refresh token or client secret: 256 random bits as base64url without padding, 43 characters."""
+    return base64.urlsafe_b64encode(random(OPAQUE_BYTES)).rstrip(b"=").decode()
+
+
+def hash_opaque(text: str) -> bytes:
+    """The 32 bytes that a refresh token or a client secret is kept by: SHA-256.
+
+    A slow hash such as Argon2 makes guessing what people think up expensive. Nobody guesses 256 random bits, however
+    fast, and what is checked at every request must be checked fast.
+    """
     return hashlib.sha256(text.encode()).digest()

@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from kgl_core.changes import ChangeLog
+from kgl_core.clients import ClientRepository
 from kgl_core.entities import EntityRepository
 from kgl_core.relationships import RelationshipRepository
 from kgl_core.throttling import CounterRepository
-from kgl_core.tokens import RefreshTokenRepository
+from kgl_core.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.users import UserRepository
 
 
@@ -28,7 +29,11 @@ class UnitOfWork(Protocol):
     @property
     def users(self) -> UserRepository: ...
     @property
+    def clients(self) -> ClientRepository: ...
+    @property
     def refresh_tokens(self) -> RefreshTokenRepository: ...
+    @property
+    def revocations(self) -> RevocationRepository: ...
     @property
     def counters(self) -> CounterRepository: ...
 

@@ -12,15 +12,17 @@ from kgl_core.errors import KglError
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.tokens import TokenSigner
 from kgl_core.usecases.auth import Auth
+from kgl_core.usecases.oauth import OAuth
 from kgl_http.authentication import Authenticator
 from kgl_http.errors import on_exception, on_http_error, on_kgl_error, on_os_error
 from kgl_http.metrics import Metrics
 from kgl_http.middleware import Authentication, Compression, Headers, Observation, VaryByOrigin
+from kgl_http.oauth import Server
 from kgl_http.openapi import describe
 from kgl_http.operations import operations_of
 from kgl_http.readiness import Readiness
 from kgl_http.request import Request
-from kgl_http.resources import admin, auth, bulk, changes, entities, health, pages, relationships, users
+from kgl_http.resources import admin, auth, bulk, changes, clients, entities, health, oauth, pages, relationships, users
 from kgl_http.settings import Settings
 from kgl_http.slots import Slots
 
@@ -39,6 +41,7 @@ class Collaborators:
     settings: Settings
     graph: KnowledgeGraph
     auth: Auth
+    oauth: OAuth
     signer: TokenSigner
     metrics: Metrics
     readiness: Readiness
@@ -49,18 +52,23 @@ def routes(given: Collaborators) -> Routes:
     """Every path and the resource that it leads to."""
     kg, settings = given.graph, given.settings
     account = (given.auth, settings.trusted_proxies, given.metrics)
+    server = (Server(given.oauth, settings.jwt_issuer, settings.jwt_audience), settings.trusted_proxies)
     conditional: dict[str, bool] = {"require_if_match": settings.require_if_match}
     return (
         ("/health", health.Health()),
         ("/health/ready", health.Ready(given.readiness)),
         ("/metrics", health.MetricsPage(given.metrics)),
         ("/.well-known/jwks.json", health.Jwks(given.signer)),
+        ("/.well-known/oauth-authorization-server", oauth.OAuthMetadata(settings.jwt_issuer)),
         (f"{API}/auth/register", auth.Register(*account)),
         (f"{API}/auth/token", auth.Token(*account)),
         (f"{API}/auth/refresh", auth.Refresh(*account)),
         (f"{API}/auth/logout", auth.Logout(*account)),
         (f"{API}/auth/me", auth.Me(*account)),
         (f"{API}/auth/password", auth.Password(*account)),
+        (f"{API}/oauth/token", oauth.OAuthToken(*server)),
+        (f"{API}/oauth/revoke", oauth.OAuthRevocation(*server)),
+        (f"{API}/oauth/introspect", oauth.OAuthIntrospection(*server)),
         (f"{API}/entities", entities.Entities(kg)),
         (f"{API}/entities/{{id}}", entities.EntityById(kg, **conditional)),
         (f"{API}/entities/{{id}}/restore", entities.EntityRestoration(kg)),
@@ -76,6 +84,9 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/users/{{id}}/role", users.UserRole(kg)),
         (f"{API}/users/{{id}}/disable", users.UserDisabling(kg)),
         (f"{API}/users/{{id}}/enable", users.UserEnabling(kg)),
+        (f"{API}/oauth-clients", clients.Clients(kg)),
+        (f"{API}/oauth-clients/{{id}}", clients.ClientById(kg)),
+        (f"{API}/oauth-clients/{{id}}/rotate", clients.ClientRotation(kg)),
         (f"{API}/admin/ping", admin.Ping()),
         (f"{API}/admin/stats", admin.AdminStats(kg)),
         (f"{API}/docs", pages.SwaggerUi()),

@@ -9,18 +9,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, BinaryIO, NoReturn
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 import click
 
-from kgl_adapters.connect import connect
 from kgl_adapters.sql.engine import parse_url
 from kgl_core.errors import KglError
-from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.permissions import Role
 from kgl_core.users import User
+from kgl_http.cli_clients import client
+from kgl_http.connected import connected, refuse_memory
 from kgl_http.settings import InvalidSettings, Settings, read_settings, signing_problems
 
 _ROLES = click.Choice([role.value for role in Role])
@@ -69,6 +68,9 @@ def main(context: click.Context, database_url: str | None) -> None:
         raise InvalidSettings([*error.problems, *signing_problems(environment)]) from None
 
 
+main.add_command(client)
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0 picks one.")
@@ -91,10 +93,10 @@ def serve(settings: Settings, host: str, port: int, workers: int | None, threads
         environment["JWT_SECRET"] = development_secret()
     settings = read_settings(environment, for_service=True)
     if settings.database_url.startswith("memory:"):
-        _refuse_memory()
+        refuse_memory()
     url = parse_url(settings.database_url)
     if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-        _refuse_memory()  # each worker would have a graph of its own
+        refuse_memory()  # each worker would have a graph of its own
     run(settings, host=host, port=port, workers=workers or os.cpu_count() or 1, threads=threads)
 
 
@@ -294,19 +296,6 @@ def user_set_password(settings: Settings, email: str, password_file: Any) -> Non
         found = kg.users.get_by_email(email)
         kg.users.set_password(found.id, _read_password(password_file))
     click.echo(f"{found.email} has a new password")
-
-
-@contextmanager
-def connected(settings: Settings) -> Iterator[KnowledgeGraph]:
-    """The settings' knowledge graph, for as long as the block runs."""
-    if settings.database_url.startswith("memory:"):
-        _refuse_memory()
-    with connect(settings.database_url, password_length_min=settings.password_length_min) as kg:
-        yield kg
-
-
-def _refuse_memory() -> NoReturn:
-    raise click.ClickException("a graph in memory ends with the command; set DATABASE_URL to a file or a server")
 
 
 def _read_password(file: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -19,7 +18,7 @@ from kgl_adapters.signing import make_signer, read_keys
 from kgl_adapters.sql.engine import Pool, make_engine, parse_url
 from kgl_adapters.sql.migrate import require_head
 from kgl_adapters.sql.unit_of_work import SqlStore
-from kgl_adapters.system import new_id, now
+from kgl_adapters.system import new_id, now, random
 from kgl_core.auth import RegistrationRules
 from kgl_core.credentials import PasswordHasher, Passwords
 from kgl_core.knowledge_graph import KnowledgeGraph
@@ -28,6 +27,7 @@ from kgl_core.tokens import TokenLifetimes, TokenSigner
 from kgl_core.unit_of_work import Store
 from kgl_core.usecases.auth import Auth
 from kgl_core.usecases.context import Context
+from kgl_core.usecases.oauth import OAuth
 from kgl_http.app import Collaborators, create_app
 from kgl_http.metrics import Metrics
 from kgl_http.readiness import Readiness
@@ -85,15 +85,23 @@ def _make_hasher(capacity: Capacity) -> PasswordHasher:
     return BoundedHasher(Argon2Hasher(), running_max, max(1, capacity.threads // 2 - running_max))
 
 
+def _lifetimes(settings: Settings) -> TokenLifetimes:
+    return TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl)
+
+
 def _make_auth(settings: Settings, context: Context, passwords: Passwords, signer: TokenSigner) -> Auth:
     return Auth(
         context,
         passwords,
         signer,
-        secrets.token_bytes,
-        TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl),
+        random,
+        _lifetimes(settings),
         RegistrationRules(is_open=settings.registration_is_open, per_hour_max=settings.registrations_per_hour),
     )
+
+
+def _make_oauth(settings: Settings, context: Context, auth: Auth, signer: TokenSigner) -> OAuth:
+    return OAuth(context, auth, signer, _lifetimes(settings))
 
 
 def _open_readiness(engine: Engine | None, signer: TokenSigner) -> Iterator[Readiness]:
@@ -113,13 +121,14 @@ class Container(containers.DeclarativeContainer):
     context = providers.ThreadSafeSingleton(Context, store, SYSTEM, now, new_id)
     hasher = providers.ThreadSafeSingleton(_make_hasher, capacity)
     passwords = providers.ThreadSafeSingleton(Passwords, hasher, settings.provided.password_length_min)
-    graph = providers.ThreadSafeSingleton(KnowledgeGraph, context, passwords)
+    graph = providers.ThreadSafeSingleton(KnowledgeGraph, context, passwords, providers.Object(random))
     signer = providers.ThreadSafeSingleton(_make_signer, settings)
     auth = providers.ThreadSafeSingleton(_make_auth, settings, context, passwords, signer)
+    oauth = providers.ThreadSafeSingleton(_make_oauth, settings, context, auth, signer)
     readiness = providers.Resource(_open_readiness, engine, signer)
     slots = providers.ThreadSafeSingleton(lambda capacity: Slots(max(1, capacity.threads // 2)), capacity)
     app = providers.ThreadSafeSingleton(
         create_app,
-        providers.ThreadSafeSingleton(Collaborators, settings, graph, auth, signer, metrics, readiness, slots),
+        providers.ThreadSafeSingleton(Collaborators, settings, graph, auth, oauth, signer, metrics, readiness, slots),
         version=version("kgl"),
     )

@@ -16,6 +16,7 @@ from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from kgl_core.changes import Change
+from kgl_core.clients import Client
 from kgl_core.entities import Entity
 from kgl_core.permissions import Actor
 from kgl_core.relationships import Relationship
@@ -37,6 +38,10 @@ def make_converter() -> Converter:
         User, converter, password_hash=override(omit=True), auth_version=override(omit=True)
     )
     converter.register_unstructure_hook(User, hidden)
+    client = make_dict_unstructure_fn(
+        Client, converter, secret_hash=override(omit=True), auth_version=override(omit=True)
+    )
+    converter.register_unstructure_hook(Client, client)
     converter.register_unstructure_hook(Change, _change(converter))
     return converter
 

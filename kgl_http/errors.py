@@ -104,10 +104,15 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         400, "The cursor does not belong here", "Start again without a cursor; a cursor goes with its filter and sort."
     ),
     "not_authenticated": Problem(
-        401, "A token is needed", "Get one from `POST /api/v1/auth/token`, and send `Authorization: Bearer <token>`."
+        401,
+        "A token is needed",
+        "Get one from `POST /api/v1/auth/token`, or as a service from `POST /api/v1/oauth/token`, and send "
+        "`Authorization: Bearer <token>`.",
     ),
     "invalid_token": Problem(
-        401, "The token cannot be used", "Refresh it with `POST /api/v1/auth/refresh`, or log in again."
+        401,
+        "The token cannot be used",
+        "Refresh it with `POST /api/v1/auth/refresh`, or log in again; a service asks for a new one.",
     ),
     "invalid_credentials": Problem(
         401, "Email or password is wrong", "Check both. A disabled account is answered in the same way; ask an admin."
@@ -168,7 +173,7 @@ def on_kgl_error(req: Any, resp: Any, error: KglError, params: object) -> None:
         on_exception(req, resp, error, params)
         return
     retry_after_s = getattr(error, "retry_after_s", None)
-    detail = _detail(error)
+    detail = detail_of(error)
     if PROBLEMS[code].status >= 500 and code != "overloaded":
         # What is wrong with the store names hosts and users: it is for the log.
         _log.warning("Request failed", code=code, detail=detail)
@@ -176,7 +181,8 @@ def on_kgl_error(req: Any, resp: Any, error: KglError, params: object) -> None:
     _send(req, resp, code, detail, faults, retry_after_s=retry_after_s)
 
 
-def _detail(error: KglError) -> str:
+def detail_of(error: KglError) -> str:
+    """What a client is told of one of our errors."""
     if isinstance(error, StaleVersion):
         return f"version {error.current} is current; read it again"
     if isinstance(error, InvalidInput | BadRequest):

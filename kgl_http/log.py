@@ -19,6 +19,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
+from kgl_core.permissions import ActorKind
 from kgl_http.request import Request
 
 _DETAIL: Final = re.compile(r"^(DETAIL: ).*$", re.MULTILINE)
@@ -102,11 +103,13 @@ class _Shape:
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         request = current_request.get()
         caller = None if request is None else request.caller
+        is_service = caller is not None and caller.kind is ActorKind.SERVICE
         return {
             "timestamp": event.pop("timestamp"),
             "level": event.pop("level").upper(),
             "module_id": self._module_id,
-            "user_id": None if caller is None else caller.id,
+            "user_id": None if caller is None or is_service else caller.id,
+            "client_id": caller.id if caller is not None and is_service else None,
             "request_id": None if request is None else request.request_id,
             "message": event.pop("event"),
             "logger": event.pop("logger", None) or logger.name,

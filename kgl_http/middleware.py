@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import structlog
 
-from kgl_core.permissions import require
+from kgl_core.errors import PermissionDenied
+from kgl_core.permissions import ActorKind, require
 from kgl_http.authentication import Authenticator
 from kgl_http.errors import NotAuthenticated
 from kgl_http.log import current_request
@@ -123,13 +124,15 @@ class Authentication:
             return  # Falcon's own: OPTIONS, or 405
         operation = responder.operation
         header = req.env.get("HTTP_AUTHORIZATION")
-        if operation.is_public:
+        if operation.is_public or operation.is_for_clients:
             return
         if header is None or header[:7].lower() != "bearer ":
             raise NotAuthenticated
         req.caller = caller = self._authenticator.caller(header[7:].strip())
         if operation.action is not None:
             require(caller, operation.action, caller)
+        elif caller.kind is not ActorKind.USER:
+            raise PermissionDenied(caller, "use an account", "a service has none; log in with one")
 
 
 def accepts_gzip(header: str) -> bool:

@@ -11,21 +11,21 @@ from typing import Any, Final
 
 import attrs
 
-from kgl_core.permissions import ROLE_GRANTS, SCOPE_GRANTS, Action, Grant
 from kgl_core.rules import MISSING, rules_of
 from kgl_http.openapi_shared import (
     DESCRIPTION,
     HEADERS,
     PARAMETERS,
-    SECURITY,
     add_envelope,
     envelope,
     header_refs,
+    oauth_errors,
     phrase,
     problems,
 )
-from kgl_http.operations import METHODS, NDJSON, Answer, Operation, operations_of
+from kgl_http.operations import FORM, METHODS, NDJSON, Answer, Operation, operations_of
 from kgl_http.schemas import UUID_SCHEMA, Schema, Schemas, prose
+from kgl_http.security import SECURITY, permission_prose, security_of
 
 Routes = Sequence[tuple[str, object]]
 
@@ -47,6 +47,7 @@ class _Document:
         self._schemas = Schemas()
         self._errors: set[int] = set()
         self._operation_ids: set[str] = set()
+        self._ids: dict[str, str] = {}  # where a new record's id is in the answer, by path
 
     def describe(self, routes: Routes, version: str) -> dict[str, Any]:
         modules: dict[str, None] = {}
@@ -61,7 +62,7 @@ class _Document:
                 for method in METHODS
                 if method in found
             }
-        _link(paths)
+        _link(paths, self._ids)
         return {
             "openapi": "3.1.1",
             "info": {
@@ -89,17 +90,20 @@ class _Document:
         if operation_id in self._operation_ids:
             raise ValueError(f"two operations are called {operation_id}; rename one of the classes")
         self._operation_ids.add(operation_id)
+        if 201 in operation.answers:
+            self._ids[path] = operation.answers[201].id_at
         statuses = _errors_of(path, method, operation)
         self._errors |= statuses
         described: dict[str, Any] = {
             "operationId": operation_id,
             "tags": [_tag(cls.__module__)],
             "summary": operation.summary,
-            "description": "\n\n".join(filter(None, [_query_prose(operation), _permission_prose(operation)])),
+            "description": "\n\n".join(filter(None, [_query_prose(operation), permission_prose(operation)])),
             "parameters": [*_path_parameters(path), *self._query_parameters(operation), *_headers(method, operation)],
             "responses": {
                 **{str(status): self._answer(status, answer) for status, answer in operation.answers.items()},
                 **({"304": _not_modified()} if _is_cacheable(method, operation) else {}),
+                **(oauth_errors(self._schemas) if operation.is_for_clients else {}),
                 **{str(status): {"$ref": f"#/components/responses/{phrase(status)}"} for status in sorted(statuses)},
                 "default": {"$ref": "#/components/responses/Problem"},
             },
@@ -110,13 +114,16 @@ class _Document:
                 "required": True,
                 "content": {media_type: {"schema": schema} for media_type in operation.body_media_types},
             }
-        if operation.is_public:
-            described["security"] = []
+        security = security_of(operation)
+        if security is not None:
+            described["security"] = security
         return {name: value for name, value in described.items() if value or name == "security"}
 
     def _body(self, operation: Operation) -> Schema:
         if operation.body is None:
             return {"type": "string", "description": "One JSON object a line."}
+        if FORM in operation.body_media_types:
+            return self._schemas.form(operation.body)
         return self._schemas.taken(operation.body, is_partial=operation.is_partial)
 
     def _query_parameters(self, operation: Operation) -> Iterable[Schema]:
@@ -152,20 +159,18 @@ class _Document:
         return envelope(model, is_page=answer.shape == "page")
 
 
-def _link(paths: Mapping[str, Mapping[str, Schema]]) -> None:
-    """Say in each answer that has a new record what can be asked of that record next."""
-    for path, methods in paths.items():
-        created = methods.get("post", {}).get("responses", {}).get("201")
-        if created is not None:
-            created["links"] = {
-                found["operationId"]: {
-                    "operationId": found["operationId"],
-                    "parameters": {"id": "$response.body#/data/id"},
-                }
-                for other, next_methods in paths.items()
-                if other.startswith(f"{path}/{{id}}")
-                for found in next_methods.values()
+def _link(paths: Mapping[str, Mapping[str, Schema]], ids: Mapping[str, str]) -> None:
+    """Say in each answer that has a new record, whose id is where ``ids`` says, what can be asked of it next."""
+    for path, id_at in ids.items():
+        paths[path]["post"]["responses"]["201"]["links"] = {
+            found["operationId"]: {
+                "operationId": found["operationId"],
+                "parameters": {"id": f"$response.body#{id_at}"},
             }
+            for other, methods in paths.items()
+            if other.startswith(f"{path}/{{id}}")
+            for found in methods.values()
+        }
 
 
 def _operation_id(cls: type, method: str, operation: Operation) -> str:
@@ -178,13 +183,13 @@ def _operation_id(cls: type, method: str, operation: Operation) -> str:
 
 def _errors_of(path: str, method: str, operation: Operation) -> set[int]:
     """The statuses of the problems that the operation can answer with, beside those that come out of nowhere."""
+    if operation.is_for_clients:
+        return {503}
     statuses = set(operation.errors)
     if path.startswith("/api/"):
         statuses.add(400)  # at least by a parameter that it does not know
     if not operation.is_public:
-        statuses.add(401)
-    if operation.action is not None:
-        statuses.add(403)
+        statuses |= {401, 403}
     if operation.is_conditional:
         statuses |= {412, 428} if method in _CHANGING else {412}
     if _has_body(operation):
@@ -223,22 +228,6 @@ def _not_modified() -> Schema:
 
 def _query_prose(operation: Operation) -> str:
     return prose(operation.query.__doc__) if operation.query is not None else ""
-
-
-def _permission_prose(operation: Operation) -> str:
-    if operation.is_public:
-        return "Open to anybody."
-    if operation.action is None:
-        return "Open to everybody who has an account."
-    granted = [*_grants(operation.action, ROLE_GRANTS), *_grants(operation.action, SCOPE_GRANTS)]
-    return f"Open to: {', '.join(granted)}."
-
-
-def _grants(action: Action, table: Mapping[Any, Mapping[Action, Grant]]) -> Iterable[str]:
-    for holder, grants in table.items():
-        reach = grants.get(action, Grant.NONE)
-        if reach is not Grant.NONE:
-            yield f"`{holder}`" + (" (of what they created)" if reach is Grant.OWN else "")
 
 
 def _tag(module: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 from kgl_core.errors import Fault
 from kgl_http.errors import PROBLEMS
-from kgl_http.operations import PROBLEM
+from kgl_http.operations import JSON, PROBLEM
 from kgl_http.schemas import INSTANT_SCHEMA, Schema, Schemas
 
 DESCRIPTION: Final = """\
@@ -18,7 +18,8 @@ A knowledge graph: entities, the relationships between them, and every change th
 An answer holds its `data` in an envelope, with `meta` beside it; an error is a problem (RFC 9457) with a stable `code`,
 whose `type` leads to a page that says what to do. Text is UTF-8, moments are RFC 3339 in UTC, ids are UUIDs.
 
-Log in with `POST /api/v1/auth/token`, and send the `access_token` with each request: `Authorization: Bearer …`."""
+Log in with `POST /api/v1/auth/token`, or as a service client with `POST /api/v1/oauth/token`, and send the
+`access_token` with each request: `Authorization: Bearer …`."""
 
 _ENTITY_TAG: Final = r'(?:W/)?"[!#-~\u0080-\u00ff]*"'
 _EMPTY: Final = r"[ \t]*(?:,[ \t]*)*"  # what a list may also hold, or be (RFC 9110, section 5.6.1.2)
@@ -62,19 +63,12 @@ HEADERS: Final[Mapping[str, Schema]] = {
     },
     "Authenticate": {"description": "Which authentication is asked for.", "schema": {"type": "string"}},
 }
-_PROBLEM_HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
+_ERROR_HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
     401: {"WWW-Authenticate": "Authenticate"},
     429: {"Retry-After": "RetryAfter"},
     503: {"Retry-After": "RetryAfter"},
 }
-SECURITY: Final[Schema] = {
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "The `access_token` that `POST /api/v1/auth/token` gives.",
-    }
-}
+_OAUTH_ERRORS: Final = (400, 401, 429)
 
 
 def add_envelope(schemas: Schemas) -> None:
@@ -115,6 +109,20 @@ def problems(statuses: Iterable[int]) -> dict[str, Schema]:
     return {"Problem": default, **{phrase(status): _problem_of(status) for status in sorted(statuses)}}
 
 
+def oauth_errors(schemas: Schemas) -> dict[str, Schema]:
+    """The errors that a service client gets instead of problems, by their status (RFC 6749, section 5.2)."""
+    text = {"type": "string"}
+    error = schemas.add("OAuthError", _closed({"error": text, "error_description": text}))
+    return {
+        str(status): {
+            "description": f"{HTTPStatus(status).phrase}.",
+            "headers": header_refs(_ERROR_HEADERS.get(status, {})),
+            "content": {JSON: {"schema": error}},
+        }
+        for status in _OAUTH_ERRORS
+    }
+
+
 def header_refs(names: Mapping[str, str]) -> Schema:
     """Headers of an answer: their names, and what they are called among HEADERS; all answers have X-Request-ID."""
     return {
@@ -134,7 +142,7 @@ def _problem_of(status: int) -> Schema:
     exact = {"properties": {"status": {"const": status}, "code": {"enum": list(found)}}}
     schema = {"allOf": [_schema("Problem"), exact]}
     description = "\n".join([f"{HTTPStatus(status).phrase}.\n", *lines])
-    return _problem(description, schema, _PROBLEM_HEADERS.get(status, {}))
+    return _problem(description, schema, _ERROR_HEADERS.get(status, {}))
 
 
 def _problem(description: str, schema: Schema, headers: Mapping[str, str]) -> Schema:

@@ -18,6 +18,7 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 NDJSON: Final = "application/x-ndjson"
+FORM: Final = "application/x-www-form-urlencoded"
 PROBLEM: Final = "application/problem+json"
 
 _Responder = TypeVar("_Responder", bound=Callable[..., None])
@@ -28,7 +29,8 @@ class Answer:
     """A successful answer: what its body holds.
 
     ``shape`` is ``one`` or ``page`` for the envelope around one ``model`` or a list of them, ``bare`` for a model
-    without the envelope, ``text`` for another media type, ``none`` for no body.
+    without the envelope, ``text`` for another media type, ``none`` for no body. ``id_at`` is the JSON Pointer to the id
+    of a new record.
     """
 
     model: Any = None
@@ -36,11 +38,14 @@ class Answer:
     media_type: str = JSON
     has_etag: bool = False
     has_location: bool = False
+    id_at: str = "/data/id"
 
 
 @attrs.frozen(kw_only=True)
 class Operation:
     """What one method of one route does. ``action`` is what the caller must be allowed; None asks for an account only.
+
+    ``is_for_clients`` is for what service clients call with their id and secret: its errors are those of OAuth 2.0.
 
     ``body`` and ``query`` are attrs classes whose rules check the input; ``errors`` are the statuses beside those that
     every operation can have.
@@ -50,6 +55,7 @@ class Operation:
     answers: Mapping[int, Answer]
     action: Action | None = None
     is_public: bool = False
+    is_for_clients: bool = False
     body: Any = None
     is_partial: bool = False
     body_media_types: Sequence[str] = (JSON,)

@@ -96,6 +96,17 @@ class UserQuery(UserFilter):
 
 
 @attrs.frozen(kw_only=True)
+class ClientQuery:
+    """A listing of service clients, in the order of their creation."""
+
+    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
+    cursor: str | None = ruled(CURSOR, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
+@attrs.frozen(kw_only=True)
 class ChangeQuery:
     """The changes past ``after``. While there are none, the answer is held back for ``wait`` seconds at most."""
 

@@ -14,13 +14,13 @@ import structlog
 
 from kgl_adapters.system import now
 from kgl_core.errors import KglError, MigrationNeeded, SchemaTooNew
-from kgl_core.ids import UserId
-from kgl_core.permissions import Role
+from kgl_core.permissions import Actor, ActorKind, Role
 from kgl_core.tokens import AccessClaims, TokenSigner
 from kgl_http.errors import PROBLEMS
 
 DATABASE_MAX_S: Final = 1.0
 NOBODY: Final = UUID(int=0)
+_SUBJECT: Final = Actor(ActorKind.USER, str(NOBODY), Role.USER)
 _MINUTE: Final = timedelta(minutes=1)
 
 _log = structlog.get_logger("kgl_http.readiness")
@@ -57,9 +57,7 @@ class Readiness:
 
     def _check_key(self) -> Check:
         at = now().replace(microsecond=0)
-        claims = AccessClaims(
-            user_id=UserId(NOBODY), role=Role.USER, auth_version=1, id=NOBODY, issued_at=at, expires_at=at + _MINUTE
-        )
+        claims = AccessClaims(subject=_SUBJECT, auth_version=1, id=NOBODY, issued_at=at, expires_at=at + _MINUTE)
         try:
             is_ok = self._signer.verify(self._signer.sign(claims), at) == claims
         except Exception as error:

@@ -17,14 +17,27 @@ from kgl_adapters.system import new_id
 from kgl_core.errors import Fault, InvalidInput
 from kgl_core.ids import parse_id
 from kgl_core.permissions import Actor
-from kgl_core.rules import Each, Flag, Instant, Integer, Names, Number, Optional, Rule, build, rules_of, unknown_name
+from kgl_core.rules import (
+    Each,
+    Flag,
+    Instant,
+    Integer,
+    Names,
+    Number,
+    Optional,
+    Rule,
+    build,
+    escape,
+    rules_of,
+    unknown_name,
+)
 from kgl_core.strict_json import parse_json
 from kgl_http.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
-from kgl_http.operations import JSON
+from kgl_http.operations import FORM, JSON
 from kgl_http.settings import Network
 
 BODY_BYTES_MAX: Final = 1024 * 1024
-_QUERY_PARAMETERS_MAX: Final = 500
+_PARAMETERS_MAX: Final = 500
 _CHUNK_BYTES: Final = 64 * 1024
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -78,7 +91,8 @@ class Request(falcon.Request):
         values: dict[str, Any] = {}
         faults: list[Fault] = []
         rules = rules_of(cls)
-        for name, texts in self._parameters().items():
+        encoded = self.query_string.encode("latin-1")  # the bytes that were sent (PEP 3333)
+        for name, texts in _parameters(encoded).items():
             rule = rules.get(name)
             if rule is None:
                 faults.append(unknown_name(name, rules, "parameter"))
@@ -108,6 +122,34 @@ class Request(falcon.Request):
         found = parse_json(self._read_body(), "the body")
         if type(found) is not dict:
             raise InvalidInput([Fault("", "not_an_object", "the body must be a JSON object, in braces")])
+        return found
+
+    def read_fields(self, cls: type) -> dict[str, Any]:
+        """The JSON object in the body, with the moments that a ``cls`` has read from their text. Raises as above."""
+        found = self.read_object()
+        for name, rule in rules_of(cls).items():
+            if rule == Optional(Instant()) and type(found.get(name)) is str:
+                found[name] = from_text(rule, found[name])
+        return found
+
+    def read_form(self) -> dict[str, str]:
+        """The parameters in the body, those without a value left out (RFC 6749, section 3.2); none where it is empty.
+
+        Raises UnsupportedMediaType, BodyTooLarge, and BadRequest for what is malformed or repeated.
+        """
+        body = self._read_body()
+        if not body:
+            return {}
+        self.require_media_type((FORM,))
+        found: dict[str, str] = {}
+        faults: list[Fault] = []
+        for name, texts in _parameters(body).items():
+            if len(texts) > 1:
+                faults.append(Fault(f"/{escape(name)}", "repeated", "give it once"))
+            elif texts[0]:
+                found[name] = texts[0]
+        if faults:
+            raise BadRequest(faults)
         return found
 
     def require_media_type(self, media_types: Collection[str]) -> None:
@@ -153,24 +195,20 @@ class Request(falcon.Request):
             return self.env["wsgi.input"]
         return self.bounded_stream
 
-    def _parameters(self) -> Mapping[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        if self.query_string:
-            try:
-                pairs = parse_qsl(
-                    self.query_string.encode("latin-1").decode(),  # the bytes that were sent (PEP 3333)
-                    keep_blank_values=True,
-                    errors="strict",
-                    max_num_fields=_QUERY_PARAMETERS_MAX,
-                )
-            except UnicodeError:
-                raise BadRequest([Fault("", "not_utf8", "the query must be UTF-8, percent-encoded")]) from None
-            except ValueError:
-                advice = f"at most {_QUERY_PARAMETERS_MAX} parameters"
-                raise BadRequest([Fault("", "too_many", advice)]) from None
-            for name, text in pairs:
-                found.setdefault(name, []).append(text)
-        return found
+
+def _parameters(encoded: bytes) -> Mapping[str, list[str]]:
+    """The texts of each parameter in a query or a form. Raises BadRequest."""
+    found: dict[str, list[str]] = {}
+    if encoded:
+        try:
+            pairs = parse_qsl(encoded.decode(), keep_blank_values=True, errors="strict", max_num_fields=_PARAMETERS_MAX)
+        except UnicodeDecodeError:
+            raise BadRequest([Fault("", "not_utf8", "parameters must be UTF-8, percent-encoded")]) from None
+        except ValueError:
+            raise BadRequest([Fault("", "too_many", f"at most {_PARAMETERS_MAX} parameters")]) from None
+        for name, text in pairs:
+            found.setdefault(name, []).append(text)
+    return found
 
 
 def _read(stream: Any, size: int) -> bytes:

@@ -13,6 +13,7 @@ from uuid import UUID
 import attrs
 
 from kgl_core.changes import Change
+from kgl_core.clients import Client, ClientDraft
 from kgl_core.credentials import Secret
 from kgl_core.entities import Entity, EntityDraft
 from kgl_core.metadata import JsonObject
@@ -33,7 +34,7 @@ from kgl_core.rules import (
     Text,
     rules_of,
 )
-from kgl_core.tokens import IssuedTokens
+from kgl_core.tokens import IssuedAccess, IssuedTokens
 from kgl_core.users import User, UserDraft
 
 Schema = dict[str, Any]
@@ -51,6 +52,7 @@ _NO_NUL_PATTERN: Final = r"^[^\u0000]*$"
 # What the converter shows otherwise than the class has it.
 _HIDDEN: Final[Mapping[type, Sequence[str]]] = {
     User: ("password_hash", "auth_version"),
+    Client: ("secret_hash", "auth_version"),
     Actor: ("role", "scopes", "_text"),
 }
 _ADDED: Final[Mapping[type, Mapping[str, Any]]] = {
@@ -58,8 +60,14 @@ _ADDED: Final[Mapping[type, Mapping[str, Any]]] = {
     Relationship: {"is_active": bool},
     Change: {"kind": Literal["entity", "relationship"]},
     IssuedTokens: {"token_type": Literal["Bearer"]},
+    IssuedAccess: {"token_type": Literal["Bearer"]},
 }
-_DRAFTS: Final[Mapping[type, type]] = {Entity: EntityDraft, Relationship: RelationshipDraft, User: UserDraft}
+_DRAFTS: Final[Mapping[type, type]] = {
+    Entity: EntityDraft,
+    Relationship: RelationshipDraft,
+    User: UserDraft,
+    Client: ClientDraft,
+}
 
 _PLAIN: Final[Mapping[Any, Schema]] = {
     str: {"type": "string"},
@@ -100,13 +108,22 @@ class Schemas:
             return self.add(f"{cls.__name__.removesuffix('Draft')}Patch", _object(properties, required, doc))
         return self.add(cls.__name__, _object(properties, required, cls.__doc__))
 
+    def form(self, cls: type) -> Schema:
+        """What a form may hold: the parameters of ``cls``, where nothing is null, and others, which are ignored."""
+        fields = {field.name: field for field in attrs.fields(cls)}
+        properties = {name: self.of_parameter(rule) for name, rule in rules_of(cls).items()}
+        required = [name for name in properties if fields[name].default is MISSING]
+        schema = _object(properties, required, cls.__doc__)
+        return self.add(cls.__name__, {**schema, "additionalProperties": True})
+
     def of_rule(self, rule: Rule) -> Schema:
         """What ``rule`` takes in a body. Raises TypeError for a rule that nobody has described here."""
         match rule:
             case Optional(inner):
                 return nullable(self.of_rule(inner))
-            case Each(each, most):
-                return {"type": "array", "items": self.of_rule(each), "maxItems": most}
+            case Each(each, most, _, least):
+                length = {"minItems": least, "maxItems": most} if least else {"maxItems": most}
+                return {"type": "array", "items": self.of_rule(each), **length}
             case Names(each):
                 return self.of_rule(each)
             case JsonObject():

@@ -45,6 +45,7 @@ _EMPTY_POSTGRES = text(
     " WHERE datname = current_database() AND pid <> pg_backend_pid();"
     "DELETE FROM backend_entities.changes; DELETE FROM backend_entities.entity_relationships;"
     "DELETE FROM backend_entities.entities; DELETE FROM backend_auth.throttle_counters;"
+    "DELETE FROM backend_auth.oauth_clients; DELETE FROM backend_auth.revocations;"
     "DELETE FROM backend_auth.refresh_tokens; DELETE FROM backend_auth.users"
 )
 

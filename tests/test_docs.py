@@ -106,6 +106,7 @@ def test_the_permission_table_matches_the_code():
         "change and delete": Action.CHANGE,
         "restore": Action.RESTORE,
         "manage users": Action.MANAGE_USERS,
+        "manage service clients": Action.MANAGE_CLIENTS,
         "operate the service": Action.OPERATE,
     }
     assert set(rows.values()) == set(Action)

@@ -18,7 +18,7 @@ from kgl_adapters.sql import migrate
 from kgl_adapters.sql.engine import begin, make_engine, parse_url
 from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS, metadata, sqlite_metadata
 from kgl_core import KnowledgeGraph, MigrationNeeded, SchemaTooNew, StoreBusy, User
-from tests.contract.samples import NOON, SECOND, refresh_token
+from tests.contract.samples import NOON, SECOND, client, refresh_token
 from tests.postgres import fresh_database
 
 ROOT = Path(__file__).parent.parent
@@ -57,6 +57,9 @@ def fill_sessions(kg: KnowledgeGraph, user: User) -> None:
     with kg._context.store.begin() as uow:
         uow.refresh_tokens.add(refresh_token(user))
         uow.counters.increment(b"key", NOON, NOON + SECOND)
+        made = client()
+        uow.clients.add(made)
+        uow.revocations.add(made.id, made.actor, NOON)
         uow.commit()
 
 

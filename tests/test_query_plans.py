@@ -83,6 +83,19 @@ def session(kg: KnowledgeGraph) -> None:
         uow.commit()
 
 
+def services(kg: KnowledgeGraph) -> None:
+    """All that is asked and done about service clients and revocations, but for listing clients."""
+    one = kg.clients.create(name="ai", scopes=["graph:read"]).client
+    kg.clients.get(one.id)
+    kg.clients.rotate(one.id)
+    with kg._context.store.begin() as uow:
+        uow.revocations.add(one.id, one.actor, NOON)
+        uow.revocations.of(one.actor)
+        uow.revocations.delete_expired(NOON, 5)
+        uow.commit()
+    kg.clients.delete(one.id)
+
+
 IN_ORDER: dict[str, Call] = {
     **{f"entities by {sort}": by(sort)[0] for sort in ENTITY_SORTS},
     **{f"relationships by {sort}": by(sort)[1] for sort in RELATIONSHIP_SORTS},
@@ -92,6 +105,7 @@ IN_ORDER: dict[str, Call] = {
     "relationships of a type": lambda kg: pages(kg.relationships.list, relationship_type="r1"),
     "relationships from an entity": lambda kg: pages(kg.relationships.list, source_entity_id=an_id(kg)),
     "relationships to an entity": lambda kg: pages(kg.relationships.list, target_entity_id=an_id(kg)),
+    "service clients": lambda kg: pages(kg.clients.list),
     "users": lambda kg: pages(kg.users.list),
     "changes": change_log,
     "dump": lambda kg: list(kg.dump()),
@@ -107,6 +121,7 @@ BY_INDEX: dict[str, Call] = {
     "delete and restore": deleting,
     "a user by email": lambda kg: kg.users.get_by_email("ada@example.org"),
     "a session": session,
+    "services": services,
 }
 """What an index must find; the little that is found may be sorted."""
 
@@ -117,6 +132,8 @@ def fill(kg: KnowledgeGraph) -> None:
     kg.relationships.delete(kg.relationships.list().items[-1].id)
     for name in ("ada", "grace"):
         kg.users.create(email=f"{name}@example.org", password="a few unrelated words")
+    for _ in range(5):
+        kg.clients.create(name="publishing", scopes=["graph:read"])
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, MutableMapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 
@@ -14,11 +14,19 @@ from kgl_core.entities import Entity
 from kgl_core.pages import Position
 from kgl_core.provenance import RecordFilter
 from kgl_core.relationships import Relationship
-from kgl_core.throttling import Counter
-from kgl_core.tokens import RefreshToken
 
 R = TypeVar("R", bound=Entity | Relationship)
-E = TypeVar("E", bound=RefreshToken | Counter)
+
+
+class Expiring(Protocol):
+    """A row that is forgotten when it has expired."""
+
+    @property
+    def expires_at(self) -> datetime: ...
+
+
+K = TypeVar("K")
+E = TypeVar("E", bound=Expiring)
 
 
 def detached(record: R) -> R:
@@ -51,7 +59,7 @@ def page(rows: Iterable[R], sort: str, after: Position | None, limit: int) -> Se
     return [detached(row) for row in ordered[:limit]]
 
 
-def forget_expired(rows: MutableMapping[bytes, E | None], now: datetime, limit: int) -> int:
+def forget_expired(rows: MutableMapping[K, E | None], now: datetime, limit: int) -> int:
     """Put None in the place of up to ``limit`` rows that have expired at ``now``; returns how many."""
     expired = (key for key, row in rows.items() if row is not None and row.expires_at <= now)
     keys = list(islice(expired, limit))

@@ -6,17 +6,21 @@ import threading
 from collections import ChainMap
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from typing import Final
 from uuid import UUID
 
 import attrs
 
 from kgl_adapters.memory.changes import MemoryChangeLog
+from kgl_adapters.memory.clients import MemoryClients
 from kgl_adapters.memory.counters import MemoryCounters
 from kgl_adapters.memory.entities import MemoryEntities
 from kgl_adapters.memory.refresh_tokens import MemoryRefreshTokens
 from kgl_adapters.memory.relationships import MemoryRelationships
+from kgl_adapters.memory.revocations import MemoryRevocations, Revocation
 from kgl_adapters.memory.users import MemoryUsers
 from kgl_core.changes import Change
+from kgl_core.clients import Client
 from kgl_core.entities import Entity
 from kgl_core.errors import StoreBusy, StoreClosed
 from kgl_core.relationships import Relationship, Triple
@@ -25,6 +29,17 @@ from kgl_core.tokens import RefreshToken
 from kgl_core.users import User
 
 WRITER_WAIT_S = 10.0
+_MAPPINGS: Final = (
+    "entities",
+    "keys",
+    "relationships",
+    "triples",
+    "users",
+    "clients",
+    "refresh_tokens",
+    "revocations",
+    "counters",
+)
 
 
 @attrs.define
@@ -36,7 +51,9 @@ class Tables:
     relationships: MutableMapping[UUID, Relationship] = attrs.Factory(dict)
     triples: MutableMapping[Triple, UUID | None] = attrs.Factory(dict)
     users: MutableMapping[UUID, User] = attrs.Factory(dict)
+    clients: MutableMapping[UUID, Client | None] = attrs.Factory(dict)
     refresh_tokens: MutableMapping[bytes, RefreshToken | None] = attrs.Factory(dict)
+    revocations: MutableMapping[UUID, Revocation | None] = attrs.Factory(dict)
     counters: MutableMapping[bytes, Counter | None] = attrs.Factory(dict)
     changes: list[Change] = attrs.Factory(list)
 
@@ -48,14 +65,16 @@ class Tables:
             ChainMap({}, self.relationships),
             ChainMap({}, self.triples),
             ChainMap({}, self.users),
+            ChainMap({}, self.clients),
             ChainMap({}, self.refresh_tokens),
+            ChainMap({}, self.revocations),
             ChainMap({}, self.counters),
             [],
         )
 
     def merge(self, layer: Tables) -> None:
         """Take over what was written to a layer over these."""
-        for name in ("entities", "keys", "relationships", "triples", "users", "refresh_tokens", "counters"):
+        for name in _MAPPINGS:
             rows, written = getattr(self, name), getattr(layer, name).maps[0]
             rows.update(written)
             if type(rows) is dict:  # there is nothing below that a None would have to hide
@@ -71,7 +90,9 @@ class Tables:
             dict(self.relationships),
             dict(self.triples),
             dict(self.users),
+            dict(self.clients),
             dict(self.refresh_tokens),
+            dict(self.revocations),
             dict(self.counters),
             list(self.changes),
         )
@@ -86,7 +107,9 @@ class MemoryUnitOfWork:
         self.relationships = MemoryRelationships(tables.relationships, tables.triples, tables.entities)
         self.changes = MemoryChangeLog(tables.changes)
         self.users = MemoryUsers(tables.users)
+        self.clients = MemoryClients(tables.clients)
         self.refresh_tokens = MemoryRefreshTokens(tables.refresh_tokens)
+        self.revocations = MemoryRevocations(tables.revocations)
         self.counters = MemoryCounters(tables.counters)
 
     def commit(self) -> None:

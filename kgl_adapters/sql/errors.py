@@ -29,6 +29,7 @@ _UNIQUE: Final = {
     "pk_entity_relationships": ("relationship", "id"),
     "uq_users_email": ("user", "email"),
     "pk_users": ("user", "id"),
+    "pk_oauth_clients": ("client", "id"),
     "pk_refresh_tokens": ("refresh token", "hash"),
 }
 _SQLITE_UNIQUE: Final = {
@@ -38,6 +39,7 @@ _SQLITE_UNIQUE: Final = {
     "entity_relationships.id": "pk_entity_relationships",
     "users.email": "uq_users_email",
     "users.id": "pk_users",
+    "oauth_clients.id": "pk_oauth_clients",
     "refresh_tokens.hash": "pk_refresh_tokens",
 }
 _ENDS: Final = ("fk_entity_relationships_source_entity_id", "fk_entity_relationships_target_entity_id")

@@ -10,9 +10,10 @@ from uuid import UUID
 import orjson
 
 from kgl_core.changes import Change, ChangeAction
+from kgl_core.clients import Client
 from kgl_core.entities import Entity
-from kgl_core.ids import EntityId, RelationshipId, UserId
-from kgl_core.permissions import Actor, Role
+from kgl_core.ids import ClientId, EntityId, RelationshipId, UserId
+from kgl_core.permissions import Actor, Role, in_order, scope_text
 from kgl_core.relationships import Relationship
 from kgl_core.tokens import RefreshToken
 from kgl_core.users import User
@@ -63,6 +64,17 @@ USER_COLUMNS: Final = (
     "created_at",
     "updated_at",
     "last_login_at",
+)
+CLIENT_COLUMNS: Final = (
+    "id",
+    "name",
+    "secret_hash",
+    "scopes",
+    "created_by",
+    "created_at",
+    "updated_at",
+    "expires_at",
+    "auth_version",
 )
 REFRESH_TOKEN_COLUMNS: Final = (
     "hash",
@@ -236,6 +248,35 @@ class Rows:
             self.instant(user.created_at),
             self.instant(user.updated_at),
             None if user.last_login_at is None else self.instant(user.last_login_at),
+        )
+
+    def client(self, row: Sequence[Any]) -> Client:
+        """The service client in a row of CLIENT_COLUMNS."""
+        id, name, secret_hash, scopes, created_by, created_at, updated_at, expires_at, auth_version = row
+        return Client(
+            id=ClientId(self.read_id(id)),
+            name=name,
+            secret_hash=secret_hash,
+            scopes=in_order(scopes.split(" ")),
+            created_by=Actor.parse(created_by),
+            created_at=self.read_instant(created_at),
+            updated_at=self.read_instant(updated_at),
+            expires_at=None if expires_at is None else self.read_instant(expires_at),
+            auth_version=auth_version,
+        )
+
+    def client_values(self, client: Client) -> tuple[Any, ...]:
+        """The values of CLIENT_COLUMNS."""
+        return (
+            self.id(client.id),
+            client.name,
+            client.secret_hash,
+            scope_text(client.scopes),
+            str(client.created_by),
+            self.instant(client.created_at),
+            self.instant(client.updated_at),
+            None if client.expires_at is None else self.instant(client.expires_at),
+            client.auth_version,
         )
 
     def refresh_token(self, row: Sequence[Any]) -> RefreshToken:

@@ -20,7 +20,7 @@ from kgl_adapters.sql.types import (
 
 AUTH: Final = "backend_auth"
 ENTITIES: Final = "backend_entities"
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """Every migration there is, in order; the last is head."""
 
 _NAMES: Final = {
@@ -73,6 +73,33 @@ def _tables(auth: str | None, graph: str | None) -> MetaData:
         _index("ix_refresh_tokens_family", "family"),
         _index("ix_refresh_tokens_user_id", "user_id"),
         _index("ix_refresh_tokens_expires_at", "expires_at"),
+        schema=auth,
+        sqlite_strict=True,
+    )
+    Table(
+        "oauth_clients",
+        metadata,
+        Column("id", ID, primary_key=True),
+        Column("name", TEXT, nullable=False),
+        Column("secret_hash", BYTES, nullable=False),
+        Column("scopes", TEXT, nullable=False),
+        Column("created_by", TEXT, nullable=False),
+        Column("created_at", INSTANT, nullable=False),
+        Column("updated_at", INSTANT, nullable=False),
+        Column("expires_at", INSTANT),
+        Column("auth_version", COUNT, nullable=False),
+        _index("ix_oauth_clients_created_at", "created_at", "id"),
+        schema=auth,
+        sqlite_strict=True,
+    )
+    Table(
+        "revocations",
+        metadata,
+        Column("id", ID, primary_key=True),
+        Column("subject", TEXT, nullable=False),
+        Column("expires_at", INSTANT, nullable=False),
+        _index("ix_revocations_subject", "subject"),
+        _index("ix_revocations_expires_at", "expires_at"),
         schema=auth,
         sqlite_strict=True,
     )
@@ -191,6 +218,8 @@ rewrites each statement whenever it runs."""
 
 users: Final = metadata.tables[f"{AUTH}.users"]
 refresh_tokens: Final = metadata.tables[f"{AUTH}.refresh_tokens"]
+clients: Final = metadata.tables[f"{AUTH}.oauth_clients"]
+revocations: Final = metadata.tables[f"{AUTH}.revocations"]
 counters: Final = metadata.tables[f"{AUTH}.throttle_counters"]
 entities: Final = metadata.tables[f"{ENTITIES}.entities"]
 relationships: Final = metadata.tables[f"{ENTITIES}.entity_relationships"]

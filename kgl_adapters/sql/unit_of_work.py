@@ -12,12 +12,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kgl_adapters.sql import engine as engines
 from kgl_adapters.sql.changes import SqlChangeLog
+from kgl_adapters.sql.clients import SqlClients
 from kgl_adapters.sql.counters import SqlCounters
 from kgl_adapters.sql.engine import begin, reading, shown, snapshots
 from kgl_adapters.sql.entities import SqlEntities
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.refresh_tokens import SqlRefreshTokens
 from kgl_adapters.sql.relationships import SqlRelationships
+from kgl_adapters.sql.revocations import SqlRevocations
 from kgl_adapters.sql.rows import Rows
 from kgl_adapters.sql.session import Session
 from kgl_adapters.sql.users import SqlUsers
@@ -47,8 +49,16 @@ class SqlUnitOfWork:
         return SqlUsers(self._session)
 
     @property
+    def clients(self) -> SqlClients:
+        return SqlClients(self._session)
+
+    @property
     def refresh_tokens(self) -> SqlRefreshTokens:
         return SqlRefreshTokens(self._session)
+
+    @property
+    def revocations(self) -> SqlRevocations:
+        return SqlRevocations(self._session)
 
     @property
     def counters(self) -> SqlCounters:

@@ -19,10 +19,11 @@ from kgl_core.tokens import (
     AccessClaims,
     IssuedTokens,
     RefreshToken,
+    Standing,
     TokenLifetimes,
     TokenSigner,
-    hash_refresh,
-    new_refresh_text,
+    hash_opaque,
+    new_opaque,
 )
 from kgl_core.unit_of_work import UnitOfWork
 from kgl_core.usecases.context import Context
@@ -111,7 +112,7 @@ class Auth:
 
         Raises InvalidToken when it is not in force. One that was used or revoked before takes its family with it.
         """
-        hash = hash_refresh(RefreshRequest(refresh_token=refresh_token).refresh_token)
+        hash = hash_opaque(RefreshRequest(refresh_token=refresh_token).refresh_token)
         with self._context.store.read() as uow:
             known = uow.refresh_tokens.get(hash)
         if known is None:
@@ -133,7 +134,7 @@ class Auth:
 
     def log_out(self, refresh_token: str) -> None:
         """Revoke the token's whole family. One that is unknown is no error (RFC 7009, section 2.2)."""
-        hash = hash_refresh(RefreshRequest(refresh_token=refresh_token).refresh_token)
+        hash = hash_opaque(RefreshRequest(refresh_token=refresh_token).refresh_token)
         with self._context.store.read() as uow:
             known = uow.refresh_tokens.get(hash)
         if known is None:
@@ -184,6 +185,20 @@ class Auth:
         with self._context.store.read() as uow:
             return uow.users.get(wanted)
 
+    def standing(self, subject: Actor) -> Standing | None:
+        """What holds now of the user or service of a token; None when there is none any more."""
+        id = parse_id(subject.id)
+        if id is None:
+            return None
+        with self._context.store.read() as uow:
+            found = uow.users.get(id) if subject.kind is ActorKind.USER else uow.clients.get(id)
+        if found is None:
+            return None
+        is_active = found.is_active if isinstance(found, User) else found.is_in_force(self._context.now())
+        with self._context.store.read() as uow:
+            revoked = uow.revocations.of(subject)
+        return Standing(found.actor, found.auth_version, is_active, revoked)
+
     def _account_of(self, actor: Actor) -> User:
         id = parse_id(actor.id) if actor.kind is ActorKind.USER else None
         user = None if id is None else self.account(id)
@@ -209,10 +224,10 @@ class Auth:
     def _issue(self, uow: UnitOfWork, user: User, family: UUID) -> IssuedTokens:
         """New tokens for a user that is locked, and room made for them."""
         now = self._context.now()
-        text = new_refresh_text(self._random)
+        text = new_opaque(self._random)
         uow.refresh_tokens.add(
             RefreshToken(
-                hash=hash_refresh(text),
+                hash=hash_opaque(text),
                 family=family,
                 user_id=user.id,
                 auth_version=user.auth_version,
@@ -230,8 +245,7 @@ class Auth:
     def _claims(self, user: User, now: datetime) -> AccessClaims:
         issued_at = now.replace(microsecond=0)
         return AccessClaims(
-            user_id=user.id,
-            role=user.role,
+            subject=user.actor,
             auth_version=user.auth_version,
             id=self._context.new_id(),
             issued_at=issued_at,

@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from kgl_adapters.signing import JoseSigner, KeyRing, make_signer, read_keys
-from kgl_core.ids import UserId
-from kgl_core.permissions import Role
+from kgl_core.permissions import Actor, ActorKind, Role
 from kgl_core.tokens import AccessClaims
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -23,8 +22,7 @@ PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 SECRET = "correct horse battery staple, and some more"
 CLAIMS = AccessClaims(
-    user_id=UserId(UUID("01890a5d-ac96-774b-bcce-b302099a8057")),
-    role=Role.MODERATOR,
+    subject=Actor(ActorKind.USER, "01890a5d-ac96-774b-bcce-b302099a8057", Role.MODERATOR),
     auth_version=3,
     id=UUID("01890a5d-ac96-774b-bcce-b302099a8058"),
     issued_at=NOW,
@@ -33,7 +31,7 @@ CLAIMS = AccessClaims(
 PAYLOAD = {
     "iss": "backend-module",
     "aud": "kgl-api",
-    "sub": str(CLAIMS.user_id),
+    "sub": CLAIMS.subject.id,
     "role": "moderator",
     "auth_version": 3,
     "client_id": "kgl",

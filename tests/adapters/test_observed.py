@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 
 from kgl_adapters.observed import ObservedStore
+from kgl_adapters.system import random
 from kgl_core import AlreadyExists, Change, ChangeAction, InvalidInput, KnowledgeGraph
 from kgl_core.credentials import Passwords
 from kgl_core.permissions import SYSTEM
@@ -38,7 +39,7 @@ def told() -> Told:
 def graph(store: Store, told: Told) -> KnowledgeGraph:
     """A knowledge graph whose store is observed."""
     context = Context(ObservedStore(store, told), SYSTEM, Clock(), Ids())
-    return KnowledgeGraph(context, Passwords(CheapHasher()))
+    return KnowledgeGraph(context, Passwords(CheapHasher()), random)
 
 
 def test_the_observer_is_told_of_every_change_that_a_call_commits(graph: KnowledgeGraph, told: Told) -> None:
@@ -63,7 +64,7 @@ def test_the_observer_is_told_after_the_commit(store: Store) -> None:
             seen.append(uow.changes.count())
 
     context = Context(ObservedStore(store, look), SYSTEM, Clock(), Ids())
-    graph = KnowledgeGraph(context, Passwords(CheapHasher()))
+    graph = KnowledgeGraph(context, Passwords(CheapHasher()), random)
     with graph.transaction() as tx:
         tx.entities.create(type="person", name="Ada")
         tx.entities.create(type="person", name="Bob")

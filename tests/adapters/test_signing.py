@@ -25,9 +25,8 @@ from hypothesis import strategies as st
 
 from kgl_adapters.signing import CLOCK_SKEW, JoseSigner
 from kgl_core.errors import InvalidToken
-from kgl_core.ids import UserId
-from kgl_core.permissions import Role
-from kgl_core.tokens import AccessClaims, new_refresh_text
+from kgl_core.permissions import Actor, ActorKind, Role, Scope
+from kgl_core.tokens import AccessClaims, new_opaque
 from tests.adapters.keys import (
     CLAIMS,
     KEYS,
@@ -122,21 +121,79 @@ def instants(first: int, last: int) -> st.SearchStrategy[datetime]:
     return st.integers(first, last).map(lambda second: datetime.fromtimestamp(second, UTC))
 
 
-@given(
-    st.builds(
+def claims_of(subjects: st.SearchStrategy[Actor], client_ids: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    """Any claims about one of these subjects."""
+    return st.builds(
         AccessClaims,
-        user_id=st.uuids().map(UserId),
-        role=st.sampled_from(Role),
+        subject=subjects,
         auth_version=st.integers(1, 2**63 - 1),
         id=st.uuids(),
         issued_at=instants(0, IAT),
         expires_at=instants(IAT + 1, 253_402_300_799),
-        client_id=st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=255),
+        client_id=client_ids,
     )
+
+
+USERS = st.builds(Actor, st.just(ActorKind.USER), st.uuids().map(str), st.sampled_from(Role))
+SERVICES = st.builds(
+    Actor,
+    st.just(ActorKind.SERVICE),
+    st.uuids().map(str),
+    scopes=st.sets(st.sampled_from(Scope), min_size=1).map(frozenset),
+)
+
+
+@given(
+    claims_of(USERS, st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=255))
+    | claims_of(SERVICES, st.just("")).map(lambda claims: attrs.evolve(claims, client_id=claims.subject.id))
 )
 def test_what_was_signed_comes_back(rig: Rig, claims: AccessClaims) -> None:
-    """Whatever the claims, with every algorithm."""
-    assert rig.signer.verify(rig.signer.sign(claims), NOW) == claims
+    """Whatever the claims, of a user or a service, with every algorithm."""
+    found = rig.signer.verify(rig.signer.sign(claims), NOW)
+    assert found == claims
+    assert (found.subject.role, found.subject.scopes) == (claims.subject.role, claims.subject.scopes)
+
+
+SERVICE_PAYLOAD = {"role": MISSING, "scope": "graph:read graph:write", "client_id": CLAIMS.subject.id}
+
+
+def test_what_a_service_may_do_is_its_scope(rig: Rig) -> None:
+    """As RFC 9068 (sections 2.2 and 2.2.3) has it: client_id is the subject, scope is there, a role is not."""
+    subject = Actor(ActorKind.SERVICE, CLAIMS.subject.id, scopes=frozenset(Scope))
+    signed = rig.signer.sign(attrs.evolve(CLAIMS, subject=subject, client_id=str(subject.id)))
+    expected = {name: value for name, value in {**PAYLOAD, **SERVICE_PAYLOAD}.items() if value is not MISSING}
+    assert json.loads(decoded(signed.split(".")[1])) == expected
+    found = rig.signer.verify(rig.token(payload={**SERVICE_PAYLOAD, "scope": "graph:write"}), NOW)
+    assert (found.subject, found.subject.scopes) == (subject, {Scope.GRAPH_WRITE})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"role": "admin"}, "both a role and a scope"),
+        ({"role": None}, "both a role and a scope"),
+        ({"client_id": "kgl"}, "its sub is not its client_id"),
+        ({"client_id": MISSING}, "its sub is not its client_id"),
+        ({"sub": "01890a5d-ac96-774b-bcce-b302099a8059"}, "its sub is not its client_id"),
+        *(
+            ({"scope": scope}, "its role or scope is missing or malformed")
+            for scope in (
+                MISSING,
+                None,
+                "",
+                " ",
+                "graph:read ",
+                "graph:admin",
+                "graph:read\tgraph:write",
+                1,
+                ["graph:read"],
+            )
+        ),
+    ],
+)
+def test_claims_of_services_that_are_refused(rig: Rig, changes: dict[str, Any], reason: str) -> None:
+    """A service's token is nobody else's, and holds scopes that there are and nothing that makes it a person's."""
+    assert reason in (rig.reason(rig.token(payload={**SERVICE_PAYLOAD, **changes})) or "taken")
 
 
 def test_a_token_is_what_rfc_9068_asks(rig: Rig) -> None:
@@ -156,7 +213,7 @@ def test_a_token_is_what_rfc_9068_asks(rig: Rig) -> None:
         ({}, {"aud": ["publishing", "kgl-api"]}),
         ({}, {"nbf": IAT}),
         ({}, {"nbf": IAT + 60, "iat": IAT + 60}),
-        ({}, {"scope": "graph:read", "email": "ada@example.org"}),
+        ({}, {"groups": ["library"], "email": "ada@example.org"}),
         (b'\n{ "typ":"at+jwt", "alg":"%s", "kid":"%s" }', {}),
     ],
 )
@@ -249,7 +306,8 @@ PAYLOADS: list[tuple[str, list[Any], str]] = [
     ("nbf", [IAT + 61, EXP], "it is not valid yet"),
     ("sub", NO_IDS, missing("sub")),
     ("jti", NO_IDS, missing("jti")),
-    ("role", [MISSING, None, "", "root", "Admin", "admin ", 1, True, ["admin"], {"admin": 1}], missing("role")),
+    ("role", [MISSING], missing("role or scope")),
+    ("role", [None, "", "root", "Admin", "admin ", 1, True, ["admin"], {"admin": 1}], missing("role")),
     ("auth_version", [MISSING, None, 0, -1, True, "3", 3.0, 2**63, [3]], missing("auth_version")),
     ("client_id", [MISSING, None, "", 7, "a\nb", "nul\0", "\ud800", "x" * 256, ["kgl"]], missing("client_id")),
 ]
@@ -338,7 +396,7 @@ def reshaped(token: str) -> dict[str, Any]:
         "huge parts": ".".join(["a" * 2**19] * 3),
         "many dots": "." * 2**20,
         "huge payload": f"{header}.{payload}{'A' * 8192}.{signature}",
-        "a refresh token": new_refresh_text(lambda size: bytes(range(size))),
+        "a refresh token": new_opaque(lambda size: bytes(range(size))),
         "bytes": token.encode(),
         "none": None,
         "a number": 5,

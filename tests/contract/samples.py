@@ -10,9 +10,22 @@ from uuid import UUID
 import attrs
 
 from kgl_adapters.passwords import Argon2Hasher
-from kgl_core import SYSTEM, Actor, Change, ChangeAction, Entity, KnowledgeGraph, Relationship, Role, User
+from kgl_adapters.system import random as secret_bytes
+from kgl_core import (
+    SYSTEM,
+    Actor,
+    Change,
+    ChangeAction,
+    Client,
+    Entity,
+    KnowledgeGraph,
+    Relationship,
+    Role,
+    Scope,
+    User,
+)
 from kgl_core.credentials import Passwords
-from kgl_core.ids import EntityId, RelationshipId, UserId
+from kgl_core.ids import ClientId, EntityId, RelationshipId, UserId
 from kgl_core.tokens import RefreshToken
 from kgl_core.unit_of_work import Store
 from kgl_core.usecases.context import Context
@@ -52,7 +65,8 @@ new_id = Ids(seed=4711)
 
 def graph_on(store: Store, clock: Clock | None = None, ids: Ids | None = None, actor: Actor = SYSTEM) -> KnowledgeGraph:
     """A knowledge graph on ``store`` with a clock and ids of the test's own."""
-    return KnowledgeGraph(Context(store, actor, clock or Clock(step=SECOND), ids or Ids()), Passwords(Argon2Hasher()))
+    context = Context(store, actor, clock or Clock(step=SECOND), ids or Ids())
+    return KnowledgeGraph(context, Passwords(Argon2Hasher()), secret_bytes)
 
 
 def entity(name: str = "Ada", /, **fields: Any) -> Entity:
@@ -118,6 +132,20 @@ def refresh_token(owner: User, **fields: Any) -> RefreshToken:
         "expires_at": NOON + timedelta(days=30),
     }
     return RefreshToken(**(values | fields))
+
+
+def client(name: str = "publishing", **fields: Any) -> Client:
+    """A service client as a use case would hand it to a repository."""
+    values: dict[str, Any] = {
+        "id": ClientId(new_id()),
+        "name": name,
+        "secret_hash": hashlib.sha256(new_id().bytes).digest(),
+        "scopes": (Scope.GRAPH_READ,),
+        "created_by": SYSTEM,
+        "created_at": NOON,
+        "updated_at": NOON,
+    }
+    return Client(**(values | fields))
 
 
 def deleted(record: Any, /, **fields: Any) -> Any:

@@ -27,7 +27,7 @@ from kgl_core import (
 )
 from kgl_core.auth import RegistrationRules
 from kgl_core.credentials import Passwords
-from kgl_core.tokens import IssuedTokens, TokenLifetimes, hash_refresh
+from kgl_core.tokens import IssuedTokens, TokenLifetimes, hash_opaque
 from kgl_core.unit_of_work import Store
 from kgl_core.usecases.auth import Auth
 from kgl_core.usecases.context import Context
@@ -69,7 +69,7 @@ def house_on(store: Store, *, is_open: bool = True, per_hour_max: int = 3) -> Ho
     passwords = Passwords(hasher)
     rules = RegistrationRules(is_open=is_open, per_hour_max=per_hour_max)
     auth = Auth(context, passwords, signer, random, TokenLifetimes(ACCESS, REFRESH), rules)
-    return House(store, clock, hasher, signer, auth, KnowledgeGraph(context, passwords))
+    return House(store, clock, hasher, signer, auth, KnowledgeGraph(context, passwords, random))
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_people_register_themselves(store: Store) -> None:
     assert (made.role, made.is_active, made.auth_version, made.last_login_at) == (Role.USER, True, 1, None)
     assert house.user() == house.auth.account(made.id) == house.auth.account(str(made.id)) == made
     assert PASSWORD not in made.password_hash
-    assert house.auth.authenticate(house.log_in().access_token).user_id == made.id
+    assert house.auth.authenticate(house.log_in().access_token).subject == made.actor
     assert house.auth.account(new_id()) is None
 
 
@@ -168,12 +168,12 @@ def test_a_login_gives_tokens(house: House) -> None:
     before = house.user()
     tokens = house.log_in(email="Ada@Example.ORG")
     claims = house.auth.authenticate(tokens.access_token)
-    assert (claims.user_id, claims.role, claims.auth_version) == (before.id, Role.USER, 1)
+    assert (claims.subject, claims.subject.role, claims.auth_version) == (before.actor, Role.USER, 1)
     assert (claims.issued_at, claims.client_id) == (NOON.replace(microsecond=0), "kgl")
     assert (claims.expires_at - claims.issued_at, tokens.expires_in) == (ACCESS, 900)
     assert house.user() == attrs.evolve(before, last_login_at=house.clock.moment)
     with house.store.read() as uow:
-        kept = uow.refresh_tokens.get(hash_refresh(tokens.refresh_token))
+        kept = uow.refresh_tokens.get(hash_opaque(tokens.refresh_token))
     assert kept is not None
     assert (kept.user_id, kept.auth_version, kept.is_ended) == (before.id, 1, False)
     assert (kept.created_at, kept.expires_at) == (NOON, NOON + REFRESH)
@@ -338,7 +338,7 @@ def test_a_refresh_gives_new_tokens(house: House) -> None:
         claims = house.auth.authenticate(tokens.access_token)
         assert claims.issued_at == NOON.replace(microsecond=0) + timedelta(days=20 * turn)
         with house.store.read() as uow:
-            kept = uow.refresh_tokens.get(hash_refresh(tokens.refresh_token))
+            kept = uow.refresh_tokens.get(hash_opaque(tokens.refresh_token))
         assert kept is not None
         assert kept.expires_at == house.clock.moment + REFRESH
     assert house.user().last_login_at == NOON
@@ -375,7 +375,7 @@ def test_what_ends_a_refresh_token(house: House) -> None:
         end()
         assert_ended(house, tokens)
     tokens = house.log_in()
-    assert house.auth.authenticate(tokens.access_token).role == Role.MODERATOR
+    assert house.auth.authenticate(tokens.access_token).subject.role == Role.MODERATOR
     house.clock.move(REFRESH - timedelta(microseconds=1))
     house.auth.refresh(tokens.refresh_token)
     tokens = house.log_in()

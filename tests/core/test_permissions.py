@@ -8,18 +8,26 @@ from kgl_core import Actor, ActorKind, PermissionDenied, Role
 from kgl_core.permissions import ROLE_GRANTS, SCOPE_GRANTS, Action, Grant, Scope, grant, require
 
 NONE, OWN, ANY = Grant.NONE, Grant.OWN, Grant.ANY
-ACTIONS = (Action.READ, Action.CREATE, Action.CHANGE, Action.RESTORE, Action.MANAGE_USERS, Action.OPERATE)
+ACTIONS = (
+    Action.READ,
+    Action.CREATE,
+    Action.CHANGE,
+    Action.RESTORE,
+    Action.MANAGE_USERS,
+    Action.MANAGE_CLIENTS,
+    Action.OPERATE,
+)
 ROLES = {
-    Role.USER: (ANY, ANY, OWN, NONE, NONE, NONE),
-    Role.MODERATOR: (ANY, ANY, ANY, ANY, NONE, NONE),
-    Role.ADMIN: (ANY, ANY, ANY, ANY, ANY, ANY),
-    None: (NONE, NONE, NONE, NONE, NONE, NONE),
+    Role.USER: (ANY, ANY, OWN, NONE, NONE, NONE, NONE),
+    Role.MODERATOR: (ANY, ANY, ANY, ANY, NONE, NONE, NONE),
+    Role.ADMIN: (ANY, ANY, ANY, ANY, ANY, ANY, ANY),
+    None: (NONE, NONE, NONE, NONE, NONE, NONE, NONE),
 }
 SCOPES = {
-    frozenset[Scope](): (NONE, NONE, NONE, NONE, NONE, NONE),
-    frozenset([Scope.GRAPH_READ]): (ANY, NONE, NONE, NONE, NONE, NONE),
-    frozenset([Scope.GRAPH_WRITE]): (NONE, ANY, OWN, NONE, NONE, NONE),
-    frozenset([Scope.GRAPH_READ, Scope.GRAPH_WRITE]): (ANY, ANY, OWN, NONE, NONE, NONE),
+    frozenset[Scope](): (NONE, NONE, NONE, NONE, NONE, NONE, NONE),
+    frozenset([Scope.GRAPH_READ]): (ANY, NONE, NONE, NONE, NONE, NONE, NONE),
+    frozenset([Scope.GRAPH_WRITE]): (NONE, ANY, OWN, NONE, NONE, NONE, NONE),
+    frozenset([Scope.GRAPH_READ, Scope.GRAPH_WRITE]): (ANY, ANY, OWN, NONE, NONE, NONE, NONE),
 }
 
 

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from kgl_adapters.memory.counters import MemoryCounters
 from kgl_core import TooManyAttempts
 from kgl_core.throttling import (
+    CLIENT_FAILURES,
     LOGINS,
     LOGINS_FROM_ADDRESS,
     Attempt,
     Limit,
+    client_failures,
     count,
     login_attempts,
     network,
@@ -38,6 +40,7 @@ def test_the_limits_are_the_promised_ones() -> None:
     """Five a minute from one address, and no wait beyond fifteen minutes."""
     assert (LOGINS_FROM_ADDRESS.attempts_max, LOGINS_FROM_ADDRESS.window) == (5, timedelta(minutes=1))
     assert (LOGINS.attempts_max, LOGINS.window) == (50, timedelta(minutes=15))
+    assert (CLIENT_FAILURES.attempts_max, CLIENT_FAILURES.window) == (5, timedelta(minutes=1))
 
 
 def test_a_window_has_room_for_so_many() -> None:
@@ -97,7 +100,9 @@ def test_keys_tell_apart_what_is_not_the_same(one: tuple[str, str | None], other
     (pair, account), (other_pair, other_account) = (login_attempts(*one), login_attempts(*other))
     assert (pair.key == other_pair.key) == (one == other)
     assert (account.key == other_account.key) == (one[0] == other[0])
-    assert len({pair.key, account.key, registration_attempts(one[1], 5)[0].key}) == 3
+    [failure], [other_failure] = client_failures(*one), client_failures(*other)
+    assert (failure.key == other_failure.key) == (one == other)
+    assert len({pair.key, account.key, failure.key, registration_attempts(one[1], 5)[0].key}) == 4
     assert {len(pair.key), len(account.key)} == {32}
 
 

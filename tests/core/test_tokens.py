@@ -15,22 +15,22 @@ from kgl_adapters.system import random
 from kgl_core import InvalidInput
 from kgl_core.auth import Login, PasswordChange, RefreshRequest, Registration
 from kgl_core.rules import build, rules_of
-from kgl_core.tokens import IssuedTokens, TokenLifetimes, hash_refresh, new_refresh_text
+from kgl_core.tokens import IssuedTokens, TokenLifetimes, hash_opaque, new_opaque
 from tests.contract.samples import NOON, SECOND, refresh_token, user
 
 
 @given(st.binary(min_size=32, max_size=32))
 def test_a_refresh_token_is_256_bits_as_text(bits: bytes) -> None:
     """In 43 characters that pass through URLs, headers and forms as they are."""
-    text = new_refresh_text(lambda count: bits[:count])
+    text = new_opaque(lambda count: bits[:count])
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", text)
-    assert len(hash_refresh(text)) == 32
-    assert hash_refresh(text) == hashlib.sha256(text.encode("ascii")).digest()
+    assert len(hash_opaque(text)) == 32
+    assert hash_opaque(text) == hashlib.sha256(text.encode("ascii")).digest()
 
 
 def test_no_two_are_alike() -> None:
     """The machine's randomness is asked anew for each."""
-    assert len({new_refresh_text(random) for _ in range(100)}) == 100
+    assert len({new_opaque(random) for _ in range(100)}) == 100
 
 
 def test_lifetimes_are_the_documented_ones() -> None:

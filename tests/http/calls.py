@@ -7,17 +7,20 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import attrs
 from falcon import inspect, testing
 
 from kgl_core.auth import Login, PasswordChange, RefreshRequest, Registration
+from kgl_core.clients import ClientDraft, RotationDraft
 from kgl_core.entities import EntityDraft
 from kgl_core.relationships import RelationshipDraft
 from kgl_core.rules import rules_of
-from kgl_http.operations import NDJSON, Operation
+from kgl_http.oauth import NamedTokenForm, TokenForm
+from kgl_http.operations import FORM, NDJSON, Operation
 from kgl_http.resources.users import RoleChange
-from tests.http.conftest import NOBODY, PASSWORD, Api
+from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api
 
 _numbers = itertools.count()
 
@@ -36,7 +39,12 @@ class Route:
     @property
     def takes_json(self) -> bool:
         """Whether its body is a JSON object."""
-        return self.operation.body is not None
+        return self.operation.body is not None and not self.takes_form
+
+    @property
+    def takes_form(self) -> bool:
+        """Whether its body is a form."""
+        return FORM in self.operation.body_media_types
 
 
 @attrs.frozen
@@ -50,6 +58,8 @@ class Call:
     @property
     def data(self) -> bytes | None:
         """The body as it is sent."""
+        if self.route.takes_form:
+            return urlencode(self.body).encode()
         return self.body if self.body is None or isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
     @property
@@ -82,7 +92,7 @@ def call_of(api: Api, route: Route, *, owner: str = "admin", by: str = "admin") 
     Raises LookupError for a route that nobody has described here: tell in this module how it is called.
     """
     path, known = _path(api, route, owner)
-    if not route.takes_json:
+    if not route.takes_json and not route.takes_form:
         return Call(route, path, _line() if NDJSON in route.operation.body_media_types else None)
     try:
         example = _BODIES[route.operation.body]
@@ -119,7 +129,7 @@ Made = tuple[str, Mapping[str, Any]]
 
 
 def _entity(api: Api, owner: str, is_deleted: bool) -> Made:
-    kg = api.kg.acting_as(api.account(owner))
+    kg = api.kg.acting_as(api.actor(owner))
     entity = kg.entities.create(type="person", name="Ada")
     kg.relationships.create(entity.id, "knows", kg.entities.create(type="person", name="Charles").id)
     if is_deleted:
@@ -128,7 +138,7 @@ def _entity(api: Api, owner: str, is_deleted: bool) -> Made:
 
 
 def _relationship(api: Api, owner: str, is_deleted: bool) -> Made:
-    kg = api.kg.acting_as(api.account(owner))
+    kg = api.kg.acting_as(api.actor(owner))
     source, target = (kg.entities.create(type="person", name=name).id for name in ("Ada", "Charles"))
     made = kg.relationships.create(source, "knows", target)
     if is_deleted:
@@ -141,10 +151,15 @@ def _user(api: Api, owner: str, is_deleted: bool) -> Made:
     return str(api.account(text_of("somebody")).id), {}
 
 
+def _client(api: Api, owner: str, is_deleted: bool) -> Made:
+    return str(api.kg.clients.create(name=text_of("client"), scopes=["graph:read"]).client.id), {}
+
+
 _PARAMETERS: Mapping[tuple[str, str], Callable[[Api, str, bool], Made]] = {
     ("/api/v1/entities/", "id"): _entity,
     ("/api/v1/relationships/", "id"): _relationship,
     ("/api/v1/users/", "id"): _user,
+    ("/api/v1/oauth-clients/", "id"): _client,
     ("/api/v1/docs/assets/", "name"): lambda *_: ("swagger_start.js", {}),
     ("/api/v1/problems/", "code"): lambda *_: ("not_found", {}),
 }
@@ -184,6 +199,19 @@ def _relationship_body(api: Api, by: str) -> dict[str, Any]:
     return {"source_entity_id": source, "relationship_type": "knows", "target_entity_id": target, **about}
 
 
+def _token_form(api: Api, by: str) -> dict[str, Any]:
+    made = api.kg.clients.create(name="publishing", scopes=["graph:read"])
+    proof = {"client_id": str(made.client.id), "client_secret": made.secret}
+    return {"grant_type": "client_credentials", "scope": "graph:read", **proof}
+
+
+def _named_token_form(api: Api, by: str) -> dict[str, Any]:
+    form = _token_form(api, by)
+    token = api("POST", "/api/v1/oauth/token", by=NOBODY, body=urlencode(form), headers=AS_FORM).json["access_token"]
+    proof = {name: form[name] for name in ("client_id", "client_secret")}
+    return {"token": token, "token_type_hint": "access_token", **proof}
+
+
 def _line() -> bytes:
     return json.dumps({"kind": "entity", "key": text_of("key"), "type": "person", "name": "Ada"}).encode() + b"\n"
 
@@ -196,15 +224,19 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
     EntityDraft: _entity_body,
     RelationshipDraft: _relationship_body,
     RoleChange: lambda api, by: {"role": "moderator"},
+    TokenForm: _token_form,
+    NamedTokenForm: _named_token_form,
+    ClientDraft: lambda api, by: {"name": "ai", "scopes": ["graph:read"], "expires_at": "2999-12-31T23:59:59Z"},
+    RotationDraft: lambda api, by: {"expires_at": "2999-12-31T23:59:59+01:00"},
 }
 
 
 def everything(api: Api) -> tuple[Any, ...]:
-    """All that there is: records, how many changes, and accounts."""
+    """All that there is: records, how many changes, accounts, and the first 200 service clients."""
     accounts: list[Any] = []
     page = api.kg.users.list(limit=200)
     accounts += page.items
     while page.next_cursor is not None:
         page = api.kg.users.list(limit=200, cursor=page.next_cursor)
         accounts += page.items
-    return api.kg.stats(), list(api.kg.dump()), accounts
+    return api.kg.stats(), list(api.kg.dump()), accounts, api.kg.clients.list(limit=200)

@@ -4,28 +4,34 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from dependency_injector import providers
 from falcon import testing
 
-from kgl_core import KnowledgeGraph, Role, User
+from kgl_core import Actor, ClientCredentials, KnowledgeGraph, Role, User
 from kgl_http.container import Capacity, Container
+from kgl_http.operations import FORM
 from kgl_http.settings import read_settings
 from tests.contract.fakes import CheapHasher
 
 PASSWORD = "correct horse battery"
 NOBODY = "nobody"
+SERVICES = {"reader": ("graph:read",), "writer": ("graph:write",), "service": ("graph:read", "graph:write")}
+"""Callers that are service clients, with their scopes."""
+AS_FORM = {"Content-Type": FORM}
 
 
 class Api:
-    """A client of the application. ``by`` names who calls: nobody, or the account of that name, which is made once."""
+    """A client of the application. ``by`` names who calls: nobody, an account or a service, made once."""
 
     def __init__(self, container: Container) -> None:
         self.container = container
         self.client = testing.TestClient(container.app())
         self.kg: KnowledgeGraph = container.graph()
         self._tokens: dict[str, str] = {}
+        self._credentials: dict[str, ClientCredentials] = {}
 
     def __call__(self, method: str, path: str, *, by: str = "admin", **request: Any) -> testing.Result:
         headers = {**self.headers(by), **request.pop("headers", {})}
@@ -36,13 +42,29 @@ class Api:
         return {} if by == NOBODY else {"Authorization": f"Bearer {self.token(by)}"}
 
     def token(self, by: str) -> str:
-        """An access token of the account of that name."""
-        if by not in self._tokens:
+        """An access token of the account or service of that name."""
+        if by not in self._tokens and by in SERVICES:
+            made = self.credentials(by)
+            form = {"grant_type": "client_credentials", "client_id": str(made.client.id), "client_secret": made.secret}
+            answer = self("POST", "/api/v1/oauth/token", by=NOBODY, body=urlencode(form), headers=AS_FORM)
+            assert answer.status_code == 200, answer.text
+            self._tokens[by] = answer.json["access_token"]
+        elif by not in self._tokens:
             user = self.account(by)
             answer = self("POST", "/api/v1/auth/token", by=NOBODY, json={"email": user.email, "password": PASSWORD})
             assert answer.status_code == 200, answer.text
             self._tokens[by] = answer.json["access_token"]
         return self._tokens[by]
+
+    def credentials(self, name: str) -> ClientCredentials:
+        """The service client of that name, and its secret."""
+        if name not in self._credentials:
+            self._credentials[name] = self.kg.clients.create(name=name, scopes=SERVICES[name])
+        return self._credentials[name]
+
+    def actor(self, name: str) -> Actor:
+        """The account or service of that name, as who acts."""
+        return self.credentials(name).client.actor if name in SERVICES else self.account(name).actor
 
     def account(self, name: str) -> User:
         """The account of that name; a moderator and an admin have that role, everybody else is a user."""

@@ -67,6 +67,9 @@ _NO_IDS = ["", "x", "0", "01890a5dac96774bbcceb302099a8057", "{01890a5d-ac96-774
 _NO_IDS += ["urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a805g", "\\u0000" * 36]
 _NO_IDS += ["01890a5d-ac96-774b-bcce-b302099a8057 ", "\\uff10" * 36, "' OR 1=1 --", "\\ud800"]
 
+_NO_MOMENTS = ["", "now", "2999", "2999-01-31", "2999-01-31T12:00:00", "2999-02-30T12:00:00Z", "2999-01-31T25:00:00Z"]
+_NO_MOMENTS += ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "1e9", "0", "\\u0000", "\\ud800", "9" * 5000]
+
 
 def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
     """JSON values that ``rule`` refuses, written out; ``is_removable`` where null takes the field away."""
@@ -90,7 +93,10 @@ def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
             yield from _quoted(["", "ADMIN", "user ", "\\u0000", "\\ud800", "root", "x" * 10_000])
         case Id():
             yield from _quoted(_NO_IDS)
+        case Instant():
+            yield from _quoted(_NO_MOMENTS)
         case Names(Each(inner, most)) | Each(inner, most):
+            yield from ["[]"] if isinstance(rule, Each) and rule.min_items else []
             yield json.dumps([f"n{number}" for number in range(most + 1)])
             yield from (f'["a", {value}]' for value in values_for(inner))
         case JsonObject():
@@ -99,7 +105,7 @@ def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
 
 def _admitted(rule: Rule) -> tuple[type, ...]:
     match rule:
-        case Text() | Secret() | Choice() | Id():
+        case Text() | Secret() | Choice() | Id() | Instant():
             return (str,)
         case Number():
             return (int, float)

@@ -249,14 +249,14 @@ def test_what_ends_tokens_takes_effect_within_two_seconds(api: Api, clock: Clock
 
 def test_an_account_is_read_again_before_it_is_too_old(api: Api, clock: Clock) -> None:
     """Not with every request, and never later than promised."""
-    assert authentication.ACCOUNT_AGE_MAX_S < TAKES_EFFECT_WITHIN_S
+    assert authentication.STANDING_AGE_MAX_S < TAKES_EFFECT_WITHIN_S
     id = register(api)["id"]
     token = log_in(api).json["access_token"]
     assert me(api, token).status_code == 200
     api.kg.users.disable(id)
-    clock.now_s += authentication.ACCOUNT_AGE_MAX_S / 2
+    clock.now_s += authentication.STANDING_AGE_MAX_S / 2
     assert api("GET", "/api/v1/entities", by=NOBODY, headers=bearer(token)).status_code == 200
-    clock.now_s += authentication.ACCOUNT_AGE_MAX_S / 2
+    clock.now_s += authentication.STANDING_AGE_MAX_S / 2
     problem(me(api, token), 401, "invalid_token")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import jsonschema_rs
@@ -9,12 +10,12 @@ import pytest
 from falcon import testing
 
 from kgl_core.permissions import Actor, ActorKind
-from kgl_core.throttling import LOGINS_FROM_ADDRESS
+from kgl_core.throttling import CLIENT_FAILURES, LOGINS_FROM_ADDRESS
 from kgl_http.authentication import Authenticator
 from kgl_http.operations import JSON, PROBLEM
 from kgl_http.request import BODY_BYTES_MAX
 from tests.http.calls import Call, Route, call_of, calls_of, routes_of, text_of
-from tests.http.conftest import NOBODY, Api, MakeApi
+from tests.http.conftest import AS_FORM, NOBODY, Api, MakeApi
 from tests.http.document import DOCUMENT
 
 Give = Callable[[Api, Route], testing.Result]
@@ -24,6 +25,7 @@ TOKEN: Final = "/api/v1/auth/token"
 REFRESH: Final = "/api/v1/auth/refresh"
 PASSWORD: Final = "/api/v1/auth/password"
 IMPORT: Final = "/api/v1/import"
+METADATA: Final = "/.well-known/oauth-authorization-server"
 
 
 def described(route: Route) -> Mapping[str, Any]:
@@ -82,20 +84,29 @@ def malformed(api: Api, route: Route) -> testing.Result:
 
 
 def unauthorized(api: Api, route: Route) -> testing.Result:
-    """No token; or where none is needed, the wrong password or refresh token."""
+    """No token; or where none is needed, the wrong password or refresh token, or no client."""
     wrong = {TOKEN: {"email": "a@example.org", "password": "wrong"}, REFRESH: {"refresh_token": "wrong"}}
     if route.template in wrong:
         return api("POST", route.template, by=NOBODY, json=wrong[route.template])
+    if route.operation.is_for_clients:
+        return api("POST", route.template, by=NOBODY, headers=AS_FORM)
     return send(api, route, by=NOBODY)
 
 
-def missing(api: Api, route: Route) -> testing.Result:
-    """A record, page or end that does not exist."""
-    if route.template == "/api/v1/relationships":
-        ends = {"source_entity_id": str(uuid4()), "target_entity_id": str(uuid4())}
-        return api(route.method, route.template, json={**ends, "relationship_type": "knows"})
-    nowhere = route.template.format(id=uuid4(), code="nonsense", name="nonsense")
-    return send(api, route, path=nowhere)
+def missing(make_api: MakeApi) -> Give:
+    """A record, page or end that does not exist, or what is not told of an issuer without a URL."""
+    local = make_api()
+
+    def give(api: Api, route: Route) -> testing.Result:
+        if route.template == METADATA:
+            return send(local, route)
+        if route.template == "/api/v1/relationships":
+            ends = {"source_entity_id": str(uuid4()), "target_entity_id": str(uuid4())}
+            return api(route.method, route.template, json={**ends, "relationship_type": "knows"})
+        nowhere = route.template.format(id=uuid4(), code="nonsense", name="nonsense")
+        return send(api, route, path=nowhere)
+
+    return give
 
 
 def stale(api: Api, route: Route) -> testing.Result:
@@ -188,9 +199,12 @@ def too_often(make_api: MakeApi) -> Give:
             PASSWORD: {"current_password": "wrong", "new_password": "correct horse battery"},
         }
         body = bodies.get(route.template) or call_of(strict, route).body
-        for _ in range(LOGINS_FROM_ADDRESS.attempts_max):
-            strict(route.method, route.template, by=by, json=body)
-        return strict(route.method, route.template, by=by, json=body)
+        request: Mapping[str, Any] = {"by": by, "json": body}
+        if route.operation.is_for_clients:
+            request = {"by": NOBODY, "body": urlencode({**body, "client_secret": "wrong"}), "headers": AS_FORM}
+        for _ in range(max(LOGINS_FROM_ADDRESS.attempts_max, CLIENT_FAILURES.attempts_max)):
+            strict(route.method, route.template, **request)
+        return strict(route.method, route.template, **request)
 
     return give
 
@@ -222,7 +236,7 @@ def unavailable(make_api: MakeApi) -> Give:
 
 def test_every_documented_answer_is_given(make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """For every operation and every status that it may have, there is a request that is answered so."""
-    api = make_api()
+    api = make_api(jwt_issuer="https://kgl.example")
     ways: Mapping[str, Give] = {
         "200": well,
         "201": well,
@@ -231,7 +245,7 @@ def test_every_documented_answer_is_given(make_api: MakeApi, monkeypatch: pytest
         "400": malformed,
         "401": unauthorized,
         "403": forbidden(make_api, monkeypatch),
-        "404": missing,
+        "404": missing(make_api),
         "409": in_the_way,
         "412": stale,
         "413": too_large(make_api),

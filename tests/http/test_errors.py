@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kgl_core import errors
-from kgl_core.errors import FAULTS_MAX, KglError, StoreFault, StoreFull
+from kgl_core.errors import FAULTS_MAX, KglError, OAuthError, StoreFault, StoreFull
 from kgl_http.errors import PROBLEMS, BadRequest
 from kgl_http.serve import CannotListen
 from tests.http.conftest import NOBODY, Api, MakeApi, making_apis, problem
@@ -40,7 +40,7 @@ def all_errors(cls: type[KglError] = KglError) -> set[str]:
 def test_every_error_has_a_problem() -> None:
     """The core's and our own; what has none is an unexpected error on purpose."""
     assert CannotListen in KglError.__subclasses__()
-    assert all_errors() - set(PROBLEMS) == UNEXPECTED
+    assert all_errors() - set(PROBLEMS) == UNEXPECTED | all_errors(OAuthError)  # these are told as RFC 6749 has it
     assert errors.KglError.code == "error"
 
 

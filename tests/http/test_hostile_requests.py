@@ -8,7 +8,7 @@ import pytest
 
 from kgl_core.rules import rules_of
 from tests.adapters.keys import decoded
-from tests.http.calls import Call, calls_of
+from tests.http.calls import Call, calls_of, everything
 from tests.http.conftest import NOBODY, Api, making_apis, problem
 from tests.http.hostile import CURSORS, PARAMETERS_MAX, VALUES_MAX, cursor_of, is_list, texts_for
 from tests.http.test_hostile_inputs import Trial
@@ -21,12 +21,12 @@ ENTITY = {"type": "person", "name": "Ada"}
 def storeless_api() -> Iterator[Api]:
     """The application for tests of what is refused before a store is asked."""
     with making_apis("memory://") as make:
-        yield make()
+        yield make(jwt_issuer="https://kgl.example")  # with which every path leads somewhere
 
 
 def api_calls(api: Api) -> Iterator[Call]:
-    """A call of every operation under /api."""
-    return (call for call in calls_of(api) if call.path.startswith("/api/"))
+    """A call of every operation under /api, but for those whose errors are no problems."""
+    return (call for call in calls_of(api) if call.path.startswith("/api/") and not call.route.operation.is_for_clients)
 
 
 QUERIES = {
@@ -332,7 +332,7 @@ def test_hostile_tokens_on_every_operation(storeless_api: Api) -> None:
     """Each is 401; operations for anybody do not look at it, so that nobody is kept from getting a better one."""
     calls = calls_of(storeless_api)
     trial = Trial(storeless_api)
-    closed = [call for call in calls if not call.route.operation.is_public]
+    closed = [call for call in calls if not (call.route.operation.is_public or call.route.operation.is_for_clients)]
     for call in closed:
         for form in FORMS:
             answer = call.send(storeless_api, NOBODY, headers={"Authorization": form})
@@ -345,3 +345,18 @@ def test_hostile_tokens_on_every_operation(storeless_api: Api) -> None:
     for call in calls:
         if call.route.operation.is_public:
             assert call.send(storeless_api, NOBODY, headers={"Authorization": "Bearer x"}).status_code < 300, call.route
+
+
+def test_what_service_clients_may_not_send(storeless_api: Api) -> None:
+    """Parameters in the query are 400, what proves nothing is 401, both as RFC 6749 (section 5.2) has it."""
+    calls = [call for call in calls_of(storeless_api) if call.route.operation.is_for_clients]
+    assert calls
+    before = everything(storeless_api)
+    for call in calls:
+        for query in QUERIES:
+            answer = call.send(storeless_api, NOBODY, query_string=query)
+            assert (answer.status_code, answer.json["error"]) == (400, "invalid_request"), (call.route, query)
+        for proof in [*FORMS, *(f"{scheme} {token}" for scheme in ("Basic", "Bearer") for token in TOKENS)]:
+            answer = call.send(storeless_api, NOBODY, body=b"", headers={"Authorization": proof})
+            assert (answer.status_code, answer.json["error"]) == (401, "invalid_client"), (call.route, proof[:200])
+    assert everything(storeless_api) == before

@@ -18,7 +18,7 @@ from kgl_http import errors, log, middleware, readiness
 from tests.http.conftest import NOBODY, PASSWORD, Api, MakeApi, making_apis
 
 ENTITIES = "/api/v1/entities"
-KEYS = ["timestamp", "level", "module_id", "user_id", "request_id", "message", "logger"]
+KEYS = ["timestamp", "level", "module_id", "user_id", "client_id", "request_id", "message", "logger"]
 REQUEST_KEYS = [*KEYS, "method", "path", "status", "duration_ms"]
 
 Lines = Callable[[], list[dict[str, Any]]]

@@ -122,6 +122,28 @@ def test_a_new_record_leads_to_what_can_be_asked_of_it() -> None:
     assert {"getEntity", "replaceEntity", "updateEntity", "deleteEntity", "postEntityRestoration"} < set(links)
     assert links["getEntity"]["parameters"] == {"id": "$response.body#/data/id"}
     assert set(links) <= set(OPERATIONS)
+    links = OPERATIONS["createClientCredentials"][2]["responses"]["201"]["links"]
+    assert links["getClient"]["parameters"] == {"id": "$response.body#/data/client/id"}
+
+
+def test_service_clients_are_described() -> None:
+    """How they get tokens, what these are good for, and how they are refused."""
+    flow = DOCUMENT["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]
+    assert flow["tokenUrl"] in DOCUMENT["paths"]
+    assert flow["scopes"].keys() == {"graph:read", "graph:write"}
+    for name, scopes in (("listEntities", [["graph:read"]]), ("createEntity", [["graph:write"]]), ("listUsers", [])):
+        asked = OPERATIONS[name][2].get("security", [])
+        assert [one["oauth2"] for one in asked if "oauth2" in one] == scopes
+    token = DOCUMENT["paths"][flow["tokenUrl"]]["post"]
+    assert token["security"] == [{"client": []}]
+    [(media_type, body)] = token["requestBody"]["content"].items()
+    assert media_type == "application/x-www-form-urlencoded"
+    form = DOCUMENT["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
+    assert form["properties"]["grant_type"] == {"type": "string", "enum": ["client_credentials"]}
+    assert form["required"] == ["grant_type"]
+    for status in ("400", "401", "429"):
+        assert token["responses"][status]["content"]["application/json"]["schema"]["$ref"].endswith("/OAuthError")
+    assert not {"secret_hash", "auth_version"}.intersection(DOCUMENT["components"]["schemas"]["Client"]["properties"])
 
 
 def test_the_document_is_served_with_a_tag(api: Api) -> None:

@@ -11,50 +11,60 @@ from falcon.constants import COMBINED_METHODS
 from tests.http.calls import calls_of, everything, routes_of
 from tests.http.conftest import NOBODY, Api, MakeApi, making_apis, problem
 
-# The disabled and the owner call on records of their own, all others on records of somebody else.
+# The disabled, the owner and the writer call on records of their own, all others on records of somebody else.
+# The last three are service clients: with the scope graph:read, with graph:write, and with both.
 TABLE = """
-                                                  nobody disabled user  owner moderator admin
-GET    /health                                       200      200  200    200       200   200
-GET    /health/ready                                 200      200  200    200       200   200
-GET    /metrics                                      200      200  200    200       200   200
-GET    /.well-known/jwks.json                        200      200  200    200       200   200
-POST   /api/v1/auth/register                         200      200  200    200       200   200
-POST   /api/v1/auth/token                            200      200  200    200       200   200
-POST   /api/v1/auth/refresh                          200      200  200    200       200   200
-POST   /api/v1/auth/logout                           204      204  204    204       204   204
-GET    /api/v1/auth/me                               401      401  200    200       200   200
-POST   /api/v1/auth/password                         401      401  200    200       200   200
-GET    /api/v1/entities                              401      401  200    200       200   200
-POST   /api/v1/entities                              401      401  201    201       201   201
-GET    /api/v1/entities/{id}                         401      401  200    200       200   200
-PUT    /api/v1/entities/{id}                         401      401  403    200       200   200
-PATCH  /api/v1/entities/{id}                         401      401  403    200       200   200
-DELETE /api/v1/entities/{id}                         401      401  403    200       200   200
-POST   /api/v1/entities/{id}/restore                 401      401  403    403       200   200
-GET    /api/v1/entities/{id}/relationships           401      401  200    200       200   200
-GET    /api/v1/relationships                         401      401  200    200       200   200
-POST   /api/v1/relationships                         401      401  201    201       201   201
-GET    /api/v1/relationships/{id}                    401      401  200    200       200   200
-PUT    /api/v1/relationships/{id}                    401      401  403    200       200   200
-PATCH  /api/v1/relationships/{id}                    401      401  403    200       200   200
-DELETE /api/v1/relationships/{id}                    401      401  403    200       200   200
-POST   /api/v1/relationships/{id}/restore            401      401  403    403       200   200
-GET    /api/v1/changes                               401      401  200    200       200   200
-POST   /api/v1/import                                401      401  200    200       200   200
-GET    /api/v1/export                                401      401  200    200       200   200
-GET    /api/v1/users                                 401      401  403    403       403   200
-GET    /api/v1/users/{id}                            401      401  403    403       403   200
-PUT    /api/v1/users/{id}/role                       401      401  403    403       403   200
-POST   /api/v1/users/{id}/disable                    401      401  403    403       403   200
-POST   /api/v1/users/{id}/enable                     401      401  403    403       403   200
-GET    /api/v1/admin/ping                            401      401  403    403       403   200
-GET    /api/v1/admin/stats                           401      401  403    403       403   200
-GET    /api/v1/docs                                  200      200  200    200       200   200
-GET    /api/v1/docs/assets/{name}                    200      200  200    200       200   200
-GET    /api/v1/redoc                                 200      200  200    200       200   200
-GET    /api/v1/problems                              200      200  200    200       200   200
-GET    /api/v1/problems/{code}                       200      200  200    200       200   200
-GET    /api/v1/openapi.json                          200      200  200    200       200   200
+                                                  nobody disabled user  owner moderator admin reader writer service
+GET    /health                                       200      200  200    200       200   200    200    200     200
+GET    /health/ready                                 200      200  200    200       200   200    200    200     200
+GET    /metrics                                      200      200  200    200       200   200    200    200     200
+GET    /.well-known/jwks.json                        200      200  200    200       200   200    200    200     200
+GET    /.well-known/oauth-authorization-server       404      404  404    404       404   404    404    404     404
+POST   /api/v1/auth/register                         200      200  200    200       200   200    200    200     200
+POST   /api/v1/auth/token                            200      200  200    200       200   200    200    200     200
+POST   /api/v1/auth/refresh                          200      200  200    200       200   200    200    200     200
+POST   /api/v1/auth/logout                           204      204  204    204       204   204    204    204     204
+GET    /api/v1/auth/me                               401      401  200    200       200   200    403    403     403
+POST   /api/v1/auth/password                         401      401  200    200       200   200    403    403     403
+POST   /api/v1/oauth/token                           200      200  200    200       200   200    200    200     200
+POST   /api/v1/oauth/revoke                          200      200  200    200       200   200    200    200     200
+POST   /api/v1/oauth/introspect                      200      200  200    200       200   200    200    200     200
+GET    /api/v1/entities                              401      401  200    200       200   200    200    403     200
+POST   /api/v1/entities                              401      401  201    201       201   201    403    201     201
+GET    /api/v1/entities/{id}                         401      401  200    200       200   200    200    403     200
+PUT    /api/v1/entities/{id}                         401      401  403    200       200   200    403    200     403
+PATCH  /api/v1/entities/{id}                         401      401  403    200       200   200    403    200     403
+DELETE /api/v1/entities/{id}                         401      401  403    200       200   200    403    200     403
+POST   /api/v1/entities/{id}/restore                 401      401  403    403       200   200    403    403     403
+GET    /api/v1/entities/{id}/relationships           401      401  200    200       200   200    200    403     200
+GET    /api/v1/relationships                         401      401  200    200       200   200    200    403     200
+POST   /api/v1/relationships                         401      401  201    201       201   201    403    201     201
+GET    /api/v1/relationships/{id}                    401      401  200    200       200   200    200    403     200
+PUT    /api/v1/relationships/{id}                    401      401  403    200       200   200    403    200     403
+PATCH  /api/v1/relationships/{id}                    401      401  403    200       200   200    403    200     403
+DELETE /api/v1/relationships/{id}                    401      401  403    200       200   200    403    200     403
+POST   /api/v1/relationships/{id}/restore            401      401  403    403       200   200    403    403     403
+GET    /api/v1/changes                               401      401  200    200       200   200    200    403     200
+POST   /api/v1/import                                401      401  200    200       200   200    403    200     200
+GET    /api/v1/export                                401      401  200    200       200   200    200    403     200
+GET    /api/v1/users                                 401      401  403    403       403   200    403    403     403
+GET    /api/v1/users/{id}                            401      401  403    403       403   200    403    403     403
+PUT    /api/v1/users/{id}/role                       401      401  403    403       403   200    403    403     403
+POST   /api/v1/users/{id}/disable                    401      401  403    403       403   200    403    403     403
+POST   /api/v1/users/{id}/enable                     401      401  403    403       403   200    403    403     403
+GET    /api/v1/oauth-clients                         401      401  403    403       403   200    403    403     403
+POST   /api/v1/oauth-clients                         401      401  403    403       403   201    403    403     403
+GET    /api/v1/oauth-clients/{id}                    401      401  403    403       403   200    403    403     403
+DELETE /api/v1/oauth-clients/{id}                    401      401  403    403       403   204    403    403     403
+POST   /api/v1/oauth-clients/{id}/rotate             401      401  403    403       403   200    403    403     403
+GET    /api/v1/admin/ping                            401      401  403    403       403   200    403    403     403
+GET    /api/v1/admin/stats                           401      401  403    403       403   200    403    403     403
+GET    /api/v1/docs                                  200      200  200    200       200   200    200    200     200
+GET    /api/v1/docs/assets/{name}                    200      200  200    200       200   200    200    200     200
+GET    /api/v1/redoc                                 200      200  200    200       200   200    200    200     200
+GET    /api/v1/problems                              200      200  200    200       200   200    200    200     200
+GET    /api/v1/problems/{code}                       200      200  200    200       200   200    200    200     200
+GET    /api/v1/openapi.json                          200      200  200    200       200   200    200    200     200
 """
 
 
@@ -70,7 +80,7 @@ def read_table() -> tuple[list[str], dict[str, Mapping[str, int]]]:
 
 
 CALLERS, STATUSES = read_table()
-REFUSED = {401: {"not_authenticated", "invalid_token"}, 403: {"permission_denied"}}
+REFUSED = {401: {"not_authenticated", "invalid_token"}, 403: {"permission_denied"}, 404: {"no_route"}}
 UNKNOWN_METHODS = {"BREW", "get", "WEBSOCKET"}
 
 
@@ -89,7 +99,7 @@ def test_every_route_is_in_the_table(storeless_api: Api) -> None:
 @pytest.mark.parametrize("caller", CALLERS)
 def test_each_caller_gets_what_the_table_says(api: Api, caller: str) -> None:
     """On every route; what is refused is a problem that tells why, and leaves everything as it was."""
-    owner = caller if caller in ("owner", "disabled") else "somebody"
+    owner = caller if caller in ("owner", "disabled", "writer") else "somebody"
     token = api.token(caller) if caller != NOBODY else ""
     calls = calls_of(api, owner=owner, by=caller)
     if caller == "disabled":

@@ -5,6 +5,7 @@ from typing import Any, Final
 import jsonschema_rs
 import pytest
 
+from kgl_core.clients import SCOPES
 from kgl_core.credentials import Secret
 from kgl_core.entities import EntityDraft
 from kgl_core.relationships import RelationshipDraft
@@ -20,6 +21,7 @@ TEXTS: Final = (
 )  # fmt: skip
 VALUES: Final = (
     *TEXTS, None, True, False, 0, 1, 0.5, -0.0, 1.5, -1, 2**63 - 1, 2**63, -(2**63), [], ["a"], ["a", 1], [""],
+    ["graph:read"], ["graph:read"] * 2, ["graph:read"] * 3, ["graph:admin"], [[]],
     {}, {"a": 1}, {"a": None}, {"a": "b\x00"}, {"a\x00": 1}, {"a": {"b": {"c": {"d": {}}}}}, {"a": [2**64]},
     {"a": {"b": {"c": {"d": {"e": {}}}}}}, {"a": [[[[]]]]}, {"a": [[[[[]]]]]}, {str(n): n for n in range(51)},
 )  # fmt: skip
@@ -29,6 +31,7 @@ RULES: Final = {
     **rules_of(UserDraft),
     "secret": Secret(128),
     "limit": Integer(1, 200),
+    "scopes": SCOPES,
     "flag": Flag(),
     "flag_or_none": Optional(Flag()),
     "texts": Each(Text(64), 1),

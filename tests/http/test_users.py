@@ -17,7 +17,7 @@ SHOWN = {
 @pytest.fixture(autouse=True)
 def _accounts_are_always_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """What ends tokens takes effect at once, not after the second for which an account is remembered."""
-    monkeypatch.setattr(authentication, "ACCOUNT_AGE_MAX_S", 0)
+    monkeypatch.setattr(authentication, "STANDING_AGE_MAX_S", 0)
 
 
 def emails(api: Api, **params: Any) -> list[str]:
@@ -95,7 +95,7 @@ def test_a_disabled_account_can_do_nothing_until_it_is_enabled(api: Api) -> None
 
 def test_a_remembered_account_is_asked_for_again_after_a_second(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within that second a disabled account may still pass; after it, it does not."""
-    monkeypatch.setattr(authentication, "ACCOUNT_AGE_MAX_S", 1.0)
+    monkeypatch.setattr(authentication, "STANDING_AGE_MAX_S", 1.0)
     now_s = 1000.0
 
     class FakeTime:

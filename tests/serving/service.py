@@ -26,7 +26,7 @@ WITHIN_S = 20
 """When a test gives up. No test depends on how long something takes."""
 API = "/api/v1"
 EMAIL, PASSWORD = "root@example.org", "correct horse battery"
-LOG_KEYS = ["timestamp", "level", "module_id", "user_id", "request_id", "message", "logger"]
+LOG_KEYS = ["timestamp", "level", "module_id", "user_id", "client_id", "request_id", "message", "logger"]
 
 
 def until(condition: Callable[[], Any]) -> Any:

@@ -68,5 +68,6 @@ def test_only_machines_pages_are_outside_the_prefix(service: Service) -> None:
     """All else is under /api/v1, where the document describes it."""
     paths = service("GET", f"{API}/openapi.json").json["paths"]
     outside = {path for path in paths if not path.startswith(API)}
-    assert outside == {"/health", "/health/ready", "/metrics", "/.well-known/jwks.json"}
+    metadata = {f"/.well-known/{name}" for name in ("jwks.json", "oauth-authorization-server")}
+    assert outside == {"/health", "/health/ready", "/metrics", *metadata}
     assert service("GET", "/entities").status == 404

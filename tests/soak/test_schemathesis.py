@@ -59,11 +59,11 @@ def test_a_walk_through_the_application_finds_no_contradiction(empty_url: Callab
 
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
             """Say who calls."""
-            return {"headers": self.application.headers}
+            return {"headers": self.application.headers_for(case)}
 
         def validate_response(self, response: Any, case: Any, *args: Any, **call: Any) -> None:
             """Look at the status more closely than schemathesis does, and at the rest as it does."""
             check_status(case, response)
-            case.validate_response(response, headers=self.application.headers, transport_kwargs=call)
+            case.validate_response(response, headers=self.application.headers_for(case), transport_kwargs=call)
 
     Walk.run(settings=WALKS)
