@@ -2,14 +2,15 @@
 
 An access token is short-lived and checked without asking a store. A refresh token is opaque, lives long, and buys
 one new pair of tokens: it is used up by that, and its child takes its place in the same family. Whoever uses one a
-second time holds a copy, so the whole family ends (RFC 9700, section 4.14.2). Services have no refresh tokens: their
-secret buys access tokens (RFC 6749, section 4.4.3).
+second time holds a copy, so the whole family ends (RFC 9700, section 4.14.2), unless it is an immediate retry, which
+gets the same child. Services have no refresh tokens: their secret buys access tokens (RFC 6749, section 4.4.3).
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -22,6 +23,8 @@ from kgl_core.permissions import Actor, ActorKind, scope_text
 OPAQUE_BYTES: Final = 32
 TOKEN_LENGTH_MAX: Final = 8 * 1024
 """How many characters an access token has at most; none of ours comes near."""
+REFRESH_GRACE: Final = timedelta(seconds=10)
+"""How long after its use a refresh token still gives its child again: to tabs at once, and to lost answers."""
 REFRESH_TEXT_LENGTH_MAX: Final = 2048
 """Far above what `new_opaque` makes: another token, sent by mistake, is refused as a token, not as input."""
 OWN_CLIENT_ID: Final = "kgl"
@@ -68,6 +71,7 @@ class RefreshToken:
     """A refresh token as it is kept: not the text, but its hash.
 
     ``family`` is common to all that descend from one login; ``auth_version`` is the user's when it was issued.
+    ``child_seed`` is there once it was used: with its text, which is not kept, it makes its child's.
     """
 
     hash: bytes = attrs.field(repr=False)
@@ -78,6 +82,7 @@ class RefreshToken:
     expires_at: datetime
     used_at: datetime | None = None
     revoked_at: datetime | None = None
+    child_seed: bytes | None = attrs.field(default=None, repr=False)
 
     @property
     def is_ended(self) -> bool:
@@ -87,6 +92,12 @@ class RefreshToken:
     def is_in_force(self, now: datetime, auth_version: int) -> bool:
         """Whether it buys new tokens at ``now`` for its user, whose present auth_version is given."""
         return not self.is_ended and now < self.expires_at and self.auth_version == auth_version
+
+    def child_of(self, text: str, now: datetime) -> str | None:
+        """The child's text, for a retry at ``now`` with this token's own ``text``; None when it is too late for one."""
+        if self.used_at is None or self.child_seed is None or now - self.used_at >= REFRESH_GRACE:
+            return None
+        return derive_child(text, self.child_seed)
 
 
 class RefreshTokenRepository(Protocol):
@@ -103,8 +114,8 @@ class RefreshTokenRepository(Protocol):
     def add(self, token: RefreshToken) -> None:
         """Keep a new token of a user that is kept. Raises AlreadyExists when the hash is taken."""
 
-    def mark_used(self, hash: bytes, at: datetime) -> None:
-        """Note when the token with this hash was used."""
+    def mark_used(self, hash: bytes, at: datetime, child_seed: bytes) -> None:
+        """Note when the token with this hash was used, and what its child was made with."""
 
     def revoke_family(self, family: UUID, at: datetime) -> None:
         """Revoke all of this family that are not revoked yet."""
@@ -176,6 +187,14 @@ class IssuedAccess:
 def new_opaque(random: Random) -> str:
     """A new refresh token or client secret: 256 random bits as base64url without padding, 43 characters."""
     return base64.urlsafe_b64encode(random(OPAQUE_BYTES)).rstrip(b"=").decode()
+
+
+def derive_child(text: str, seed: bytes) -> str:
+    """The child of the refresh token ``text``, in the form of `new_opaque`: HMAC-SHA256 (RFC 2104) of ``seed``.
+
+    The key is the parent's text, which is kept nowhere: the child comes from who presents the parent, or from nobody.
+    """
+    return base64.urlsafe_b64encode(hmac.digest(text.encode(), seed, "sha256")).rstrip(b"=").decode()
 
 
 def hash_opaque(text: str) -> bytes:

@@ -74,7 +74,7 @@ def session(kg: KnowledgeGraph) -> None:
         token = refresh_token(ada)
         uow.refresh_tokens.add(token)
         uow.refresh_tokens.get(token.hash)
-        uow.refresh_tokens.mark_used(token.hash, NOON)
+        uow.refresh_tokens.mark_used(token.hash, NOON, bytes(32))
         uow.refresh_tokens.revoke_family(token.family, NOON)
         uow.refresh_tokens.delete_expired(NOON, 5)
         uow.counters.increment(b"key", NOON, NOON)

@@ -27,10 +27,10 @@ class MemoryRefreshTokens:
             raise AlreadyExists("refresh token", "hash")
         self._rows[token.hash] = token
 
-    def mark_used(self, hash: bytes, at: datetime) -> None:
+    def mark_used(self, hash: bytes, at: datetime, child_seed: bytes) -> None:
         token = self.get(hash)
         if token is not None:
-            self._rows[hash] = attrs.evolve(token, used_at=at)
+            self._rows[hash] = attrs.evolve(token, used_at=at, child_seed=child_seed)
 
     def revoke_family(self, family: UUID, at: datetime) -> None:
         for hash, token in list(self._rows.items()):

@@ -24,7 +24,11 @@ class RefreshTokenTable:
         self.get = select(*(columns[name] for name in REFRESH_TOKEN_COLUMNS)).where(
             columns.hash == bindparam("at_hash")
         )
-        self.mark_used = update(table).where(columns.hash == bindparam("at_hash")).values(used_at=bindparam("at"))
+        self.mark_used = (
+            update(table)
+            .where(columns.hash == bindparam("at_hash"))
+            .values(used_at=bindparam("at"), child_seed=bindparam("seed"))
+        )
         self.revoke_family = (
             update(table)
             .where(columns.family == bindparam("of_family"), columns.revoked_at.is_(None))
@@ -51,8 +55,9 @@ class SqlRefreshTokens:
     def add(self, token: RefreshToken) -> None:
         self._session.insert(self._of.table, REFRESH_TOKEN_COLUMNS, [self._rows.refresh_token_values(token)])
 
-    def mark_used(self, hash: bytes, at: datetime) -> None:
-        self._session.execute(self._of.mark_used, {"at_hash": hash, "at": self._rows.instant(at)})
+    def mark_used(self, hash: bytes, at: datetime, child_seed: bytes) -> None:
+        parameters = {"at_hash": hash, "at": self._rows.instant(at), "seed": child_seed}
+        self._session.execute(self._of.mark_used, parameters)
 
     def revoke_family(self, family: UUID, at: datetime) -> None:
         parameters = {"of_family": self._rows.id(family), "at": self._rows.instant(at)}

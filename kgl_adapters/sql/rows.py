@@ -85,6 +85,7 @@ REFRESH_TOKEN_COLUMNS: Final = (
     "expires_at",
     "used_at",
     "revoked_at",
+    "child_seed",
 )
 CHANGE_COLUMNS: Final = ("at", "actor", "action", "subject", "subject_id", "record")
 
@@ -281,7 +282,7 @@ class Rows:
 
     def refresh_token(self, row: Sequence[Any]) -> RefreshToken:
         """The refresh token in a row of REFRESH_TOKEN_COLUMNS."""
-        hash, family, user_id, auth_version, created_at, expires_at, used_at, revoked_at = row
+        hash, family, user_id, auth_version, created_at, expires_at, used_at, revoked_at, seed = row
         return RefreshToken(
             hash=hash,
             family=self.read_id(family),
@@ -291,6 +292,7 @@ class Rows:
             expires_at=self.read_instant(expires_at),
             used_at=None if used_at is None else self.read_instant(used_at),
             revoked_at=None if revoked_at is None else self.read_instant(revoked_at),
+            child_seed=seed,
         )
 
     def refresh_token_values(self, token: RefreshToken) -> tuple[Any, ...]:
@@ -304,6 +306,7 @@ class Rows:
             self.instant(token.expires_at),
             None if token.used_at is None else self.instant(token.used_at),
             None if token.revoked_at is None else self.instant(token.revoked_at),
+            token.child_seed,
         )
 
     def change_values(self, change: Change) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from kgl_adapters.sql.types import (
 
 AUTH: Final = "backend_auth"
 ENTITIES: Final = "backend_entities"
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every migration there is, in order; the last is head."""
 
 _NAMES: Final = {
@@ -70,6 +70,7 @@ def _tables(auth: str | None, graph: str | None) -> MetaData:
         Column("expires_at", INSTANT, nullable=False),
         Column("used_at", INSTANT),
         Column("revoked_at", INSTANT),
+        Column("child_seed", BYTES),
         _index("ix_refresh_tokens_family", "family"),
         _index("ix_refresh_tokens_user_id", "user_id"),
         _index("ix_refresh_tokens_expires_at", "expires_at"),

@@ -16,12 +16,14 @@ from kgl_core.permissions import Actor, ActorKind, Role
 from kgl_core.rules import Faults, build
 from kgl_core.throttling import Attempt, count, login_attempts, registration_attempts
 from kgl_core.tokens import (
+    OPAQUE_BYTES,
     AccessClaims,
     IssuedTokens,
     RefreshToken,
     Standing,
     TokenLifetimes,
     TokenSigner,
+    derive_child,
     hash_opaque,
     new_opaque,
 )
@@ -103,16 +105,18 @@ class Auth:
             user = attrs.evolve(_unchanged(uow, proved), last_login_at=self._context.now())
             uow.users.replace(user)
             uow.counters.clear([attempt.key for attempt in attempts])
-            tokens = self._issue(uow, user, self._context.new_id())
+            tokens = self._issue(uow, user, self._context.new_id(), new_opaque(self._random))
             uow.commit()
         return tokens
 
     def refresh(self, refresh_token: str) -> IssuedTokens:
         """New tokens of the same family, for a refresh token that is used up by this.
 
-        Raises InvalidToken when it is not in force. One that was used or revoked before takes its family with it.
+        Used again within REFRESH_GRACE, it gives the same refresh token once more, if nobody has used that yet. Raises
+        InvalidToken when it is not in force. One that was used or revoked before takes its family with it.
         """
-        hash = hash_opaque(RefreshRequest(refresh_token=refresh_token).refresh_token)
+        text = RefreshRequest(refresh_token=refresh_token).refresh_token
+        hash = hash_opaque(text)
         with self._context.store.read() as uow:
             known = uow.refresh_tokens.get(hash)
         if known is None:
@@ -121,14 +125,22 @@ class Auth:
             user = uow.users.get(known.user_id, lock=True)
             token = uow.refresh_tokens.get(hash)  # again: only now does nobody else change it
             now = self._context.now()
-            if token is not None and token.is_ended:
+            if user is None or token is None:
+                raise InvalidToken(_UNUSABLE)
+            if token.is_ended:
+                child_text = token.child_of(text, now)
+                child = None if child_text is None else uow.refresh_tokens.get(hash_opaque(child_text))
+                is_retry = child is not None and user.is_active and child.is_in_force(now, user.auth_version)
+                if child_text is not None and is_retry:
+                    return self._tokens(user, child_text, now)
                 uow.refresh_tokens.revoke_family(token.family, now)
                 uow.commit()
                 raise InvalidToken(_UNUSABLE)
-            if user is None or token is None or not user.is_active or not token.is_in_force(now, user.auth_version):
+            if not user.is_active or not token.is_in_force(now, user.auth_version):
                 raise InvalidToken(_UNUSABLE)
-            uow.refresh_tokens.mark_used(hash, now)
-            tokens = self._issue(uow, user, token.family)
+            seed = self._random(OPAQUE_BYTES)
+            uow.refresh_tokens.mark_used(hash, now, seed)
+            tokens = self._issue(uow, user, token.family, derive_child(text, seed))
             uow.commit()
         return tokens
 
@@ -221,10 +233,9 @@ class Auth:
             raise InvalidCredentials
         return user
 
-    def _issue(self, uow: UnitOfWork, user: User, family: UUID) -> IssuedTokens:
-        """New tokens for a user that is locked, and room made for them."""
+    def _issue(self, uow: UnitOfWork, user: User, family: UUID, text: str) -> IssuedTokens:
+        """New tokens, the refresh token with this text, for a user that is locked, and room made for them."""
         now = self._context.now()
-        text = new_opaque(self._random)
         uow.refresh_tokens.add(
             RefreshToken(
                 hash=hash_opaque(text),
@@ -236,9 +247,13 @@ class Auth:
             )
         )
         uow.refresh_tokens.delete_expired(now, SWEPT_MAX)
+        return self._tokens(user, text, now)
+
+    def _tokens(self, user: User, refresh_text: str, now: datetime) -> IssuedTokens:
+        """A fresh access token beside a refresh token that is kept."""
         return IssuedTokens(
             access_token=self._signer.sign(self._claims(user, now)),
-            refresh_token=text,
+            refresh_token=refresh_text,
             expires_in=int(self._lifetimes.access.total_seconds()),
         )
 

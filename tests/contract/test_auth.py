@@ -27,7 +27,7 @@ from kgl_core import (
 )
 from kgl_core.auth import RegistrationRules
 from kgl_core.credentials import Passwords
-from kgl_core.tokens import IssuedTokens, TokenLifetimes, hash_opaque
+from kgl_core.tokens import REFRESH_GRACE, IssuedTokens, TokenLifetimes, derive_child, hash_opaque
 from kgl_core.unit_of_work import Store
 from kgl_core.usecases.auth import Auth
 from kgl_core.usecases.context import Context
@@ -398,26 +398,72 @@ def test_what_is_no_refresh_token_is_refused(house: House) -> None:
 
 
 def test_one_token_has_one_child(house: House) -> None:
-    """Of eight uses at once one gets tokens; as the others had a copy, those have ended too."""
-    for _ in range(3):
-        tokens = house.log_in()
-        born: list[IssuedTokens] = []
-        refused: list[InvalidToken] = []
+    """Of 32 uses at once each gets the same child; once that was used, another use of the parent ends the family."""
+    tokens = house.log_in()
+    born: list[IssuedTokens] = []
+    in_threads(32, lambda _: born.append(house.auth.refresh(tokens.refresh_token)))
+    assert len({one.refresh_token for one in born}) == 1
+    assert len({one.access_token for one in born}) == 32
+    youngest = house.auth.refresh(born[0].refresh_token)
+    assert_ended(house, tokens, youngest, born[0])
 
-        def use(
-            _: int,
-            tokens: IssuedTokens = tokens,
-            born: list[IssuedTokens] = born,
-            refused: list[InvalidToken] = refused,
-        ) -> None:
-            try:
-                born.append(house.auth.refresh(tokens.refresh_token))
-            except InvalidToken as error:
-                refused.append(error)
 
-        in_threads(8, use)
-        assert (len(born), len(refused)) == (1, 7)
-        assert_ended(house, *born)
+def test_an_immediate_retry_gets_the_same_child(house: House) -> None:
+    """With an access token of its own, for ten seconds; the child lives no longer for it."""
+    tokens = house.log_in()
+    first = house.auth.refresh(tokens.refresh_token)
+    house.clock.move(REFRESH_GRACE - timedelta(microseconds=1))
+    retried = house.auth.refresh(tokens.refresh_token)
+    assert REFRESH_GRACE.total_seconds() == 10
+    assert retried.refresh_token == first.refresh_token != tokens.refresh_token
+    assert retried.access_token != first.access_token
+    assert house.auth.authenticate(retried.access_token).issued_at > NOON
+    with house.store.read() as uow:
+        kept = uow.refresh_tokens.get(hash_opaque(first.refresh_token))
+    assert kept is not None
+    assert (kept.created_at, kept.expires_at, kept.is_ended) == (NOON, NOON + REFRESH, False)
+    house.clock.move(timedelta(microseconds=1))
+    assert_ended(house, tokens, first)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda house, child: house.auth.refresh(child.refresh_token),
+        lambda house, child: house.auth.log_out(child.refresh_token),
+        lambda house, _: house.kg.users.disable(house.user().id),
+        lambda house, _: house.kg.users.set_role(house.user().id, "moderator"),
+        lambda house, _: house.kg.users.set_password(house.user().id, PASSWORD),
+    ],
+    ids=["use", "log_out", "disable", "role", "set_password"],
+)
+def test_no_retry_brings_back_a_child_that_has_ended(
+    house: House, end: Callable[[House, IssuedTokens], object]
+) -> None:
+    """However soon it comes: the family ends."""
+    tokens = house.log_in()
+    child = house.auth.refresh(tokens.refresh_token)
+    end(house, child)
+    assert_ended(house, tokens, child)
+    with house.store.read() as uow:
+        kept = uow.refresh_tokens.get(hash_opaque(child.refresh_token))
+    assert kept is not None
+    assert kept.revoked_at is not None
+
+
+def test_what_is_kept_does_not_make_a_child(house: House) -> None:
+    """Without the parent's text, a row and its seed lead to no token that anybody accepts."""
+    tokens = house.log_in()
+    child = house.auth.refresh(tokens.refresh_token)
+    with house.store.read() as uow:
+        kept = uow.refresh_tokens.get(hash_opaque(tokens.refresh_token))
+    assert kept is not None
+    assert kept.child_seed is not None
+    assert derive_child(tokens.refresh_token, kept.child_seed) == child.refresh_token
+    assert kept.child_seed.hex() not in repr(kept)
+    for guess in (kept.hash.hex(), kept.child_seed.hex()):
+        with pytest.raises(InvalidToken):
+            house.auth.refresh(derive_child(guess, kept.child_seed))
 
 
 @pytest.mark.parametrize("ending", ["disable", "set_password", "log_out", "change_password"])

@@ -42,6 +42,7 @@ def test_a_token_comes_back_as_it_was_kept(store: Store, ada: User) -> None:
         auth_version=7,
         used_at=NOON + timedelta(microseconds=1),
         revoked_at=NOON + SECOND,
+        child_seed=bytes(range(224, 256)),
     )
     keep_tokens(store, plain, ended)
     assert found(store, plain, ended, refresh_token(ada)) == [plain, ended, None]
@@ -66,11 +67,12 @@ def test_a_token_is_marked_as_used(store: Store, ada: User) -> None:
     one, other = refresh_token(ada), refresh_token(ada)
     keep_tokens(store, one, other)
     with store.begin() as uow:
-        uow.refresh_tokens.mark_used(one.hash, NOON + SECOND)
-        uow.refresh_tokens.mark_used(bytes(32), NOON)
-        assert uow.refresh_tokens.get(one.hash) == attrs.evolve(one, used_at=NOON + SECOND)
+        uow.refresh_tokens.mark_used(one.hash, NOON + SECOND, b"seed")
+        uow.refresh_tokens.mark_used(bytes(32), NOON, b"seed")
+        used = attrs.evolve(one, used_at=NOON + SECOND, child_seed=b"seed")
+        assert uow.refresh_tokens.get(one.hash) == used
         uow.commit()
-    assert found(store, one, other) == [attrs.evolve(one, used_at=NOON + SECOND), other]
+    assert found(store, one, other) == [used, other]
 
 
 def test_a_family_is_revoked_as_a_whole(store: Store, ada: User) -> None:
@@ -108,7 +110,7 @@ def test_what_is_not_committed_leaves_no_trace(store: Store, ada: User) -> None:
     other = refresh_token(ada)
     with store.begin() as uow:
         uow.refresh_tokens.add(other)
-        uow.refresh_tokens.mark_used(one.hash, NOON)
+        uow.refresh_tokens.mark_used(one.hash, NOON, b"seed")
         uow.refresh_tokens.revoke_family(one.family, NOON)
         assert uow.refresh_tokens.delete_expired(NOON, 5) == 1
         assert uow.refresh_tokens.get(old.hash) is None
@@ -130,7 +132,7 @@ def test_forgetting_waits_for_nobody(concurrent_store: Store, ada: User) -> None
     one, other = refresh_token(ada, expires_at=NOON), refresh_token(ada, expires_at=NOON)
     keep_tokens(concurrent_store, one, other)
     with concurrent_store.begin() as busy:
-        busy.refresh_tokens.mark_used(one.hash, NOON)
+        busy.refresh_tokens.mark_used(one.hash, NOON, b"seed")
         with concurrent_store.begin() as uow:
             assert uow.refresh_tokens.delete_expired(NOON, 5) == 1
             uow.commit()
