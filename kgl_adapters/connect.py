@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.passwords import Argon2Hasher
+from kgl_adapters.retrying import retry
 from kgl_adapters.sql import migrate as migrations
 from kgl_adapters.sql.engine import is_in_memory, make_engine, parse_url, shown
 from kgl_adapters.sql.unit_of_work import SqlStore
@@ -40,7 +41,7 @@ def connect(
     text = url or os.environ.get("DATABASE_URL") or DEFAULT_URL
     store: Store = MemoryStore() if text == MEMORY_URL else SqlStore(_opened(text, migrate))
     passwords = Passwords(Argon2Hasher(), password_length_min)
-    return KnowledgeGraph(Context(store, SYSTEM, now, new_id), passwords, random)
+    return KnowledgeGraph(Context(store, SYSTEM, now, new_id, retry), passwords, random)
 
 
 def _opened(text: str, migrate: bool | None) -> Engine:

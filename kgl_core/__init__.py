@@ -5,6 +5,7 @@ from kgl_core.clients import Client, ClientCredentials
 from kgl_core.entities import Entity, EntityDraft, EntityFilter
 from kgl_core.errors import (
     AlreadyExists,
+    CommitUnknown,
     Conflict,
     Deleted,
     EndsDeleted,
@@ -54,6 +55,7 @@ __all__ = [
     "ChangeAction",
     "Client",
     "ClientCredentials",
+    "CommitUnknown",
     "Conflict",
     "Deleted",
     "EndsDeleted",

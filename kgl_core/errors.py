@@ -19,10 +19,11 @@
     │   ├── AlreadyExists        a key, an email or a relationship that must be unique is taken
     │   ├── EndsDeleted          a relationship's end is deleted
     │   ├── StaleVersion         the record has changed since the caller read it
-    │   └── TransactionConflict  a concurrent transaction came first; run this one again
+    │   └── TransactionConflict  a concurrent transaction came first, also when this one was run again
     └── StoreError               the store, not the request, is the trouble
         ├── InvalidUrl           the database URL cannot be used
         ├── StoreUnavailable     the store cannot be reached or opened
+        │   └── CommitUnknown    the connection was lost while committing: this was kept, or not
         ├── StoreBusy            no connection or lock within the time allowed
         ├── StoreReadOnly        the store refuses writes
         ├── StoreFull            no space left
@@ -271,6 +272,18 @@ class StoreUnavailable(StoreError):
     """The store cannot be opened or reached."""
 
     code = "store_unavailable"
+
+
+class CommitUnknown(StoreUnavailable):
+    """The connection was lost while committing, so nobody can tell whether all of the transaction was kept, or none."""
+
+    code = "commit_unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the connection was lost while committing, so this may or may not have been kept; look before you repeat "
+            "it, or repeat it with the same Idempotency-Key"
+        )
 
 
 class StoreBusy(StoreError):

@@ -15,7 +15,7 @@ from kgl_core.entities import Json
 from kgl_core.ids import Random
 from kgl_core.pages import LIMIT_DEFAULT, Page
 from kgl_core.permissions import Actor
-from kgl_core.unit_of_work import JoinedStore
+from kgl_core.unit_of_work import JoinedStore, once
 from kgl_core.usecases.changes import Changes
 from kgl_core.usecases.clients import Clients
 from kgl_core.usecases.context import Context
@@ -64,7 +64,7 @@ class KnowledgeGraph:
         use ``tx`` for what belongs to it: other calls on the graph do not see it, and writers may wait for it.
         """
         with self._context.store.begin() as uow:
-            context = attrs.evolve(self._context, store=JoinedStore(uow))
+            context = attrs.evolve(self._context, store=JoinedStore(uow), retry=once)
             yield Transaction(context, self._passwords, self._random)
             uow.commit()
 

@@ -5,16 +5,20 @@ Nothing is kept unless committed. A unit of work belongs to one thread; a store 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from kgl_core.changes import ChangeLog
 from kgl_core.clients import ClientRepository
 from kgl_core.entities import EntityRepository
+from kgl_core.errors import Conflict
 from kgl_core.relationships import RelationshipRepository
 from kgl_core.throttling import CounterRepository
 from kgl_core.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.users import UserRepository
+
+T = TypeVar("T")
 
 
 class UnitOfWork(Protocol):
@@ -58,6 +62,22 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Return every connection. Closing twice is closing once."""
+
+
+class Retry(Protocol):
+    """Runs whole transactions, and again those that were undone because a concurrent one came first."""
+
+    def __call__(self, run: Callable[[], T], *also: type[Conflict]) -> T:
+        """What ``run`` returns, which begins and commits one unit of work each time that it is called.
+
+        It is called again, a few times and after a short wait, when it raises TransactionConflict or one of ``also``;
+        what it raises at last is raised, and any other error, CommitUnknown above all, at once.
+        """
+
+
+def once(run: Callable[[], T], *also: type[Conflict]) -> T:
+    """The `Retry` that runs nothing again: for what is part of a transaction that its own caller can repeat."""
+    return run()
 
 
 class JoinedStore:

@@ -14,6 +14,7 @@ from kgl_adapters.connect import MEMORY_URL
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.observed import ObservedStore
 from kgl_adapters.passwords import Argon2Hasher, BoundedHasher
+from kgl_adapters.retrying import retry
 from kgl_adapters.signing import make_signer, read_keys
 from kgl_adapters.sql.engine import Pool, make_engine, parse_url
 from kgl_adapters.sql.migrate import require_head
@@ -118,7 +119,7 @@ class Container(containers.DeclarativeContainer):
     metrics = providers.ThreadSafeSingleton(Metrics)
     engine = providers.Resource(_open_engine, settings, capacity, metrics)
     store = providers.ThreadSafeSingleton(_make_store, engine, metrics)
-    context = providers.ThreadSafeSingleton(Context, store, SYSTEM, now, new_id)
+    context = providers.ThreadSafeSingleton(Context, store, SYSTEM, now, new_id, providers.Object(retry))
     hasher = providers.ThreadSafeSingleton(_make_hasher, capacity)
     passwords = providers.ThreadSafeSingleton(Passwords, hasher, settings.provided.password_length_min)
     graph = providers.ThreadSafeSingleton(KnowledgeGraph, context, passwords, providers.Object(random))

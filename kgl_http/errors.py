@@ -142,6 +142,13 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     "transaction_conflict": Problem(503, "Another transaction came first", _BUSY, _RETRY_AFTER_S),
     "store_busy": Problem(503, "The database is busy", _BUSY, _RETRY_AFTER_S),
     "store_unavailable": Problem(503, "The database cannot be reached", _BUSY, 5),
+    "commit_unknown": Problem(
+        503,
+        "It is not known whether this was kept",
+        "The connection to the database was lost while committing. Look before you send it again, or send it again "
+        "with the same Idempotency-Key.",
+        5,
+    ),
     "store_closed": Problem(503, "The service is stopping", _BUSY, 5),
     "store_read_only": Problem(503, "The database is read-only", "An operator has to make it writable.", 60),
     "migration_needed": Problem(503, "The database is not migrated", "An operator has to run `kgl migrate`.", 60),

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from sqlalchemy import Connection, Engine, Transaction
+from sqlalchemy import Connection, Engine, NestedTransaction, Transaction
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -23,7 +23,7 @@ from kgl_adapters.sql.revocations import SqlRevocations
 from kgl_adapters.sql.rows import Rows
 from kgl_adapters.sql.session import Session
 from kgl_adapters.sql.users import SqlUsers
-from kgl_core.errors import StoreBusy, StoreClosed
+from kgl_core.errors import CommitUnknown, StoreBusy, StoreClosed, StoreUnavailable
 
 
 class SqlUnitOfWork:
@@ -70,7 +70,12 @@ class SqlUnitOfWork:
             try:
                 self._transaction.commit()
             except DBAPIError as error:
-                raise translate(error, self._session.where) from error
+                ours = translate(error, self._session.where)
+                is_whole = not (self._session.is_sqlite or isinstance(self._transaction, NestedTransaction))
+                if is_whole and isinstance(ours, StoreUnavailable):
+                    # The server may have kept all before its answer was lost; a savepoint's work is lost for certain.
+                    raise CommitUnknown from error
+                raise ours from error
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:

@@ -28,7 +28,7 @@ from kgl_core.tokens import (
     new_opaque,
 )
 from kgl_core.unit_of_work import UnitOfWork
-from kgl_core.usecases.context import Context
+from kgl_core.usecases.context import Context, transaction
 from kgl_core.users import User
 
 SWEPT_MAX: Final = 100
@@ -88,9 +88,7 @@ class Auth:
             created_at=now,
             updated_at=now,
         )
-        with self._context.store.begin() as uow:
-            uow.users.add(user)
-            uow.commit()
+        self._add(user)
         return user
 
     def log_in(self, *, email: str, password: str, address: str | None) -> IssuedTokens:
@@ -100,15 +98,9 @@ class Auth:
         self._count(attempts)
         with self._context.store.read() as uow:
             found = uow.users.get_by_email(login.email)
-        proved = self._prove(found, login.password)
-        with self._context.store.begin() as uow:
-            user = attrs.evolve(_unchanged(uow, proved), last_login_at=self._context.now())
-            uow.users.replace(user)
-            uow.counters.clear([attempt.key for attempt in attempts])
-            tokens = self._issue(uow, user, self._context.new_id(), new_opaque(self._random))
-            uow.commit()
-        return tokens
+        return self._start_family(self._prove(found, login.password), attempts)
 
+    @transaction
     def refresh(self, refresh_token: str) -> IssuedTokens:
         """New tokens of the same family, for a refresh token that is used up by this.
 
@@ -144,6 +136,7 @@ class Auth:
             uow.commit()
         return tokens
 
+    @transaction
     def log_out(self, refresh_token: str) -> None:
         """Revoke the token's whole family. One that is unknown is no error (RFC 7009, section 2.2)."""
         hash = hash_opaque(RefreshRequest(refresh_token=refresh_token).refresh_token)
@@ -173,19 +166,7 @@ class Auth:
             # Not the caller's login is in doubt, but a field of what was sent.
             fault = Fault("/current_password", "wrong_password", "give the password that you log in with now")
             raise InvalidInput([fault]) from None
-        password_hash = self._passwords.hasher.hash(change.new_password)
-        with self._context.store.begin() as uow:
-            current = _unchanged(uow, proved)
-            changed = attrs.evolve(
-                current,
-                password_hash=password_hash,
-                auth_version=current.auth_version + 1,
-                updated_at=self._context.now(),
-            )
-            uow.users.replace(changed)
-            uow.counters.clear([attempt.key for attempt in attempts])
-            uow.commit()
-        return changed
+        return self._replace_password(proved, self._passwords.hasher.hash(change.new_password), attempts)
 
     def authenticate(self, access_token: str) -> AccessClaims:
         """What an access token says, as far as the token itself can tell. Raises InvalidToken."""
@@ -218,6 +199,38 @@ class Auth:
             raise PermissionDenied(actor, "change a password", "only an account has one; log in with it")
         return user
 
+    @transaction
+    def _add(self, user: User) -> None:
+        with self._context.store.begin() as uow:
+            uow.users.add(user)
+            uow.commit()
+
+    @transaction
+    def _start_family(self, proved: User, attempts: tuple[Attempt, ...]) -> IssuedTokens:
+        with self._context.store.begin() as uow:
+            user = attrs.evolve(_unchanged(uow, proved), last_login_at=self._context.now())
+            uow.users.replace(user)
+            uow.counters.clear([attempt.key for attempt in attempts])
+            tokens = self._issue(uow, user, self._context.new_id(), new_opaque(self._random))
+            uow.commit()
+        return tokens
+
+    @transaction
+    def _replace_password(self, proved: User, password_hash: str, attempts: tuple[Attempt, ...]) -> User:
+        with self._context.store.begin() as uow:
+            current = _unchanged(uow, proved)
+            changed = attrs.evolve(
+                current,
+                password_hash=password_hash,
+                auth_version=current.auth_version + 1,
+                updated_at=self._context.now(),
+            )
+            uow.users.replace(changed)
+            uow.counters.clear([attempt.key for attempt in attempts])
+            uow.commit()
+        return changed
+
+    @transaction
     def _count(self, attempts: tuple[Attempt, ...]) -> None:
         """Count an attempt, and keep that whatever comes of it. Raises TooManyAttempts."""
         now = self._context.now()

@@ -21,7 +21,7 @@ from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.permissions import Action, in_order, require
 from kgl_core.rules import Choice, build
 from kgl_core.tokens import hash_opaque, new_opaque
-from kgl_core.usecases.context import Context
+from kgl_core.usecases.context import Context, transaction
 from kgl_core.usecases.listing import read_page
 
 _SORT: Final = Choice(("created_at",))
@@ -37,6 +37,7 @@ class Clients:
     def __init__(self, context: Context, random: Random) -> None:
         self._context, self._random = context, random
 
+    @transaction
     def create(self, /, **fields: Unpack[ClientFields]) -> ClientCredentials:
         """A new client and its secret. Raises InvalidInput with every fault."""
         require(self._context.actor, Action.MANAGE_CLIENTS)
@@ -79,6 +80,7 @@ class Clients:
                 cursor,
             )
 
+    @transaction
     def rotate(self, id: UUID | str, /, **fields: Unpack[RotationFields]) -> ClientCredentials:
         """The client with a new secret, which ends the old one and all tokens that it bought.
 
@@ -102,6 +104,7 @@ class Clients:
             uow.commit()
         return ClientCredentials(client, secret)
 
+    @transaction
     def delete(self, id: UUID | str) -> None:
         """Forget the client, which ends its secret and its tokens; what it created stays. Raises NotFound."""
         require(self._context.actor, Action.MANAGE_CLIENTS)

@@ -29,7 +29,7 @@ from kgl_core.permissions import Action, require
 from kgl_core.relationships import Relationship
 from kgl_core.rules import build, rules_of, same_values
 from kgl_core.unit_of_work import UnitOfWork
-from kgl_core.usecases.context import Context
+from kgl_core.usecases.context import Context, transaction
 from kgl_core.usecases.listing import read_page
 
 _FIELDS: Final = tuple(rules_of(EntityDraft))
@@ -55,6 +55,7 @@ class Entities:
     def __init__(self, context: Context) -> None:
         self._context = context
 
+    @transaction
     def create(self, /, **fields: Unpack[EntityFields]) -> Entity:
         """A new entity of these fields; raises InvalidInput with every fault, AlreadyExists when the key is taken."""
         require(self._context.actor, Action.CREATE)
@@ -142,6 +143,7 @@ class Entities:
         """The entity as a JSON Merge Patch (RFC 7396) changes it, metadata name by name. Raises as `update` does."""
         return self._update(id, expected_version, lambda fields: build(EntityDraft, merge_patch(fields, patch)))
 
+    @transaction
     def _update(
         self, id: UUID | str, expected_version: int | None, change: Callable[[dict[str, Any]], EntityDraft]
     ) -> Entity:
@@ -155,6 +157,7 @@ class Entities:
             changed = attrs.evolve(current, **{name: getattr(draft, name) for name in _FIELDS})
             return self._replace(uow, changed, ChangeAction.UPDATED, self._context.now())
 
+    @transaction
     def delete(self, id: UUID | str, *, expected_version: int | None = None) -> Entity:
         """The entity, deleted, and with it all its active relationships; `restore` brings them back.
 
@@ -184,6 +187,7 @@ class Entities:
             deleted = attrs.evolve(current, deleted_at=now, deleted_by=actor)
             return self._replace(uow, deleted, ChangeAction.DELETED, now)
 
+    @transaction
     def restore(self, id: UUID | str, *, expected_version: int | None = None) -> Restoration:
         """The entity, active again, and with it the relationships that deletions of entities took along.
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import islice
 from typing import Final
 from uuid import UUID
 
 import attrs
 
-from kgl_core.errors import AlreadyExists, InvalidInput, KglError, NotFound, StaleVersion, TransactionConflict
+from kgl_core.errors import AlreadyExists, InvalidInput, KglError, NotFound, StaleVersion
 from kgl_core.permissions import Action, require
 from kgl_core.records import read_record
-from kgl_core.unit_of_work import JoinedStore, Store
+from kgl_core.unit_of_work import JoinedStore, Retry, Store, once
 from kgl_core.usecases.context import Context
 from kgl_core.usecases.load_batch import Applied, Batch, Numbered, Refused
 from kgl_core.usecases.load_plan import Outcome
@@ -22,7 +23,6 @@ from kgl_core.usecases.load_plan import Outcome
 BATCH_RECORDS_MAX: Final = 5_000
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 REFUSALS_KEPT_MAX: Final = 100
-_ATTEMPTS: Final = 4
 
 
 @attrs.frozen
@@ -103,12 +103,12 @@ class Load:
         self._is_dry_run = dry_run
         is_one = atomic or dry_run
         with ExitStack() as stack:
-            store = self._context.store
+            store, retry = self._context.store, self._context.retry
             if is_one:
                 outer = stack.enter_context(store.begin())
-                store = JoinedStore(outer)
+                store, retry = JoinedStore(outer), once
             batches = _batches(records)
-            while self._load_next(store, batches, retry=not is_one):
+            while self._load_next(store, retry, batches):
                 pass
             refused = self._counts[Outcome.REFUSED]
             is_kept = not (dry_run or (atomic and refused))
@@ -123,14 +123,14 @@ class Load:
             refusals=tuple(self._refusals),
         )
 
-    def _load_next(self, store: Store, batches: Iterator[Sequence[Numbered | Refusal]], *, retry: bool) -> bool:
+    def _load_next(self, store: Store, retry: Retry, batches: Iterator[Sequence[Numbered | Refusal]]) -> bool:
         with _collector_paused():
             batch = next(batches, None)
             if batch is not None:
-                self._load(store, batch, retry=retry)
+                self._load(store, retry, batch)
         return batch is not None
 
-    def _load(self, store: Store, batch: Sequence[Numbered | Refusal], *, retry: bool) -> None:
+    def _load(self, store: Store, retry: Retry, batch: Sequence[Numbered | Refusal]) -> None:
         pending = [batch]
         while pending:
             part = pending.pop()
@@ -139,7 +139,8 @@ class Load:
             refused: Sequence[Refused] = ()
             try:
                 if records:
-                    applied, refused = self._apply(store, records, _ATTEMPTS if retry else 1)
+                    # Somebody may load the same records: once theirs are committed, ours are unchanged or updates.
+                    applied, refused = retry(partial(self._apply, store, records), AlreadyExists)
             except (AlreadyExists, NotFound, StaleVersion) as error:
                 # The store refused what the plan allowed, and does not say for which record: look at fewer at a time.
                 if len(records) > 1:
@@ -150,22 +151,13 @@ class Load:
             malformed = [item for item in part if isinstance(item, Refusal)]
             self._tell(applied, malformed + [_refusal(number, error) for number, error in refused])
 
-    def _apply(
-        self, store: Store, records: Sequence[Numbered], attempts: int
-    ) -> tuple[Sequence[Applied], Sequence[Refused]]:
-        for left in reversed(range(attempts)):
-            try:
-                with store.begin() as uow:
-                    # On PostgreSQL, who reads the changes would wait for the end of a transaction that adds some.
-                    batch = Batch(self._context, uow, is_logged=not self._is_dry_run)
-                    batch.apply(records)
-                    uow.commit()
-                return batch.applied, batch.refused
-            except (TransactionConflict, AlreadyExists):
-                # Somebody loads the same records: once theirs are committed, ours are unchanged or updates.
-                if left == 0:
-                    raise
-        raise AssertionError("unreachable: the last attempt returns or raises")
+    def _apply(self, store: Store, records: Sequence[Numbered]) -> tuple[Sequence[Applied], Sequence[Refused]]:
+        with store.begin() as uow:
+            # On PostgreSQL, who reads the changes would wait for the end of a transaction that adds some.
+            batch = Batch(self._context, uow, is_logged=not self._is_dry_run)
+            batch.apply(records)
+            uow.commit()
+        return batch.applied, batch.refused
 
     def _tell(self, applied: Sequence[Applied], refusals: list[Refusal]) -> None:
         for _, outcome, _ in applied:

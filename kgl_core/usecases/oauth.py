@@ -11,7 +11,7 @@ from kgl_core.permissions import scope_text
 from kgl_core.throttling import client_failures, count
 from kgl_core.tokens import OWN_CLIENT_ID, AccessClaims, IssuedAccess, TokenLifetimes, TokenSigner, hash_opaque
 from kgl_core.usecases.auth import SWEPT_MAX, Auth
-from kgl_core.usecases.context import Context
+from kgl_core.usecases.context import Context, transaction
 
 
 class OAuth:
@@ -33,13 +33,9 @@ class OAuth:
         if id is not None:
             with self._context.store.read() as uow:
                 client = uow.clients.get(id)
-        now = self._context.now()
-        if client is not None and client.has_secret(secret) and client.is_in_force(now):
+        if client is not None and client.has_secret(secret) and client.is_in_force(self._context.now()):
             return client
-        with self._context.store.begin() as uow:
-            count(uow.counters, client_failures(client_id, address), now)
-            uow.counters.delete_expired(now, SWEPT_MAX)
-            uow.commit()
+        self._count_failure(client_id, address)
         raise InvalidClient
 
     def issue(self, client: Client, scope: str | None) -> IssuedAccess:
@@ -71,18 +67,14 @@ class OAuth:
 
         One that is unknown or has ended is no error (section 2.2); raises InvalidGrant for one of another client.
         """
-        now = self._context.now()
         try:
-            claims = self._signer.verify(token, now)
+            claims = self._signer.verify(token, self._context.now())
         except InvalidToken:
             self._revoke_refresh_token(client_id, token)
             return
         if claims.client_id != client_id:
             raise InvalidGrant
-        with self._context.store.begin() as uow:
-            uow.revocations.add(claims.id, claims.subject, claims.expires_at)
-            uow.revocations.delete_expired(now, SWEPT_MAX)
-            uow.commit()
+        self._revoke_access_token(claims)
 
     def introspect(self, token: str) -> AccessClaims | None:
         """What an access token says, if it is in force at this moment (RFC 7662); None for anything else."""
@@ -93,6 +85,21 @@ class OAuth:
         standing = self._auth.standing(claims.subject)
         bearer = None if standing is None else standing.bearer(claims)
         return None if bearer is None else attrs.evolve(claims, subject=bearer)
+
+    @transaction
+    def _count_failure(self, client_id: str, address: str | None) -> None:
+        now = self._context.now()
+        with self._context.store.begin() as uow:
+            count(uow.counters, client_failures(client_id, address), now)
+            uow.counters.delete_expired(now, SWEPT_MAX)
+            uow.commit()
+
+    @transaction
+    def _revoke_access_token(self, claims: AccessClaims) -> None:
+        with self._context.store.begin() as uow:
+            uow.revocations.add(claims.id, claims.subject, claims.expires_at)
+            uow.revocations.delete_expired(self._context.now(), SWEPT_MAX)
+            uow.commit()
 
     def _revoke_refresh_token(self, client_id: str, token: str) -> None:
         with self._context.store.read() as uow:

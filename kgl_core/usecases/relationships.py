@@ -26,7 +26,7 @@ from kgl_core.relationships import (
 )
 from kgl_core.rules import build, rules_of, same_values, unknown_name
 from kgl_core.unit_of_work import UnitOfWork
-from kgl_core.usecases.context import Context
+from kgl_core.usecases.context import Context, transaction
 from kgl_core.usecases.entities import check_version, restored_relationship
 from kgl_core.usecases.listing import read_page
 
@@ -44,6 +44,7 @@ class Relationships:
     def __init__(self, context: Context) -> None:
         self._context = context
 
+    @transaction
     def create(
         self,
         source_entity_id: UUID | str,
@@ -147,6 +148,7 @@ class Relationships:
         """The relationship as a JSON Merge Patch (RFC 7396) changes it. Raises as `update` does."""
         return self._update(id, expected_version, lambda fields: build(RelationshipDraft, merge_patch(fields, patch)))
 
+    @transaction
     def _update(
         self, id: UUID | str, expected_version: int | None, change: Callable[[dict[str, Any]], RelationshipDraft]
     ) -> Relationship:
@@ -164,6 +166,7 @@ class Relationships:
                 uow, attrs.evolve(changed, version=current.version + 1, updated_at=now), ChangeAction.UPDATED
             )
 
+    @transaction
     def delete(self, id: UUID | str, *, expected_version: int | None = None) -> Relationship:
         """The relationship, deleted. Raises NotFound, Deleted when it was before, and StaleVersion as `update` does."""
         require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
@@ -176,6 +179,7 @@ class Relationships:
             )
             return self._replace(uow, deleted, ChangeAction.DELETED)
 
+    @transaction
     def restore(self, id: UUID | str, *, expected_version: int | None = None) -> Relationship:
         """The relationship, active again; one that is active already is left as it is.
 

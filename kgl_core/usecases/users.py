@@ -13,7 +13,7 @@ from kgl_core.ids import UserId, require_id
 from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.permissions import Action, Role, require
 from kgl_core.rules import Choice, Faults, build
-from kgl_core.usecases.context import Context
+from kgl_core.usecases.context import Context, transaction
 from kgl_core.usecases.listing import read_page
 from kgl_core.users import ROLE, User, UserDraft, UserFields, UserFilter, UserFilterFields
 
@@ -55,9 +55,7 @@ class Users:
             created_at=now,
             updated_at=now,
         )
-        with self._context.store.begin() as uow:
-            uow.users.add(user)
-            uow.commit()
+        self._add(user)
         return user
 
     def get(self, id: UUID | str) -> User:
@@ -117,7 +115,14 @@ class Users:
         self._passwords.check(password, email)
         return self._change(wanted, password_hash=self._passwords.hasher.hash(password))
 
-    def _change(self, id: UUID | str, **values: Any) -> User:
+    @transaction
+    def _add(self, user: User) -> None:
+        with self._context.store.begin() as uow:
+            uow.users.add(user)
+            uow.commit()
+
+    @transaction
+    def _change(self, id: UUID | str, /, **values: Any) -> User:
         require(self._context.actor, Action.MANAGE_USERS)
         wanted = require_id(id)
         with self._context.store.begin() as uow:

@@ -10,6 +10,7 @@ from uuid import UUID
 import attrs
 
 from kgl_adapters.passwords import Argon2Hasher
+from kgl_adapters.retrying import retry
 from kgl_adapters.system import random as secret_bytes
 from kgl_core import (
     SYSTEM,
@@ -65,7 +66,7 @@ new_id = Ids(seed=4711)
 
 def graph_on(store: Store, clock: Clock | None = None, ids: Ids | None = None, actor: Actor = SYSTEM) -> KnowledgeGraph:
     """A knowledge graph on ``store`` with a clock and ids of the test's own."""
-    context = Context(store, actor, clock or Clock(step=SECOND), ids or Ids())
+    context = Context(store, actor, clock or Clock(step=SECOND), ids or Ids(), retry)
     return KnowledgeGraph(context, Passwords(Argon2Hasher()), secret_bytes)
 
 

@@ -191,6 +191,7 @@ def test_what_a_database_says_stays_in_the_log(api: Api, monkeypatch: pytest.Mon
         (errors.SchemaTooNew("9999_hunter22"), 503, "schema_too_new"),
         (errors.StoreClosed(), 503, "store_closed"),
         (errors.TransactionConflict(), 503, "transaction_conflict"),
+        (errors.CommitUnknown(), 503, "commit_unknown"),
         (errors.Overloaded("password hashing", 7), 503, "overloaded"),
     ):
         answer = api("GET", ENTITIES)
@@ -199,6 +200,9 @@ def test_what_a_database_says_stays_in_the_log(api: Api, monkeypatch: pytest.Mon
         assert ("retry-after" in answer.headers) == (status in (503, 507))
         if code == "overloaded":
             assert answer.headers["retry-after"] == "7"
+        if code == "commit_unknown":
+            assert answer.headers["retry-after"] == "5"
+            assert "same Idempotency-Key" in found["detail"]
 
 
 def test_when_no_connection_is_free_the_client_is_told_to_come_back(make_api: MakeApi, file: Path) -> None:

@@ -1,0 +1,426 @@
+"""Whole transactions run again when a concurrent one came first: a few times, and never after an unknown commit."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import stamina
+from sqlalchemy import text
+from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
+
+from kgl_adapters.retrying import TRIES_MAX, retry
+from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.system import random
+from kgl_core import (
+    SYSTEM,
+    AlreadyExists,
+    CommitUnknown,
+    EntityFilter,
+    InvalidClient,
+    KglError,
+    KnowledgeGraph,
+    NotFound,
+    StoreUnavailable,
+    TransactionConflict,
+)
+from kgl_core.auth import RegistrationRules
+from kgl_core.credentials import Passwords
+from kgl_core.tokens import TokenLifetimes
+from kgl_core.unit_of_work import Store, UnitOfWork, once
+from kgl_core.usecases.auth import Auth
+from kgl_core.usecases.context import Context
+from kgl_core.usecases.oauth import OAuth
+from tests.contract.fakes import CheapHasher, FakeSigner
+from tests.contract.samples import NOON, Clock, Ids, entity, keep, relationship
+from tests.contract.test_unit_of_work import in_threads, names
+
+PASSWORD = "a few unrelated words"
+LINE = {"kind": "entity", "type": "person", "name": "loaded", "key": "k"}
+
+
+class ConflictingStore:
+    """A store whose next ``conflicts`` units of work that are committed are undone instead, and raise ``error``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.read, self.snapshot, self.close = store.read, store.snapshot, store.close
+        self.conflicts, self.begun = 0, 0
+        self.error: Callable[[], KglError] = TransactionConflict
+
+    @contextmanager
+    def begin(self) -> Iterator[UnitOfWork]:
+        self.begun += 1
+        with self._store.begin() as uow:
+            yield _Conflicting(uow, self)
+
+    def lose(self, conflicts: int, error: Callable[[], KglError] = TransactionConflict) -> None:
+        """Begin to count, and to undo."""
+        self.conflicts, self.begun, self.error = conflicts, 0, error
+
+
+class _Conflicting:
+    def __init__(self, uow: UnitOfWork, store: ConflictingStore) -> None:
+        self._uow, self._store = uow, store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._uow, name)
+
+    def commit(self) -> None:
+        if self._store.conflicts:
+            self._store.conflicts -= 1
+            raise self._store.error()
+        self._uow.commit()
+
+
+class House:
+    """Every writing use case, on a store that conflicts when it is told to."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.hasher, self.signer = ConflictingStore(store), CheapHasher(), FakeSigner()
+        context = Context(self.store, SYSTEM, Clock(step=timedelta(milliseconds=1)), Ids(), retry)
+        passwords, lifetimes = Passwords(self.hasher), TokenLifetimes(timedelta(minutes=15), timedelta(days=30))
+        self.kg = KnowledgeGraph(context, passwords, random)
+        self.auth = Auth(context, passwords, self.signer, random, lifetimes, RegistrationRules(is_open=True))
+        self.oauth = OAuth(context, self.auth, self.signer, lifetimes)
+
+    def log_in(self) -> Any:
+        """Log in."""
+        return self.auth.log_in(email="ada@example.org", password=PASSWORD, address=None)
+
+
+@pytest.fixture(autouse=True)
+def _without_waiting() -> Iterator[None]:
+    """Waits of no length, and as many tries as there are."""
+    with stamina.set_testing(True, attempts=TRIES_MAX, cap=True):
+        yield
+
+
+@pytest.fixture
+def house(store: Store) -> House:
+    """A house with two entities, a relationship, an account, and a client."""
+    house = House(store)
+    house.auth.register(None, email="ada@example.org", password=PASSWORD)
+    house.hasher.done.clear()
+    return house
+
+
+def prepare(house: House) -> dict[str, Callable[[], object]]:
+    """A call of each use case that writes, each of which succeeds."""
+    kg, auth, oauth = house.kg, house.auth, house.oauth
+    one, two, three = (kg.entities.create(type="person", name=name).id for name in ("one", "two", "three"))
+    gone, linked = kg.entities.create(type="person", name="gone").id, kg.relationships.create(one, "knows", two).id
+    kg.entities.delete(gone)
+    unlinked = kg.relationships.create(two, "knows", one).id
+    kg.relationships.delete(unlinked)
+    made = kg.clients.create(name="ai", scopes=["graph:read"])
+    other = kg.clients.create(name="publishing", scopes=["graph:read"])
+    user = kg.users.get_by_email("ada@example.org")
+    tokens = [house.log_in() for _ in range(3)]
+    granted = oauth.issue(made.client, None).access_token
+
+    def fail() -> None:
+        with suppress(InvalidClient):
+            oauth.authenticate(str(made.client.id), "wrong", None)
+
+    return {
+        "entities.create": lambda: kg.entities.create(type="person", name="new"),
+        "entities.update": lambda: kg.entities.update(three, name="updated"),
+        "entities.patch": lambda: kg.entities.patch(three, {"name": "patched"}),
+        "entities.delete": lambda: kg.entities.delete(three),
+        "entities.restore": lambda: kg.entities.restore(gone),
+        "relationships.create": lambda: kg.relationships.create(one, "met", two),
+        "relationships.update": lambda: kg.relationships.update(linked, confidence=0.5),
+        "relationships.delete": lambda: kg.relationships.delete(linked),
+        "relationships.restore": lambda: kg.relationships.restore(unlinked),
+        "load": lambda: kg.load([LINE]),
+        "clients.create": lambda: kg.clients.create(name="frontend", scopes=["graph:read"]),
+        "clients.rotate": lambda: kg.clients.rotate(made.client.id),
+        "clients.delete": lambda: kg.clients.delete(other.client.id),
+        "users.create": lambda: kg.users.create(email="eve@example.org", password=PASSWORD, role="user"),
+        "users.set_role": lambda: kg.users.set_role(user.id, "moderator"),
+        "users.set_password": lambda: kg.users.set_password(user.id, "other " + PASSWORD),
+        "auth.register": lambda: auth.register(None, email="bob@example.org", password=PASSWORD),
+        "auth.log_in": house.log_in,
+        "auth.refresh": lambda: auth.refresh(tokens[0].refresh_token),
+        "auth.log_out": lambda: auth.log_out(tokens[1].refresh_token),
+        "auth.change_password": lambda: auth.change_password(
+            user.actor, current_password=PASSWORD, new_password="other " + PASSWORD, address=None
+        ),
+        "oauth.authenticate": fail,
+        "oauth.revoke an access token": lambda: oauth.revoke(str(made.client.id), granted),
+        "oauth.revoke a refresh token": lambda: oauth.revoke("kgl", tokens[2].refresh_token),
+    }
+
+
+CALLS = (
+    "entities.create", "entities.update", "entities.patch", "entities.delete", "entities.restore",
+    "relationships.create", "relationships.update", "relationships.delete", "relationships.restore", "load",
+    "clients.create", "clients.rotate", "clients.delete",
+    "users.create", "users.set_role", "users.set_password",
+    "auth.register", "auth.log_in", "auth.refresh", "auth.log_out", "auth.change_password",
+    "oauth.authenticate", "oauth.revoke an access token", "oauth.revoke a refresh token",
+)  # fmt: skip
+HASHED = {
+    "users.create": ["hash"],
+    "users.set_password": ["hash"],
+    "auth.register": ["hash"],
+    "auth.log_in": ["verify"],
+    "auth.change_password": ["verify", "hash"],
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_writing_use_case_runs_again(house: House, name: str) -> None:
+    """After three conflicts the fourth try is kept; a password is hashed once, and each change told once."""
+    calls = prepare(house)
+    assert set(calls) == set(CALLS)
+    with house.store.read() as uow:
+        before = uow.changes.count()
+    house.hasher.done.clear()
+    counted = name in ("auth.register", "auth.log_in", "auth.change_password")  # an attempt is kept on its own
+    house.store.lose(TRIES_MAX - 1)
+    calls[name]()
+    assert (house.store.begun, house.store.conflicts) == (TRIES_MAX + counted, 0)
+    assert house.hasher.done == HASHED.get(name, [])
+    with house.store.read() as uow:
+        added = uow.changes.count() - before
+    expected = {"entities": 1, "relationships": 1, "load": 1}.get(name.partition(".")[0], 0)
+    assert added == expected
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_four_conflicts_in_a_row_are_told(house: House, name: str) -> None:
+    """Then nothing is kept, and the caller may repeat the call."""
+    call = prepare(house)[name]
+    with house.store.read() as uow:
+        before = uow.changes.count()
+    house.store.lose(TRIES_MAX)
+    with pytest.raises(TransactionConflict):
+        call()
+    assert (house.store.begun, house.store.conflicts) == (TRIES_MAX, 0)
+    with house.store.read() as uow:
+        assert uow.changes.count() == before
+    call()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_unknown_commit_is_not_run_again(house: House, name: str) -> None:
+    """It may have been kept, and then a second run would do it twice."""
+    call = prepare(house)[name]
+    house.store.lose(1, CommitUnknown)
+    with pytest.raises(CommitUnknown):
+        call()
+    assert (house.store.begun, house.store.conflicts) == (1, 0)
+
+
+def test_an_attempt_that_was_counted_is_counted_once(house: House) -> None:
+    """What runs again is what follows the look at the password, and that only."""
+    house.hasher.before_verifying = lambda: house.store.lose(TRIES_MAX - 1)
+    house.log_in()
+    assert house.store.begun == TRIES_MAX
+    assert house.hasher.done == ["verify"]
+
+
+def test_a_transaction_of_the_caller_is_not_run_again(house: House) -> None:
+    """Neither its calls nor the whole: the block is the caller's to repeat, and so is an atomic load's file."""
+    house.store.lose(1)
+    with pytest.raises(TransactionConflict), house.kg.transaction() as tx:
+        tx.entities.create(type="person", name="new")
+    assert house.store.begun == 1
+    house.store.lose(1)
+    with pytest.raises(TransactionConflict):
+        house.kg.load([LINE], atomic=True)
+    assert house.store.begun == 1
+    assert names(house.store) == []
+
+
+def test_a_load_also_runs_again_when_a_record_has_appeared() -> None:
+    """What the port is told beside conflicts is run again; nothing else is."""
+    for error, also, runs in (
+        (AlreadyExists("entity", "key"), (AlreadyExists,), TRIES_MAX),
+        (AlreadyExists("entity", "key"), (), 1),
+        (TransactionConflict(), (), TRIES_MAX),
+        (NotFound("entity", "x"), (AlreadyExists,), 1),
+        (StoreUnavailable("gone"), (), 1),
+        (CommitUnknown(), (), 1),
+    ):
+        tries: list[KglError] = []
+
+        def run(tries: list[KglError] = tries, error: KglError = error) -> None:
+            tries.append(error)
+            raise error
+
+        with pytest.raises(type(error)):
+            retry(run, *also)
+        assert len(tries) == runs
+        with pytest.raises(type(error)):
+            once(run, *also)
+        assert len(tries) == runs + 1
+
+
+def test_waits_are_short_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tens of milliseconds, with chance in them, so that two that met do not meet again."""
+    monkeypatch.setattr("random.uniform", lambda least, most: most)
+    told = [details.wait_for for details in _retried(lambda: None)]
+    assert told == pytest.approx([0.05, 0.06, 0.08])
+
+
+def test_no_hook_sees_what_a_use_case_was_called_with(house: House) -> None:
+    """An application's own hooks, or stamina's default ones, would log it."""
+    told = _retried(lambda: house.kg.users.create(email="eve@example.org", password=PASSWORD), house.store)
+    assert len(told) == TRIES_MAX - 1
+    for details in told:
+        assert (details.args, details.kwargs) == ((), {})
+        assert PASSWORD not in repr(details)
+
+
+def _retried(call: Callable[[], object], store: ConflictingStore | None = None) -> list[RetryDetails]:
+    """What a hook is told while a call conflicts three times, with the waits that there would be."""
+    told: list[RetryDetails] = []
+    before = get_on_retry_hooks()
+    set_on_retry_hooks([told.append])
+    try:
+        with stamina.set_testing(False), pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tenacity.nap.time.sleep", lambda _: None)
+            if store is None:
+                with pytest.raises(TransactionConflict):
+                    retry(_conflict)
+            else:
+                store.lose(TRIES_MAX - 1)
+                call()
+    finally:
+        set_on_retry_hooks(before)
+    return told
+
+
+def _conflict() -> None:
+    raise TransactionConflict
+
+
+def test_two_that_wait_for_each_other_both_succeed(concurrent_store: Store) -> None:
+    """A real deadlock: the one that PostgreSQL undoes runs again, and nothing is written twice."""
+    one, two = entity("one"), entity("two")
+    keep(concurrent_store, one, two)
+    both_hold_one = threading.Barrier(2, timeout=30)
+    tries = [0, 0]
+
+    def work(number: int) -> None:
+        first, second = (one, two) if number == 0 else (two, one)
+
+        def run() -> None:
+            tries[number] += 1
+            with concurrent_store.begin() as uow:
+                uow.entities.find([first.id], lock="update")
+                if tries[number] == 1:
+                    both_hold_one.wait()
+                uow.entities.find([second.id], lock="update")
+                uow.entities.add([entity(f"by {number}")])
+                uow.commit()
+
+        retry(run)
+
+    in_threads(2, work)
+    assert sorted(tries) == [1, 2]
+    assert names(concurrent_store) == ["by 0", "by 1", "one", "two"]
+
+
+def test_a_use_case_that_is_undone_runs_again(concurrent_store: Store) -> None:
+    """A deletion waits for a relationship whose holder waits for the deleted entity: both succeed, once."""
+    one, two = entity("one"), entity("two")
+    link = relationship(one, two)
+    keep(concurrent_store, one, two, link)
+    both_hold_one = threading.Barrier(2, timeout=30)
+    met: set[int] = set()
+
+    def meet(number: int) -> None:
+        if number not in met:
+            met.add(number)
+            both_hold_one.wait()
+
+    def now() -> datetime:  # is asked for once the entity is locked
+        meet(0)
+        return NOON
+
+    kg = KnowledgeGraph(Context(concurrent_store, SYSTEM, now, Ids(), retry), Passwords(CheapHasher()), random)
+
+    def touch() -> None:
+        with concurrent_store.begin() as uow:
+            uow.relationships.find([link.id], lock="update")
+            meet(1)
+            uow.entities.find([one.id], lock="update")
+            uow.entities.add([entity("three")])
+            uow.commit()
+
+    in_threads(2, lambda number: kg.entities.delete(one.id) if number == 0 else retry(touch))
+    assert names(concurrent_store) == ["one", "three", "two"]
+    assert kg.entities.get(one.id, include_deleted=True).version == 2
+    assert kg.relationships.get(link.id, include_deleted=True).version == 2
+    with concurrent_store.read() as uow:
+        assert uow.changes.count() == 2
+
+
+def test_a_connection_lost_while_committing_leaves_it_unknown(concurrent_store: Store) -> None:
+    """The server may have kept it: the use case says so, and does not run again."""
+    assert isinstance(concurrent_store, SqlStore)
+    store = _Severing(concurrent_store)
+    kg = KnowledgeGraph(Context(store, SYSTEM, Clock(), Ids(), retry), Passwords(CheapHasher()), random)
+    with pytest.raises(CommitUnknown, match="Idempotency-Key"):
+        kg.entities.create(type="person", name="Ada")
+    assert store.begun == 1
+    with concurrent_store.read() as uow:
+        assert uow.entities.count(EntityFilter()) == 0
+
+
+def test_a_connection_lost_before_the_commit_is_no_unknown_commit(concurrent_store: Store) -> None:
+    """Also where a unit of work within another one ends: the whole is undone for certain."""
+    assert isinstance(concurrent_store, SqlStore)
+
+    def lose(*, inner: bool) -> None:
+        with concurrent_store.begin() as uow:
+            if inner:
+                with uow.begin() as part:
+                    part.entities.add([entity()])
+                    _sever(concurrent_store, uow)
+                    part.commit()
+            else:
+                _sever(concurrent_store, uow)
+                uow.entities.add([entity()])
+
+    for inner in (False, True):
+        with pytest.raises(StoreUnavailable) as lost:
+            lose(inner=inner)
+        assert not isinstance(lost.value, CommitUnknown)
+    assert names(concurrent_store) == []
+
+
+class _Severing:
+    """A store whose server ends each connection just before the commit."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self.read, self.snapshot, self.close = store.read, store.snapshot, store.close
+        self.begun = 0
+
+    @contextmanager
+    def begin(self) -> Iterator[UnitOfWork]:
+        self.begun += 1
+        with self._store.begin() as uow:
+            commit = uow.commit
+
+            def sever_and_commit() -> None:
+                _sever(self._store, uow)
+                commit()
+
+            uow.commit = sever_and_commit  # type: ignore[method-assign]
+            yield uow
+
+
+def _sever(store: SqlStore, uow: Any) -> None:
+    """Have the server end a unit of work's connection, and wait until it is gone."""
+    connection = uow._session.connection
+    pid = connection.connection.driver_connection.info.backend_pid
+    with store.engine.connect() as other:
+        assert other.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid}).scalar()
