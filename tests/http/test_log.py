@@ -257,6 +257,7 @@ def test_no_line_ever_holds_a_secret(
     assert api("GET", "/api/v1/auth/me", by=NOBODY, headers=broken).status_code == 401
     assert api("GET", "/api/v1/auth/me", by=NOBODY, params={"access_token": "hunter22"}).status_code == 401
     renewed = post("refresh", {"refresh_token": issued["refresh_token"]}, 200)
+    post("refresh", {"refresh_token": renewed["refresh_token"]}, 200)
     post("refresh", {"refresh_token": issued["refresh_token"]}, 401)
     post("refresh", {"refresh_token": "hunter22"}, 401)
     post("password", {"current_password": "hunter22", "new_password": new}, 422, **bearer)
