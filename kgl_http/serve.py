@@ -119,7 +119,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not enabled and not self.alive:
             # Else whoever connects while requests are finished waits for a reset, and tries no other machine.
             for listener in self.sockets:
+                self._accept_all(listener)
                 listener.close()
+
+    def _accept_all(self, listener: socket.socket) -> None:
+        # Else closing resets those whose connection the kernel has made already, and who may have sent a request.
+        known = None
+        while known != self.nr_conns:
+            known = self.nr_conns
+            self.accept(listener)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         # Else 501, which is right (RFC 9112, section 6.1) and alerts whoever watches for faults of ours.
