@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 import structlog
 from sqlalchemy import text
+from stamina.instrumentation import set_on_retry_hooks
 
+from kgl_adapters.observed import _ObservedUnitOfWork
+from kgl_core.errors import TransactionConflict
 from kgl_http import errors, log, middleware, readiness
 from tests.http.conftest import NOBODY, PASSWORD, Api, MakeApi, making_apis
 
@@ -46,6 +49,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     yield configure
     logging.captureWarnings(False)
     structlog.reset_defaults()
+    set_on_retry_hooks(None)
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -88,6 +92,27 @@ def test_every_request_is_one_line(configured: Configure, api: Api) -> None:
         assert line["duration_ms"] >= 0
         assert datetime.fromisoformat(line["timestamp"]).utcoffset() is not None
         assert "hunter22" not in json.dumps(line)
+
+
+def test_a_retry_is_one_line(configured: Configure, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the request that it belongs to, and without what was sent; the client sees nothing of it."""
+    api.token("user")
+    lines = configured()
+    commit, commits = _ObservedUnitOfWork.commit, iter((TransactionConflict(),))
+
+    def conflict_once(uow: _ObservedUnitOfWork) -> None:
+        for error in commits:
+            raise error
+        commit(uow)
+
+    monkeypatch.setattr(_ObservedUnitOfWork, "commit", conflict_once)
+    answer = api("POST", ENTITIES, json={"type": "person", "name": "hunter22"}, by="user")
+    assert answer.status_code == 201
+    retry, request = lines()
+    assert list(retry) == [*KEYS, "tries"]
+    assert (retry["level"], retry["message"], retry["tries"]) == ("INFO", "Transaction conflict: it runs again", 1)
+    assert retry["request_id"] == request["request_id"] == answer.json["meta"]["request_id"]
+    assert "hunter22" not in json.dumps(retry)
 
 
 def test_a_trace_context_is_logged_if_it_is_one(configured: Configure, api: Api) -> None:
