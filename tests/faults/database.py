@@ -9,54 +9,84 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
+import psycopg
 
 from kgl_adapters import connect
 from tests.postgres import _copy_for, _wheel_programs
+from tests.serving.service import until
 
-_SERVER: Final = "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={home} -c max_connections=40"
 
-
-@attrs.frozen
+@attrs.define
 class Database:
     """A server in a folder, with durable settings, on a port of its own."""
 
     home: Path
-    programs: str
+    programs: Path
     identity: dict[str, Any]
     port: int
+    _process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Its database, over TCP."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
+    def make(self) -> None:
+        """Make its files."""
+        options = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-instructions")
+        self._run("initdb", *options, f"--pgdata={self.home / 'data'}").wait()
+
     def start(self) -> None:
         """Start it, and return when it takes connections."""
-        options = _SERVER.format(port=self.port, home=self.home)
-        self._control("start", "--wait", f"--log={self.home / 'log'}", f"--options={options}")
+        settings = ("listen_addresses=127.0.0.1", f"port={self.port}", f"unix_socket_directories={self.home}")
+        options = [f"--{setting}" for setting in settings]
+        self._process = self._run("postgres", "-D", str(self.home / "data"), *options)
+        until(self._answers)
 
-    def stop(self, mode: str = "fast") -> None:
-        """Stop it, and return when it has stopped."""
-        self._control("stop", "--wait", f"--mode={mode}")
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it, by default without waiting for its clients, and return when it has stopped."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait()
+            self._process = None
 
     def kill(self) -> None:
         """Kill the server and all its processes, as a machine does that has no memory left."""
-        postmaster = int((self.home / "data" / "postmaster.pid").read_text().splitlines()[0])
-        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-        for process in (postmaster, *map(int, children)):
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)  # so that it starts no other
+        number = self._process.pid
+        others = [*map(int, Path(f"/proc/{number}/task/{number}/children").read_text().split())]
+        for process in (number, *others):
             os.kill(process, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+        until(lambda: not any(_lives(process) for process in others))
 
-    def _control(self, action: str, *options: str) -> None:
-        subprocess.run(
-            [f"{self.programs}/pg_ctl", action, "--silent", f"--pgdata={self.home / 'data'}", *options],
-            cwd=self.home,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            **self.identity,
-        )
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.home / "log").read_text()
+        try:
+            psycopg.connect(self.url).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.home / "log").open("ab") as log:
+            return subprocess.Popen(
+                [self.programs / program, *arguments], cwd=self.home, stdout=log, stderr=log, **self.identity
+            )
+
+
+def _lives(process: int) -> bool:
+    """Whether a process still holds anything: one that has ended may wait for its parent to notice."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager
@@ -71,12 +101,11 @@ def database() -> Iterator[Database]:
             programs = _copy_for(nobody, programs, home)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = int(free.getsockname()[1])
-        made = Database(home, str(programs), identity, port)
-        made._control("initdb", "--options=--username=postgres --auth=trust --encoding=UTF8 --no-locale")
-        made.start()
+        made = Database(home, programs, identity, port)
+        made.make()
         try:
+            made.start()
             connect(made.url, migrate=True).close()
             yield made
         finally:
-            if (home / "data" / "postmaster.pid").exists():
-                made.stop("immediate")
+            made.stop(signal.SIGQUIT)
