@@ -14,6 +14,18 @@ from kgl_core.errors import InvalidUrl
 WAIT_MAX_S: Final = 10
 """How long a call waits for a connection or a lock before StoreBusy."""
 CONNECT_MAX_S: Final = 5
+SILENCE_MAX_S: Final = 8
+"""How long PostgreSQL's machine may acknowledge nothing before its connection counts as lost."""
+_NETWORK: Final = {
+    "connect_timeout": CONNECT_MAX_S,
+    # What is sent and not acknowledged, and probes while an answer is waited for (libpq's names, in ms and s). Else the
+    # kernel waits for a quarter of an hour, and for two hours before its first probe.
+    "tcp_user_timeout": SILENCE_MAX_S * 1000,
+    "keepalives": 1,
+    "keepalives_idle": SILENCE_MAX_S // 2,
+    "keepalives_interval": SILENCE_MAX_S // 4,
+    "keepalives_count": 2,
+}
 _SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
 _SQLITE_CACHE_KIB: Final = 32 * 1024
 
@@ -123,7 +135,7 @@ def _sqlite(url: URL, pool: Pool) -> Engine:
 def _postgres(url: URL, pool: Pool) -> Engine:
     from psycopg.types.json import set_json_loads
 
-    arguments = {"connect_timeout": CONNECT_MAX_S} if "connect_timeout" not in url.query else {}
+    arguments = {name: value for name, value in _NETWORK.items() if name not in url.query}
     engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool.arguments())
     setup = f"SET timezone TO 'UTC'; SET lock_timeout TO '{WAIT_MAX_S}s'"
     if pool.statement_timeout_s is not None:

@@ -1,6 +1,7 @@
 """Clients that write without pause while something fails, and a ledger of what each was told."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ class Attempt:
     name: str
     answer: Answer | None = None
     error: Exception | None = None
+    took_s: float = 0.0
 
     @property
     def status(self) -> int | None:
@@ -99,11 +101,12 @@ def _write(ledger: Ledger, port: int, token: str, prefix: str, *, keeps: bool) -
 
 def _attempt(connection: HTTPConnection, token: str, name: str) -> Attempt:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    begin = time.monotonic()
     try:
         connection.request("POST", f"{API}/entities", f'{{"type":"fault","name":"{name}"}}', headers)
-        return Attempt(name, answer(connection.getresponse()))
+        return Attempt(name, answer(connection.getresponse()), None, time.monotonic() - begin)
     except (OSError, HTTPException) as error:
-        return Attempt(name, error=error)
+        return Attempt(name, None, error, time.monotonic() - begin)
 
 
 def all_pages(page_after: Callable[[Any], Sequence[Change]]) -> list[Change]:

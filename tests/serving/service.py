@@ -59,7 +59,13 @@ class Service:
     """A running service in an empty folder, which is its home too; everything it writes is there."""
 
     def __init__(
-        self, database_url: str, folder: Path, *, command: tuple[str, ...] = (KGL,), **environment: str
+        self,
+        database_url: str,
+        folder: Path,
+        *,
+        command: tuple[str, ...] = (KGL,),
+        threads: int = THREADS,
+        **environment: str,
     ) -> None:
         self.database_url, self.folder = database_url, folder
         self.home, self.temporary, self.working = (folder / name for name in ("home", "tmp", "work"))
@@ -75,7 +81,7 @@ class Service:
             "REGISTRATIONS_PER_HOUR": "1000000",
             **environment,
         }
-        size = ("--port", "0", "--workers", str(WORKERS), "--threads", str(THREADS))
+        size = ("--port", "0", "--workers", str(WORKERS), "--threads", str(threads))
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             self.process = subprocess.Popen(
                 [*command, "serve", *size], cwd=self.working, env=self.environment, stdout=out, stderr=err
