@@ -254,7 +254,7 @@ class Settings:
         help="`true`: each connection is tried before it is used, at the cost of a round trip",
     )
     database_statement_timeout: float = environ.var(
-        30,
+        7,  # with the wait for a connection and the answer's way, nothing hangs for 10 s
         name="DATABASE_STATEMENT_TIMEOUT",
         converter=_seconds(0.1, 3600),
         help="how long PostgreSQL works on one statement before it gives up, in seconds",

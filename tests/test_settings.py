@@ -80,7 +80,7 @@ VARIABLES: dict[str, tuple[str, Any, dict[str, Any], tuple[str, ...]]] = {
     "DATABASE_POOL_TIMEOUT": ("database_pool_timeout", 1.0, {"0.1": 0.1, "60": 60.0}, ("0", "61", "nan", "inf", "1e0")),
     "DATABASE_POOL_RECYCLE": ("database_pool_recycle", 1800, {"1": 1, "86400": 86_400}, ("0", "86401")),
     "DATABASE_POOL_PRE_PING": ("database_pool_pre_ping", False, {"true": True}, ("on",)),
-    "DATABASE_STATEMENT_TIMEOUT": ("database_statement_timeout", 30.0, {"0.5": 0.5}, ("0.09", "3601", "30s")),
+    "DATABASE_STATEMENT_TIMEOUT": ("database_statement_timeout", 7.0, {"0.5": 0.5}, ("0.09", "3601", "30s")),
 }
 GOOD = [(name, text, meaning) for name, (_, _, good, _) in VARIABLES.items() for text, meaning in good.items()]
 BAD = [(name, text) for name, (*_, bad) in VARIABLES.items() for text in bad if text]

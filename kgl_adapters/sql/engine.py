@@ -16,6 +16,7 @@ WAIT_MAX_S: Final = 10
 CONNECT_MAX_S: Final = 5
 SILENCE_MAX_S: Final = 8
 """How long PostgreSQL's machine may acknowledge nothing before its connection counts as lost."""
+_ANSWER_S: Final = 1.0  # for the answer to come after the end of a statement
 _NETWORK: Final = {
     "connect_timeout": CONNECT_MAX_S,
     # What is sent and not acknowledged, and probes while an answer is waited for (libpq's names, in ms and s). Else the
@@ -135,14 +136,22 @@ def _sqlite(url: URL, pool: Pool) -> Engine:
 def _postgres(url: URL, pool: Pool) -> Engine:
     from psycopg.types.json import set_json_loads
 
+    from kgl_adapters.sql.bounded import BoundedConnection
+
     arguments = {name: value for name, value in _NETWORK.items() if name not in url.query}
     engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool.arguments())
     setup = f"SET timezone TO 'UTC'; SET lock_timeout TO '{WAIT_MAX_S}s'"
     if pool.statement_timeout_s is not None:
         setup += f"; SET statement_timeout TO {round(pool.statement_timeout_s * 1000)}"
 
+    @event.listens_for(engine, "do_connect")
+    def connect(_: object, __: object, arguments: Any, options: Any) -> Any:
+        return BoundedConnection.connect(*arguments, **options)
+
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
+        if pool.statement_timeout_s is not None:
+            connection.wait_max_s = pool.statement_timeout_s + _ANSWER_S
         set_json_loads(orjson.loads, connection)
         with connection.cursor() as cursor:
             cursor.execute(setup)
