@@ -23,10 +23,12 @@ from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load
 from tests.benchmarks.reading import compare_gets
 from tests.benchmarks.servers import durable_server
+from tests.benchmarks.service import measure
 from tests.postgres import fresh_database
 
-MEASUREMENTS: Final = ("load", "get", "memory")
+MEASUREMENTS: Final = ("load", "get", "memory", "service")
 STORES: Final = ("sqlite", "postgres")
+SERVICE_ENTITIES: Final = 100_000
 _SETTINGS: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size")
 
 Fresh = Callable[[], str]
@@ -73,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 server = chosen.url or stack.enter_context(durable_server())
                 stores["PostgreSQL"] = _postgres(stack, server)
                 print(_described(server))
-        measurements = {"load": _loads, "get": _gets, "memory": _memory}
+        measurements = {"load": _loads, "get": _gets, "memory": _memory, "service": _service}
         for name in chosen.only or MEASUREMENTS:
             measurements[name](stores, scale)
 
@@ -108,6 +110,23 @@ def _memory(stores: dict[str, Fresh], scale: Scale) -> None:
     for store, fresh in stores.items():
         for entities in scale.memory:
             _print_row(store, f"{3 * entities:,}", f"{peak_of_load(fresh(), entities) / 1024**2:.0f}")
+
+
+def _service(stores: dict[str, Fresh], scale: Scale) -> None:
+    _print_head(
+        "The service over HTTP, on PostgreSQL",
+        ("work", "connections", "service", "requests/s", "of the floor", "p50, ms", "p99, ms"),
+    )
+    for found in measure(stores["PostgreSQL"](), SERVICE_ENTITIES):
+        _print_row(
+            found.workload,
+            str(found.connections),
+            found.contender,
+            f"{found.per_second:,.0f}",
+            f"{found.of_floor:.2f}",
+            f"{found.p50_ms:.1f}",
+            f"{found.p99_ms:.1f}",
+        )
 
 
 def _print_head(title: str, columns: Sequence[str]) -> None:

@@ -64,6 +64,7 @@ class Service:
         folder: Path,
         *,
         command: tuple[str, ...] = (KGL,),
+        workers: int = WORKERS,
         threads: int = THREADS,
         **environment: str,
     ) -> None:
@@ -81,7 +82,7 @@ class Service:
             "REGISTRATIONS_PER_HOUR": "1000000",
             **environment,
         }
-        size = ("--port", "0", "--workers", str(WORKERS), "--threads", str(threads))
+        size = ("--port", "0", "--workers", str(workers), "--threads", str(threads))
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             self.process = subprocess.Popen(
                 [*command, "serve", *size], cwd=self.working, env=self.environment, stdout=out, stderr=err

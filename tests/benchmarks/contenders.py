@@ -1,0 +1,104 @@
+"""The services that are measured against one another, each a process with its workers over the same database."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from kgl_adapters.sql.engine import parse_url
+from tests.serving.service import Service, until
+
+WORKERS: Final = 2
+THREADS: Final = 4
+_CHECKOUT: Final = Path(__file__).parents[2]
+_HOST: Final = "127.0.0.1"
+_BACKLOG: Final = 2048
+
+
+@attrs.frozen
+class Contender:
+    """A running service: its first process, where it listens, and the headers that it wants."""
+
+    name: str
+    pid: int
+    address: tuple[str, int]
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    def request(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """A request as it goes over the wire."""
+        headers = {"Host": "{}:{}".format(*self.address), **self.headers}
+        if body:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        return "\r\n".join(lines).encode() + body
+
+
+@contextmanager
+def kgl(database_url: str, folder: Path, *, workers: int = WORKERS, threads: int = THREADS) -> Iterator[Contender]:
+    """``kgl serve`` as it is deployed: HS256 checked, metrics on, and a line for each request in a log file."""
+    service = Service(
+        database_url, folder, workers=workers, threads=threads, REGISTRATION="closed", ACCESS_TOKEN_TTL="86400"
+    )
+    try:
+        headers = {"Authorization": f"Bearer {service.token}"}
+        yield Contender("kgl", service.process.pid, (_HOST, service.port), headers)
+    finally:
+        service.stop()
+
+
+@contextmanager
+def floor(database_url: str, folder: Path, *, workers: int = WORKERS, threads: int = THREADS) -> Iterator[Contender]:
+    """What `tests.benchmarks.floor` does, under gunicorn as kgl is."""
+    size = ["--workers", str(workers), "--threads", str(threads)]
+    command = [sys.executable, "-m", "gunicorn", "tests.benchmarks.floor:app", "--worker-class", "gthread", *size]
+    command += ["--keep-alive", "75", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--bind", "fd://{fd}"]
+    with _running("floor", command, folder, {"FLOOR_DATABASE_URL": plain(database_url)}) as running:
+        yield running
+
+
+def plain(database_url: str) -> str:
+    """The URL as libpq reads it, for those who know nothing of SQLAlchemy."""
+    return parse_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@contextmanager
+def _running(name: str, command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[Contender]:
+    """A command that serves on a socket which it is given: ``{fd}`` in its arguments stands for that."""
+    folder.mkdir()
+    with socket.create_server((_HOST, 0), backlog=_BACKLOG) as listener, (folder / "out").open("wb") as out:
+        descriptor = listener.fileno()
+        process = subprocess.Popen(
+            [argument.format(fd=descriptor) for argument in command],
+            env={**os.environ, **environment},
+            cwd=_CHECKOUT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            pass_fds=[descriptor],
+        )
+        address = (_HOST, int(listener.getsockname()[1]))
+    try:
+        until(lambda: _answers(address, process, folder / "out"))
+        yield Contender(name, process.pid, address)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(address: tuple[str, int], process: "subprocess.Popen[bytes]", out: Path) -> bool:
+    if process.poll() is not None:
+        raise RuntimeError(f"it ended: {out.read_text()}")
+    connection = HTTPConnection(*address, timeout=20)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status > 0
+    except OSError:
+        return False
+    finally:
+        connection.close()
