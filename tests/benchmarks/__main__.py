@@ -23,12 +23,23 @@ from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load
 from tests.benchmarks.reading import compare_gets
 from tests.benchmarks.servers import durable_server
-from tests.benchmarks.service import measure
+from tests.benchmarks.service import Measurement
 from tests.postgres import fresh_database
 
 MEASUREMENTS: Final = ("load", "get", "memory", "service")
 STORES: Final = ("sqlite", "postgres")
 SERVICE_ENTITIES: Final = 100_000
+_SERVICE_COLUMNS: Final = (
+    "work",
+    "connections",
+    "service",
+    "requests/s",
+    "of the floor",
+    "p50, ms",
+    "p99, ms",
+    "its CPU a request, µs",
+    "PostgreSQL's, µs",
+)
 _SETTINGS: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size")
 
 Fresh = Callable[[], str]
@@ -113,20 +124,26 @@ def _memory(stores: dict[str, Fresh], scale: Scale) -> None:
 
 
 def _service(stores: dict[str, Fresh], scale: Scale) -> None:
-    _print_head(
-        "The service over HTTP, on PostgreSQL",
-        ("work", "connections", "service", "requests/s", "of the floor", "p50, ms", "p99, ms"),
-    )
-    for found in measure(stores["PostgreSQL"](), SERVICE_ENTITIES):
-        _print_row(
-            found.workload,
-            str(found.connections),
-            found.contender,
-            f"{found.per_second:,.0f}",
-            f"{found.of_floor:.2f}",
-            f"{found.p50_ms:.1f}",
-            f"{found.p99_ms:.1f}",
-        )
+    if "PostgreSQL" not in stores:
+        return
+    with ExitStack() as stack:
+        measurement = Measurement(stack, stores["PostgreSQL"](), SERVICE_ENTITIES)
+        _print_head("The service over HTTP, on PostgreSQL", _SERVICE_COLUMNS)
+        for found in measurement.results():
+            _print_row(
+                found.workload,
+                str(found.connections),
+                found.contender,
+                f"{found.per_second:,.0f}",
+                f"{found.of_floor:.2f}",
+                f"{found.p50_ms:.1f}",
+                f"{found.p99_ms:.1f}",
+                f"{found.service_us:.0f}",
+                "" if found.postgres_us is None else f"{found.postgres_us:.0f}",
+            )
+        _print_head("Memory of one worker", ("service", "MiB"))
+        for held in measurement.memory():
+            _print_row(held.contender, f"{held.mib:.0f}")
 
 
 def _print_head(title: str, columns: Sequence[str]) -> None:

@@ -28,6 +28,7 @@ class Contender:
 
     name: str
     pid: int
+    workers: int
     address: tuple[str, int]
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
@@ -48,7 +49,7 @@ def kgl(database_url: str, folder: Path, *, workers: int = WORKERS, threads: int
     )
     try:
         headers = {"Authorization": f"Bearer {service.token}"}
-        yield Contender("kgl", service.process.pid, (_HOST, service.port), headers)
+        yield Contender("kgl", service.process.pid, workers, (_HOST, service.port), headers)
     finally:
         service.stop()
 
@@ -59,7 +60,7 @@ def floor(database_url: str, folder: Path, *, workers: int = WORKERS, threads: i
     size = ["--workers", str(workers), "--threads", str(threads)]
     command = [sys.executable, "-m", "gunicorn", "tests.benchmarks.floor:app", "--worker-class", "gthread", *size]
     command += ["--keep-alive", "75", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--bind", "fd://{fd}"]
-    with _running("floor", command, folder, {"FLOOR_DATABASE_URL": plain(database_url)}) as running:
+    with _running("floor", command, folder, {"FLOOR_DATABASE_URL": plain(database_url)}, workers) as running:
         yield running
 
 
@@ -69,7 +70,9 @@ def plain(database_url: str) -> str:
 
 
 @contextmanager
-def _running(name: str, command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[Contender]:
+def _running(
+    name: str, command: list[str], folder: Path, environment: dict[str, str], workers: int
+) -> Iterator[Contender]:
     """A command that serves on a socket which it is given: ``{fd}`` in its arguments stands for that."""
     folder.mkdir()
     with socket.create_server((_HOST, 0), backlog=_BACKLOG) as listener, (folder / "out").open("wb") as out:
@@ -85,7 +88,7 @@ def _running(name: str, command: list[str], folder: Path, environment: dict[str,
         address = (_HOST, int(listener.getsockname()[1]))
     try:
         until(lambda: _answers(address, process, folder / "out"))
-        yield Contender(name, process.pid, address)
+        yield Contender(name, process.pid, workers, address)
     finally:
         process.terminate()
         process.wait()

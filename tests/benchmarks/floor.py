@@ -6,6 +6,7 @@ of its own in autocommit, which is cheaper than any pool, and lets psycopg prepa
 
 import os
 import threading
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,11 +14,23 @@ import falcon
 import orjson
 import psycopg
 from psycopg.types.json import set_json_loads
+from uuid_utils.compat import uuid7
 
 from kgl_adapters.sql.rows import ENTITY_COLUMNS
 
 _COLUMNS: Final = ", ".join(ENTITY_COLUMNS)
 _GET: Final = f"SELECT {_COLUMNS} FROM backend_entities.entities WHERE id = %s AND deleted_at IS NULL"
+_LIST: Final = (
+    f"SELECT {_COLUMNS} FROM backend_entities.entities WHERE deleted_at IS NULL ORDER BY created_at, id LIMIT 51"
+)
+_CREATE: Final = (
+    "WITH made AS (INSERT INTO backend_entities.entities (id, type, name, aliases, key, confidence, source,"
+    " source_type, metadata, created_by, created_at, updated_at, version, sort_name)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, %s))"
+    " INSERT INTO backend_entities.changes (at, actor, action, subject, subject_id, record)"
+    " VALUES (%s, %s, 'created', 'entity', %s, %s)"
+)
+_ACTOR: Final = "user:01890a5d-ac96-774b-bcce-b302099a8057"
 _REQUEST_ID: Final = "0123456789abcdef0123456789abcdef"
 
 _own: Final = threading.local()
@@ -57,5 +70,30 @@ class EntityById:
         resp.data = _body(_entity(row))
 
 
+class Entities:
+    """``/api/v1/entities``."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        rows = _connection().execute(_LIST).fetchall()
+        last = rows[49]
+        cursor = urlsafe_b64encode(orjson.dumps([last[10], last[0]])).decode()
+        resp.data = _body([_entity(row) for row in rows[:50]], next_cursor=cursor, limit=50)
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        given = orjson.loads(req.bounded_stream.read())
+        id, now = uuid7(), datetime.now(UTC)
+        given_values = [given.get(name) for name in ("key", "confidence", "source", "source_type")]
+        row = (id, given["type"], given["name"], given.get("aliases", []), *given_values, given.get("metadata", {}),
+               _ACTOR, now, now, 1, None, None)  # fmt: skip
+        record = orjson.dumps(dict(zip(ENTITY_COLUMNS, row, strict=True)), option=orjson.OPT_UTC_Z).decode()
+        texts = {3: orjson.dumps(row[3]).decode(), 8: orjson.dumps(row[8]).decode()}
+        values = [texts.get(number, value) for number, value in enumerate(row[:12])]
+        _connection().execute(_CREATE, (*values, given["name"].casefold(), now, _ACTOR, id, record))
+        resp.status = 201
+        resp.location = f"/api/v1/entities/{id}"
+        resp.data = _body(_entity(row))
+
+
 app: Final = falcon.App()
+app.add_route("/api/v1/entities", Entities())
 app.add_route("/api/v1/entities/{id}", EntityById())

@@ -5,19 +5,23 @@ each, in another order each round; what is compared are the slices of one round,
 meets them all.
 """
 
+import json
 import random
-import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import attrs
+import psycopg
 
 from kgl_adapters import connect
 from tests.benchmarks.client import Latencies, press
-from tests.benchmarks.contenders import Contender, floor, kgl
+from tests.benchmarks.contenders import Contender, floor, kgl, plain
+from tests.benchmarks.processes import cpu_s, postmaster, worker_mib
 from tests.benchmarks.records import entity_lines, key_of
 
 CONNECTIONS: Final = (16, 64)
@@ -25,11 +29,24 @@ SLICE_S: Final = 3.0
 ROUNDS: Final = 7
 _SAMPLE: Final = 5_000
 _WARMUP_S: Final = 1.0
+_FLOOR: Final = "floor"
+
+Workload = Callable[[Contender], Sequence[bytes]]
+"""The requests of a workload, as a service wants them."""
+
+
+@attrs.frozen
+class Slice:
+    """A service under load for a moment: what its clients saw, and the seconds of CPU that it and PostgreSQL took."""
+
+    seen: Latencies
+    service_s: float
+    postgres_s: float | None
 
 
 @attrs.frozen
 class Result:
-    """What one service did under one load: the medians of its slices."""
+    """What one service did under one load: the medians of its slices. ``of_floor`` compares within a round."""
 
     workload: str
     connections: int
@@ -38,53 +55,93 @@ class Result:
     of_floor: float
     p50_ms: float
     p99_ms: float
+    service_us: float
+    """CPU a request."""
+    postgres_us: float | None
+    """PostgreSQL's CPU a request; None when it runs elsewhere."""
 
 
-def measure(url: str, entities: int, *, rounds: int = ROUNDS, slice_s: float = SLICE_S) -> Iterator[Result]:
-    """Load so many entities into the empty database, and measure all services over it."""
-    with ExitStack() as stack:
+@attrs.frozen
+class Memory:
+    """What one worker of a service holds after all loads."""
+
+    contender: str
+    mib: float
+
+
+class Measurement:
+    """The services while they run, by their names."""
+
+    def __init__(self, stack: ExitStack, url: str, entities: int) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kgl-bench-")))
-        workloads = _workloads(_load(url, entities))
-        contenders = [stack.enter_context(start(url, folder / start.__name__)) for start in (floor, kgl)]
-        for name, requests_of in workloads.items():
-            requests = {contender.name: requests_of(contender) for contender in contenders}
-            for contender in contenders:
-                press(contender.address, requests[contender.name], connections=CONNECTIONS[0], seconds=_WARMUP_S)
-            for connections in CONNECTIONS:
-                slices: dict[str, list[Latencies]] = {contender.name: [] for contender in contenders}
-                for number in range(rounds):
-                    turn = number % len(contenders)
-                    for contender in (*contenders[turn:], *contenders[:turn]):
-                        found = press(
-                            contender.address, requests[contender.name], connections=connections, seconds=slice_s
-                        )
+        self._workloads = _workloads(_load(url, entities))
+        self._postmaster = postmaster(plain(url))
+        self._contenders = [stack.enter_context(start(url, folder / start.__name__)) for start in (floor, kgl)]
+
+    def results(self, rounds: int = ROUNDS, slice_s: float = SLICE_S) -> Iterator[Result]:
+        """Each workload under each number of connections."""
+        for (workload, requests_of), connections in product(self._workloads.items(), CONNECTIONS):
+            slices: dict[str, list[Slice]] = {contender.name: [] for contender in self._contenders}
+            for number in range(-1, rounds):
+                turn = number % len(self._contenders)
+                for contender in (*self._contenders[turn:], *self._contenders[:turn]):
+                    seconds = slice_s if number >= 0 else _WARMUP_S
+                    found = self._slice(contender, requests_of(contender), connections, seconds)
+                    if number >= 0:  # before that, caches fill
                         slices[contender.name].append(found)
-                for contender in contenders:
-                    yield _result(name, connections, contender.name, slices)
+            for name, own in slices.items():
+                yield _result(workload, connections, name, own, slices[_FLOOR])
+
+    def memory(self) -> Iterator[Memory]:
+        """What the workers hold now."""
+        for contender in self._contenders:
+            yield Memory(contender.name, worker_mib(contender.pid, contender.workers))
+
+    def _slice(self, contender: Contender, requests: Sequence[bytes], connections: int, seconds: float) -> Slice:
+        pids = [contender.pid, self._postmaster]
+        before = [None if pid is None else cpu_s(pid) for pid in pids]
+        seen = press(contender.address, requests, connections=connections, seconds=seconds)
+        service_s, postgres_s = (
+            None if pid is None or was is None else cpu_s(pid) - was for pid, was in zip(pids, before, strict=True)
+        )
+        assert service_s is not None
+        return Slice(seen, service_s, postgres_s)
 
 
 def _load(url: str, entities: int) -> Sequence[str]:
-    """Fill the database; the ids of a sample of what is in it."""
+    """Fill the empty database; the ids of a sample of what is in it."""
     with connect(url, migrate=True) as kg:
         kg.load(entity_lines(0, entities))
+        with psycopg.connect(plain(url), autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")  # or plans would change once the server gets round to it
         numbers = random.Random(7).sample(range(entities), min(entities, _SAMPLE))
         return [str(kg.entities.get_by_key(key_of(number)).id) for number in numbers]
 
 
-def _workloads(ids: Sequence[str]) -> dict[str, Callable[[Contender], Sequence[bytes]]]:
-    return {"GET by id": lambda of: [of.request("GET", f"/api/v1/entities/{id}") for id in ids]}
+def _workloads(ids: Sequence[str]) -> dict[str, Workload]:
+    path = "/api/v1/entities"
+    drafts = [json.loads(line) for line in entity_lines(0, _SAMPLE)]
+    for draft in drafts:
+        del draft["kind"], draft["key"]  # keys would be taken after the first time
+    bodies = [json.dumps(draft, ensure_ascii=False).encode() for draft in drafts]
+    return {
+        "GET by id": lambda of: [of.request("GET", f"{path}/{id}") for id in ids],
+        "list of 50": lambda of: [of.request("GET", path)],
+        "create": lambda of: [of.request("POST", path, body) for body in bodies],
+    }
 
 
-def _result(workload: str, connections: int, contender: str, slices: dict[str, list[Latencies]]) -> Result:
-    own = slices[contender]
+def _result(workload: str, connections: int, name: str, own: Sequence[Slice], floor: Sequence[Slice]) -> Result:
+    answered = sum(len(slice.seen.micros) for slice in own)
+    postgres_s = [slice.postgres_s for slice in own if slice.postgres_s is not None]
     return Result(
         workload,
         connections,
-        contender,
-        statistics.median(slice.per_second for slice in own),
-        statistics.median(
-            slice.per_second / least.per_second for slice, least in zip(own, slices["floor"], strict=True)
-        ),
-        statistics.median(slice.percentile(0.5) for slice in own),
-        statistics.median(slice.percentile(0.99) for slice in own),
+        name,
+        median(slice.seen.per_second for slice in own),
+        median(slice.seen.per_second / least.seen.per_second for slice, least in zip(own, floor, strict=True)),
+        median(slice.seen.percentile(0.5) for slice in own),
+        median(slice.seen.percentile(0.99) for slice in own),
+        sum(slice.service_s for slice in own) / answered * 1e6,
+        sum(postgres_s) / answered * 1e6 if postgres_s else None,
     )

@@ -1,0 +1,53 @@
+"""What processes use, as Linux tells in /proc."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+import psycopg
+
+_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
+_PSS: Final = re.compile(r"^Pss: +(\d+) kB$", re.MULTILINE)
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all that descend from it; it comes first."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in tree(int(child)))]
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU that the process, those that descend from it, and its children that have ended used so far."""
+    own, waited_for = 0, 0
+    for number, each in enumerate(tree(pid)):
+        # After the name, which may hold anything: proc(5) counts utime to cstime as fields 14 to 17.
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        own += sum(map(int, fields[11:13]))
+        waited_for += sum(map(int, fields[13:15])) if number == 0 else 0
+    return (own + waited_for) / _TICKS_PER_SECOND
+
+
+def worker_mib(pid: int, workers: int) -> float:
+    """Memory of one worker below the process, on average: its proportional set size, which shares what is shared."""
+    _, *below = tree(pid)
+    sizes = sorted((_pss_kib(each) for each in below or [pid]), reverse=True)
+    return sum(sizes[:workers]) / len(sizes[:workers]) / 1024
+
+
+def postmaster(database_url: str) -> int | None:
+    """The first process of the PostgreSQL server, when that runs on this machine."""
+    with psycopg.connect(database_url) as connection:
+        backend = connection.info.backend_pid
+        try:
+            if not Path(f"/proc/{backend}/comm").read_text().startswith("postgres"):
+                return None
+            return int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
+        except FileNotFoundError:
+            return None
+
+
+def _pss_kib(pid: int) -> int:
+    found = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
+    assert found is not None
+    return int(found[1])
