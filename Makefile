@@ -33,7 +33,8 @@ check: $(READY) ## Check format, style, types and architecture
 soak: $(READY) ## Run the tests that take minutes
 	$(BIN)/pytest -m soak
 
-bench: $(READY) ## Measure the stores
+bench: $(READY) ## Measure the stores and the service
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	$(BIN)/python -m tests.benchmarks
 
 # Universal, so that one lock serves every Python and platform kgl supports; UPGRADE=--upgrade
@@ -45,6 +46,7 @@ lock: $(READY) ## Pin all dependencies again (UPGRADE=--upgrade for newer ones)
 	$(PIN) --extra postgres --extra service --group dev $(UPGRADE) --output-file requirements.lock pyproject.toml
 	$(PIN) --extra postgres --extra service --upgrade --no-annotate --constraint requirements.lock \
 		--output-file requirements-service.lock pyproject.toml
+	$(PIN) --upgrade --no-annotate --constraint requirements.lock --group bench --output-file requirements-bench.lock
 	echo hatchling | $(PIN) --upgrade --no-annotate --constraint requirements.lock --output-file requirements-build.lock -
 
 clean: ## Remove the environment, the demo database with its secret, and all caches

@@ -64,9 +64,31 @@ def floor(database_url: str, folder: Path, *, workers: int = WORKERS, threads: i
         yield running
 
 
+@contextmanager
+def fastapi_asyncpg(database_url: str, folder: Path) -> Iterator[Contender]:
+    """`tests.benchmarks.peers.fastapi_asyncpg` under uvicorn, with as many workers as kgl."""
+    with _uvicorn("FastAPI + asyncpg", "fastapi_asyncpg", database_url, folder) as running:
+        yield running
+
+
+@contextmanager
+def fastapi_orm(database_url: str, folder: Path) -> Iterator[Contender]:
+    """`tests.benchmarks.peers.fastapi_orm` under uvicorn, with as many workers as kgl."""
+    with _uvicorn("FastAPI + ORM", "fastapi_orm", database_url, folder) as running:
+        yield running
+
+
 def plain(database_url: str) -> str:
     """The URL as libpq reads it, for those who know nothing of SQLAlchemy."""
     return parse_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@contextmanager
+def _uvicorn(name: str, module: str, database_url: str, folder: Path) -> Iterator[Contender]:
+    command = [sys.executable, "-m", "uvicorn", f"tests.benchmarks.peers.{module}:app", "--fd", "{fd}"]
+    command += ["--workers", str(WORKERS), "--no-access-log", "--log-level", "warning"]
+    with _running(name, command, folder, {"PEER_DATABASE_URL": plain(database_url)}, WORKERS) as running:
+        yield running
 
 
 @contextmanager
@@ -76,6 +98,9 @@ def _running(
     """A command that serves on a socket which it is given: ``{fd}`` in its arguments stands for that."""
     folder.mkdir()
     with socket.create_server((_HOST, 0), backlog=_BACKLOG) as listener, (folder / "out").open("wb") as out:
+        # Inherited by connections. uvicorn takes the descriptor for a Unix socket's and would not set it; answers that
+        # are sent in two pieces would then wait for the client's delayed acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         descriptor = listener.fileno()
         process = subprocess.Popen(
             [argument.format(fd=descriptor) for argument in command],

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,19 +14,17 @@ _PSS: Final = re.compile(r"^Pss: +(\d+) kB$", re.MULTILINE)
 
 def tree(pid: int) -> list[int]:
     """The process and all that descend from it; it comes first."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children: list[str] = []
+    with suppress(FileNotFoundError, ProcessLookupError):  # it may have ended just now
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(each for child in children for each in tree(int(child)))]
 
 
 def cpu_s(pid: int) -> float:
     """Seconds of CPU that the process, those that descend from it, and its children that have ended used so far."""
-    own, waited_for = 0, 0
-    for number, each in enumerate(tree(pid)):
-        # After the name, which may hold anything: proc(5) counts utime to cstime as fields 14 to 17.
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        own += sum(map(int, fields[11:13]))
-        waited_for += sum(map(int, fields[13:15])) if number == 0 else 0
-    return (own + waited_for) / _TICKS_PER_SECOND
+    first, *below = tree(pid)
+    ticks = sum(_ticks(first)) + sum(sum(_ticks(each)[:2]) for each in below)
+    return ticks / _TICKS_PER_SECOND
 
 
 def worker_mib(pid: int, workers: int) -> float:
@@ -45,6 +44,15 @@ def postmaster(database_url: str) -> int | None:
             return int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
         except FileNotFoundError:
             return None
+
+
+def _ticks(pid: int) -> list[int]:
+    """Used by the process as user and as system, and by its children that have ended; nothing when it has itself."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return [0, 0, 0, 0]
+    return [int(field) for field in stat.rpartition(")")[2].split()[11:15]]  # proc(5) counts them as 14 to 17
 
 
 def _pss_kib(pid: int) -> int:

@@ -9,7 +9,8 @@ import json
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -20,7 +21,7 @@ import psycopg
 
 from kgl_adapters import connect
 from tests.benchmarks.client import Latencies, press
-from tests.benchmarks.contenders import Contender, floor, kgl, plain
+from tests.benchmarks.contenders import Contender, fastapi_asyncpg, fastapi_orm, floor, kgl, plain
 from tests.benchmarks.processes import cpu_s, postmaster, worker_mib
 from tests.benchmarks.records import entity_lines, key_of
 
@@ -33,6 +34,10 @@ _FLOOR: Final = "floor"
 
 Workload = Callable[[Contender], Sequence[bytes]]
 """The requests of a workload, as a service wants them."""
+
+
+Start = Callable[[str, Path], AbstractContextManager[Contender]]
+"""Starts a service over the database with this URL, in a new folder."""
 
 
 @attrs.frozen
@@ -76,7 +81,8 @@ class Measurement:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kgl-bench-")))
         self._workloads = _workloads(_load(url, entities))
         self._postmaster = postmaster(plain(url))
-        self._contenders = [stack.enter_context(start(url, folder / start.__name__)) for start in (floor, kgl)]
+        starts = [floor, kgl, *_peers()]
+        self._contenders = [stack.enter_context(start(url, folder / start.__name__)) for start in starts]
 
     def results(self, rounds: int = ROUNDS, slice_s: float = SLICE_S) -> Iterator[Result]:
         """Each workload under each number of connections."""
@@ -106,6 +112,14 @@ class Measurement:
         )
         assert service_s is not None
         return Slice(seen, service_s, postgres_s)
+
+
+def _peers() -> list[Start]:
+    """Those whose libraries are there."""
+    if all(map(find_spec, ("fastapi", "uvicorn", "asyncpg"))):
+        return [fastapi_asyncpg, fastapi_orm]
+    print("Without the FastAPI services: pip install -r requirements-bench.lock, as make bench does")
+    return []
 
 
 def _load(url: str, entities: int) -> Sequence[str]:
