@@ -23,10 +23,10 @@ from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load
 from tests.benchmarks.reading import compare_gets
 from tests.benchmarks.servers import durable_server
-from tests.benchmarks.service import Measurement
+from tests.benchmarks.service import Measurement, Start, sizes
 from tests.postgres import fresh_database
 
-MEASUREMENTS: Final = ("load", "get", "memory", "service")
+MEASUREMENTS: Final = ("load", "get", "memory", "service", "sizes")
 STORES: Final = ("sqlite", "postgres")
 SERVICE_ENTITIES: Final = 100_000
 _SERVICE_COLUMNS: Final = (
@@ -39,6 +39,8 @@ _SERVICE_COLUMNS: Final = (
     "p99, ms",
     "its CPU a request, µs",
     "PostgreSQL's, µs",
+    "wrk, requests/s",
+    "wrk, of the floor",
 )
 _SETTINGS: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size")
 
@@ -86,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 server = chosen.url or stack.enter_context(durable_server())
                 stores["PostgreSQL"] = _postgres(stack, server)
                 print(_described(server))
-        measurements = {"load": _loads, "get": _gets, "memory": _memory, "service": _service}
+        measurements = {"load": _loads, "get": _gets, "memory": _memory, "service": _service, "sizes": _sizes}
         for name in chosen.only or MEASUREMENTS:
             measurements[name](stores, scale)
 
@@ -124,11 +126,19 @@ def _memory(stores: dict[str, Fresh], scale: Scale) -> None:
 
 
 def _service(stores: dict[str, Fresh], scale: Scale) -> None:
+    _serve(stores, "The service over HTTP, on PostgreSQL")
+
+
+def _sizes(stores: dict[str, Fresh], scale: Scale) -> None:
+    _serve(stores, "The service with other numbers of workers and threads", sizes())
+
+
+def _serve(stores: dict[str, Fresh], title: str, starts: Sequence[Start] | None = None) -> None:
     if "PostgreSQL" not in stores:
         return
     with ExitStack() as stack:
-        measurement = Measurement(stack, stores["PostgreSQL"](), SERVICE_ENTITIES)
-        _print_head("The service over HTTP, on PostgreSQL", _SERVICE_COLUMNS)
+        measurement = Measurement(stack, stores["PostgreSQL"](), SERVICE_ENTITIES, starts)
+        _print_head(title, _SERVICE_COLUMNS)
         for found in measurement.results():
             _print_row(
                 found.workload,
@@ -140,6 +150,8 @@ def _service(stores: dict[str, Fresh], scale: Scale) -> None:
                 f"{found.p99_ms:.1f}",
                 f"{found.service_us:.0f}",
                 "" if found.postgres_us is None else f"{found.postgres_us:.0f}",
+                "" if found.wrk_per_second is None else f"{found.wrk_per_second:,.0f}",
+                "" if found.wrk_of_floor is None else f"{found.wrk_of_floor:.2f}",
             )
         _print_head("Memory of one worker", ("service", "MiB"))
         for held in measurement.memory():

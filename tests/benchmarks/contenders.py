@@ -49,7 +49,8 @@ def kgl(database_url: str, folder: Path, *, workers: int = WORKERS, threads: int
     )
     try:
         headers = {"Authorization": f"Bearer {service.token}"}
-        yield Contender("kgl", service.process.pid, workers, (_HOST, service.port), headers)
+        name = "kgl" if (workers, threads) == (WORKERS, THREADS) else f"kgl, {workers} workers of {threads}"
+        yield Contender(name, service.process.pid, workers, (_HOST, service.port), headers)
     finally:
         service.stop()
 

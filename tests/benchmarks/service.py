@@ -10,6 +10,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -20,6 +21,7 @@ import attrs
 import psycopg
 
 from kgl_adapters import connect
+from tests.benchmarks import wrk
 from tests.benchmarks.client import Latencies, press
 from tests.benchmarks.contenders import Contender, fastapi_asyncpg, fastapi_orm, floor, kgl, plain
 from tests.benchmarks.processes import cpu_s, postmaster, worker_mib
@@ -28,6 +30,8 @@ from tests.benchmarks.records import entity_lines, key_of
 CONNECTIONS: Final = (16, 64)
 SLICE_S: Final = 3.0
 ROUNDS: Final = 7
+SIZES: Final = ((2, 2), (2, 4), (2, 8), (4, 2))
+"""Workers and threads of each, to choose the defaults of ``kgl serve`` by."""
 _SAMPLE: Final = 5_000
 _WARMUP_S: Final = 1.0
 _FLOOR: Final = "floor"
@@ -47,6 +51,7 @@ class Slice:
     seen: Latencies
     service_s: float
     postgres_s: float | None
+    wrk_per_second: float | None
 
 
 @attrs.frozen
@@ -64,6 +69,9 @@ class Result:
     """CPU a request."""
     postgres_us: float | None
     """PostgreSQL's CPU a request; None when it runs elsewhere."""
+    wrk_per_second: float | None
+    wrk_of_floor: float | None
+    """The same as the first two, as wrk sees it; None without wrk."""
 
 
 @attrs.frozen
@@ -77,12 +85,14 @@ class Memory:
 class Measurement:
     """The services while they run, by their names."""
 
-    def __init__(self, stack: ExitStack, url: str, entities: int) -> None:
+    def __init__(self, stack: ExitStack, url: str, entities: int, starts: Sequence[Start] | None = None) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kgl-bench-")))
         self._workloads = _workloads(_load(url, entities))
         self._postmaster = postmaster(plain(url))
-        starts = [floor, kgl, *_peers()]
-        self._contenders = [stack.enter_context(start(url, folder / start.__name__)) for start in starts]
+        self._contenders = [
+            stack.enter_context(start(url, folder / str(number)))
+            for number, start in enumerate(starts or [floor, kgl, *_peers()])
+        ]
 
     def results(self, rounds: int = ROUNDS, slice_s: float = SLICE_S) -> Iterator[Result]:
         """Each workload under each number of connections."""
@@ -111,7 +121,15 @@ class Measurement:
             None if pid is None or was is None else cpu_s(pid) - was for pid, was in zip(pids, before, strict=True)
         )
         assert service_s is not None
-        return Slice(seen, service_s, postgres_s)
+        wrk_per_second = None
+        if wrk.is_there():
+            wrk_per_second = wrk.throughput(contender.address, requests, connections=connections, seconds=seconds)
+        return Slice(seen, service_s, postgres_s, wrk_per_second)
+
+
+def sizes() -> list[Start]:
+    """The floor, and kgl with several numbers of workers and threads."""
+    return [floor, *(partial(kgl, workers=workers, threads=threads) for workers, threads in SIZES)]
 
 
 def _peers() -> list[Start]:
@@ -158,4 +176,12 @@ def _result(workload: str, connections: int, name: str, own: Sequence[Slice], fl
         median(slice.seen.percentile(0.99) for slice in own),
         sum(slice.service_s for slice in own) / answered * 1e6,
         sum(postgres_s) / answered * 1e6 if postgres_s else None,
+        median(slice.wrk_per_second for slice in own if slice.wrk_per_second) if wrk.is_there() else None,
+        _of_floor_by_wrk(own, floor),
     )
+
+
+def _of_floor_by_wrk(own: Sequence[Slice], floor: Sequence[Slice]) -> float | None:
+    rounds = [(slice.wrk_per_second, least.wrk_per_second) for slice, least in zip(own, floor, strict=True)]
+    ratios = [one / other for one, other in rounds if one and other]
+    return median(ratios) if ratios else None
