@@ -10,6 +10,7 @@
     │   ├── InvalidClient        a service client's id or secret is wrong, or it has expired
     │   ├── InvalidScope         more was asked for than the client was granted
     │   └── InvalidGrant         the token was issued to another client
+    ├── IdempotencyKeyReused     another request was sent with this idempotency key
     ├── RegistrationClosed       accounts are made by admins here
     ├── TooManyAttempts          a limit on attempts is reached: ``retry_after_s`` says how long to wait
     ├── Overloaded               more work waits than can be done soon; ``retry_after_s`` likewise
@@ -19,6 +20,7 @@
     │   ├── AlreadyExists        a key, an email or a relationship that must be unique is taken
     │   ├── EndsDeleted          a relationship's end is deleted
     │   ├── StaleVersion         the record has changed since the caller read it
+    │   ├── RequestInFlight      a request with this idempotency key is being worked on
     │   └── TransactionConflict  a concurrent transaction came first, also when this one was run again
     └── StoreError               the store, not the request, is the trouble
         ├── InvalidUrl           the database URL cannot be used
@@ -153,6 +155,15 @@ class InvalidGrant(OAuthError):
         super().__init__("the token was issued to another client; only that one can revoke it")
 
 
+class IdempotencyKeyReused(KglError):
+    """An idempotency key was used before, for another request."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key was used for another request; send this one with a new key")
+
+
 class RegistrationClosed(KglError):
     """Nobody can make an account for themselves."""
 
@@ -217,6 +228,7 @@ class AlreadyExists(Conflict):
         "email": "choose another email, or use the account that has it",
         "id": "leave the id out to get a new one",
         "hash": "try again; if it happens twice, the machine's source of randomness is broken",
+        "idempotency key": "send the request again, to be answered as it was",
     }
 
     def __init__(self, kind: str, field: str) -> None:
@@ -242,6 +254,16 @@ class StaleVersion(Conflict):
     def __init__(self, kind: str, id: UUID, expected: int, current: int) -> None:
         self.kind, self.id, self.expected, self.current = kind, id, expected, current
         super().__init__(f"{kind} {id} is at version {current}, not {expected}; read it again and repeat the change")
+
+
+class RequestInFlight(Conflict):
+    """A request with the same idempotency key is being worked on; in ``retry_after_s`` it may have been answered."""
+
+    code = "request_in_flight"
+
+    def __init__(self, retry_after_s: int = 1) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"a request with this Idempotency-Key is being worked on; send it again in {retry_after_s} s")
 
 
 class TransactionConflict(Conflict):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from kgl_core.changes import ChangeLog
 from kgl_core.clients import ClientRepository
@@ -17,6 +17,9 @@ from kgl_core.relationships import RelationshipRepository
 from kgl_core.throttling import CounterRepository
 from kgl_core.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.users import UserRepository
+
+if TYPE_CHECKING:  # it is about units of work itself
+    from kgl_core.idempotency import AnswerRepository
 
 T = TypeVar("T")
 
@@ -40,6 +43,8 @@ class UnitOfWork(Protocol):
     def revocations(self) -> RevocationRepository: ...
     @property
     def counters(self) -> CounterRepository: ...
+    @property
+    def answers(self) -> AnswerRepository: ...
 
     def commit(self) -> None:
         """Keep all that was done; at most once, as the last call. Raises a StoreError when that fails."""

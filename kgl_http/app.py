@@ -15,6 +15,7 @@ from kgl_core.usecases.auth import Auth
 from kgl_core.usecases.oauth import OAuth
 from kgl_http.authentication import Authenticator
 from kgl_http.errors import on_exception, on_http_error, on_kgl_error, on_os_error
+from kgl_http.idempotency import Idempotency
 from kgl_http.metrics import Metrics
 from kgl_http.middleware import Authentication, Compression, Headers, Observation, VaryByOrigin
 from kgl_http.oauth import Server
@@ -46,6 +47,7 @@ class Collaborators:
     metrics: Metrics
     readiness: Readiness
     slots: Slots
+    idempotency: Idempotency
 
 
 def routes(given: Collaborators) -> Routes:
@@ -77,7 +79,7 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/relationships/{{id}}", relationships.RelationshipById(kg, **conditional)),
         (f"{API}/relationships/{{id}}/restore", relationships.RelationshipRestoration(kg)),
         (f"{API}/changes", changes.Changes(kg, given.slots)),
-        (f"{API}/import", bulk.Import(kg, given.slots, bytes_max=settings.import_bytes_max)),
+        (f"{API}/import", bulk.Import(kg, given.slots, given.idempotency, bytes_max=settings.import_bytes_max)),
         (f"{API}/export", bulk.Export(kg, given.slots)),
         (f"{API}/users", users.Users(kg)),
         (f"{API}/users/{{id}}", users.UserById(kg)),
@@ -125,5 +127,6 @@ def create_app(given: Collaborators, *, version: str) -> App:
     app.add_error_handler(KglError, on_kgl_error)
     for path, resource in served:
         operations_of(resource)
+        given.idempotency.guard(resource)
         app.add_route(path, resource)
     return app

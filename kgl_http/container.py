@@ -15,6 +15,7 @@ from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.observed import ObservedStore
 from kgl_adapters.passwords import Argon2Hasher, BoundedHasher
 from kgl_adapters.retrying import retry
+from kgl_adapters.sealing import AesGcmSeal
 from kgl_adapters.signing import make_signer, read_keys
 from kgl_adapters.sql.engine import Pool, make_engine, parse_url
 from kgl_adapters.sql.migrate import require_head
@@ -22,6 +23,7 @@ from kgl_adapters.sql.unit_of_work import SqlStore
 from kgl_adapters.system import new_id, now, random
 from kgl_core.auth import RegistrationRules
 from kgl_core.credentials import PasswordHasher, Passwords
+from kgl_core.idempotency import HeldStore
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.permissions import SYSTEM
 from kgl_core.tokens import TokenLifetimes, TokenSigner
@@ -30,6 +32,7 @@ from kgl_core.usecases.auth import Auth
 from kgl_core.usecases.context import Context
 from kgl_core.usecases.oauth import OAuth
 from kgl_http.app import Collaborators, create_app
+from kgl_http.idempotency import Idempotency
 from kgl_http.metrics import Metrics
 from kgl_http.readiness import Readiness
 from kgl_http.settings import Settings
@@ -90,7 +93,7 @@ def _lifetimes(settings: Settings) -> TokenLifetimes:
     return TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl)
 
 
-def _make_auth(settings: Settings, context: Context, passwords: Passwords, signer: TokenSigner) -> Auth:
+def _make_auth(settings: Settings, context: Context, effects: Store, passwords: Passwords, signer: TokenSigner) -> Auth:
     return Auth(
         context,
         passwords,
@@ -98,11 +101,12 @@ def _make_auth(settings: Settings, context: Context, passwords: Passwords, signe
         random,
         _lifetimes(settings),
         RegistrationRules(is_open=settings.registration_is_open, per_hour_max=settings.registrations_per_hour),
+        effects,
     )
 
 
-def _make_oauth(settings: Settings, context: Context, auth: Auth, signer: TokenSigner) -> OAuth:
-    return OAuth(context, auth, signer, _lifetimes(settings))
+def _make_oauth(settings: Settings, context: Context, effects: Store, auth: Auth, signer: TokenSigner) -> OAuth:
+    return OAuth(context, auth, signer, _lifetimes(settings), effects)
 
 
 def _open_readiness(engine: Engine | None, signer: TokenSigner) -> Iterator[Readiness]:
@@ -119,17 +123,24 @@ class Container(containers.DeclarativeContainer):
     metrics = providers.ThreadSafeSingleton(Metrics)
     engine = providers.Resource(_open_engine, settings, capacity, metrics)
     store = providers.ThreadSafeSingleton(_make_store, engine, metrics)
+    effects = providers.ThreadSafeSingleton(HeldStore, store, now=providers.Object(now))
     context = providers.ThreadSafeSingleton(Context, store, SYSTEM, now, new_id, providers.Object(retry))
+    effects_context = providers.ThreadSafeSingleton(Context, effects, SYSTEM, now, new_id, providers.Object(retry))
     hasher = providers.ThreadSafeSingleton(_make_hasher, capacity)
     passwords = providers.ThreadSafeSingleton(Passwords, hasher, settings.provided.password_length_min)
-    graph = providers.ThreadSafeSingleton(KnowledgeGraph, context, passwords, providers.Object(random))
+    graph = providers.ThreadSafeSingleton(KnowledgeGraph, effects_context, passwords, providers.Object(random))
     signer = providers.ThreadSafeSingleton(_make_signer, settings)
-    auth = providers.ThreadSafeSingleton(_make_auth, settings, context, passwords, signer)
-    oauth = providers.ThreadSafeSingleton(_make_oauth, settings, context, auth, signer)
+    auth = providers.ThreadSafeSingleton(_make_auth, settings, context, effects, passwords, signer)
+    oauth = providers.ThreadSafeSingleton(_make_oauth, settings, context, effects, auth, signer)
     readiness = providers.Resource(_open_readiness, engine, signer)
+    idempotency = providers.ThreadSafeSingleton(
+        Idempotency, effects, providers.ThreadSafeSingleton(AesGcmSeal, providers.Object(random))
+    )
     slots = providers.ThreadSafeSingleton(lambda capacity: Slots(max(1, capacity.threads // 2)), capacity)
     app = providers.ThreadSafeSingleton(
         create_app,
-        providers.ThreadSafeSingleton(Collaborators, settings, graph, auth, oauth, signer, metrics, readiness, slots),
+        providers.ThreadSafeSingleton(
+            Collaborators, settings, graph, auth, oauth, signer, metrics, readiness, slots, idempotency
+        ),
         version=version("kgl"),
     )

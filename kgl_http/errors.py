@@ -128,6 +128,11 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     "already_exists": Problem(
         409, "A unique value is taken", "Change the record that has it, or choose another value."
     ),
+    "request_in_flight": Problem(
+        409,
+        "This request is being worked on",
+        "Send it again, with the same Idempotency-Key, after the seconds that Retry-After names.",
+    ),
     "ends_deleted": Problem(409, "An end is deleted", "Restore the entities at the ends of the relationship first."),
     "stale_version": Problem(412, "The record has changed", "Read it again, and repeat the change with its new ETag."),
     "body_too_large": Problem(413, "The body is too large", "Send less, or send it in several requests."),
@@ -136,6 +141,9 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     ),
     "invalid_input": Problem(422, "The body breaks rules", "`errors` names every broken rule, by JSON Pointer."),
     "import_refused": Problem(422, "The import was not kept", "`errors` names the first lines that were refused."),
+    "idempotency_key_reused": Problem(
+        422, "The key belongs to another request", "Send what differs in anything with an Idempotency-Key of its own."
+    ),
     "if_match_required": Problem(428, "If-Match is needed", "Read the record, and send its ETag as If-Match."),
     "too_many_attempts": Problem(429, "Too many attempts", "Wait for the seconds that Retry-After names."),
     "overloaded": Problem(503, "Too busy for this now", _BUSY, _RETRY_AFTER_S),

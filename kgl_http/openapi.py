@@ -23,7 +23,7 @@ from kgl_http.openapi_shared import (
     phrase,
     problems,
 )
-from kgl_http.operations import FORM, METHODS, NDJSON, Answer, Operation, operations_of
+from kgl_http.operations import FORM, METHODS, NDJSON, Answer, Operation, operations_of, takes_key
 from kgl_http.schemas import UUID_SCHEMA, Schema, Schemas, prose
 from kgl_http.security import SECURITY, permission_prose, security_of
 
@@ -183,9 +183,10 @@ def _operation_id(cls: type, method: str, operation: Operation) -> str:
 
 def _errors_of(path: str, method: str, operation: Operation) -> set[int]:
     """The statuses of the problems that the operation can answer with, beside those that come out of nowhere."""
+    keyed = {409, 422} if takes_key(method, operation) else set()
     if operation.is_for_clients:
-        return {503}
-    statuses = set(operation.errors)
+        return {503} | keyed
+    statuses = set(operation.errors) | keyed
     if path.startswith("/api/"):
         statuses.add(400)  # at least by a parameter that it does not know
     if not operation.is_public:
@@ -215,6 +216,8 @@ def _path_parameters(path: str) -> Iterable[Schema]:
 
 def _headers(method: str, operation: Operation) -> Iterable[Schema]:
     names = ["RequestId"]
+    if takes_key(method, operation):
+        names.append("IdempotencyKey")
     if operation.is_conditional:
         names.append("IfMatch")
     if _is_cacheable(method, operation):

@@ -9,6 +9,7 @@ from typing import Final
 
 from kgl_core.errors import Fault
 from kgl_http.errors import PROBLEMS
+from kgl_http.idempotency import KEY_PATTERN
 from kgl_http.operations import JSON, PROBLEM
 from kgl_http.schemas import INSTANT_SCHEMA, Schema, Schemas
 
@@ -34,6 +35,15 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
         "description": "Names the request in the answer and in the log: 1 to 64 letters, digits and . _ - ; "
         "anything else is passed over, and kgl makes one.",
         "schema": {"type": "string"},
+    },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Names the request, so that sending it again within 24 hours has no further effect and is "
+        "answered as the first was: 1 to 255 visible ASCII characters, or a string in quotes (RFC 8941). "
+        "Choose it at random, such as a UUID, for each request anew.",
+        "schema": {"type": "string", "pattern": KEY_PATTERN},
+        "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
     },
     "IfMatch": {
         "name": "If-Match",

@@ -47,6 +47,8 @@ class Operation:
 
     ``is_for_clients`` is for what service clients call with their id and secret: its errors are those of OAuth 2.0.
 
+    ``is_repeatable`` is for a POST without an effect: it needs no idempotency key, and is answered anew each time.
+
     ``body`` and ``query`` are attrs classes whose rules check the input; ``errors`` are the statuses beside those that
     every operation can have.
     """
@@ -56,6 +58,7 @@ class Operation:
     action: Action | None = None
     is_public: bool = False
     is_for_clients: bool = False
+    is_repeatable: bool = False
     body: Any = None
     is_partial: bool = False
     body_media_types: Sequence[str] = (JSON,)
@@ -81,6 +84,11 @@ class Resource:
     def __init_subclass__(cls) -> None:
         if hasattr(cls, "on_get"):
             cls.on_head = cls.on_get  # type: ignore[attr-defined]
+
+
+def takes_key(method: str, operation: Operation) -> bool:
+    """Whether an operation of this method takes an idempotency key; any other can be repeated as it is."""
+    return method == "POST" and not operation.is_repeatable
 
 
 def operations_of(resource: object) -> dict[str, Operation]:

@@ -55,6 +55,7 @@ class Request(falcon.Request):
 
     caller: Actor | None = None
     started_s: float | None = None
+    _body: bytes | None = None
 
     @cached_property
     def request_id(self) -> str:
@@ -119,7 +120,7 @@ class Request(falcon.Request):
     def read_object(self, media_types: Collection[str] = (JSON,)) -> dict[str, Any]:
         """The JSON object in the body. Raises UnsupportedMediaType, BodyTooLarge, and InvalidInput for no object."""
         self.require_media_type(media_types)
-        found = parse_json(self._read_body(), "the body")
+        found = parse_json(self.read_body(), "the body")
         if type(found) is not dict:
             raise InvalidInput([Fault("", "not_an_object", "the body must be a JSON object, in braces")])
         return found
@@ -137,7 +138,7 @@ class Request(falcon.Request):
 
         Raises UnsupportedMediaType, BodyTooLarge, and BadRequest for what is malformed or repeated.
         """
-        body = self._read_body()
+        body = self.read_body()
         if not body:
             return {}
         self.require_media_type((FORM,))
@@ -178,7 +179,13 @@ class Request(falcon.Request):
         if length is not None and left:
             raise BadRequest([Fault("", "incomplete_body", "the body ended before its Content-Length; send it again")])
 
-    def _read_body(self) -> bytes:
+    def read_body(self) -> bytes:
+        """The whole body, however often it is asked for. Raises BodyTooLarge, and BadRequest as above."""
+        if self._body is None:
+            self._body = self._received_body()
+        return self._body
+
+    def _received_body(self) -> bytes:
         length = self.content_length
         if length is None or length > BODY_BYTES_MAX:
             file = io.BytesIO()

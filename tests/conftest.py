@@ -46,7 +46,7 @@ _EMPTY_POSTGRES = text(
     "DELETE FROM backend_entities.changes; DELETE FROM backend_entities.entity_relationships;"
     "DELETE FROM backend_entities.entities; DELETE FROM backend_auth.throttle_counters;"
     "DELETE FROM backend_auth.oauth_clients; DELETE FROM backend_auth.revocations;"
-    "DELETE FROM backend_auth.refresh_tokens; DELETE FROM backend_auth.users"
+    "DELETE FROM backend_auth.kept_answers; DELETE FROM backend_auth.refresh_tokens; DELETE FROM backend_auth.users"
 )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 from kgl_adapters import connect
 from kgl_core import KnowledgeGraph
 from kgl_core.entities import ENTITY_SORTS
+from kgl_core.idempotency import KeptAnswer
 from kgl_core.relationships import RELATIONSHIP_SORTS
 from tests.contract.samples import NOON, refresh_token
 
@@ -68,7 +69,7 @@ def deleting(kg: KnowledgeGraph) -> None:
 
 
 def session(kg: KnowledgeGraph) -> None:
-    """All that is asked and done about refresh tokens and counters."""
+    """All that is asked and done about refresh tokens, counters and kept answers."""
     ada = kg.users.get_by_email("ada@example.org")
     with kg._context.store.begin() as uow:
         token = refresh_token(ada)
@@ -80,6 +81,10 @@ def session(kg: KnowledgeGraph) -> None:
         uow.counters.increment(b"key", NOON, NOON)
         uow.counters.clear([b"key"])
         uow.counters.delete_expired(NOON, 5)
+        uow.answers.get(bytes(32))
+        uow.answers.add(KeptAnswer(bytes(32), b"", b"", NOON, NOON))
+        uow.answers.delete(bytes(32))
+        uow.answers.delete_expired(NOON, 5)
         uow.commit()
 
 

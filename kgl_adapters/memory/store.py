@@ -11,6 +11,7 @@ from uuid import UUID
 
 import attrs
 
+from kgl_adapters.memory.answers import MemoryAnswers
 from kgl_adapters.memory.changes import MemoryChangeLog
 from kgl_adapters.memory.clients import MemoryClients
 from kgl_adapters.memory.counters import MemoryCounters
@@ -23,6 +24,7 @@ from kgl_core.changes import Change
 from kgl_core.clients import Client
 from kgl_core.entities import Entity
 from kgl_core.errors import StoreBusy, StoreClosed
+from kgl_core.idempotency import KeptAnswer
 from kgl_core.relationships import Relationship, Triple
 from kgl_core.throttling import Counter
 from kgl_core.tokens import RefreshToken
@@ -39,6 +41,7 @@ _MAPPINGS: Final = (
     "refresh_tokens",
     "revocations",
     "counters",
+    "answers",
 )
 
 
@@ -55,6 +58,7 @@ class Tables:
     refresh_tokens: MutableMapping[bytes, RefreshToken | None] = attrs.Factory(dict)
     revocations: MutableMapping[UUID, Revocation | None] = attrs.Factory(dict)
     counters: MutableMapping[bytes, Counter | None] = attrs.Factory(dict)
+    answers: MutableMapping[bytes, KeptAnswer | None] = attrs.Factory(dict)
     changes: list[Change] = attrs.Factory(list)
 
     def layer(self) -> Tables:
@@ -69,6 +73,7 @@ class Tables:
             ChainMap({}, self.refresh_tokens),
             ChainMap({}, self.revocations),
             ChainMap({}, self.counters),
+            ChainMap({}, self.answers),
             [],
         )
 
@@ -94,6 +99,7 @@ class Tables:
             dict(self.refresh_tokens),
             dict(self.revocations),
             dict(self.counters),
+            dict(self.answers),
             list(self.changes),
         )
 
@@ -111,6 +117,7 @@ class MemoryUnitOfWork:
         self.refresh_tokens = MemoryRefreshTokens(tables.refresh_tokens)
         self.revocations = MemoryRevocations(tables.revocations)
         self.counters = MemoryCounters(tables.counters)
+        self.answers = MemoryAnswers(tables.answers)
 
     def commit(self) -> None:
         if self._below is not None:

@@ -31,6 +31,7 @@ _UNIQUE: Final = {
     "pk_users": ("user", "id"),
     "pk_oauth_clients": ("client", "id"),
     "pk_refresh_tokens": ("refresh token", "hash"),
+    "pk_kept_answers": ("request", "idempotency key"),
 }
 _SQLITE_UNIQUE: Final = {
     "entities.key": "uq_entities_key",
@@ -41,6 +42,7 @@ _SQLITE_UNIQUE: Final = {
     "users.id": "pk_users",
     "oauth_clients.id": "pk_oauth_clients",
     "refresh_tokens.hash": "pk_refresh_tokens",
+    "kept_answers.id": "pk_kept_answers",
 }
 _ENDS: Final = ("fk_entity_relationships_source_entity_id", "fk_entity_relationships_target_entity_id")
 

@@ -12,6 +12,7 @@ import orjson
 from kgl_core.changes import Change, ChangeAction
 from kgl_core.clients import Client
 from kgl_core.entities import Entity
+from kgl_core.idempotency import KeptAnswer
 from kgl_core.ids import ClientId, EntityId, RelationshipId, UserId
 from kgl_core.permissions import Actor, Role, in_order, scope_text
 from kgl_core.relationships import Relationship
@@ -87,6 +88,7 @@ REFRESH_TOKEN_COLUMNS: Final = (
     "revoked_at",
     "child_seed",
 )
+ANSWER_COLUMNS: Final = ("id", "fingerprint", "answer", "created_at", "expires_at")
 CHANGE_COLUMNS: Final = ("at", "actor", "action", "subject", "subject_id", "record")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -308,6 +310,16 @@ class Rows:
             None if token.revoked_at is None else self.instant(token.revoked_at),
             token.child_seed,
         )
+
+    def answer(self, row: Sequence[Any]) -> KeptAnswer:
+        """The kept answer in a row of ANSWER_COLUMNS."""
+        id, fingerprint, answer, created_at, expires_at = row
+        return KeptAnswer(id, fingerprint, answer, self.read_instant(created_at), self.read_instant(expires_at))
+
+    def answer_values(self, kept: KeptAnswer) -> tuple[Any, ...]:
+        """The values of ANSWER_COLUMNS."""
+        moments = self.instant(kept.created_at), self.instant(kept.expires_at)
+        return (kept.id, kept.fingerprint, kept.answer, *moments)
 
     def change_values(self, change: Change) -> tuple[Any, ...]:
         """The values of CHANGE_COLUMNS."""

@@ -20,7 +20,7 @@ from kgl_adapters.sql.types import (
 
 AUTH: Final = "backend_auth"
 ENTITIES: Final = "backend_entities"
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every migration there is, in order; the last is head."""
 
 _NAMES: Final = {
@@ -111,6 +111,18 @@ def _tables(auth: str | None, graph: str | None) -> MetaData:
         Column("count", COUNT, nullable=False),
         Column("expires_at", INSTANT, nullable=False),
         _index("ix_throttle_counters_expires_at", "expires_at"),
+        schema=auth,
+        sqlite_strict=True,
+    )
+    Table(
+        "kept_answers",
+        metadata,
+        Column("id", BYTES, primary_key=True),
+        Column("fingerprint", BYTES, nullable=False),
+        Column("answer", BYTES, nullable=False),
+        Column("created_at", INSTANT, nullable=False),
+        Column("expires_at", INSTANT, nullable=False),
+        _index("ix_kept_answers_expires_at", "expires_at"),
         schema=auth,
         sqlite_strict=True,
     )
@@ -222,6 +234,7 @@ refresh_tokens: Final = metadata.tables[f"{AUTH}.refresh_tokens"]
 clients: Final = metadata.tables[f"{AUTH}.oauth_clients"]
 revocations: Final = metadata.tables[f"{AUTH}.revocations"]
 counters: Final = metadata.tables[f"{AUTH}.throttle_counters"]
+answers: Final = metadata.tables[f"{AUTH}.kept_answers"]
 entities: Final = metadata.tables[f"{ENTITIES}.entities"]
 relationships: Final = metadata.tables[f"{ENTITIES}.entity_relationships"]
 changes: Final = metadata.tables[f"{ENTITIES}.changes"]

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kgl_adapters.sql import engine as engines
+from kgl_adapters.sql.answers import SqlAnswers
 from kgl_adapters.sql.changes import SqlChangeLog
 from kgl_adapters.sql.clients import SqlClients
 from kgl_adapters.sql.counters import SqlCounters
@@ -63,6 +64,10 @@ class SqlUnitOfWork:
     @property
     def counters(self) -> SqlCounters:
         return SqlCounters(self._session)
+
+    @property
+    def answers(self) -> SqlAnswers:
+        return SqlAnswers(self._session)
 
     def commit(self) -> None:
         if self._transaction is not None:

@@ -27,7 +27,7 @@ from kgl_core.tokens import (
     hash_opaque,
     new_opaque,
 )
-from kgl_core.unit_of_work import UnitOfWork
+from kgl_core.unit_of_work import Store, UnitOfWork
 from kgl_core.usecases.context import Context, transaction
 from kgl_core.users import User
 
@@ -42,6 +42,9 @@ class Auth:
     Every method raises InvalidInput for malformed arguments, before any other work, and StoreError when the store is in
     trouble; those that look at a password also raise TooManyAttempts, and Overloaded where the hasher does. No
     connection is held while a password is hashed. An ``address`` is the caller's IP address as text, None if unknown.
+
+    What a call is for is done in ``effects``, such as a `kgl_core.idempotency.HeldStore`; attempts are counted beside
+    it, and kept whatever comes of the call.
     """
 
     def __init__(
@@ -52,9 +55,11 @@ class Auth:
         random: Random,
         lifetimes: TokenLifetimes,
         registration: RegistrationRules,
+        effects: Store | None = None,
     ) -> None:
         self._context, self._passwords, self._signer, self._random = context, passwords, signer, random
         self._lifetimes, self._registration = lifetimes, registration
+        self._effects = effects or context.store
         # Made now, because a first unknown account that takes longer than the others would tell that it is unknown.
         self._nobodys_hash = passwords.hasher.hash(random(32).hex())
 
@@ -113,7 +118,7 @@ class Auth:
             known = uow.refresh_tokens.get(hash)
         if known is None:
             raise InvalidToken(_UNUSABLE)
-        with self._context.store.begin() as uow:
+        with self._effects.begin() as uow:
             user = uow.users.get(known.user_id, lock=True)
             token = uow.refresh_tokens.get(hash)  # again: only now does nobody else change it
             now = self._context.now()
@@ -144,7 +149,7 @@ class Auth:
             known = uow.refresh_tokens.get(hash)
         if known is None:
             return
-        with self._context.store.begin() as uow:
+        with self._effects.begin() as uow:
             uow.users.get(known.user_id, lock=True)  # so that no child is born meanwhile
             uow.refresh_tokens.revoke_family(known.family, self._context.now())
             uow.commit()
@@ -201,13 +206,13 @@ class Auth:
 
     @transaction
     def _add(self, user: User) -> None:
-        with self._context.store.begin() as uow:
+        with self._effects.begin() as uow:
             uow.users.add(user)
             uow.commit()
 
     @transaction
     def _start_family(self, proved: User, attempts: tuple[Attempt, ...]) -> IssuedTokens:
-        with self._context.store.begin() as uow:
+        with self._effects.begin() as uow:
             user = attrs.evolve(_unchanged(uow, proved), last_login_at=self._context.now())
             uow.users.replace(user)
             uow.counters.clear([attempt.key for attempt in attempts])
@@ -217,7 +222,7 @@ class Auth:
 
     @transaction
     def _replace_password(self, proved: User, password_hash: str, attempts: tuple[Attempt, ...]) -> User:
-        with self._context.store.begin() as uow:
+        with self._effects.begin() as uow:
             current = _unchanged(uow, proved)
             changed = attrs.evolve(
                 current,

@@ -10,6 +10,7 @@ from kgl_core.ids import parse_id
 from kgl_core.permissions import scope_text
 from kgl_core.throttling import client_failures, count
 from kgl_core.tokens import OWN_CLIENT_ID, AccessClaims, IssuedAccess, TokenLifetimes, TokenSigner, hash_opaque
+from kgl_core.unit_of_work import Store
 from kgl_core.usecases.auth import SWEPT_MAX, Auth
 from kgl_core.usecases.context import Context, transaction
 
@@ -17,11 +18,19 @@ from kgl_core.usecases.context import Context, transaction
 class OAuth:
     """The use cases of service clients (RFC 6749, RFC 7009, RFC 7662); shared by threads.
 
-    Every method raises StoreError when the store is in trouble.
+    Every method raises StoreError when the store is in trouble. Tokens are revoked in ``effects``, as with `Auth`.
     """
 
-    def __init__(self, context: Context, auth: Auth, signer: TokenSigner, lifetimes: TokenLifetimes) -> None:
+    def __init__(
+        self,
+        context: Context,
+        auth: Auth,
+        signer: TokenSigner,
+        lifetimes: TokenLifetimes,
+        effects: Store | None = None,
+    ) -> None:
         self._context, self._auth, self._signer, self._lifetimes = context, auth, signer, lifetimes
+        self._effects = effects or context.store
 
     def authenticate(self, client_id: str, secret: str, address: str | None) -> Client:
         """The client with this id, if the secret is its own; ``address`` is the caller's IP address, None if unknown.
@@ -96,7 +105,7 @@ class OAuth:
 
     @transaction
     def _revoke_access_token(self, claims: AccessClaims) -> None:
-        with self._context.store.begin() as uow:
+        with self._effects.begin() as uow:
             uow.revocations.add(claims.id, claims.subject, claims.expires_at)
             uow.revocations.delete_expired(self._context.now(), SWEPT_MAX)
             uow.commit()

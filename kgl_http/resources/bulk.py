@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, Final
 
 import attrs
@@ -13,7 +13,8 @@ from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.permissions import Action
 from kgl_core.usecases.load import LoadResult, LoadSummary
 from kgl_http.envelope import dump_json
-from kgl_http.errors import ImportRefused
+from kgl_http.errors import BadRequest, ImportRefused
+from kgl_http.idempotency import Idempotency, key_of
 from kgl_http.operations import NDJSON, Answer, Resource, operation
 from kgl_http.progress import Lines
 from kgl_http.queries import ImportQuery, NoQuery
@@ -26,8 +27,8 @@ _CHUNK_BYTES: Final = 64 * 1024
 class Import(Resource):
     """``/import``."""
 
-    def __init__(self, kg: KnowledgeGraph, slots: Slots, *, bytes_max: int) -> None:
-        self._kg, self._slots, self._bytes_max = kg, slots, bytes_max
+    def __init__(self, kg: KnowledgeGraph, slots: Slots, idempotency: Idempotency, *, bytes_max: int) -> None:
+        self._kg, self._slots, self._idempotency, self._bytes_max = kg, slots, idempotency, bytes_max
 
     @operation(
         summary="Load entities and relationships from NDJSON",
@@ -39,17 +40,23 @@ class Import(Resource):
     def on_post(self, req: Any, resp: Any) -> None:
         query = req.read_query(ImportQuery)
         req.require_media_type((NDJSON,))
-        kg = self._kg.acting_as(req.actor)
+        key = key_of(req)
+        if key is not None:
+            _require_one_answer(query)
         with self._slots.hold(), tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY) as body:
             # The whole body first: a sender that stalls must hold no transaction open.
             req.spool_body(body, self._bytes_max)
-            body.seek(0)
-            results = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115  # closed once it is sent
-            try:
-                summary = self._load(kg, query, body, results)
-            except BaseException:
-                results.close()
-                raise
+            chunks = () if key is None else _read(body)
+            self._idempotency.once(key, req, resp, chunks, lambda: self._respond(req, resp, query, body))
+
+    def _respond(self, req: Any, resp: Any, query: ImportQuery, body: Any) -> None:
+        body.seek(0)
+        results = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115  # closed once it is sent
+        try:
+            summary = self._load(self._kg.acting_as(req.actor), query, body, results)
+        except BaseException:
+            results.close()
+            raise
         results.write(dump_json({"summary": _shown(summary)}) + b"\n")
         length = results.tell()
         results.seek(0)
@@ -122,6 +129,24 @@ def _chunks(kg: KnowledgeGraph) -> Generator[bytes]:
             yield bytes(chunk)
             chunk.clear()
     yield bytes(chunk)
+
+
+def _read(file: Any) -> Iterator[bytes]:
+    file.seek(0)
+    return iter(lambda: file.read(_CHUNK_BYTES), b"")
+
+
+def _require_one_answer(query: ImportQuery) -> None:
+    """Raise BadRequest for an import whose effect or whose answer is not of one piece, as a key needs it."""
+    faults = []
+    if not query.atomic:
+        advice = "give atomic=true with Idempotency-Key; without both, importing the same again is harmless"
+        faults.append(Fault("/atomic", "needs_atomic", advice))
+    if query.results == "all":
+        advice = "leave results=all out with Idempotency-Key: an answer that is kept must be short"
+        faults.append(Fault("/results", "answer_too_long", advice))
+    if faults:
+        raise BadRequest(faults)
 
 
 def _shown(summary: LoadSummary) -> dict[str, Any]:

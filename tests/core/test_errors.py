@@ -20,6 +20,8 @@ CODES = {
     "InvalidCredentials": "invalid_credentials",
     "InvalidToken": "invalid_token",
     "OAuthError": "oauth_error",
+    "IdempotencyKeyReused": "idempotency_key_reused",
+    "RequestInFlight": "request_in_flight",
     "InvalidClient": "invalid_client",
     "InvalidScope": "invalid_scope",
     "InvalidGrant": "invalid_grant",

@@ -118,7 +118,7 @@ def _path(api: Api, route: Route, owner: str) -> tuple[str, Mapping[str, Any]]:
     """A path for the route, and what a body must hold that goes there."""
     for (beginning, name), make in _PARAMETERS.items():
         if route.template.startswith(beginning) and f"{{{name}}}" in route.template:
-            value, known = make(api, owner, route.template.endswith("/restore"))
+            value, known = make(api, owner, route.template.endswith(("/restore", "/enable")))
             return route.template.replace(f"{{{name}}}", value), known
     if "{" in route.template:
         raise LookupError(f"{route}: say in {__name__} what stands in its path")
@@ -128,30 +128,33 @@ def _path(api: Api, route: Route, owner: str) -> tuple[str, Mapping[str, Any]]:
 Made = tuple[str, Mapping[str, Any]]
 
 
-def _entity(api: Api, owner: str, is_deleted: bool) -> Made:
+def _entity(api: Api, owner: str, is_gone: bool) -> Made:
     kg = api.kg.acting_as(api.actor(owner))
     entity = kg.entities.create(type="person", name="Ada")
     kg.relationships.create(entity.id, "knows", kg.entities.create(type="person", name="Charles").id)
-    if is_deleted:
+    if is_gone:
         kg.entities.delete(entity.id)
     return str(entity.id), {}
 
 
-def _relationship(api: Api, owner: str, is_deleted: bool) -> Made:
+def _relationship(api: Api, owner: str, is_gone: bool) -> Made:
     kg = api.kg.acting_as(api.actor(owner))
     source, target = (kg.entities.create(type="person", name=name).id for name in ("Ada", "Charles"))
     made = kg.relationships.create(source, "knows", target)
-    if is_deleted:
+    if is_gone:
         kg.relationships.delete(made.id)
     ends = {"source_entity_id": str(source), "relationship_type": "knows", "target_entity_id": str(target)}
     return str(made.id), ends
 
 
-def _user(api: Api, owner: str, is_deleted: bool) -> Made:
-    return str(api.account(text_of("somebody")).id), {}
+def _user(api: Api, owner: str, is_gone: bool) -> Made:
+    user = api.account(text_of("somebody"))
+    if is_gone:
+        api.kg.users.disable(user.id)
+    return str(user.id), {}
 
 
-def _client(api: Api, owner: str, is_deleted: bool) -> Made:
+def _client(api: Api, owner: str, is_gone: bool) -> Made:
     return str(api.kg.clients.create(name=text_of("client"), scopes=["graph:read"]).client.id), {}
 
 

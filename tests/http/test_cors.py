@@ -93,14 +93,14 @@ def test_where_no_origin_is_named_none_may_call(make_api: MakeApi, origin: str) 
 )
 def test_a_preflight_lets_a_named_origin_send(open_api: Api, path: str, method: str) -> None:
     """Without a token, as browsers send none; with the headers that were asked for."""
-    headers = {"Access-Control-Request-Headers": "authorization,content-type,if-match"}
+    headers = {"Access-Control-Request-Headers": "authorization,content-type,if-match,idempotency-key"}
     answer = preflight(open_api, APP, path, method, **headers)
     assert (answer.status_code, answer.content) == (200, b"")
     found = cors(answer)
     assert found["access-control-allow-origin"] == APP
     assert found["access-control-allow-credentials"] == "true"
     assert method in [name.strip() for name in found["access-control-allow-methods"].split(",")]
-    assert found["access-control-allow-headers"] == "authorization,content-type,if-match"
+    assert found["access-control-allow-headers"] == "authorization,content-type,if-match,idempotency-key"
     assert int(found["access-control-max-age"]) <= 86_400
     assert "Origin" in answer.headers["vary"]
 

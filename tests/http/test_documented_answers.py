@@ -9,6 +9,8 @@ import jsonschema_rs
 import pytest
 from falcon import testing
 
+from kgl_adapters.memory.answers import MemoryAnswers
+from kgl_adapters.sql.answers import SqlAnswers
 from kgl_core.permissions import Actor, ActorKind
 from kgl_core.throttling import CLIENT_FAILURES, LOGINS_FROM_ADDRESS
 from kgl_http.authentication import Authenticator
@@ -120,7 +122,11 @@ def other_media_type(api: Api, route: Route) -> testing.Result:
 
 
 def unruly(api: Api, route: Route) -> testing.Result:
-    """A body that breaks rules."""
+    """A body that breaks rules; where there is none, a key that belongs to another request."""
+    if not route.takes_json and route.template != IMPORT:
+        key = {"Idempotency-Key": text_of("key")}
+        send(api, route, headers=key)
+        return send(api, route, headers=key)
     if route.template == IMPORT:
         return send(api, route, body=b"nonsense\n", query_string="atomic=true")
     return send(api, route, body=b'{"nonsense": 1}')
@@ -166,9 +172,19 @@ IN_THE_WAY: Final[Mapping[str, Give]] = {
 }
 
 
-def in_the_way(api: Api, route: Route) -> testing.Result:
-    """The present state does not allow it."""
-    return IN_THE_WAY[str(route)](api, route)
+def in_the_way(monkeypatch: pytest.MonkeyPatch) -> Give:
+    """The present state does not allow it; or where any does, the same request is being worked on."""
+
+    def give(api: Api, route: Route) -> testing.Result:
+        if str(route) in IN_THE_WAY:
+            return IN_THE_WAY[str(route)](api, route)
+        query = {"query_string": "atomic=true"} if route.template == IMPORT else {}
+        with monkeypatch.context() as patch:
+            for answers in (MemoryAnswers, SqlAnswers):
+                patch.setattr(answers, "claim", lambda *_: False)
+            return send(api, route, headers={"Idempotency-Key": text_of("key")}, **query)
+
+    return give
 
 
 def too_large(make_api: MakeApi) -> Give:
@@ -246,7 +262,7 @@ def test_every_documented_answer_is_given(make_api: MakeApi, monkeypatch: pytest
         "401": unauthorized,
         "403": forbidden(make_api, monkeypatch),
         "404": missing(make_api),
-        "409": in_the_way,
+        "409": in_the_way(monkeypatch),
         "412": stale,
         "413": too_large(make_api),
         "415": other_media_type,
