@@ -66,6 +66,7 @@ class Service:
         command: tuple[str, ...] = (KGL,),
         workers: int = WORKERS,
         threads: int = THREADS,
+        email: str = EMAIL,
         **environment: str,
     ) -> None:
         self.database_url, self.folder = database_url, folder
@@ -87,6 +88,7 @@ class Service:
             self.process = subprocess.Popen(
                 [*command, "serve", *size], cwd=self.working, env=self.environment, stdout=out, stderr=err
             )
+        self._email = email
         self._token: str | None = None
         self.expected_errors = 0
 
@@ -143,9 +145,9 @@ class Service:
     def token(self) -> str:
         """An access token of the admin, who is made when first needed."""
         if self._token is None:
-            kgl(self, "user", "create", EMAIL, "--role", "admin", "--password-file", "-", given=PASSWORD)
+            kgl(self, "user", "create", self._email, "--role", "admin", "--password-file", "-", given=PASSWORD)
             self._token = "none"
-            found = self("POST", f"{API}/auth/token", {"email": EMAIL, "password": PASSWORD})
+            found = self("POST", f"{API}/auth/token", {"email": self._email, "password": PASSWORD})
             self._token = str(found.json["access_token"])
         return self._token
 
