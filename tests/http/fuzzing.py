@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import schemathesis
 from hypothesis import assume
@@ -103,12 +103,14 @@ def described(*, whole: bool = False) -> OpenApiSchema:
 def walkable() -> OpenApiSchema:
     """The document as schemathesis goes from one operation to the next, by valid requests only.
 
-    Without X-Request-ID, which it takes for the id of something that no operation makes, so that it starts nowhere.
+    Without X-Request-ID and Idempotency-Key, which it takes for ids of what no operation makes, so that it starts
+    nowhere.
     """
     document = copy.deepcopy(DOCUMENT)
     for methods in document["paths"].values():
         for found in methods.values():
-            found["parameters"].remove({"$ref": "#/components/parameters/RequestId"})
+            names = {"$ref": "#/components/parameters/RequestId"}, {"$ref": "#/components/parameters/IdempotencyKey"}
+            found["parameters"] = [parameter for parameter in found["parameters"] if parameter not in names]
     return _read(document, generation={**_CONFIG["generation"], "mode": "positive"})
 
 
@@ -141,6 +143,9 @@ def mend(case: Any, to: Served) -> None:
         query.pop(name, None)  # only what a listing gave out is one
     if case.operation.path == "/api/v1/import":
         query.pop("atomic", None)  # any text is taken, but then refused as a whole for its lines
+        headers.pop("Idempotency-Key", None)  # which needs atomic
+    if "Idempotency-Key" in headers:
+        headers["Idempotency-Key"] = str(uuid4())  # none that was used before
     if "wait" in query:
         query["wait"] = 0  # nobody else makes a change to wait for
     if case.operation.path in ("/api/v1/entities", "/api/v1/relationships") and (query.get("id") or query.get("key")):
