@@ -17,13 +17,14 @@ from typing import Any, Final
 
 import structlog
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import InvalidHeader, UnsupportedTransferCoding
 from gunicorn.workers.gthread import ThreadWorker
 
 from kgl_adapters.sql.engine import parse_url, shown
-from kgl_core.errors import KglError
 from kgl_http import log
+from kgl_http.listener import listen, turn_away
 from kgl_http.settings import Settings
 
 GRACEFUL_S: Final = 30
@@ -33,19 +34,9 @@ CLIENT_IDLE_S = 30
 KEEP_ALIVE_S: Final = 75  # longer than nginx keeps its own connections, so that it never writes to a closed one
 _REQUEST_LINE_BYTES_MAX: Final = 8190  # a GET by 200 ids needs most of it
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108  # a heartbeat on a disk would stall with the disk
-_BACKLOG: Final = 2048
 DEVELOPMENT_SECRET: Final = Path(".kgl/jwt_secret")
 
 _log = structlog.get_logger("kgl_http.serve")
-
-
-class CannotListen(KglError):
-    """The address cannot be listened on."""
-
-    code = "cannot_listen"
-
-    def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(f"cannot listen on {host}, port {port}: {reason}; choose others with --host and --port")
 
 
 class Service(BaseApplication):  # type: ignore[misc]
@@ -73,6 +64,9 @@ class Service(BaseApplication):  # type: ignore[misc]
         }
         self._container: Any = None
         super().__init__()
+
+    def run(self) -> None:
+        Master(self).run()
 
     def load_config(self) -> None:
         for name, value in self._options.items():
@@ -102,6 +96,15 @@ class Service(BaseApplication):  # type: ignore[misc]
     def _worker_exit(self, server: Any, worker: Any) -> None:
         if self._container is not None:
             self._container.shutdown_resources()
+
+
+class Master(Arbiter):  # type: ignore[misc]
+    """gunicorn's master, which lets nobody in any more once it stops."""
+
+    def stop(self, graceful: bool = True) -> None:
+        for listener in self.LISTENERS:
+            turn_away(listener.sock)
+        super().stop(graceful)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -171,22 +174,6 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
     finally:
         if os.getpid() == master:  # a worker that ends comes through here as well
             shutil.rmtree(metrics, ignore_errors=True)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens, made before gunicorn starts: it would try five times and log each. Raises CannotListen."""
-    try:
-        [(family, _, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return socket.create_server(
-            address,
-            family=family,
-            backlog=_BACKLOG,
-            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
-        )
-    except OSError as error:
-        # create_server's own text repeats the address; a name that is not found has a number below 0.
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
-        raise CannotListen(host, port, reason) from error
 
 
 def development_secret() -> str:

@@ -10,7 +10,7 @@ import pytest
 from kgl_core import errors
 from kgl_core.errors import FAULTS_MAX, KglError, OAuthError, StoreFault, StoreFull
 from kgl_http.errors import PROBLEMS, BadRequest
-from kgl_http.serve import CannotListen
+from kgl_http.listener import CannotListen
 from tests.http.conftest import NOBODY, Api, MakeApi, making_apis, problem
 
 ENTITIES = "/api/v1/entities"
