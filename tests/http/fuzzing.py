@@ -154,8 +154,9 @@ def mend(case: Any, to: Served) -> None:
         # In its phase "coverage", schemathesis 4.32 gives headers values that their patterns do not match.
         if not re.fullmatch(ENTITY_TAGS, headers.get(name, "*")):
             del headers[name]
-    if case.operation.path.startswith("/api/v1/users/{id}"):
-        case.path_parameters["id"] = to.ids["users"]  # and never the admin who calls
+    for kind in ("users", "oauth-clients"):
+        if case.operation.path.startswith(f"/api/v1/{kind}/{{id}}"):
+            case.path_parameters["id"] = to.ids[kind]  # and never the admin or the client who calls
     if isinstance(case.body, dict):
         _mend_body(case.body, to, is_login=case.operation.path.endswith("/token"))
 
