@@ -86,28 +86,18 @@ def shown(url: URL) -> str:
     return plain.render_as_string(hide_password=True)
 
 
-def reading(engine: Engine) -> Engine:
-    """The same connections for calls of one reading statement, without a transaction around it.
-
-    On PostgreSQL, BEGIN and ROLLBACK around a read would cost a third of the throughput and more. SQLite's connections
-    begin nothing by themselves.
-    """
-    return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="AUTOCOMMIT")
-
-
-def snapshots(engine: Engine) -> Engine:
-    """The same connections for transactions whose statements all see one state, and which never write."""
-    if engine.dialect.name == "sqlite":
-        return engine
-    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-
-
 def begin(connection: Connection, *, writing: bool) -> Transaction:
-    """A transaction on a connection of one of these engines."""
+    """A transaction: one that writes, or one whose statements all see one state.
+
+    Neither database's connections begin anything by themselves: around a single reading statement, BEGIN and ROLLBACK
+    would cost PostgreSQL a third of the throughput and more.
+    """
     transaction = connection.begin()
     if connection.dialect.name == "sqlite":
         # A writer takes the lock at once: one that reads first and then writes can fail where it should wait.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    else:
+        connection.exec_driver_sql("BEGIN" if writing else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     return transaction
 
 
@@ -139,6 +129,7 @@ def _postgres(url: URL, pool: Pool) -> Engine:
     from kgl_adapters.sql.bounded import BoundedConnection
 
     arguments = {name: value for name, value in _NETWORK.items() if name not in url.query}
+    arguments["autocommit"] = True  # see begin()
     engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool.arguments())
     setup = f"SET timezone TO 'UTC'; SET lock_timeout TO '{WAIT_MAX_S}s'"
     if pool.statement_timeout_s is not None:
@@ -155,6 +146,5 @@ def _postgres(url: URL, pool: Pool) -> Engine:
         set_json_loads(orjson.loads, connection)
         with connection.cursor() as cursor:
             cursor.execute(setup)
-        connection.commit()
 
     return engine

@@ -139,6 +139,8 @@ def _set_wal(driver: Any, where: str) -> None:
 
 @contextmanager
 def _postgres_prepared(connection: Connection) -> Iterator[None]:
+    driver: Any = connection.connection.driver_connection
+    driver.autocommit = False  # Alembic leaves it to the driver to begin
     # Polled, because a statement that waits for the lock would hold a snapshot, and the indexes that the lock's
     # owner builds concurrently would wait for that snapshot.
     deadline = time.monotonic() + WAIT_MAX_S

@@ -15,7 +15,7 @@ from kgl_adapters.sql.answers import SqlAnswers
 from kgl_adapters.sql.changes import SqlChangeLog
 from kgl_adapters.sql.clients import SqlClients
 from kgl_adapters.sql.counters import SqlCounters
-from kgl_adapters.sql.engine import begin, reading, shown, snapshots
+from kgl_adapters.sql.engine import begin, shown
 from kgl_adapters.sql.entities import SqlEntities
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.refresh_tokens import SqlRefreshTokens
@@ -111,8 +111,6 @@ class SqlStore:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._reading = reading(engine)
-        self._snapshots = snapshots(engine)
         self._rows = Rows(is_sqlite=engine.dialect.name == "sqlite")
         self._where = shown(engine.url)
         # SQLite's own waiting is polling, in which one of many threads can starve.
@@ -121,7 +119,7 @@ class SqlStore:
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
-        with self._writing(), self.connect(self.engine) as connection:
+        with self._writing(), self.connect() as connection:
             yield self.unit_of_work(connection, self._begin(connection, writing=True))
 
     def read(self) -> AbstractContextManager[SqlUnitOfWork]:
@@ -129,7 +127,7 @@ class SqlStore:
 
     @contextmanager
     def snapshot(self) -> Iterator[SqlUnitOfWork]:
-        with self.connect(self._snapshots) as connection:
+        with self.connect() as connection:
             self._begin(connection, writing=False)
             yield self.unit_of_work(connection)
 
@@ -150,12 +148,12 @@ class SqlStore:
         finally:
             self._turn.release()
 
-    def connect(self, engine: Engine | None = None) -> Connection:
-        """A connection of the pool, for reading calls unless an engine is given; closed, it undoes what is open."""
+    def connect(self) -> Connection:
+        """A connection of the pool; closed, it undoes what is open."""
         if self._is_closed:
             raise StoreClosed
         try:
-            return (engine or self._reading).connect()
+            return self.engine.connect()
         except (DBAPIError, PoolTimeout) as error:
             raise translate(error, self._where) from error
 
