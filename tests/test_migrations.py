@@ -208,6 +208,7 @@ def test_a_migration_that_cannot_get_its_lock_gives_up(
     monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "50ms")
     migrate.upgrade(postgres_engine)
     with postgres_engine.connect() as reader:
+        begin(reader, writing=False)
         reader.execute(text(f"SELECT count(*) FROM {ENTITIES}.entities"))
         with pytest.raises(StoreBusy):
             migrate.downgrade(postgres_engine, steps_below("0002"))
@@ -227,9 +228,10 @@ def test_indexes_are_built_beside_an_open_writer(postgres_engine: Engine) -> Non
     builder = threading.Thread(target=lambda: results.append(connect(url, migrate=True).close()))
     waiting = text("SELECT count(*) FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting for writers%'")
     with postgres_engine.connect() as writer:
+        begin(writer, writing=True)
         writer.execute(insert)
         builder.start()
-        with postgres_engine.execution_options(isolation_level="AUTOCOMMIT").connect() as other:
+        with postgres_engine.connect() as other:
             while not other.execute(waiting).scalar_one():
                 assert builder.is_alive()
             other.execute(insert)

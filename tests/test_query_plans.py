@@ -190,7 +190,7 @@ def postgres_plans(postgres_url: str, empty_url: Callable[[str], str]) -> Iterat
             call(kg)
             assert reads
             with engine.connect() as connection, connection.connection.cursor() as cursor:
-                cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+                cursor.execute("BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
                 found = []
                 for statement, parameters in list(reads):
                     cursor.execute(f"EXPLAIN {statement}", parameters)
