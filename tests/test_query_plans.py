@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg import Cursor
 from sqlalchemy import Engine, event
 
 from kgl_adapters import connect
@@ -175,15 +176,22 @@ def postgres_plans(postgres_url: str, empty_url: Callable[[str], str]) -> Iterat
     """Gives the plans of all that a call reads on PostgreSQL, were whole tables and sorting dear."""
     reads: list[tuple[str, Any]] = []
 
-    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        if statement.startswith(READING) and not many:
-            reads.append((statement, parameters))
+    class Noting(Cursor[Any]):
+        """A cursor that notes what it reads."""
 
+        def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
+            if query.startswith(READING):
+                reads.append((query, params))
+            return super().execute(query, params, **more)
+
+    def watch(connection: Any, _: object) -> None:
+        connection.cursor_factory = Noting
+
+    event.listen(Engine, "connect", watch)
     with connect(empty_url("postgres"), migrate=False) as kg:
         fill(kg)
+        event.remove(Engine, "connect", watch)
         engine = kg._context.store.engine  # type: ignore[attr-defined]
-        event.listen(engine, "before_cursor_execute", note)
-        event.listen(Engine, "before_cursor_execute", note)
 
         def plans(call: Call) -> list[str]:
             reads.clear()
@@ -198,7 +206,6 @@ def postgres_plans(postgres_url: str, empty_url: Callable[[str], str]) -> Iterat
                 return found
 
         yield plans
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("name", [*IN_ORDER, *BY_INDEX])

@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam
+from sqlalchemy import bindparam
 
 from kgl_adapters.sql.finding import Finder, Lock, LockingFinder
 from kgl_adapters.sql.records import LOCKS, RecordTable, SqlRecords, ordered
 from kgl_adapters.sql.rows import ENTITY_COLUMNS
 from kgl_adapters.sql.schema import entities
 from kgl_adapters.sql.session import Session
-from kgl_adapters.sql.statements import one_of
 from kgl_core.entities import End, Entity, EntityFilter, EntitySort
 from kgl_core.ids import EntityId
 from kgl_core.pages import Position
@@ -26,7 +25,12 @@ class EntityTable(RecordTable):
 
     def __init__(self, *, is_sqlite: bool) -> None:
         super().__init__(
-            entities, ENTITY_COLUMNS, "type", fixed=("id", "created_by", "created_at"), is_sqlite=is_sqlite
+            entities,
+            ENTITY_COLUMNS,
+            "type",
+            fixed=("id", "created_by", "created_at"),
+            filtered={"type": ["type"]},
+            is_sqlite=is_sqlite,
         )
         self.get_by_key = self.select.where(self.table.c.key == bindparam("key"), self.is_active)
         table = self.table
@@ -94,10 +98,4 @@ class SqlEntities(SqlRecords[Entity]):
             # A key was taken from an entity while this waited for it, and perhaps given to another.
 
     def list(self, filter: EntityFilter, sort: EntitySort, after: Position | None, limit: int) -> Sequence[Entity]:
-        field = sort.removeprefix("-")
-        return self._page(filter, self._of.table.c["sort_name" if field == "name" else field], sort, after, limit)
-
-    def _filtered(self, statement: Select[Any], filter: EntityFilter) -> tuple[Select[Any], dict[str, Any]]:
-        statement, parameters = self._restricted(statement, filter)
-        statement, more = one_of(statement, self._of.table.c.type, "type", filter.type)
-        return statement, parameters | more
+        return self._page(filter, sort.replace("name", "sort_name"), after, limit)

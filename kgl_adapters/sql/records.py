@@ -9,9 +9,11 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, func, literal_column, select, update
 
 from kgl_adapters.sql.finding import Finder, Lock, Values
+from kgl_adapters.sql.listing import Condition, Listing
+from kgl_adapters.sql.query import Query
 from kgl_adapters.sql.schema import on
 from kgl_adapters.sql.session import Session
-from kgl_adapters.sql.statements import paged, restricted, scanned
+from kgl_adapters.sql.statements import scanned
 from kgl_core.entities import Entity
 from kgl_core.errors import NotFound, StaleVersion
 from kgl_core.pages import Position
@@ -28,10 +30,20 @@ def ordered(ids: Iterable[UUID]) -> list[tuple[UUID]]:
 
 
 class RecordTable:
-    """A table of records and the statements on it, made once. ``fixed`` are the columns that no update touches."""
+    """A table of records and the statements on it, made once. ``fixed`` are the columns that no update touches.
+
+    ``filtered`` are the columns that a filter of the same name compares with, beside those that all records have.
+    """
 
     def __init__(
-        self, table: Table, columns: Sequence[str], type_column: str, fixed: Sequence[str], *, is_sqlite: bool
+        self,
+        table: Table,
+        columns: Sequence[str],
+        type_column: str,
+        fixed: Sequence[str],
+        filtered: Mapping[str, Sequence[str]],
+        *,
+        is_sqlite: bool,
     ) -> None:
         table = on(table, is_sqlite=is_sqlite)
         self.table = table
@@ -41,7 +53,9 @@ class RecordTable:
         self.updated = tuple(name for name in self.inserted if name not in fixed)
         self.select = select(*self.columns)
         self.by_id = {lock: Finder(table, self.columns, [table.c.id], lock) for lock in LOCKS}
-        self.get = self.select.where(table.c.id == bindparam("id"))
+        self.get = Query(self.select.where(table.c.id == bindparam("id")), is_sqlite=is_sqlite)
+        conditions = {name: Condition([table.c[column] for column in filtered[name]]) for name in filtered}
+        self.listing = Listing(table, self.columns, conditions, is_sqlite=is_sqlite)
         self.replace = (
             update(table)
             .where(table.c.id == bindparam("at_id"), table.c.version < bindparam("version"))
@@ -78,12 +92,9 @@ class SqlRecords(Generic[R]):
         """The record's values in the order of the table's columns."""
         raise NotImplementedError
 
-    def _filtered(self, statement: Select[Any], filter: Any) -> tuple[Select[Any], dict[str, Any]]:
-        raise NotImplementedError
-
     def get(self, id: UUID) -> R | None:
-        row = self._session.execute(self._of.get, {"id": self._rows.id(id)}).one_or_none()
-        return None if row is None else self._read(row)
+        found = self._session.fetch(self._of.get, {"id": self._rows.id(id)})
+        return self._read(found[0]) if found else None
 
     def count_by_type(self) -> dict[str, int]:
         return {row[0]: row[1] for row in self._session.execute(self._of.count_by_type)}
@@ -134,16 +145,8 @@ class SqlRecords(Generic[R]):
                 return StaleVersion(self._kind, record.id, record.version - 1, versions[record.id])
         raise AssertionError("a replacement failed that nothing stood in the way of")
 
-    def _page(
-        self, filter: Any, column: ColumnElement[Any], sort: str, after: Position | None, limit: int
-    ) -> Sequence[R]:
-        statement, parameters = self._filtered(self._of.select, filter)
-        statement, more = paged(statement, self._of.table, column, sort, after, limit, self._rows)
-        return [self._read(row) for row in self._session.execute(statement, parameters | more)]
+    def _page(self, filter: RecordFilter, sort: str, after: Position | None, limit: int) -> Sequence[R]:
+        return [*map(self._read, self._of.listing.page(self._session, filter, sort, after, limit))]
 
-    def count(self, filter: Any) -> int:
-        statement, parameters = self._filtered(self._of.count, filter)
-        return int(self._session.execute(statement, parameters).scalar_one())
-
-    def _restricted(self, statement: Select[Any], filter: RecordFilter) -> tuple[Select[Any], dict[str, Any]]:
-        return restricted(statement, self._of.table, filter, self._rows)
+    def count(self, filter: RecordFilter) -> int:
+        return self._of.listing.count(self._session, filter)

@@ -6,14 +6,14 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, or_
+from sqlalchemy import bindparam, or_
 
 from kgl_adapters.sql.finding import LockingFinder, locking
 from kgl_adapters.sql.records import RecordTable, SqlRecords, ordered
 from kgl_adapters.sql.rows import RELATIONSHIP_COLUMNS
 from kgl_adapters.sql.schema import relationships
 from kgl_adapters.sql.session import Session
-from kgl_adapters.sql.statements import one_of, scanned
+from kgl_adapters.sql.statements import scanned
 from kgl_core.pages import Position
 from kgl_core.relationships import Relationship, RelationshipFilter, RelationshipSort, Triple, triple_order
 
@@ -24,15 +24,16 @@ class RelationshipTable(RecordTable):
     def __init__(self, *, is_sqlite: bool) -> None:
         ends = ("source_entity_id", "relationship_type", "target_entity_id")
         fixed = ("id", *ends, "created_by", "created_at")
-        super().__init__(relationships, RELATIONSHIP_COLUMNS, "relationship_type", fixed, is_sqlite=is_sqlite)
+        filtered = {**{name: [name] for name in ends}, "entity_id": ["source_entity_id", "target_entity_id"]}
+        super().__init__(relationships, RELATIONSHIP_COLUMNS, "relationship_type", fixed, filtered, is_sqlite=is_sqlite)
         table = self.table
         triple = [table.c[name] for name in ends]
         self.by_triple = self.finders_of_states(self.columns, triple)
         self.locking = LockingFinder(table, self.columns, triple, "update")
-        self.is_at_either_end = or_(
+        is_at_either_end = or_(
             table.c.source_entity_id == bindparam("entity_id"), table.c.target_entity_id == bindparam("entity_id")
         )
-        self.at_either_end = locking(self.select, table, "update").where(self.is_at_either_end)
+        self.at_either_end = locking(self.select, table, "update").where(is_at_either_end)
 
 
 _TABLES: Final = {is_sqlite: RelationshipTable(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
@@ -78,18 +79,4 @@ class SqlRelationships(SqlRecords[Relationship]):
     def list(
         self, filter: RelationshipFilter, sort: RelationshipSort, after: Position | None, limit: int
     ) -> Sequence[Relationship]:
-        return self._page(filter, self._of.table.c[sort.removeprefix("-")], sort, after, limit)
-
-    def _filtered(self, statement: Select[Any], filter: RelationshipFilter) -> tuple[Select[Any], dict[str, Any]]:
-        statement, parameters = self._restricted(statement, filter)
-        column = self._of.table.c.relationship_type
-        statement, more = one_of(statement, column, "relationship_type", filter.relationship_type)
-        parameters |= more
-        for name in ("source_entity_id", "target_entity_id"):
-            if (value := getattr(filter, name)) is not None:
-                statement = statement.where(self._of.table.c[name] == bindparam(name))
-                parameters[name] = self._rows.id(value)
-        if filter.entity_id is not None:
-            statement = statement.where(self._of.is_at_either_end)
-            parameters["entity_id"] = self._rows.id(filter.entity_id)
-        return statement, parameters
+        return self._page(filter, sort, after, limit)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
 from kgl_adapters.sql.errors import translate
+from kgl_adapters.sql.query import Query
 from kgl_adapters.sql.rows import Rows
 from kgl_core.errors import StoreFault
 
@@ -34,6 +35,18 @@ class Session:
             return self.connection.execute(statement, parameters)
         except DBAPIError as error:
             raise translate(error, self.where) from error
+
+    def fetch(self, query: Query, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows that a query finds."""
+        self.require_transaction()
+        driver: Any = self.connection.connection.driver_connection
+        try:
+            found: list[tuple[Any, ...]] = driver.execute(query.text, {**query.constants, **parameters}).fetchall()
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            if self.connection.dialect.is_disconnect(error, driver, None):
+                self.connection.invalidate(error)
+            raise translate(error, self.where) from error
+        return found
 
     def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows whose values are in the order of ``columns``, as fast as the driver can."""
