@@ -39,6 +39,7 @@ _HEADER: Final = {"alg", "kid", "typ"}
 _ROLES: Final = {role.value: role for role in Role}
 _SCOPES: Final = {scope.value: scope for scope in Scope}
 _SECOND_MAX: Final = 253_402_300_799  # the last that a datetime can hold
+_PAYLOADS_MAX: Final = 4096
 _INTEGER_MAX: Final = 2**63 - 1
 _WRONG_KIND: Final = "it is not an access token"
 _HS256_ADVICE: Final = "set it to 32 random bytes or more, such as openssl rand -base64 48 prints"
@@ -93,6 +94,8 @@ class JoseSigner:
             self._algorithm.check_key(key)
         # All that one key signs begins with the same header; what is refused is not kept.
         self._key_for = lru_cache(maxsize=16)(self._find_key)
+        # The same token comes with many requests: its signature is checked each time, what it says is read once.
+        self._claims_in = lru_cache(maxsize=_PAYLOADS_MAX)(self._read_claims)
 
     def sign(self, claims: AccessClaims) -> str:
         """The access token that says ``claims``, signed with the active key."""
@@ -121,12 +124,16 @@ class JoseSigner:
         signed = token.rpartition(".")[0].encode()
         try:
             is_right = self._algorithm.verify(signed, urlsafe_b64decode(signature.encode()), key)
-            decoded = urlsafe_b64decode(payload.encode())
         except (JoseError, ValueError):
             is_right = False
         if not is_right:
             raise InvalidToken("its signature is wrong")
-        return self._claims(_object(decoded) or {}, now)
+        claims, valid_from = self._claims_in(payload)
+        if claims.expires_at <= now:
+            raise InvalidToken("it has expired")
+        if valid_from > now + CLOCK_SKEW:
+            raise InvalidToken("it is not valid yet")
+        return claims
 
     def jwks(self) -> dict[str, Any]:
         """The public keys as a JWK Set (RFC 7517, section 5), the active one first; none under HS256."""
@@ -152,21 +159,21 @@ class JoseSigner:
             raise InvalidToken("its key is not known here")
         return key
 
-    def _claims(self, payload: Mapping[str, Any], now: datetime) -> AccessClaims:
-        """The claims of a token whose signature is right."""
+    def _read_claims(self, encoded_payload: str) -> tuple[AccessClaims, datetime]:
+        """The claims of a token whose signature is right, and from when on it is valid."""
+        try:
+            payload = _object(urlsafe_b64decode(encoded_payload.encode())) or {}
+        except ValueError:
+            raise InvalidToken("its signature is wrong") from None
         if payload.get("iss") != self._issuer:
             raise InvalidToken("another issuer made it")
         audience = payload.get("aud")
         if audience != self._audience and not (type(audience) is list and self._audience in audience):
             raise InvalidToken("it is for another audience")
         expires_at = _required("exp", _instant(payload.get("exp")))
-        if expires_at <= now:
-            raise InvalidToken("it has expired")
         issued_at = _required("iat", _instant(payload.get("iat")))
         valid_from = _required("nbf", _instant(payload["nbf"])) if "nbf" in payload else issued_at
-        if max(issued_at, valid_from) > now + CLOCK_SKEW:
-            raise InvalidToken("it is not valid yet")
-        return AccessClaims(
+        claims = AccessClaims(
             subject=_subject(payload),
             auth_version=_required("auth_version", _version(payload.get("auth_version"))),
             id=_required("jti", parse_id(payload.get("jti"))),
@@ -174,6 +181,7 @@ class JoseSigner:
             expires_at=expires_at,
             client_id=_required("client_id", _printable(payload.get("client_id"), CLIENT_ID_LENGTH_MAX)),
         )
+        return claims, max(issued_at, valid_from)
 
 
 def make_signer(alg: str, *, secret: str | None, keys: KeyRing | None, issuer: str, audience: str) -> JoseSigner:

@@ -63,7 +63,7 @@ class EntityDraft:
         check(self)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # with slots, making one takes twice as long
 class Entity:
     """A node of the graph as a store keeps it: a checked draft, and what kgl knows of it.
 

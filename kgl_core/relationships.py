@@ -60,7 +60,7 @@ class RelationshipDraft:
             )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # with slots, making one takes twice as long
 class Relationship:
     """An edge of the graph as a store keeps it: a checked draft, and what kgl knows of it.
 

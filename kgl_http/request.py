@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, BinaryIO, Final, TypeVar
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import falcon
 
@@ -111,11 +112,12 @@ class Request(falcon.Request):
             raise BadRequest(faults)
         return query
 
-    def read_id(self, text: str) -> str:
-        """The id in the path, as it is. Raises BadRequest when it is none."""
-        if parse_id(text) is None:
+    def read_id(self, text: str) -> UUID:
+        """The id in the path. Raises BadRequest when it is none."""
+        found = parse_id(text)
+        if found is None:
             raise BadRequest([Fault("/id", "invalid_id", "an id in a path is a UUID of 36 characters with hyphens")])
-        return text
+        return found
 
     def read_object(self, media_types: Collection[str] = (JSON,)) -> dict[str, Any]:
         """The JSON object in the body. Raises UnsupportedMediaType, BodyTooLarge, and InvalidInput for no object."""

@@ -111,10 +111,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's worker of threads, with three of its habits changed."""
 
     def handle(self, conn: Any) -> Any:
-        # Else as many clients as there are threads could stop within their requests, and nobody else would be served.
-        patience = struct.pack("ll", CLIENT_IDLE_S, 0)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+        if not conn.initialized:
+            # Else as many clients as there are threads could stop within their requests, and nobody else were served.
+            patience = struct.pack("ll", CLIENT_IDLE_S, 0)
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
         return super().handle(conn)
 
     def set_accept_enabled(self, enabled: bool) -> None:

@@ -13,7 +13,7 @@ from kgl_core.changes import Change, ChangeAction
 from kgl_core.clients import Client
 from kgl_core.entities import Entity
 from kgl_core.idempotency import KeptAnswer
-from kgl_core.ids import ClientId, EntityId, RelationshipId, UserId
+from kgl_core.ids import ClientId, UserId
 from kgl_core.permissions import Actor, Role, in_order, scope_text
 from kgl_core.relationships import Relationship
 from kgl_core.tokens import RefreshToken
@@ -110,6 +110,10 @@ def _moment(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
+def _moment_or_none(micros: int | None) -> datetime | None:
+    return None if micros is None else _moment(micros)
+
+
 def _bytes(id: UUID) -> bytes:
     return id.bytes
 
@@ -128,6 +132,7 @@ class Rows:
     """How one database holds a record's values: ``id`` and ``instant`` write them, `entity` and its like read rows."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
+        self.is_sqlite = is_sqlite
         self.id: Callable[[UUID], Any] = _bytes if is_sqlite else _same
         self.read_id: Callable[[Any], UUID] = _uuid if is_sqlite else _same
         self.read_json: Callable[[Any], Any] = _json if is_sqlite else _same
@@ -138,21 +143,24 @@ class Rows:
         """The entity in a row of ENTITY_COLUMNS."""
         (id, type, name, aliases, key, confidence, source, source_type, metadata, created_by, created_at, updated_at,
          version, deleted_at, deleted_by) = row  # fmt: skip
+        if self.is_sqlite:
+            id, aliases, metadata = _uuid(id), _json(aliases), _json(metadata)
+            created_at, updated_at, deleted_at = _moment(created_at), _moment(updated_at), _moment_or_none(deleted_at)
         return Entity(
-            id=EntityId(self.read_id(id)),
+            id=id,
             type=type,
             name=name,
-            aliases=tuple(self.read_json(aliases)),
+            aliases=tuple(aliases),
             key=key,
             confidence=confidence,
             source=source,
             source_type=source_type,
-            metadata=self.read_json(metadata),
+            metadata=metadata,
             created_by=Actor.parse(created_by),
-            created_at=self.read_instant(created_at),
-            updated_at=self.read_instant(updated_at),
+            created_at=created_at,
+            updated_at=updated_at,
             version=version,
-            deleted_at=None if deleted_at is None else self.read_instant(deleted_at),
+            deleted_at=deleted_at,
             deleted_by=None if deleted_by is None else Actor.parse(deleted_by),
         )
 
@@ -181,22 +189,27 @@ class Rows:
         """The relationship in a row of RELATIONSHIP_COLUMNS."""
         (id, source_entity_id, relationship_type, target_entity_id, confidence, source, source_type, metadata,
          created_by, created_at, updated_at, version, deleted_at, deleted_by, deleted_with) = row  # fmt: skip
+        if self.is_sqlite:
+            id, source_entity_id, target_entity_id = _uuid(id), _uuid(source_entity_id), _uuid(target_entity_id)
+            deleted_with = None if deleted_with is None else _uuid(deleted_with)
+            metadata = _json(metadata)
+            created_at, updated_at, deleted_at = _moment(created_at), _moment(updated_at), _moment_or_none(deleted_at)
         return Relationship(
-            id=RelationshipId(self.read_id(id)),
-            source_entity_id=EntityId(self.read_id(source_entity_id)),
+            id=id,
+            source_entity_id=source_entity_id,
             relationship_type=relationship_type,
-            target_entity_id=EntityId(self.read_id(target_entity_id)),
+            target_entity_id=target_entity_id,
             confidence=confidence,
             source=source,
             source_type=source_type,
-            metadata=self.read_json(metadata),
+            metadata=metadata,
             created_by=Actor.parse(created_by),
-            created_at=self.read_instant(created_at),
-            updated_at=self.read_instant(updated_at),
+            created_at=created_at,
+            updated_at=updated_at,
             version=version,
-            deleted_at=None if deleted_at is None else self.read_instant(deleted_at),
+            deleted_at=deleted_at,
             deleted_by=None if deleted_by is None else Actor.parse(deleted_by),
-            deleted_with=None if deleted_with is None else EntityId(self.read_id(deleted_with)),
+            deleted_with=deleted_with,
         )
 
     def relationship_values(self, relationship: Relationship) -> tuple[Any, ...]:
