@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from kgl_core.changes import Change, ChangeLog
+from kgl_core.entities import Entity
 from kgl_core.unit_of_work import Store, UnitOfWork
 
 Observer = Callable[[Sequence[Change]], object]
@@ -23,6 +24,10 @@ class ObservedStore:
     def begin(self) -> Iterator[UnitOfWork]:
         with self._store.begin() as uow:
             yield _ObservedUnitOfWork(uow, self._observer)
+
+    def create(self, entity: Entity, change: Change) -> None:
+        self._store.create(entity, change)
+        self._observer([change])
 
 
 class _ObservedUnitOfWork:

@@ -17,10 +17,12 @@ from typing import Any, Final, Protocol
 
 import attrs
 
+from kgl_core.changes import Change
+from kgl_core.entities import Entity
 from kgl_core.errors import KglError, RequestInFlight
 from kgl_core.ids import Clock
 from kgl_core.permissions import Actor
-from kgl_core.unit_of_work import Store, UnitOfWork
+from kgl_core.unit_of_work import Store, UnitOfWork, create_in
 
 KEPT_FOR: Final = timedelta(hours=24)
 """How long an answer is kept; after that its key is as if never used."""
@@ -209,6 +211,12 @@ class HeldStore:
     def begin(self) -> AbstractContextManager[UnitOfWork]:
         hold = self._current.get()
         return self._store.begin() if hold is None else hold.begin()
+
+    def create(self, entity: Entity, change: Change) -> None:
+        if self._current.get() is None:
+            self._store.create(entity, change)
+        else:
+            create_in(self, entity, change)
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
         hold = self._current.get()

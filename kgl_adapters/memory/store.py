@@ -28,6 +28,7 @@ from kgl_core.idempotency import KeptAnswer
 from kgl_core.relationships import Relationship, Triple
 from kgl_core.throttling import Counter
 from kgl_core.tokens import RefreshToken
+from kgl_core.unit_of_work import create_in
 from kgl_core.users import User
 
 WRITER_WAIT_S = 10.0
@@ -147,6 +148,9 @@ class MemoryStore:
             yield MemoryUnitOfWork(self._tables.layer(), self._tables, self._mutex)
         finally:
             self._writer.release()
+
+    def create(self, entity: Entity, change: Change) -> None:
+        create_in(self, entity, change)
 
     @contextmanager
     def read(self) -> Iterator[MemoryUnitOfWork]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
 from sqlalchemy.exc import DBAPIError
@@ -13,8 +13,9 @@ from sqlalchemy.sql import Executable
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.query import Query
 from kgl_adapters.sql.rows import Rows
-from kgl_core.errors import StoreFault
+from kgl_core.errors import CommitUnknown, StoreFault, StoreUnavailable
 
+T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
@@ -39,14 +40,25 @@ class Session:
     def fetch(self, query: Query, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows that a query finds."""
         self.require_transaction()
+        values = {**query.constants, **parameters}
+        return self._on_driver(lambda driver: driver.execute(query.text, values).fetchall())
+
+    def run_alone(self, statement: str, values: tuple[Any, ...]) -> None:
+        """Run a statement that is a transaction by itself. Raises CommitUnknown where the connection is lost."""
+        try:
+            self._on_driver(lambda driver: driver.execute(statement, values))
+        except StoreUnavailable as error:
+            raise CommitUnknown from error
+
+    def _on_driver(self, run: Callable[[Any], T]) -> T:
+        """What ``run`` makes of the driver's connection."""
         driver: Any = self.connection.connection.driver_connection
         try:
-            found: list[tuple[Any, ...]] = driver.execute(query.text, {**query.constants, **parameters}).fetchall()
+            return run(driver)
         except self.connection.dialect.loaded_dbapi.Error as error:
             if self.connection.dialect.is_disconnect(error, driver, None):
                 self.connection.invalidate(error)
             raise translate(error, self.where) from error
-        return found
 
     def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows whose values are in the order of ``columns``, as fast as the driver can."""

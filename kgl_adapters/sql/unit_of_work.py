@@ -15,6 +15,7 @@ from kgl_adapters.sql.answers import SqlAnswers
 from kgl_adapters.sql.changes import SqlChangeLog
 from kgl_adapters.sql.clients import SqlClients
 from kgl_adapters.sql.counters import SqlCounters
+from kgl_adapters.sql.creation import CREATION
 from kgl_adapters.sql.engine import begin, shown
 from kgl_adapters.sql.entities import SqlEntities
 from kgl_adapters.sql.errors import translate
@@ -24,7 +25,10 @@ from kgl_adapters.sql.revocations import SqlRevocations
 from kgl_adapters.sql.rows import Rows
 from kgl_adapters.sql.session import Session
 from kgl_adapters.sql.users import SqlUsers
+from kgl_core.changes import Change
+from kgl_core.entities import Entity
 from kgl_core.errors import CommitUnknown, StoreBusy, StoreClosed, StoreUnavailable
+from kgl_core.unit_of_work import create_in
 
 
 class SqlUnitOfWork:
@@ -121,6 +125,14 @@ class SqlStore:
     def begin(self) -> Iterator[SqlUnitOfWork]:
         with self._writing(), self.connect() as connection:
             yield self.unit_of_work(connection, self._begin(connection, writing=True))
+
+    def create(self, entity: Entity, change: Change) -> None:
+        if self._rows.is_sqlite:
+            create_in(self, entity, change)
+            return
+        values = (*self._rows.entity_values(entity), *self._rows.change_values(change))
+        with self.connect() as connection:
+            Session(connection, self._rows, self._where, is_in_transaction=False).run_alone(CREATION, values)
 
     def read(self) -> AbstractContextManager[SqlUnitOfWork]:
         return _Reading(self)

@@ -68,10 +68,7 @@ class Entities:
             updated_at=now,
             **{name: getattr(draft, name) for name in _FIELDS},
         )
-        with self._context.store.begin() as uow:
-            uow.entities.add([entity])
-            uow.changes.append([Change(now, self._context.actor, ChangeAction.CREATED, entity)])
-            uow.commit()
+        self._context.store.create(entity, Change(now, self._context.actor, ChangeAction.CREATED, entity))
         return entity
 
     def get(self, id: UUID | str, *, include_deleted: bool = False) -> Entity:

@@ -29,17 +29,20 @@ from kgl_core import (
     TransactionConflict,
 )
 from kgl_core.auth import RegistrationRules
+from kgl_core.changes import Change
 from kgl_core.credentials import Passwords
+from kgl_core.entities import Entity
 from kgl_core.tokens import TokenLifetimes
-from kgl_core.unit_of_work import Store, UnitOfWork, once
+from kgl_core.unit_of_work import Store, UnitOfWork, create_in, once
 from kgl_core.usecases.auth import Auth
 from kgl_core.usecases.context import Context
 from kgl_core.usecases.oauth import OAuth
 from tests.contract.fakes import CheapHasher, FakeSigner
-from tests.contract.samples import NOON, Clock, Ids, entity, keep, relationship
+from tests.contract.samples import NOON, Clock, Ids, created, entity, keep, relationship
 from tests.contract.test_unit_of_work import in_threads, names
 
 PASSWORD = "a few unrelated words"
+_END = text("SELECT pg_terminate_backend(:pid, 10000)")
 LINE = {"kind": "entity", "type": "person", "name": "loaded", "key": "k"}
 
 
@@ -57,6 +60,10 @@ class ConflictingStore:
         self.begun += 1
         with self._store.begin() as uow:
             yield _Conflicting(uow, self)
+
+    def create(self, entity: Entity, change: Change) -> None:
+        """As a unit of work does it, so that it conflicts as others do."""
+        create_in(self, entity, change)
 
     def lose(self, conflicts: int, error: Callable[[], KglError] = TransactionConflict, *, after: int = 0) -> None:
         """Count from here; let ``after`` commits pass, then undo as many as there are ``conflicts``, with ``error``."""
@@ -374,6 +381,21 @@ def test_a_connection_lost_while_committing_leaves_it_unknown(concurrent_store: 
         assert uow.entities.count(EntityFilter()) == 0
 
 
+def test_a_connection_lost_while_creating_leaves_it_unknown(concurrent_store: Store) -> None:
+    """A new entity is one statement that commits by itself; afterwards the store has another connection."""
+    assert isinstance(concurrent_store, SqlStore)
+    ada = entity()
+    with concurrent_store.engine.connect() as other:
+        with concurrent_store.read() as uow:
+            pid = _backend(uow)
+        other.execute(_END, {"pid": pid})  # what the pool will give out next
+        with pytest.raises(CommitUnknown):
+            concurrent_store.create(ada, created(ada))
+        assert names(concurrent_store) == []
+        concurrent_store.create(ada, created(ada))
+    assert names(concurrent_store) == ["Ada"]
+
+
 def test_a_connection_lost_before_the_commit_is_no_unknown_commit(concurrent_store: Store) -> None:
     """Also where a unit of work within another one ends: the whole is undone for certain."""
     assert isinstance(concurrent_store, SqlStore)
@@ -417,10 +439,16 @@ class _Severing:
             uow.commit = sever_and_commit  # type: ignore[method-assign]
             yield uow
 
+    def create(self, entity: Entity, change: Change) -> None:
+        create_in(self, entity, change)
+
 
 def _sever(store: SqlStore, uow: Any) -> None:
     """Have the server end a unit of work's connection, and wait until it is gone."""
-    connection = uow._session.connection
-    pid = connection.connection.driver_connection.info.backend_pid
     with store.engine.connect() as other:
-        assert other.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid}).scalar()
+        assert other.execute(_END, {"pid": _backend(uow)}).scalar()
+
+
+def _backend(uow: Any) -> int:
+    """The id of the server's process for a unit of work's connection."""
+    return int(uow._session.connection.connection.driver_connection.info.backend_pid)

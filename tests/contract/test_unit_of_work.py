@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import attrs
 import pytest
 
 from kgl_core import (
@@ -48,6 +49,20 @@ def test_what_is_committed_stays(store: Store) -> None:
         assert uow.relationships.get(ab.id) == ab
         assert uow.users.get(ada.id) == ada
         assert uow.changes.count() == 3
+
+
+def test_a_new_entity_is_kept_with_its_change(store: Store) -> None:
+    """In one call, which keeps both exactly, or where the key or the id is taken neither."""
+    full = entity("full", key="k", aliases=("one", "two"), confidence=0.5, source="s", source_type="t",
+                  metadata={"a": [1, None, "%s"]})  # fmt: skip
+    store.create(full, created(full))
+    for taken in (entity("same key", key="k"), attrs.evolve(entity("same id"), id=full.id)):
+        with pytest.raises(AlreadyExists):
+            store.create(taken, created(taken))
+    with store.read() as uow:
+        assert uow.entities.list(EntityFilter(), "name", None, 5) == [full]
+        [change] = uow.changes.read(None, 5)
+    assert attrs.evolve(change, cursor=None) == created(full)
 
 
 @pytest.mark.parametrize("leaves_by", ["end", "exception"])
