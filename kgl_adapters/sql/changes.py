@@ -17,7 +17,8 @@ from typing import Final
 from sqlalchemy import bindparam, func, select, text
 
 from kgl_adapters.sql import schema
-from kgl_adapters.sql.rows import CHANGE_COLUMNS, read_record
+from kgl_adapters.sql.record_json import read_record
+from kgl_adapters.sql.rows import CHANGE_COLUMNS
 from kgl_adapters.sql.session import Session
 from kgl_core.changes import CHANGES, Change, ChangeAction
 from kgl_core.pages import decode_cursor, encode_cursor
