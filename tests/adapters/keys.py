@@ -1,5 +1,6 @@
 """Keys, tokens and claims for tests, made with `cryptography` alone, so that no JOSE library vouches for itself."""
 
+import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -8,9 +9,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import attrs
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from kgl_adapters.signing import JoseSigner, KeyRing, make_signer, read_keys
@@ -18,6 +20,8 @@ from kgl_core.permissions import Actor, ActorKind, Role
 from kgl_core.tokens import AccessClaims
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+Sign = Callable[[bytes], bytes]
+MISSING: Any = ...
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 SECRET = "correct horse battery staple, and some more"
@@ -83,6 +87,49 @@ def jwk(key: PrivateKey, **members: Any) -> dict[str, Any]:
         coordinates = {"d": numbers.private_value, "x": numbers.public_numbers.x, "y": numbers.public_numbers.y}
         shape = {"kty": "EC", "crv": "P-256"} | {name: n.to_bytes(32, "big") for name, n in coordinates.items()}
     return {name: base64url(value) if isinstance(value, bytes) else value for name, value in shape.items()} | members
+
+
+def ec_signature(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
+    """r and s side by side (RFC 7518, section 3.4)."""
+    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def signs_with(key: PrivateKey | bytes) -> Sign:
+    """How a key signs, according to what it is."""
+    if isinstance(key, bytes):
+        return lambda data: hmac.digest(key, data, "sha256")
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign
+    return lambda data: ec_signature(key, data)
+
+
+@attrs.frozen(kw_only=True)
+class Mint:
+    """Makes tokens beside a signer, with its own key; ``claims`` are those of a right token."""
+
+    alg: str
+    kid: str
+    key: PrivateKey | bytes = attrs.field(repr=False)
+    claims: Mapping[str, Any] = PAYLOAD
+
+    def token(
+        self,
+        header: Mapping[str, Any] | bytes = {},
+        payload: Mapping[str, Any] | bytes = {},
+        sign: Sign | None = None,
+    ) -> str:
+        """A token like the signer's but for these members, or with these bytes instead; MISSING leaves one out."""
+        usual_header = {"alg": self.alg, "kid": self.kid, "typ": "at+jwt"}
+        signed = f"{_encoded(header, usual_header)}.{_encoded(payload, self.claims)}"
+        return f"{signed}.{base64url((sign or signs_with(self.key))(signed.encode()))}"
+
+
+def _encoded(part: Mapping[str, Any] | bytes, usual: Mapping[str, Any]) -> str:
+    if isinstance(part, bytes):
+        return base64url(part)
+    members = {name: value for name, value in {**usual, **part}.items() if value is not MISSING}
+    return base64url(json.dumps(members).encode())
 
 
 def verified(token: str, key: Mapping[str, str]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ import attrs
 from falcon import testing
 
 from kgl_http.request import BODY_BYTES_MAX
-from tests.adapters.test_signing import signs_with
+from tests.adapters.keys import signs_with
 from tests.http.conftest import NOBODY, PASSWORD, MakeApi
 from tests.http.test_hostile_inputs import Trial
-from tests.http.test_tokens import JWKS, Mint, mint_of
+from tests.http.test_tokens import JWKS, Rig, rig_of
 
 ENTITIES = "/api/v1/entities"
 JSON = {"Content-Type": "application/json"}
@@ -28,7 +28,7 @@ class Input:
 
     status: int
     code: str
-    send: Callable[[Mint], testing.Result]
+    send: Callable[[Rig], testing.Result]
     pointer: str | None = None
 
 
@@ -36,7 +36,7 @@ def body(status: int, data: bytes, pointer: str | None = None, code: str = "", *
     """The body of a POST of an entity."""
     code = code or {400: "malformed_json", 422: "invalid_input", 415: "unsupported_media_type"}[status]
     sent = {**JSON, **{name.replace("_", "-"): text for name, text in headers.items()}}
-    return Input(status, code, lambda mint: mint.api("POST", ENTITIES, body=data, headers=sent), pointer)
+    return Input(status, code, lambda rig: rig.api("POST", ENTITIES, body=data, headers=sent), pointer)
 
 
 def entity(status: int, field: str, value: str, pointer: str | None = None) -> Input:
@@ -48,38 +48,38 @@ def entity(status: int, field: str, value: str, pointer: str | None = None) -> I
 
 def query(text: str, pointer: str | None, code: str = "bad_request") -> Input:
     """The query of a listing."""
-    return Input(400, code, lambda mint: mint.api("GET", ENTITIES, query_string=text), pointer)
+    return Input(400, code, lambda rig: rig.api("GET", ENTITIES, query_string=text), pointer)
 
 
 def registration(pointer: str, **fields: Any) -> Input:
     """The body of a registration."""
     said = {"email": "eve@example.org", "password": PASSWORD, **fields}
     return Input(
-        422, "invalid_input", lambda mint: mint.api("POST", "/api/v1/auth/register", by=NOBODY, json=said), pointer
+        422, "invalid_input", lambda rig: rig.api("POST", "/api/v1/auth/register", by=NOBODY, json=said), pointer
     )
 
 
-def token(make: Callable[[Mint], str]) -> Input:
+def token(make: Callable[[Rig], str]) -> Input:
     """A bearer token."""
-    return Input(401, "invalid_token", lambda mint: mint.ask(make(mint), ENTITIES))
+    return Input(401, "invalid_token", lambda rig: rig.ask(make(rig), ENTITIES))
 
 
 def path(text: str, status: int, code: str) -> Input:
     """A path."""
-    return Input(status, code, lambda mint: mint.api("GET", text))
+    return Input(status, code, lambda rig: rig.api("GET", text))
 
 
-def refresh_token_of(mint: Mint) -> str:
+def refresh_token_of(rig: Rig) -> str:
     """What is traded for an access token, and is none."""
     said = {"email": "user@example.org", "password": PASSWORD}
-    text: str = mint.api("POST", "/api/v1/auth/token", by=NOBODY, json=said).json["refresh_token"]
+    text: str = rig.api("POST", "/api/v1/auth/token", by=NOBODY, json=said).json["refresh_token"]
     return text
 
 
-def signed_with_the_public_key(mint: Mint) -> str:
+def signed_with_the_public_key(rig: Rig) -> str:
     """A token under HS256, whose secret everybody knows."""
-    [key] = mint.api("GET", JWKS, by=NOBODY).json["keys"]
-    return mint.token({"alg": "HS256"}, sign=signs_with(json.dumps(key).encode()))
+    key, _ = rig.api("GET", JWKS, by=NOBODY).json["keys"]
+    return rig.token({"alg": "HS256"}, sign=signs_with(json.dumps(key).encode()))
 
 
 INPUTS = {
@@ -108,7 +108,7 @@ INPUTS = {
     "21. a password of 1 MiB": Input(
         413,
         "body_too_large",
-        lambda mint: mint.api(
+        lambda rig: rig.api(
             "POST",
             "/api/v1/auth/register",
             by=NOBODY,
@@ -116,10 +116,10 @@ INPUTS = {
         ),
     ),
     "22. an email with a line break": registration("/email", email="a@b\r\nBcc:x@y"),
-    "23. alg none": token(lambda mint: mint.token({"alg": "none"}, sign=lambda data: b"")),
+    "23. alg none": token(lambda rig: rig.token({"alg": "none"}, sign=lambda data: b"")),
     "24. HS256 with the public key": token(signed_with_the_public_key),
-    "25. a kid that is a path": token(lambda mint: mint.token({"kid": "../../dev/null"})),
-    "27. another audience": token(lambda mint: mint.token(payload={"aud": "publishing"})),
+    "25. a kid that is a path": token(lambda rig: rig.token({"kid": "../../dev/null"})),
+    "27. another audience": token(lambda rig: rig.token(payload={"aud": "publishing"})),
     "28. a negative limit": query("limit=-1", "/limit"),
     "29. a garbage cursor": query("cursor=garbage", None, "invalid_cursor"),
     "30. a path out of the house": path("/static/..%2f..%2fetc%2fpasswd", 404, "no_route"),
@@ -128,12 +128,12 @@ INPUTS = {
 
 def test_each_of_the_thirty(make_api: MakeApi, tmp_path: Path) -> None:
     """Is answered by a problem that says what is wrong, and changes nothing."""
-    mint = mint_of(make_api, "ES256", tmp_path)
-    mint.api.token("user")
-    refresh_token = refresh_token_of(mint)
-    inputs = {**INPUTS, "26. a refresh token": token(lambda mint: refresh_token)}
+    rig = rig_of(make_api, "ES256", tmp_path)
+    rig.api.token("user")
+    refresh_token = refresh_token_of(rig)
+    inputs = {**INPUTS, "26. a refresh token": token(lambda rig: refresh_token)}
     assert len(inputs) == 30
-    trial = Trial(mint.api)
+    trial = Trial(rig.api)
     for name, input in inputs.items():
-        trial.expect(name, input.send(mint), input.status, input.code, input.pointer)
+        trial.expect(name, input.send(rig), input.status, input.code, input.pointer)
     trial.close()
