@@ -123,10 +123,21 @@ def _meant_otherwise(mint: Mint) -> Iterator[tuple[str, str]]:
         MISSING,
     ):
         yield f"typ {kind!r}", mint.token({"typ": kind})
-    now = mint.claims["iat"]
+    now, iss, aud = (mint.claims[name] for name in ("iat", "iss", "aud"))
     claims: dict[str, list[Any]] = {
-        "iss": ["https://evil.example", "backend", "BACKEND-MODULE", "", None, ["backend-module"], MISSING],
-        "aud": ["publishing", "KGL-API", "kgl-api publishing", "", None, [], ["publishing"], [["kgl-api"]], MISSING],
+        "iss": ["https://evil.example", iss[:-1], f"{iss} ", iss.upper(), "", None, [iss], MISSING],
+        "aud": [
+            "publishing",
+            aud.upper(),
+            f"{aud} publishing",
+            "",
+            None,
+            [],
+            ["publishing"],
+            [[aud]],
+            {aud: 1},
+            MISSING,
+        ],
         "exp": [now - 3600, 0, -1, "soon", None, [], MISSING],
         "nbf": [now + 3600, "later", []],
         "iat": [now + 3600, "later"],
@@ -179,8 +190,8 @@ def _malformed(mint: Mint) -> Iterator[tuple[str, str]]:
 def _resigned(mint: Mint) -> Iterator[tuple[str, str]]:
     """A right token with another payload, and a right payload with what is not its signature."""
     signed, _, signature = mint.token().rpartition(".")
-    admin = mint.token(payload={"role": "admin"}).split(".")
-    yield "the payload swapped", f"{admin[0]}.{admin[1]}.{signature}"
+    other = mint.token(payload={"exp": mint.claims["exp"] + 1}).rpartition(".")[0]
+    yield "the payload swapped", f"{other}.{signature}"
     for name, forged in wrong_signatures(mint, signed).items():
         yield f"signature: {name}", f"{signed}.{base64url(forged)}"
 
@@ -190,7 +201,7 @@ def wrong_signatures(mint: Mint, signed: str) -> dict[str, bytes]:
     data = signed.encode()
     raw = signs_with(mint.key)(data)
     return {
-        "another token's": decoded(mint.token(payload={"role": "admin"}).rpartition(".")[2]),
+        "another token's": decoded(mint.token(payload={"exp": mint.claims["exp"] + 1}).rpartition(".")[2]),
         "short": raw[:-1],
         "a byte": raw[:1],
         "longer": raw + b"\0",
