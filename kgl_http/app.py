@@ -54,7 +54,7 @@ def routes(given: Collaborators) -> Routes:
     """Every path and the resource that it leads to."""
     kg, settings = given.graph, given.settings
     account = (given.auth, settings.trusted_proxies, given.metrics)
-    server = (Server(given.oauth, settings.jwt_issuer, settings.jwt_audience), settings.trusted_proxies)
+    server = (Server(given.oauth, settings.jwt_issuer, settings.jwt_audience, given.metrics), settings.trusted_proxies)
     conditional: dict[str, bool] = {"require_if_match": settings.require_if_match}
     return (
         ("/health", health.Health()),

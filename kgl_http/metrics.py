@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Final
 
@@ -18,13 +18,15 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MutexValue, ValueClass
 
 from kgl_core.changes import Change
-from kgl_core.errors import InvalidCredentials, KglError, TooManyAttempts
+from kgl_core.errors import InvalidCredentials, InvalidInput, InvalidToken, KglError, OAuthError, TooManyAttempts
+from kgl_http.errors import BadRequest
 from kgl_http.operations import METHODS
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _METHODS: Final = frozenset({*METHODS, "HEAD", "OPTIONS"})
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _UNMATCHED: Final = "unmatched"
+_REFUSALS: Final = (InvalidCredentials, InvalidToken, OAuthError, InvalidInput, BadRequest)
 
 
 class Metrics:
@@ -56,6 +58,9 @@ class Metrics:
             registry=registry,
         )
         self._logins = Counter("kgl_logins", "Attempts to log in", ("outcome",), registry=registry)
+        self._token_requests = Counter(
+            "kgl_token_requests", "Requests for tokens, without logins", ("grant", "outcome"), registry=registry
+        )
         self._changes = Counter(
             "kgl_records_changed", "Changes that were committed", ("kind", "action"), registry=registry
         )
@@ -67,21 +72,13 @@ class Metrics:
         self._requests_of(method, route, status).inc()
         self._durations_of(method, route).observe(duration_s)
 
-    @contextmanager
-    def login(self) -> Iterator[None]:
+    def login(self) -> AbstractContextManager[None]:
         """Count an attempt to log in by how the block ends."""
-        try:
-            yield
-        except InvalidCredentials:
-            self._logins.labels("refused").inc()
-            raise
-        except TooManyAttempts:
-            self._logins.labels("throttled").inc()
-            raise
-        except KglError:
-            self._logins.labels("failed").inc()
-            raise
-        self._logins.labels("accepted").inc()
+        return _counted(self._logins)
+
+    def token_request(self, grant: str) -> AbstractContextManager[None]:
+        """Count a request for tokens by this grant (RFC 6749, section 1.3) by how the block ends."""
+        return _counted(self._token_requests, grant)
 
     def changed(self, changes: Sequence[Change]) -> None:
         """Count committed changes."""
@@ -96,3 +93,19 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+@contextmanager
+def _counted(counter: Counter, *labels: str) -> Iterator[None]:
+    try:
+        yield
+    except _REFUSALS:
+        counter.labels(*labels, "refused").inc()
+        raise
+    except TooManyAttempts:
+        counter.labels(*labels, "throttled").inc()
+        raise
+    except KglError:
+        counter.labels(*labels, "failed").inc()
+        raise
+    counter.labels(*labels, "accepted").inc()

@@ -10,6 +10,7 @@ import logging
 import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -28,6 +29,7 @@ from kgl_core.rules import Choice, Optional, Text, build, check, ruled, rules_of
 from kgl_core.tokens import OWN_CLIENT_ID, TOKEN_LENGTH_MAX
 from kgl_core.usecases.oauth import OAuth
 from kgl_http.errors import BadRequest, detail_of
+from kgl_http.metrics import Metrics
 
 GRANT_TYPES: Final = (ClientCredentialsGrant.GRANT_TYPE,)
 AUTH_METHODS: Final = ("client_secret_basic", "client_secret_post")
@@ -89,13 +91,14 @@ class Server:
     Raises what is no client's fault, such as StoreError: that is answered as everywhere else.
     """
 
-    def __init__(self, oauth: OAuth, issuer: str, audience: str) -> None:
-        self._oauth = oauth
+    def __init__(self, oauth: OAuth, issuer: str, audience: str, metrics: Metrics) -> None:
+        self._oauth, self._metrics = oauth, metrics
         self._authlib = _Authlib(oauth, issuer, audience)
 
     def token(self, sent: Sent) -> Answer:
         """An access token (RFC 6749, section 4.4)."""
-        return self._answer(sent, TokenForm, self._authlib.create_token_response)
+        counted = self._metrics.token_request(ClientCredentialsGrant.GRANT_TYPE)
+        return self._answer(sent, TokenForm, self._authlib.create_token_response, counted)
 
     def revocation(self, sent: Sent) -> Answer:
         """The end of a token (RFC 7009)."""
@@ -108,21 +111,33 @@ class Server:
     def _endpoint(self, endpoint: type[RevocationEndpoint | IntrospectionEndpoint]) -> _Respond:
         return partial(self._authlib.create_endpoint_response, endpoint.ENDPOINT_NAME)
 
-    def _answer(self, sent: Sent, cls: type, respond: _Respond, *, takes_public: bool = False) -> Answer:
+    def _answer(
+        self,
+        sent: Sent,
+        cls: type,
+        respond: _Respond,
+        counted: AbstractContextManager[None] | None = None,
+        *,
+        takes_public: bool = False,
+    ) -> Answer:
         try:
-            id, secret = _credentials(sent)
-            if takes_public and secret is None and id == OWN_CLIENT_ID:
-                client = _AuthlibClient(OWN_CLIENT_ID)
-            elif id is None or secret is None:
-                raise InvalidClient
-            else:
-                found = self._oauth.authenticate(id, secret, sent.address)
-                client = _AuthlibClient(str(found.id), found)
-            # Others are to be ignored (RFC 6749, section 3.2).
-            build(cls, {name: value for name, value in sent.form.items() if name in rules_of(cls)})
-            return respond(_Request(sent.form, client))
+            with counted or nullcontext():
+                return self._checked(sent, cls, respond, takes_public)
         except _CLIENTS_FAULTS as error:
             return refusal(error)
+
+    def _checked(self, sent: Sent, cls: type, respond: _Respond, takes_public: bool) -> Answer:
+        id, secret = _credentials(sent)
+        if takes_public and secret is None and id == OWN_CLIENT_ID:
+            client = _AuthlibClient(OWN_CLIENT_ID)
+        elif id is None or secret is None:
+            raise InvalidClient
+        else:
+            found = self._oauth.authenticate(id, secret, sent.address)
+            client = _AuthlibClient(str(found.id), found)
+        # Others are to be ignored (RFC 6749, section 3.2).
+        build(cls, {name: value for name, value in sent.form.items() if name in rules_of(cls)})
+        return respond(_Request(sent.form, client))
 
 
 def refusal(error: KglError) -> Answer:

@@ -70,7 +70,10 @@ class Refresh(AuthResource):
     )
     def on_post(self, req: Any, resp: Any) -> None:
         req.read_query(NoQuery)
-        _send_tokens(resp, self._auth.refresh(build(RefreshRequest, req.read_object()).refresh_token))
+        request = build(RefreshRequest, req.read_object())
+        with self._metrics.token_request("refresh_token"):
+            issued = self._auth.refresh(request.refresh_token)
+        _send_tokens(resp, issued)
 
 
 class Logout(AuthResource):

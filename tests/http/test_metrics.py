@@ -5,10 +5,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
-from tests.http.conftest import NOBODY, PASSWORD, Api, problem
+from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api, problem
 
 ENTITIES = "/api/v1/entities"
 LINE = re.compile(r"(?P<name>[a-z_]+)(?:\{.*\})? (?P<value>[0-9.e+-]+)")
@@ -39,6 +40,7 @@ def test_the_metrics_are_in_prometheus_text_format(api: Api) -> None:
         ("kgl_http_requests_in_flight", "gauge"),
         ("kgl_database_connections_in_use", "gauge"),
         ("kgl_logins_total", "counter"),
+        ("kgl_token_requests_total", "counter"),
         ("kgl_records_changed_total", "counter"),
     ):
         assert f"# TYPE {name} {kind}\n" in answer.text
@@ -120,6 +122,37 @@ def test_logins_are_counted_by_how_they_end(api: Api) -> None:
         'kgl_logins_total{outcome="accepted"}': 1,
         'kgl_logins_total{outcome="refused"}': 5,
         'kgl_logins_total{outcome="throttled"}': 1,
+    }
+
+
+def test_requests_for_tokens_are_counted_by_grant_and_how_they_end(api: Api) -> None:
+    """Of people with a refresh token, and of clients with a secret; a login is not among them."""
+    login = {"email": api.account("eve").email, "password": PASSWORD}
+    token = api("POST", "/api/v1/auth/token", by=NOBODY, json=login).json["refresh_token"]
+
+    def refresh(refresh_token: object) -> int:
+        return api("POST", "/api/v1/auth/refresh", by=NOBODY, json={"refresh_token": refresh_token}).status_code
+
+    assert [refresh(text) for text in (token, token, "made up", 7)] == [200, 200, 401, 422]
+    made = api.credentials("reader")
+
+    def ask(secret: str, **more: str) -> int:
+        sent = {"grant_type": "client_credentials", "client_id": str(made.client.id), "client_secret": secret, **more}
+        return api("POST", "/api/v1/oauth/token", by=NOBODY, body=urlencode(sent), headers=AS_FORM).status_code
+
+    assert [ask(made.secret), ask(made.secret, scope="graph:write"), ask(made.secret, grant_type="x")] == [
+        200,
+        400,
+        400,
+    ]
+    assert [ask("wrong") for _ in range(6)] == [401] * 5 + [429]
+    found = {name: value for name, value in read(api).items() if name.startswith("kgl_token_requests_total")}
+    assert found == {
+        'kgl_token_requests_total{grant="refresh_token",outcome="accepted"}': 2,
+        'kgl_token_requests_total{grant="refresh_token",outcome="refused"}': 1,
+        'kgl_token_requests_total{grant="client_credentials",outcome="accepted"}': 1,
+        'kgl_token_requests_total{grant="client_credentials",outcome="refused"}': 7,
+        'kgl_token_requests_total{grant="client_credentials",outcome="throttled"}': 1,
     }
 
 
