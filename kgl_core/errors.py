@@ -327,12 +327,15 @@ class StoreReadOnly(StoreError):
 
 
 class StoreFull(StoreError):
-    """There is no space left; what was committed before is safe."""
+    """There is no space left: a disk or a quota is full, or a file may not grow. What was committed before is safe."""
 
     code = "store_full"
 
     def __init__(self) -> None:
-        super().__init__("no space left for the database; free some, then repeat what failed")
+        super().__init__(
+            "no space left for the database; free some on its disk or in its quota, or raise the limit on the size of "
+            "files, then repeat what failed"
+        )
 
 
 class StoreClosed(StoreError):

@@ -221,7 +221,7 @@ def on_http_error(req: Any, resp: Any, error: falcon.HTTPError, params: object) 
 
 def on_os_error(req: Any, resp: Any, error: OSError, params: object) -> None:
     """Answer when a disk is full, which large bodies and their results are kept on; else as to any other exception."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         on_kgl_error(req, resp, StoreFull(), params)
     else:
         on_exception(req, resp, error, params)

@@ -44,6 +44,9 @@ _SQLITE_UNIQUE: Final = {
     "refresh_tokens.hash": "pk_refresh_tokens",
     "kept_answers.id": "pk_kept_answers",
 }
+# SQLite tells of ENOSPC alone by SQLITE_FULL. To a quota (EDQUOT) or a limit of a file's size (EFBIG) a write just
+# fails, and so does growing the index of its log on a full disk.
+_SQLITE_NO_ROOM: Final = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 _ENDS: Final = ("fk_entity_relationships_source_entity_id", "fk_entity_relationships_target_entity_id")
 
 
@@ -69,6 +72,10 @@ def _sqlite(error: sqlite3.Error, where: str) -> KglError:
             return StoreBusy(f"the write lock of {where}")
         case sqlite3.SQLITE_FULL:
             return StoreFull()
+        case sqlite3.SQLITE_IOERR if code in _SQLITE_NO_ROOM:
+            return StoreFull()
+        case sqlite3.SQLITE_IOERR:
+            return StoreUnavailable(f"{where} cannot be read or written ({words}); look at its disk")
         case sqlite3.SQLITE_READONLY:
             return StoreReadOnly()
         case sqlite3.SQLITE_CANTOPEN:

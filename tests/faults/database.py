@@ -21,9 +21,11 @@ from tests.serving.service import until
 
 @attrs.define
 class Database:
-    """A server in a folder, with durable settings, on a port of its own."""
+    """A server in a folder, with durable settings, on a port of its own; its data may be elsewhere, as may its log."""
 
     home: Path
+    data: Path
+    log: Path | None
     programs: Path
     identity: dict[str, Any]
     port: int
@@ -37,13 +39,17 @@ class Database:
     def make(self) -> None:
         """Make its files."""
         options = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-instructions")
-        self._run("initdb", *options, f"--pgdata={self.home / 'data'}").wait()
+        if self.log is not None:
+            options = (*options, f"--waldir={self.log}")
+        # Small segments, so that a small disk holds several.
+        made = self._run("initdb", *options, "--wal-segsize=1", f"--pgdata={self.data}")
+        assert made.wait() == 0, (self.home / "log").read_text()
 
     def start(self) -> None:
         """Start it, and return when it takes connections."""
         settings = ("listen_addresses=127.0.0.1", f"port={self.port}", f"unix_socket_directories={self.home}")
         options = [f"--{setting}" for setting in settings]
-        self._process = self._run("postgres", "-D", str(self.home / "data"), *options)
+        self._process = self._run("postgres", "-D", str(self.data), *options)
         until(self._answers)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
@@ -90,8 +96,11 @@ def _lives(process: int) -> bool:
 
 
 @contextmanager
-def database() -> Iterator[Database]:
-    """A running server whose database is at head, for as long as the block runs."""
+def database(disk: Path | None = None, *, is_log_elsewhere: bool = False) -> Iterator[Database]:
+    """A running server whose database is at head, for as long as the block runs.
+
+    ``disk``: a folder to keep its data in, for anybody to write to; with ``is_log_elsewhere``, all but the log.
+    """
     # As in tests.postgres: a socket's path is short, PostgreSQL refuses to run as root.
     with tempfile.TemporaryDirectory(prefix="kgl-pg-", dir="/tmp") as folder:
         home, programs, identity = Path(folder), _wheel_programs(), dict[str, Any]()
@@ -101,7 +110,9 @@ def database() -> Iterator[Database]:
             programs = _copy_for(nobody, programs, home)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = int(free.getsockname()[1])
-        made = Database(home, programs, identity, port)
+        made = Database(
+            home, (disk or home) / "data", home / "wal" if is_log_elsewhere else None, programs, identity, port
+        )
         made.make()
         try:
             made.start()

@@ -160,6 +160,10 @@ class Service:
         """The ids of its workers."""
         return {*map(int, Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())}
 
+    def processes(self) -> set[int]:
+        """The ids of all its processes."""
+        return {self.process.pid, *self.workers()}
+
     def stop(self) -> int:
         """Stop it as an orchestrator does; its exit status."""
         if self.process.poll() is None:
