@@ -33,7 +33,8 @@ CLIENT_IDLE_S = 30
 """How long a client may pause within a request, or in taking an answer, before its connection is closed."""
 KEEP_ALIVE_S: Final = 75  # longer than nginx keeps its own connections, so that it never writes to a closed one
 _REQUEST_LINE_BYTES_MAX: Final = 8190  # a GET by 200 ids needs most of it
-_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108  # a heartbeat on a disk would stall with the disk
+# A heartbeat on a disk would stall with the disk; metrics are written through mmap, and on a full disk that is SIGBUS.
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108
 DEVELOPMENT_SECRET: Final = Path(".kgl/jwt_secret")
 
 _log = structlog.get_logger("kgl_http.serve")
@@ -54,7 +55,7 @@ class Service(BaseApplication):  # type: ignore[misc]
             "keepalive": KEEP_ALIVE_S,
             "limit_request_line": _REQUEST_LINE_BYTES_MAX,
             "forwarded_allow_ips": "",  # else whoever is on this machine could send SCRIPT_NAME as a header
-            "worker_tmp_dir": _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None,
+            "worker_tmp_dir": _in_memory(),
             "logger_class": GunicornLogger,
             "proc_name": "kgl",
             "when_ready": self._when_ready,
@@ -164,7 +165,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
     is_readable = settings.is_development and sys.stdout.isatty()
     log.configure(level=settings.log_level, module_id=settings.module_id, is_readable=is_readable)
     listener = listen(host, port)
-    master, metrics = os.getpid(), tempfile.mkdtemp(prefix="kgl-metrics-")
+    master, metrics = os.getpid(), tempfile.mkdtemp(prefix="kgl-metrics-", dir=_in_memory())
     try:
         # prometheus_client looks for it once, when it is imported: by the container.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
@@ -185,6 +186,11 @@ def development_secret() -> str:
         with os.fdopen(made, "w") as file:
             file.write(secrets.token_urlsafe(48))
     return DEVELOPMENT_SECRET.read_text()
+
+
+def _in_memory() -> str | None:
+    """A folder on no disk, where this machine has one."""
+    return _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None
 
 
 def _child_exit(server: Any, worker: Any) -> None:

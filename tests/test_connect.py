@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 
 from kgl_adapters import connect
 from kgl_adapters.sql import engine as engines
+from kgl_adapters.sql.engine import make_engine, parse_url
+from kgl_adapters.sql.errors import translate
+from kgl_adapters.sql.unit_of_work import SqlStore
 from kgl_core import (
     InvalidUrl,
     KnowledgeGraph,
@@ -251,6 +254,21 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     raw.close()
 
 
+def test_a_disk_that_fails_is_told_from_one_that_is_full() -> None:
+    """A write fails where there is no room, by a quota too; whatever else fails is the disk's fault, and says so."""
+    for code, kind in (
+        (sqlite3.SQLITE_FULL, StoreFull),
+        (sqlite3.SQLITE_IOERR_WRITE, StoreFull),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, StoreFull),
+        (sqlite3.SQLITE_IOERR_READ, StoreUnavailable),
+        (sqlite3.SQLITE_IOERR_FSYNC, StoreUnavailable),
+    ):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        assert type(translate(error, "sqlite:///graph.db")) is kind
+    assert "look at its disk" in str(translate(error, "sqlite:///graph.db"))
+
+
 def test_a_locked_file_says_who_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process holds the write lock: readers go on, a writer gives up after its time."""
     monkeypatch.setattr(engines, "WAIT_MAX_S", 0.05)
@@ -280,20 +298,68 @@ def test_a_pool_without_a_free_connection_says_so(postgres_url: str, monkeypatch
         kg.entities.count()
 
 
+_END_OTHERS = text(
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
+
+
 def test_a_lost_connection_is_an_error_of_ours(postgres_server: str) -> None:
     """The call that meets it fails clearly, and the next one works."""
-    others = text(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-    )
     with fresh_database(postgres_server) as url, connect(url, migrate=True) as kg:
         engine = kg._context.store.engine  # type: ignore[attr-defined]
         with engine.connect() as killer:
             kg.entities.count()
-            killer.execute(others)
+            killer.execute(_END_OTHERS)
             with pytest.raises(StoreUnavailable, match="check that the server runs"):
                 kg.entities.count()
         assert kg.entities.count() >= 0
+
+
+def test_a_connection_lost_while_it_is_given_back_hides_no_error(postgres_server: str) -> None:
+    """Undoing what is open needs a server; where that is gone, the caller is told its own error, not the driver's."""
+    with fresh_database(postgres_server) as url:
+        connect(url, migrate=True).close()
+        store = SqlStore(make_engine(parse_url(url)))
+
+        def in_a_transaction(killer: Connection) -> None:
+            with store.begin() as uow:
+                assert uow.entities.count_by_type() == {}
+                killer.execute(_END_OTHERS)
+                raise StoreFull
+
+        def in_a_savepoint(killer: Connection) -> None:
+            with store.begin() as uow, uow.begin():
+                killer.execute(_END_OTHERS)
+                raise StoreFull
+
+        for fail in (in_a_transaction, in_a_savepoint):
+            with store.engine.connect() as killer, pytest.raises(StoreFull):
+                fail(killer)
+            assert store.engine.pool.checkedout() == 0
+        store.close()
+
+
+def test_a_connection_lost_at_a_savepoint_is_an_error_of_ours(postgres_server: str) -> None:
+    """Whether it is noticed when the savepoint is made or when it is released."""
+    with fresh_database(postgres_server) as url:
+        connect(url, migrate=True).close()
+        store = SqlStore(make_engine(parse_url(url)))
+
+        def before_it_is_made(killer: Connection) -> None:
+            with store.begin() as uow:
+                killer.execute(_END_OTHERS)
+                with uow.begin():
+                    pass
+
+        def before_it_is_released(killer: Connection) -> None:
+            with store.begin() as uow, uow._session.savepoint():
+                killer.execute(_END_OTHERS)
+
+        for fail in (before_it_is_made, before_it_is_released):
+            with store.engine.connect() as killer, pytest.raises(StoreUnavailable):
+                fail(killer)
+        store.close()
 
 
 def every_call(kg: KnowledgeGraph) -> list[Any]:

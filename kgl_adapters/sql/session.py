@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
@@ -82,15 +82,22 @@ class Session:
     def savepoint(self) -> Iterator[NestedTransaction]:
         """A savepoint that is released at the end of the block, and rolled back when the block raises."""
         self.require_transaction()
-        savepoint = self.connection.begin_nested()
+        try:
+            savepoint = self.connection.begin_nested()
+        except DBAPIError as error:
+            raise translate(error, self.where) from error
         try:
             yield savepoint
         except BaseException:
             if not self.is_undone:
-                savepoint.rollback()
+                with suppress(DBAPIError):  # a connection that is lost now undoes more than this
+                    savepoint.rollback()
             raise
         if savepoint.is_active:
-            savepoint.commit()
+            try:
+                savepoint.commit()
+            except DBAPIError as error:
+                raise translate(error, self.where) from error
 
     def all_or_none(self, rows: Sequence[object]) -> AbstractContextManager[NestedTransaction | None]:
         """A savepoint around what writes several rows, so that a refused one takes the others back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, NestedTransaction, Transaction
 from sqlalchemy.exc import DBAPIError
@@ -123,7 +123,7 @@ class SqlStore:
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
-        with self._writing(), self.connect() as connection:
+        with self._writing(), self._connected() as connection:
             yield self.unit_of_work(connection, self._begin(connection, writing=True))
 
     def create(self, entity: Entity, change: Change) -> None:
@@ -131,7 +131,7 @@ class SqlStore:
             create_in(self, entity, change)
             return
         values = (*self._rows.entity_values(entity), *self._rows.change_values(change))
-        with self.connect() as connection:
+        with self._connected() as connection:
             Session(connection, self._rows, self._where, is_in_transaction=False).run_alone(CREATION, values)
 
     def read(self) -> AbstractContextManager[SqlUnitOfWork]:
@@ -139,7 +139,7 @@ class SqlStore:
 
     @contextmanager
     def snapshot(self) -> Iterator[SqlUnitOfWork]:
-        with self.connect() as connection:
+        with self._connected() as connection:
             self._begin(connection, writing=False)
             yield self.unit_of_work(connection)
 
@@ -168,6 +168,18 @@ class SqlStore:
             return self.engine.connect()
         except (DBAPIError, PoolTimeout) as error:
             raise translate(error, self._where) from error
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """A connection of the pool for the block, after which what is open is undone."""
+        connection = self.connect()
+        try:
+            yield connection
+        finally:
+            # A loss here changes nothing: what was committed is kept, the server undoes the rest, and the work knows
+            # its own error. The pool throws a lost connection away.
+            with suppress(DBAPIError):
+                connection.close()
 
     def _begin(self, connection: Connection, *, writing: bool) -> Transaction:
         try:
