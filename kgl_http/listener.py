@@ -13,8 +13,17 @@ from kgl_core.errors import KglError
 
 _BACKLOG: Final = 2048
 _SO_ATTACH_FILTER: Final = 26  # socket(7); Python has no name for it
-_DROP_ALL: Final = struct.pack("=HBBI", 0x06, 0, 0, 0)
-"""A filter of one instruction: of each packet, 0 bytes are let through."""
+_LET_NOBODY_BEGIN: Final = b"".join(
+    struct.pack("=HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # load the flags of the segment
+        (0x45, 0, 1, 0x10),  # where ACK is not among them, skip one
+        (0x06, 0, 0, 0xFFFFFFFF),  # let all of it through
+        (0x06, 0, 0, 0),  # let nothing through
+    )
+)
+"""A filter that drops the first segment of a connection (SYN without ACK; RFC 9293, section 3.5), and no other: who has
+been answered counts as connected, and the rest of the handshake must not be lost."""
 
 
 class CannotListen(KglError):
@@ -50,5 +59,6 @@ def turn_away(listener: socket.socket) -> None:
     socket is closed. Elsewhere this does nothing.
     """
     if sys.platform == "linux":
-        program = ctypes.create_string_buffer(_DROP_ALL)
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+        program = ctypes.create_string_buffer(_LET_NOBODY_BEGIN, len(_LET_NOBODY_BEGIN))
+        count = len(_LET_NOBODY_BEGIN) // 8
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", count, ctypes.addressof(program)))

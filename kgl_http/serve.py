@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import selectors
 import shutil
 import socket
 import struct
 import sys
 import tempfile
 import threading
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -109,7 +111,23 @@ class Master(Arbiter):  # type: ignore[misc]
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's worker of threads, with three of its habits changed."""
+    """gunicorn's worker of threads, with four of its habits changed."""
+
+    def enqueue_req(self, conn: Any) -> None:
+        # Else a thread waits for 5 s for the first byte of whoever connects and sends nothing.
+        if conn.initialized or conn.data_ready or _has_sent(conn.sock):
+            conn.data_ready = True
+            super().enqueue_req(conn)
+        else:
+            conn.set_timeout()
+            self.pending_conns.append(conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        # Else those who have sent nothing would keep a worker from stopping for GRACEFUL_S.
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
 
     def handle(self, conn: Any) -> Any:
         if not conn.initialized:
@@ -186,6 +204,17 @@ def development_secret() -> str:
         with os.fdopen(made, "w") as file:
             file.write(secrets.token_urlsafe(48))
     return DEVELOPMENT_SECRET.read_text()
+
+
+def _has_sent(client: socket.socket) -> bool:
+    """Whether there is something to read on a socket that does not block: a byte, an end or an error."""
+    try:
+        client.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # it is the thread's to find
+    return True
 
 
 def _in_memory() -> str | None:
