@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from kgl_http.serve import GRACEFUL_S
 from tests.faults.nginx import nginx
 from tests.serving.service import API, Service, serving
 
@@ -83,10 +84,10 @@ def test_behind_nginx_slow_clients_slow_nobody_else(
 
 
 def test_clients_that_send_nothing_hold_no_thread(sqlite_template: Path, tmp_path: Path) -> None:
-    """Many more than there are threads, some before their first request and some after it: others are served."""
+    """Many more than threads, some before their first request, some after it: others are served, and it can stop."""
     file = tmp_path / "graph.db"
     file.write_bytes(sqlite_template.read_bytes())
-    with serving(f"sqlite:///{file}", tmp_path / "run") as service, ExitStack() as open_until_then:
+    with ExitStack() as open_until_then, serving(f"sqlite:///{file}", tmp_path / "run") as service:
         for _ in range(SLOW // 2):
             open_until_then.enter_context(service.socket())
             kept = service.connect()
@@ -95,3 +96,6 @@ def test_clients_that_send_nothing_hold_no_thread(sqlite_template: Path, tmp_pat
             assert kept.getresponse().read()
         for _ in range(10):
             assert service("GET", f"{API}/entities").status == 200
+        begin = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - begin < GRACEFUL_S / 2
