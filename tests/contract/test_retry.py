@@ -330,7 +330,7 @@ def test_two_that_wait_for_each_other_both_succeed(concurrent_store: Store) -> N
         retry(run)
 
     in_threads(2, work)
-    assert sorted(tries) == [1, 2]
+    assert min(tries) == 1 < max(tries)
     assert names(concurrent_store) == ["by 0", "by 1", "one", "two"]
 
 
