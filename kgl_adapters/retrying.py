@@ -21,10 +21,15 @@ def retry(run: Callable[[], T], *also: type[Conflict]) -> T:
     """A `kgl_core.unit_of_work.Retry`: up to TRIES_MAX tries, with waits of 10 to 100 ms that differ by chance.
 
     It runs a block and hands stamina no arguments, so that whatever hook is told of a retry sees no record, password
-    or token.
+    or token. The first try, which nearly always is the only one, goes without stamina: it would add a tenth to a write.
     """
+    conflicts: tuple[type[Conflict], ...] = (TransactionConflict, *also)
+    try:
+        return run()
+    except conflicts as error:
+        first = error
     for attempt in stamina.retry_context(
-        on=(TransactionConflict, *also),
+        on=conflicts,
         attempts=TRIES_MAX,
         timeout=None,
         wait_initial=_WAIT_FIRST_S,
@@ -32,5 +37,7 @@ def retry(run: Callable[[], T], *also: type[Conflict]) -> T:
         wait_jitter=_JITTER_MAX_S,
     ):
         with attempt:
+            if attempt.num == 1:
+                raise first
             return run()
     raise AssertionError("unreachable: the last attempt returns or raises")

@@ -61,9 +61,8 @@ class Metrics:
         self._token_requests = Counter(
             "kgl_token_requests", "Requests for tokens, without logins", ("grant", "outcome"), registry=registry
         )
-        self._changes = Counter(
-            "kgl_records_changed", "Changes that were committed", ("kind", "action"), registry=registry
-        )
+        changes = Counter("kgl_records_changed", "Changes that were committed", ("kind", "action"), registry=registry)
+        self._changes_of = cache(changes.labels)
 
     def answered(self, method: str, route: str | None, status: int, duration_s: float) -> None:
         """Count an answer to ``route``, a template; None where no route matched."""
@@ -84,7 +83,7 @@ class Metrics:
         """Count committed changes."""
         tally = Tally((type(change.record).__name__.lower(), change.action.value) for change in changes)
         for (kind, action), number in tally.items():
-            self._changes.labels(kind, action).inc(number)
+            self._changes_of(kind, action).inc(number)
 
     def render(self) -> bytes:
         """Everything, of all workers, in Prometheus' text format 0.0.4."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import attrs
-from sqlalchemy import Column, ColumnElement, Table, bindparam, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Table, bindparam, func, literal_column, or_, select, tuple_
 
 from kgl_adapters.sql.query import Query
 from kgl_adapters.sql.rows import Rows
@@ -63,17 +63,16 @@ class Listing:
         A ``sort`` that begins with - is descending.
         """
         given, parameters = self._read(filter, session.rows)
-        parameters["limit"] = limit
         if after is not None:
             value, id = after
             parameters["after"] = session.rows.instant(value) if isinstance(value, datetime) else value
             parameters["after_id"] = session.rows.id(id)
-        return session.fetch(self._query(given, filter.is_active, sort, after is not None), parameters)
+        return session.fetch(self._query(given, filter.is_active, sort, after is not None, limit), parameters)
 
     def count(self, session: Session, filter: RecordFilter) -> int:
         """How many rows ``filter`` admits."""
         given, parameters = self._read(filter, session.rows)
-        [(count,)] = session.fetch(self._query(given, filter.is_active, None, False), parameters)
+        [(count,)] = session.fetch(self._query(given, filter.is_active), parameters)
         return int(count)
 
     def _read(self, filter: RecordFilter, rows: Rows) -> tuple[Given, dict[str, Any]]:
@@ -89,7 +88,14 @@ class Listing:
             parameters.update(zip(_names(name, len(values)), (_held(value, rows) for value in values), strict=True))
         return tuple(given), parameters
 
-    def _make_query(self, given: Given, is_active: bool | None, sort: str | None, is_after: bool) -> Query:
+    def _make_query(
+        self,
+        given: Given,
+        is_active: bool | None,
+        sort: str | None = None,
+        is_after: bool = False,
+        limit: int = 0,
+    ) -> Query:
         """The query of a page, or of the count where nothing is said of its order."""
         table = self._table
         statement = select(func.count()).select_from(table) if sort is None else select(*self._columns)
@@ -101,7 +107,8 @@ class Listing:
         column, id = table.c[sort.removeprefix("-")], table.c.id
         is_descending = sort.startswith("-")
         order = (column.desc(), id.desc()) if is_descending else (column, id)
-        statement = statement.order_by(*order).limit(bindparam("limit"))
+        # As a number: PostgreSQL makes a new plan at each call for a limit that it does not know.
+        statement = statement.order_by(*order).limit(literal_column(str(limit)))
         if is_after:
             here = tuple_(column, id)
             place = tuple_(bindparam("after", type_=column.type), bindparam("after_id", type_=id.type))

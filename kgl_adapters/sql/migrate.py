@@ -141,6 +141,23 @@ def _set_wal(driver: Any, where: str) -> None:
 def _postgres_prepared(connection: Connection) -> Iterator[None]:
     driver: Any = connection.connection.driver_connection
     driver.autocommit = False  # Alembic leaves it to the driver to begin
+    try:
+        _take_lock(connection)
+        connection.execute(text(f"SET lock_timeout TO '{_LOCK_TIMEOUT}'"))
+        for schema in (AUTH, ENTITIES):
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+        connection.commit()
+        try:
+            yield
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATING})
+            connection.commit()
+    finally:
+        connection.invalidate()  # as it is now, no pool may give it out
+
+
+def _take_lock(connection: Connection) -> None:
     # Polled, because a statement that waits for the lock would hold a snapshot, and the indexes that the lock's
     # owner builds concurrently would wait for that snapshot.
     deadline = time.monotonic() + WAIT_MAX_S
@@ -149,17 +166,6 @@ def _postgres_prepared(connection: Connection) -> Iterator[None]:
         if time.monotonic() > deadline:
             raise StoreBusy("the migration lock, which another migrating process holds,")
         time.sleep(_POLL_S)
-    connection.execute(text(f"SET lock_timeout TO '{_LOCK_TIMEOUT}'"))
-    for schema in (AUTH, ENTITIES):
-        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
-    connection.commit()
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATING})
-        connection.commit()
-        connection.invalidate()  # with its lock_timeout
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import text
 from stamina.instrumentation import set_on_retry_hooks
 
-from kgl_adapters.observed import _ObservedUnitOfWork
+from kgl_adapters.observed import ObservedStore
 from kgl_core.errors import TransactionConflict
 from kgl_http import errors, log, middleware, readiness
 from tests.http.conftest import NOBODY, PASSWORD, Api, MakeApi, making_apis
@@ -98,14 +98,14 @@ def test_a_retry_is_one_line(configured: Configure, api: Api, monkeypatch: pytes
     """Of the request that it belongs to, and without what was sent; the client sees nothing of it."""
     api.token("user")
     lines = configured()
-    commit, commits = _ObservedUnitOfWork.commit, iter((TransactionConflict(),))
+    create, conflicts = ObservedStore.create, iter((TransactionConflict(),))
 
-    def conflict_once(uow: _ObservedUnitOfWork) -> None:
-        for error in commits:
+    def conflict_once(store: ObservedStore, *created: Any) -> None:
+        for error in conflicts:
             raise error
-        commit(uow)
+        create(store, *created)
 
-    monkeypatch.setattr(_ObservedUnitOfWork, "commit", conflict_once)
+    monkeypatch.setattr(ObservedStore, "create", conflict_once)
     answer = api("POST", ENTITIES, json={"type": "person", "name": "hunter22"}, by="user")
     assert answer.status_code == 201
     retry, request = lines()
