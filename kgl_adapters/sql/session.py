@@ -48,7 +48,9 @@ class Session:
         try:
             self._on_driver(lambda driver: driver.execute(statement, values))
         except StoreUnavailable as error:
-            raise CommitUnknown from error
+            if self.connection.invalidated:
+                raise CommitUnknown from error
+            raise
 
     def _on_driver(self, run: Callable[[Any], T]) -> T:
         """What ``run`` makes of the driver's connection."""
@@ -57,7 +59,8 @@ class Session:
             return run(driver)
         except self.connection.dialect.loaded_dbapi.Error as error:
             if self.connection.dialect.is_disconnect(error, driver, None):
-                self.connection.invalidate(error)
+                with suppress(DBAPIError):  # it fails at once; SQLAlchemy then lets go of all that are as old
+                    self.connection.exec_driver_sql("SELECT 1")
             raise translate(error, self.where) from error
 
     def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

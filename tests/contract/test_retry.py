@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import stamina
-from sqlalchemy import text
+from sqlalchemy import event, text
 from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
 from kgl_adapters.retrying import TRIES_MAX, retry
@@ -382,18 +382,31 @@ def test_a_connection_lost_while_committing_leaves_it_unknown(concurrent_store: 
 
 
 def test_a_connection_lost_while_creating_leaves_it_unknown(concurrent_store: Store) -> None:
-    """A new entity is one statement that commits by itself; afterwards the store has another connection."""
+    """A new entity is one statement that commits by itself. The store lets go of all connections that are as old."""
     assert isinstance(concurrent_store, SqlStore)
     ada = entity()
     with concurrent_store.engine.connect() as other:
-        with concurrent_store.read() as uow:
-            pid = _backend(uow)
-        other.execute(_END, {"pid": pid})  # what the pool will give out next
+        with concurrent_store.read() as one, concurrent_store.read() as two:
+            pids = {_backend(one), _backend(two)}
+        assert len(pids) == 2
+        for pid in pids:  # all that the pool has to give
+            other.execute(_END, {"pid": pid})
         with pytest.raises(CommitUnknown):
             concurrent_store.create(ada, created(ada))
         assert names(concurrent_store) == []
         concurrent_store.create(ada, created(ada))
     assert names(concurrent_store) == ["Ada"]
+
+
+def test_a_creation_that_is_forbidden_is_no_unknown_commit(concurrent_store: Store) -> None:
+    """The server has answered: nothing was kept."""
+    assert isinstance(concurrent_store, SqlStore)
+    concurrent_store.engine.dispose()
+    event.listen(concurrent_store.engine, "connect", lambda made, _: made.execute("SET ROLE pg_read_all_data"))
+    with pytest.raises(StoreUnavailable, match="permission denied") as told:
+        concurrent_store.create(entity(), created(entity()))
+    assert not isinstance(told.value, CommitUnknown)
+    assert names(concurrent_store) == []
 
 
 def test_a_connection_lost_before_the_commit_is_no_unknown_commit(concurrent_store: Store) -> None:
