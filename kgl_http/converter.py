@@ -29,8 +29,8 @@ def make_converter() -> Converter:
     for passed in (UUID, datetime, StrEnum):
         converter.register_unstructure_hook(passed, _same)
     converter.register_unstructure_hook(Actor, _actor)
-    converter.register_unstructure_hook(Entity, _entity)
-    converter.register_unstructure_hook(Relationship, _relationship)
+    converter.register_unstructure_hook(Entity, _record)
+    converter.register_unstructure_hook(Relationship, _record)
     hidden = make_dict_unstructure_fn(
         User, converter, password_hash=override(omit=True), auth_version=override(omit=True)
     )
@@ -51,49 +51,12 @@ def _actor(actor: Actor) -> dict[str, Any]:
     return {"kind": actor.kind, "id": actor.id}
 
 
-# Written out, because pages are made of these: generated, they take three times as long.
-
-
-def _entity(entity: Entity) -> dict[str, Any]:
-    return {
-        "id": entity.id,
-        "type": entity.type,
-        "name": entity.name,
-        "aliases": entity.aliases,
-        "key": entity.key,
-        "confidence": entity.confidence,
-        "source": entity.source,
-        "source_type": entity.source_type,
-        "metadata": entity.metadata,
-        "created_by": _actor(entity.created_by),
-        "created_at": entity.created_at,
-        "updated_at": entity.updated_at,
-        "version": entity.version,
-        "deleted_at": entity.deleted_at,
-        "deleted_by": None if entity.deleted_by is None else _actor(entity.deleted_by),
-        "is_active": entity.is_active,
-    }
-
-
-def _relationship(relationship: Relationship) -> dict[str, Any]:
-    return {
-        "id": relationship.id,
-        "source_entity_id": relationship.source_entity_id,
-        "relationship_type": relationship.relationship_type,
-        "target_entity_id": relationship.target_entity_id,
-        "confidence": relationship.confidence,
-        "source": relationship.source,
-        "source_type": relationship.source_type,
-        "metadata": relationship.metadata,
-        "created_by": _actor(relationship.created_by),
-        "created_at": relationship.created_at,
-        "updated_at": relationship.updated_at,
-        "version": relationship.version,
-        "deleted_at": relationship.deleted_at,
-        "deleted_by": None if relationship.deleted_by is None else _actor(relationship.deleted_by),
-        "deleted_with": relationship.deleted_with,
-        "is_active": relationship.is_active,
-    }
+def _record(record: Entity | Relationship) -> dict[str, Any]:
+    # By hand, because pages are made of these: what cattrs generates takes half as long again.
+    fields = {**vars(record), "created_by": _actor(record.created_by), "is_active": record.is_active}
+    if record.deleted_by is not None:
+        fields["deleted_by"] = _actor(record.deleted_by)
+    return fields
 
 
 def _change(converter: Converter) -> Callable[[Change], dict[str, Any]]:

@@ -20,47 +20,8 @@ def dump_json(value: Any) -> str:
 
 def write_record(record: Entity | Relationship) -> str:
     """A record as JSON that `read_record` takes."""
-    return dump_json(_entity_json(record) if isinstance(record, Entity) else _relationship_json(record))
-
-
-def _entity_json(entity: Entity) -> dict[str, Any]:
-    return {
-        "id": entity.id,
-        "type": entity.type,
-        "name": entity.name,
-        "aliases": entity.aliases,
-        "key": entity.key,
-        "confidence": entity.confidence,
-        "source": entity.source,
-        "source_type": entity.source_type,
-        "metadata": entity.metadata,
-        "created_by": str(entity.created_by),
-        "created_at": entity.created_at,
-        "updated_at": entity.updated_at,
-        "version": entity.version,
-        "deleted_at": entity.deleted_at,
-        "deleted_by": None if entity.deleted_by is None else str(entity.deleted_by),
-    }
-
-
-def _relationship_json(relationship: Relationship) -> dict[str, Any]:
-    return {
-        "id": relationship.id,
-        "source_entity_id": relationship.source_entity_id,
-        "relationship_type": relationship.relationship_type,
-        "target_entity_id": relationship.target_entity_id,
-        "confidence": relationship.confidence,
-        "source": relationship.source,
-        "source_type": relationship.source_type,
-        "metadata": relationship.metadata,
-        "created_by": str(relationship.created_by),
-        "created_at": relationship.created_at,
-        "updated_at": relationship.updated_at,
-        "version": relationship.version,
-        "deleted_at": relationship.deleted_at,
-        "deleted_by": None if relationship.deleted_by is None else str(relationship.deleted_by),
-        "deleted_with": relationship.deleted_with,
-    }
+    by = None if record.deleted_by is None else str(record.deleted_by)
+    return dump_json({**vars(record), "created_by": str(record.created_by), "deleted_by": by})
 
 
 def read_record(subject: str, values: dict[str, Any]) -> Entity | Relationship:
