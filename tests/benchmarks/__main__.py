@@ -23,7 +23,7 @@ from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load
 from tests.benchmarks.reading import compare_gets
 from tests.benchmarks.servers import durable_server
-from tests.benchmarks.service import Measurement, Start, sizes
+from tests.benchmarks.service import ROUNDS, Measurement, Start, sizes
 from tests.postgres import fresh_database
 
 MEASUREMENTS: Final = ("load", "get", "memory", "service", "sizes")
@@ -50,10 +50,14 @@ Fresh = Callable[[], str]
 
 @attrs.frozen
 class Scale:
-    """How much to load: entities, with twice as many relationships; and entities of the loads to measure memory of."""
+    """How much to load: entities, with twice as many relationships; and entities of the loads to measure memory of.
+
+    ``rounds`` is how often each service is under load.
+    """
 
     entities: int
     memory: tuple[int, int]
+    rounds: int = ROUNDS
 
 
 SCALES: Final = {
@@ -73,8 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=os.environ.get("KGL_BENCH_DATABASE_URL"),
         help="any database on the PostgreSQL server to use, as a user who may create others",
     )
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help=f"how often to load each service (default: {ROUNDS})"
+    )
     chosen = parser.parse_args(arguments)
-    scale = SCALES[chosen.scale]
+    scale = attrs.evolve(SCALES[chosen.scale], rounds=chosen.rounds)
     with ExitStack() as stack:
         print(
             f"Python {platform.python_version()} on {os.cpu_count()} cores ({platform.machine()}), scale {chosen.scale}"
@@ -126,20 +133,20 @@ def _memory(stores: dict[str, Fresh], scale: Scale) -> None:
 
 
 def _service(stores: dict[str, Fresh], scale: Scale) -> None:
-    _serve(stores, "The service over HTTP, on PostgreSQL")
+    _serve(stores, scale, "The service over HTTP, on PostgreSQL")
 
 
 def _sizes(stores: dict[str, Fresh], scale: Scale) -> None:
-    _serve(stores, "The service with other numbers of workers and threads", sizes())
+    _serve(stores, scale, "The service with other numbers of workers and threads", sizes())
 
 
-def _serve(stores: dict[str, Fresh], title: str, starts: Sequence[Start] | None = None) -> None:
+def _serve(stores: dict[str, Fresh], scale: Scale, title: str, starts: Sequence[Start] | None = None) -> None:
     if "PostgreSQL" not in stores:
         return
     with ExitStack() as stack:
         measurement = Measurement(stack, stores["PostgreSQL"](), SERVICE_ENTITIES, starts)
         _print_head(title, _SERVICE_COLUMNS)
-        for found in measurement.results():
+        for found in measurement.results(scale.rounds):
             _print_row(
                 found.workload,
                 str(found.connections),
