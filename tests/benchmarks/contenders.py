@@ -94,6 +94,7 @@ def plain(database_url: str) -> str:
 def _uvicorn(name: str, module: str, database_url: str, folder: Path) -> Iterator[Contender]:
     command = [sys.executable, "-m", "uvicorn", f"tests.benchmarks.peers.{module}:app", "--fd", "{fd}"]
     command += ["--workers", str(WORKERS), "--no-access-log", "--log-level", "warning"]
+    command += ["--timeout-keep-alive", "75"]  # as the others; after its own 5 s it would close some under load
     with _running(name, command, folder, {"PEER_DATABASE_URL": plain(database_url)}, WORKERS) as running:
         yield running
 
