@@ -2,13 +2,11 @@
 
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI, HTTPException, Response
 from sqlalchemy import JSON, Identity, create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
@@ -17,12 +15,7 @@ from uuid_utils.compat import uuid7
 from tests.benchmarks.peers import models
 from tests.benchmarks.peers.models import ACTOR, Answer, EntityDraft, Meta, Page
 
-_CONNECTIONS = 15
-engine = create_engine(
-    os.environ["PEER_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://", 1),
-    pool_size=_CONNECTIONS,
-    max_overflow=0,
-)
+engine = create_engine(os.environ["PEER_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://", 1))
 new_session = sessionmaker(engine)
 
 
@@ -81,16 +74,7 @@ def get_db() -> Iterator[Session]:
 
 
 Db = Annotated[Session, Depends(get_db)]
-
-
-@asynccontextmanager
-async def _with_as_many_threads_as_connections(_: FastAPI) -> AsyncIterator[None]:
-    # With the 40 that there are by default, those that wait for a connection keep busy all who could give one back.
-    current_default_thread_limiter().total_tokens = _CONNECTIONS
-    yield
-
-
-app = FastAPI(lifespan=_with_as_many_threads_as_connections)
+app = FastAPI()
 
 
 def _meta(**more: Any) -> Meta:
