@@ -22,12 +22,10 @@ from kgl_core.entities import Entity
 from kgl_core.errors import KglError, RequestInFlight
 from kgl_core.ids import Clock
 from kgl_core.permissions import Actor
-from kgl_core.unit_of_work import Store, UnitOfWork, create_in
+from kgl_core.unit_of_work import SWEPT_MAX, Store, UnitOfWork, create_in
 
 KEPT_FOR: Final = timedelta(hours=24)
 """How long an answer is kept; after that its key is as if never used."""
-SWEPT_MAX: Final = 100
-"""How many expired answers one request forgets: more than it adds, and few enough not to be noticed."""
 
 
 @attrs.frozen

@@ -186,7 +186,7 @@ class IssuedAccess:
 
 def new_opaque(random: Random) -> str:
     """A new refresh token or client secret: 256 random bits as base64url without padding, 43 characters."""
-    return base64.urlsafe_b64encode(random(OPAQUE_BYTES)).rstrip(b"=").decode()
+    return _opaque(random(OPAQUE_BYTES))
 
 
 def derive_child(text: str, seed: bytes) -> str:
@@ -194,7 +194,7 @@ def derive_child(text: str, seed: bytes) -> str:
 
     The key is the parent's text, which is kept nowhere: the child comes from who presents the parent, or from nobody.
     """
-    return base64.urlsafe_b64encode(hmac.digest(text.encode(), seed, "sha256")).rstrip(b"=").decode()
+    return _opaque(hmac.digest(text.encode(), seed, "sha256"))
 
 
 def hash_opaque(text: str) -> bytes:
@@ -204,3 +204,7 @@ def hash_opaque(text: str) -> bytes:
     fast, and what is checked at every request must be checked fast.
     """
     return hashlib.sha256(text.encode()).digest()
+
+
+def _opaque(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

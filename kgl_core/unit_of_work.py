@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from kgl_core.changes import Change, ChangeLog
 from kgl_core.clients import ClientRepository
@@ -20,6 +20,9 @@ from kgl_core.users import UserRepository
 
 if TYPE_CHECKING:  # it is about units of work itself
     from kgl_core.idempotency import AnswerRepository
+
+SWEPT_MAX: Final = 100
+"""How many expired rows one call forgets: more than it adds, and few enough not to be noticed."""
 
 T = TypeVar("T")
 

@@ -10,11 +10,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import attrs
-from sqlalchemy import Column, ColumnElement, Table, bindparam, func, literal_column, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Table, bindparam, func, literal_column, or_, select
 
 from kgl_adapters.sql.query import Query
 from kgl_adapters.sql.rows import Rows
 from kgl_adapters.sql.session import Session
+from kgl_adapters.sql.statements import ordered, place
 from kgl_core.pages import Position
 from kgl_core.provenance import RecordFilter
 
@@ -63,10 +64,7 @@ class Listing:
         A ``sort`` that begins with - is descending.
         """
         given, parameters = self._read(filter, session.rows)
-        if after is not None:
-            value, id = after
-            parameters["after"] = session.rows.instant(value) if isinstance(value, datetime) else value
-            parameters["after_id"] = session.rows.id(id)
+        parameters |= place(after, session.rows)
         return session.fetch(self._query(given, filter.is_active, sort, after is not None, limit), parameters)
 
     def count(self, session: Session, filter: RecordFilter) -> int:
@@ -104,16 +102,9 @@ class Listing:
             statement = statement.where(table.c.deleted_at.is_(None) if is_active else table.c.deleted_at.is_not(None))
         if sort is None:
             return Query(statement, is_sqlite=self._is_sqlite)
-        column, id = table.c[sort.removeprefix("-")], table.c.id
-        is_descending = sort.startswith("-")
-        order = (column.desc(), id.desc()) if is_descending else (column, id)
+        statement = ordered(statement, table, table.c[sort.removeprefix("-")], sort, is_after=is_after)
         # As a number: PostgreSQL makes a new plan at each call for a limit that it does not know.
-        statement = statement.order_by(*order).limit(literal_column(str(limit)))
-        if is_after:
-            here = tuple_(column, id)
-            place = tuple_(bindparam("after", type_=column.type), bindparam("after_id", type_=id.type))
-            statement = statement.where(here < place if is_descending else here > place)
-        return Query(statement, is_sqlite=self._is_sqlite)
+        return Query(statement.limit(literal_column(str(limit))), is_sqlite=self._is_sqlite)
 
 
 def _shared_conditions(table: Table) -> dict[str, Condition]:

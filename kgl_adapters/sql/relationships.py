@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import bindparam, or_
+from sqlalchemy import bindparam
 
 from kgl_adapters.sql.finding import LockingFinder, locking
+from kgl_adapters.sql.listing import Condition
 from kgl_adapters.sql.records import RecordTable, SqlRecords, ordered
 from kgl_adapters.sql.rows import RELATIONSHIP_COLUMNS
 from kgl_adapters.sql.schema import relationships
@@ -30,9 +31,7 @@ class RelationshipTable(RecordTable):
         triple = [table.c[name] for name in ends]
         self.by_triple = self.finders_of_states(self.columns, triple)
         self.locking = LockingFinder(table, self.columns, triple, "update")
-        is_at_either_end = or_(
-            table.c.source_entity_id == bindparam("entity_id"), table.c.target_entity_id == bindparam("entity_id")
-        )
+        is_at_either_end = Condition([table.c.source_entity_id, table.c.target_entity_id]).of("entity_id", 1)
         self.at_either_end = locking(self.select, table, "update").where(is_at_either_end)
 
 

@@ -25,7 +25,7 @@ class Session:
     def __init__(self, connection: Connection, rows: Rows, where: str, *, is_in_transaction: bool) -> None:
         self.connection = connection
         self._is_in_transaction = is_in_transaction
-        self.is_sqlite = connection.dialect.name == "sqlite"
+        self.is_sqlite = rows.is_sqlite
         self.rows = rows
         self.where = where
 

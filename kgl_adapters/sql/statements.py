@@ -22,18 +22,33 @@ def paged(
     limit: int,
     rows: Rows,
 ) -> tuple[Select[Any], dict[str, Any]]:
-    """The statement ordered by ``column`` and id, descending where ``sort`` begins with -, past ``after``."""
-    is_descending = sort.startswith("-")
-    order = (column.desc(), table.c.id.desc()) if is_descending else (column, table.c.id)
-    statement = statement.order_by(*order).limit(bindparam("limit"))
-    parameters: dict[str, Any] = {"limit": limit}
-    if after is not None:
-        value, id = after
-        parameters |= {"after": rows.instant(value) if isinstance(value, datetime) else value, "after_id": rows.id(id)}
-        place = tuple_(bindparam("after", type_=column.type), bindparam("after_id", type_=table.c.id.type))
-        here = tuple_(column, table.c.id)
-        statement = statement.where(here < place if is_descending else here > place)
-    return statement, parameters
+    """Up to ``limit`` rows of the statement, `ordered`, past ``after``, and the parameters."""
+    statement = ordered(statement, table, column, sort, is_after=after is not None).limit(bindparam("limit"))
+    return statement, {"limit": limit, **place(after, rows)}
+
+
+def ordered(
+    statement: Select[Any], table: Table, column: ColumnElement[Any], sort: str, *, is_after: bool
+) -> Select[Any]:
+    """The statement ordered by ``column`` and id, descending where ``sort`` begins with -.
+
+    With ``is_after`` it begins past the parameters of `place`.
+    """
+    id, is_descending = table.c.id, sort.startswith("-")
+    statement = statement.order_by(*((column.desc(), id.desc()) if is_descending else (column, id)))
+    if not is_after:
+        return statement
+    here = tuple_(column, id)
+    there = tuple_(bindparam("after", type_=column.type), bindparam("after_id", type_=id.type))
+    return statement.where(here < there if is_descending else here > there)
+
+
+def place(after: Position | None, rows: Rows) -> dict[str, Any]:
+    """The parameters of a page that begins past ``after``."""
+    if after is None:
+        return {}
+    value, id = after
+    return {"after": rows.instant(value) if isinstance(value, datetime) else value, "after_id": rows.id(id)}
 
 
 def scanned(

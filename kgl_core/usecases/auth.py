@@ -27,12 +27,10 @@ from kgl_core.tokens import (
     hash_opaque,
     new_opaque,
 )
-from kgl_core.unit_of_work import Store, UnitOfWork
+from kgl_core.unit_of_work import SWEPT_MAX, Store, UnitOfWork
 from kgl_core.usecases.context import Context, transaction
 from kgl_core.users import User
 
-SWEPT_MAX: Final = 100
-"""How many expired rows one call forgets: more than it adds, and few enough not to be noticed."""
 _UNUSABLE: Final = "it is unknown, expired or was used before"
 
 

@@ -10,8 +10,8 @@ from kgl_core.ids import parse_id
 from kgl_core.permissions import scope_text
 from kgl_core.throttling import client_failures, count
 from kgl_core.tokens import OWN_CLIENT_ID, AccessClaims, IssuedAccess, TokenLifetimes, TokenSigner, hash_opaque
-from kgl_core.unit_of_work import Store
-from kgl_core.usecases.auth import SWEPT_MAX, Auth
+from kgl_core.unit_of_work import SWEPT_MAX, Store
+from kgl_core.usecases.auth import Auth
 from kgl_core.usecases.context import Context, transaction
 
 
