@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import attrs
 from dependency_injector import containers, providers
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from kgl_adapters.connect import MEMORY_URL
 from kgl_adapters.memory.store import MemoryStore
@@ -18,6 +18,7 @@ from kgl_adapters.retrying import retry
 from kgl_adapters.sealing import AesGcmSeal
 from kgl_adapters.signing import make_signer, read_keys
 from kgl_adapters.sql.engine import Pool, make_engine, parse_url
+from kgl_adapters.sql.lending import pool_of
 from kgl_adapters.sql.migrate import require_head
 from kgl_adapters.sql.unit_of_work import SqlStore
 from kgl_adapters.system import new_id, now, random
@@ -61,8 +62,7 @@ def _open_engine(settings: Settings, capacity: Capacity, metrics: Metrics) -> It
         statement_timeout_s=settings.database_statement_timeout,
     )
     engine = make_engine(parse_url(settings.database_url), pool)
-    event.listen(engine.pool, "checkout", lambda *_: metrics.connections.inc())
-    event.listen(engine.pool, "checkin", lambda *_: metrics.connections.dec())
+    pool_of(engine).watch(metrics.connections.inc, metrics.connections.dec)
     yield engine
     engine.dispose()
 

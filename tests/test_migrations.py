@@ -15,7 +15,7 @@ from sqlalchemy import CheckConstraint, Engine, inspect, text
 
 from kgl_adapters import connect
 from kgl_adapters.sql import migrate
-from kgl_adapters.sql.engine import begin, make_engine, parse_url
+from kgl_adapters.sql.engine import begin, make_engine, parse_url, reflecting
 from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS, metadata, sqlite_metadata
 from kgl_core import KnowledgeGraph, MigrationNeeded, SchemaTooNew, StoreBusy, User
 from tests.contract.samples import NOON, SECOND, client, refresh_token
@@ -106,7 +106,7 @@ def test_tables_in_code_are_what_the_migrations_make(url: str, engine: Engine) -
     migrate.upgrade(engine)
     is_sqlite = engine.dialect.name == "sqlite"
     expected = sqlite_metadata if is_sqlite else metadata
-    with engine.connect() as connection:
+    with engine.connect() as connection, reflecting(connection):
         context = MigrationContext.configure(
             connection,
             opts={

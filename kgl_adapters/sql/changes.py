@@ -67,7 +67,7 @@ class SqlChangeLog:
                 self._rows.read_instant(at),
                 Actor.parse(actor),
                 ChangeAction(action),
-                read_record(subject, self._rows.read_json(record)),
+                read_record(subject, record),
                 encode_cursor(CHANGES, sequence),
             )
             for sequence, at, actor, action, subject, record in self._session.execute(

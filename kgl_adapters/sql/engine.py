@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
-import orjson
-from sqlalchemy import URL, Connection, Engine, QueuePool, Transaction, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from kgl_adapters.sql.lending import LendingPool
 from kgl_core.errors import InvalidUrl
 
 WAIT_MAX_S: Final = 10
@@ -45,6 +47,7 @@ class Pool:
     def arguments(self) -> dict[str, Any]:
         """What ``create_engine`` is told."""
         return {
+            "poolclass": LendingPool,
             "pool_size": self.size,
             "max_overflow": self.overflow,
             "pool_timeout": self.timeout_s,
@@ -101,6 +104,23 @@ def begin(connection: Connection, *, writing: bool) -> Transaction:
     return transaction
 
 
+@contextmanager
+def reflecting(connection: Connection) -> Iterator[None]:
+    """A block in which SQLAlchemy can read what tables there are: from PostgreSQL it takes that as parsed JSON."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    from psycopg.types.json import JsonLoader
+    from psycopg.types.string import TextLoader
+
+    driver: Any = connection.connection.driver_connection
+    driver.adapters.register_loader("json", JsonLoader)
+    try:
+        yield
+    finally:
+        driver.adapters.register_loader("json", TextLoader)
+
+
 def is_in_memory(url: URL) -> bool:
     """Whether an SQLite URL names no file."""
     return url.database in (None, "", ":memory:")
@@ -111,7 +131,7 @@ def _sqlite(url: URL, pool: Pool) -> Engine:
     if is_in_memory(url):
         # Each connection would be a database of its own: there is one, and threads take turns.
         pool = attrs.evolve(pool, size=1, overflow=0)
-    engine = create_engine(url, connect_args=arguments, poolclass=QueuePool, hide_parameters=True, **pool.arguments())
+    engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool.arguments())
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
@@ -124,7 +144,7 @@ def _sqlite(url: URL, pool: Pool) -> Engine:
 
 
 def _postgres(url: URL, pool: Pool) -> Engine:
-    from psycopg.types.json import set_json_loads
+    from psycopg.types.string import TextLoader
 
     from kgl_adapters.sql.bounded import BoundedConnection
 
@@ -143,7 +163,7 @@ def _postgres(url: URL, pool: Pool) -> Engine:
     def prepare(connection: Any, _: object) -> None:
         if pool.statement_timeout_s is not None:
             connection.wait_max_s = pool.statement_timeout_s + _ANSWER_S
-        set_json_loads(orjson.loads, connection)
+        connection.adapters.register_loader("json", TextLoader)  # for `Rows`, as from SQLite
         with connection.cursor() as cursor:
             cursor.execute(setup)
 

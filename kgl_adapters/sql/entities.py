@@ -52,13 +52,8 @@ class SqlEntities(SqlRecords[Entity]):
     _of: EntityTable
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, _TABLES[session.is_sqlite])
-
-    def _read(self, row: Sequence[Any]) -> Entity:
-        return self._rows.entity(row)
-
-    def _values(self, record: Entity) -> tuple[Any, ...]:
-        return self._rows.entity_values(record)
+        rows = session.rows
+        super().__init__(session, _TABLES[session.is_sqlite], rows.entity, rows.entity_values)
 
     def get_by_key(self, key: str) -> Entity | None:
         row = self._session.execute(self._of.get_by_key, {"key": key}).one_or_none()

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 import kgl_adapters
-from kgl_adapters.sql.engine import WAIT_MAX_S, begin, is_in_memory, shown
+from kgl_adapters.sql.engine import WAIT_MAX_S, begin, is_in_memory, reflecting, shown
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS
 from kgl_core.errors import MigrationNeeded, SchemaTooNew, StoreBusy
@@ -99,7 +99,7 @@ def downgrade(engine: Engine, steps: int) -> None:
 @contextmanager
 def migrating(engine: Engine) -> Iterator[Connection]:
     """A connection that is prepared to migrate, while no other process does. Raises StoreBusy."""
-    with engine.connect() as connection:
+    with engine.connect() as connection, reflecting(connection):
         if engine.dialect.name == "sqlite":
             with _sqlite_prepared(connection, engine):
                 yield connection

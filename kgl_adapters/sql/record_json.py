@@ -20,12 +20,15 @@ def dump_json(value: Any) -> str:
 
 def write_record(record: Entity | Relationship) -> str:
     """A record as JSON that `read_record` takes."""
-    by = None if record.deleted_by is None else str(record.deleted_by)
-    return dump_json({**vars(record), "created_by": str(record.created_by), "deleted_by": by})
+    values = vars(record).copy()
+    values["created_by"] = str(record.created_by)
+    values["deleted_by"] = None if record.deleted_by is None else str(record.deleted_by)
+    return dump_json(values)
 
 
-def read_record(subject: str, values: dict[str, Any]) -> Entity | Relationship:
-    """The record that `write_record` wrote as JSON of ``values``; a field that did not exist then has its default."""
+def read_record(subject: str, text: str) -> Entity | Relationship:
+    """The record that `write_record` wrote; a field that did not exist then has its default."""
+    values: dict[str, Any] = orjson.loads(text)
     for name in ("created_at", "updated_at", "deleted_at"):
         values[name] = None if values.get(name) is None else datetime.fromisoformat(values[name])
     for name in ("created_by", "deleted_by"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -80,17 +80,18 @@ class SqlRecords(Generic[R]):
 
     _kind: ClassVar[str]
 
-    def __init__(self, session: Session, of: RecordTable) -> None:
+    def __init__(
+        self,
+        session: Session,
+        of: RecordTable,
+        read: Callable[[Sequence[Any]], R],
+        values: Callable[[R], tuple[Any, ...]],
+    ) -> None:
+        """``read`` makes a record of a row, ``values`` a record's values in the order of the table's columns."""
         self._session = session
         self._of = of
         self._rows = session.rows
-
-    def _read(self, row: Sequence[Any]) -> R:
-        raise NotImplementedError
-
-    def _values(self, record: R) -> tuple[Any, ...]:
-        """The record's values in the order of the table's columns."""
-        raise NotImplementedError
+        self._read, self._values = read, values
 
     def get(self, id: UUID) -> R | None:
         found = self._session.fetch(self._of.get, {"id": self._rows.id(id)})

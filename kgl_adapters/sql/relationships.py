@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from sqlalchemy import bindparam
@@ -45,13 +45,8 @@ class SqlRelationships(SqlRecords[Relationship]):
     _of: RelationshipTable
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, _TABLES[session.is_sqlite])
-
-    def _read(self, row: Sequence[Any]) -> Relationship:
-        return self._rows.relationship(row)
-
-    def _values(self, record: Relationship) -> tuple[Any, ...]:
-        return self._rows.relationship_values(record)
+        rows = session.rows
+        super().__init__(session, _TABLES[session.is_sqlite], rows.relationship, rows.relationship_values)
 
     def find(
         self, ids: Collection[UUID], triples: Collection[Triple] = (), *, lock: Literal["update"] | None = None

@@ -119,12 +119,6 @@ def _bytes(id: UUID) -> bytes:
     return id.bytes
 
 
-def _json(text: str) -> Any:
-    if text == _NO_METADATA:
-        return {}
-    return () if text == _NO_ALIASES else orjson.loads(text)
-
-
 def _uuid(value: bytes) -> UUID:
     return UUID(bytes=value)
 
@@ -136,7 +130,6 @@ class Rows:
         self.is_sqlite = is_sqlite
         self.id: Callable[[UUID], Any] = _bytes if is_sqlite else _same
         self.read_id: Callable[[Any], UUID] = _uuid if is_sqlite else _same
-        self.read_json: Callable[[Any], Any] = _json if is_sqlite else _same
         self.instant: Callable[[datetime], Any] = _micros if is_sqlite else _same
         self.read_instant: Callable[[Any], datetime] = _moment if is_sqlite else _same
 
@@ -145,18 +138,18 @@ class Rows:
         (id, type, name, aliases, key, confidence, source, source_type, metadata, created_by, created_at, updated_at,
          version, deleted_at, deleted_by) = row  # fmt: skip
         if self.is_sqlite:
-            id, aliases, metadata = _uuid(id), _json(aliases), _json(metadata)
+            id = _uuid(id)
             created_at, updated_at, deleted_at = _moment(created_at), _moment(updated_at), _moment_or_none(deleted_at)
         return Entity(
             id=id,
             type=type,
             name=name,
-            aliases=tuple(aliases),
+            aliases=() if aliases == _NO_ALIASES else tuple(orjson.loads(aliases)),
             key=key,
             confidence=confidence,
             source=source,
             source_type=source_type,
-            metadata=metadata,
+            metadata={} if metadata == _NO_METADATA else orjson.loads(metadata),
             created_by=Actor.parse(created_by),
             created_at=created_at,
             updated_at=updated_at,
@@ -193,7 +186,6 @@ class Rows:
         if self.is_sqlite:
             id, source_entity_id, target_entity_id = _uuid(id), _uuid(source_entity_id), _uuid(target_entity_id)
             deleted_with = None if deleted_with is None else _uuid(deleted_with)
-            metadata = _json(metadata)
             created_at, updated_at, deleted_at = _moment(created_at), _moment(updated_at), _moment_or_none(deleted_at)
         return Relationship(
             id=id,
@@ -203,7 +195,7 @@ class Rows:
             confidence=confidence,
             source=source,
             source_type=source_type,
-            metadata=metadata,
+            metadata={} if metadata == _NO_METADATA else orjson.loads(metadata),
             created_by=Actor.parse(created_by),
             created_at=created_at,
             updated_at=updated_at,

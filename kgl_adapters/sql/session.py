@@ -10,24 +10,44 @@ from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
+from kgl_adapters.sql.connections import Connections
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.query import Query
 from kgl_adapters.sql.rows import Rows
-from kgl_core.errors import CommitUnknown, StoreFault, StoreUnavailable
+from kgl_core.errors import StoreFault
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Session:
-    """One connection of a unit of work. Every method raises the core's errors, chained to the driver's."""
+    """The statements of a unit of work. Every method raises the core's errors, chained to the driver's.
 
-    def __init__(self, connection: Connection, rows: Rows, where: str, *, is_in_transaction: bool) -> None:
-        self.connection = connection
-        self._is_in_transaction = is_in_transaction
+    In a transaction they all run on ``connection``. Without one, what the driver runs by itself is lent a connection
+    each time, and the first other statement opens one for itself and those that follow.
+    """
+
+    def __init__(
+        self, connections: Connections, rows: Rows, connection: Connection | None = None, *, is_writing: bool = False
+    ) -> None:
+        self._connections = connections
+        self._connection = connection
+        self._is_writing = is_writing
         self.is_sqlite = rows.is_sqlite
         self.rows = rows
-        self.where = where
+        self.where = connections.where
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, opened when there is none yet."""
+        if self._connection is None:
+            self._connection = self._connections.open()
+        return self._connection
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        if self._connection is not None:
+            self._connection.close()
 
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement, or one for each of many parameters."""
@@ -43,24 +63,16 @@ class Session:
         values = {**query.constants, **parameters}
         return self._on_driver(lambda driver: driver.execute(query.text, values).fetchall())
 
-    def run_alone(self, statement: str, values: tuple[Any, ...]) -> None:
-        """Run a statement that is a transaction by itself. Raises CommitUnknown where the connection is lost."""
-        try:
-            self._on_driver(lambda driver: driver.execute(statement, values))
-        except StoreUnavailable as error:
-            if self.connection.invalidated:
-                raise CommitUnknown from error
-            raise
-
     def _on_driver(self, run: Callable[[Any], T]) -> T:
-        """What ``run`` makes of the driver's connection."""
-        driver: Any = self.connection.connection.driver_connection
+        if self._connection is None:
+            return self._connections.lend(run)
+        driver: Any = self._connection.connection.driver_connection
         try:
             return run(driver)
-        except self.connection.dialect.loaded_dbapi.Error as error:
-            if self.connection.dialect.is_disconnect(error, driver, None):
+        except self._connection.dialect.loaded_dbapi.Error as error:
+            if self._connection.dialect.is_disconnect(error, driver, None):
                 with suppress(DBAPIError):  # it fails at once; SQLAlchemy then lets go of all that are as old
-                    self.connection.exec_driver_sql("SELECT 1")
+                    self._connection.exec_driver_sql("SELECT 1")
             raise translate(error, self.where) from error
 
     def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -109,7 +121,7 @@ class Session:
     @property
     def is_undone(self) -> bool:
         """Whether SQLite has undone the whole transaction by itself, as it does when the disk is full."""
-        if not (self.is_sqlite and self._is_in_transaction):
+        if not (self.is_sqlite and self._is_writing):
             return False
         driver: Any = self.connection.connection.driver_connection
         return not driver.in_transaction

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine, NestedTransaction, Transaction
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kgl_adapters.sql import engine as engines
 from kgl_adapters.sql.answers import SqlAnswers
 from kgl_adapters.sql.changes import SqlChangeLog
 from kgl_adapters.sql.clients import SqlClients
+from kgl_adapters.sql.connections import Connections
 from kgl_adapters.sql.counters import SqlCounters
 from kgl_adapters.sql.creation import CREATION
-from kgl_adapters.sql.engine import begin, shown
+from kgl_adapters.sql.engine import begin
 from kgl_adapters.sql.entities import SqlEntities
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.refresh_tokens import SqlRefreshTokens
@@ -27,7 +27,7 @@ from kgl_adapters.sql.session import Session
 from kgl_adapters.sql.users import SqlUsers
 from kgl_core.changes import Change
 from kgl_core.entities import Entity
-from kgl_core.errors import CommitUnknown, StoreBusy, StoreClosed, StoreUnavailable
+from kgl_core.errors import CommitUnknown, StoreBusy, StoreUnavailable
 from kgl_core.unit_of_work import create_in
 
 
@@ -95,57 +95,56 @@ class SqlUnitOfWork:
 
 
 class _Reading:
-    """A connection for one reading call. A class, because most calls are this one and a generator costs them more."""
+    """A unit of work for one reading call. A class, because most calls are this one and a generator costs them more."""
 
-    __slots__ = ("_connection", "_store")
+    __slots__ = ("_session",)
 
-    def __init__(self, store: SqlStore) -> None:
-        self._store = store
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def __enter__(self) -> SqlUnitOfWork:
-        self._connection = self._store.connect()
-        return self._store.unit_of_work(self._connection)
+        return SqlUnitOfWork(self._session)
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self._session.close()
 
 
 class SqlStore:
-    """A `kgl_core.unit_of_work.Store` over an engine. ``where`` names its database in errors, without the password."""
+    """A `kgl_core.unit_of_work.Store` over an engine."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._connections = Connections(engine)
         self._rows = Rows(is_sqlite=engine.dialect.name == "sqlite")
-        self._where = shown(engine.url)
         # SQLite's own waiting is polling, in which one of many threads can starve.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
-        self._is_closed = False
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
-        with self._writing(), self._connected() as connection:
-            yield self.unit_of_work(connection, self._begin(connection, writing=True))
+        with self._writing(), self._connections.opened() as connection:
+            transaction = self._begin(connection, writing=True)
+            session = Session(self._connections, self._rows, connection, is_writing=True)
+            yield SqlUnitOfWork(session, transaction)
 
     def create(self, entity: Entity, change: Change) -> None:
         if self._rows.is_sqlite:
             create_in(self, entity, change)
             return
         values = (*self._rows.entity_values(entity), *self._rows.change_values(change))
-        with self._connected() as connection:
-            Session(connection, self._rows, self._where, is_in_transaction=False).run_alone(CREATION, values)
+        self._connections.lend(lambda driver: driver.execute(CREATION, values), commits=True)
 
     def read(self) -> AbstractContextManager[SqlUnitOfWork]:
-        return _Reading(self)
+        self._connections.require_open()
+        return _Reading(Session(self._connections, self._rows))
 
     @contextmanager
     def snapshot(self) -> Iterator[SqlUnitOfWork]:
-        with self._connected() as connection:
+        with self._connections.opened() as connection:
             self._begin(connection, writing=False)
-            yield self.unit_of_work(connection)
+            yield SqlUnitOfWork(Session(self._connections, self._rows, connection))
 
     def close(self) -> None:
-        self._is_closed = True
-        self.engine.dispose()
+        self._connections.close()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -154,40 +153,14 @@ class SqlStore:
             yield
             return
         if not self._turn.acquire(timeout=engines.WAIT_MAX_S):
-            raise StoreBusy(f"the write lock of {self._where}")
+            raise StoreBusy(f"the write lock of {self._connections.where}")
         try:
             yield
         finally:
             self._turn.release()
 
-    def connect(self) -> Connection:
-        """A connection of the pool; closed, it undoes what is open."""
-        if self._is_closed:
-            raise StoreClosed
-        try:
-            return self.engine.connect()
-        except (DBAPIError, PoolTimeout) as error:
-            raise translate(error, self._where) from error
-
-    @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        """A connection of the pool for the block, after which what is open is undone."""
-        connection = self.connect()
-        try:
-            yield connection
-        finally:
-            # A loss here changes nothing: what was committed is kept, the server undoes the rest, and the work knows
-            # its own error. The pool throws a lost connection away.
-            with suppress(DBAPIError):
-                connection.close()
-
     def _begin(self, connection: Connection, *, writing: bool) -> Transaction:
         try:
             return begin(connection, writing=writing)
         except DBAPIError as error:
-            raise translate(error, self._where) from error
-
-    def unit_of_work(self, connection: Connection, transaction: Transaction | None = None) -> SqlUnitOfWork:
-        return SqlUnitOfWork(
-            Session(connection, self._rows, self._where, is_in_transaction=transaction is not None), transaction
-        )
+            raise translate(error, self._connections.where) from error
