@@ -12,7 +12,7 @@ import attrs
 import falcon
 import structlog
 
-from kgl_core.errors import Fault, InvalidInput, KglError, StaleVersion, StoreFull
+from kgl_core.errors import Fault, InvalidInput, KglError, Overloaded, StaleVersion, StoreFull
 from kgl_core.strict_json import MALFORMED
 from kgl_http.envelope import dump_json, meta
 from kgl_http.operations import PROBLEM
@@ -220,9 +220,14 @@ def on_http_error(req: Any, resp: Any, error: falcon.HTTPError, params: object) 
 
 
 def on_os_error(req: Any, resp: Any, error: OSError, params: object) -> None:
-    """Answer when a disk is full, which large bodies and their results are kept on; else as to any other exception."""
+    """Answer when a disk is full, which large bodies and their results are kept on, or files are too many.
+
+    Else as to any other exception.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         on_kgl_error(req, resp, StoreFull(), params)
+    elif error.errno in (errno.EMFILE, errno.ENFILE):
+        on_kgl_error(req, resp, Overloaded("the table of open files"), params)
     else:
         on_exception(req, resp, error, params)
 

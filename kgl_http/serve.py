@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import selectors
 import shutil
 import socket
-import struct
 import sys
 import tempfile
 import threading
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -21,18 +18,15 @@ import structlog
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
-from gunicorn.http.errors import InvalidHeader, UnsupportedTransferCoding
-from gunicorn.workers.gthread import ThreadWorker
 
 from kgl_adapters.sql.engine import parse_url, shown
 from kgl_http import log
 from kgl_http.listener import listen, turn_away
 from kgl_http.settings import Settings
+from kgl_http.worker import WORKER
 
 GRACEFUL_S: Final = 30
 """How long requests may go on after SIGTERM."""
-CLIENT_IDLE_S = 30
-"""How long a client may pause within a request, or in taking an answer, before its connection is closed."""
 KEEP_ALIVE_S: Final = 75  # longer than nginx keeps its own connections, so that it never writes to a closed one
 _REQUEST_LINE_BYTES_MAX: Final = 8190  # a GET by 200 ids needs most of it
 # A heartbeat on a disk would stall with the disk; metrics are written through mmap, and on a full disk that is SIGBUS.
@@ -51,7 +45,7 @@ class Service(BaseApplication):  # type: ignore[misc]
             "bind": f"fd://{listener.detach()}",
             "workers": workers,
             "threads": threads,
-            "worker_class": Worker,
+            "worker_class": WORKER,
             "control_socket_disable": True,
             "graceful_timeout": GRACEFUL_S,
             "keepalive": KEEP_ALIVE_S,
@@ -110,54 +104,6 @@ class Master(Arbiter):  # type: ignore[misc]
         super().stop(graceful)
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's worker of threads, with four of its habits changed."""
-
-    def enqueue_req(self, conn: Any) -> None:
-        # Else a thread waits for 5 s for the first byte of whoever connects and sends nothing.
-        if conn.initialized or conn.data_ready or _has_sent(conn.sock):
-            conn.data_ready = True
-            super().enqueue_req(conn)
-        else:
-            conn.set_timeout()
-            self.pending_conns.append(conn)
-            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
-
-    def _cap_keepalive(self, deadline: float) -> None:
-        # Else those who have sent nothing would keep a worker from stopping for GRACEFUL_S.
-        super()._cap_keepalive(deadline)
-        for conn in self.pending_conns:
-            conn.timeout = min(conn.timeout, deadline)
-
-    def handle(self, conn: Any) -> Any:
-        if not conn.initialized:
-            # Else as many clients as there are threads could stop within their requests, and nobody else were served.
-            patience = struct.pack("ll", CLIENT_IDLE_S, 0)
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
-        return super().handle(conn)
-
-    def set_accept_enabled(self, enabled: bool) -> None:
-        super().set_accept_enabled(enabled)
-        if not enabled and not self.alive:
-            # Else whoever connects while requests are finished waits for a reset, and tries no other machine.
-            for listener in self.sockets:
-                self._accept_all(listener)
-                listener.close()
-
-    def _accept_all(self, listener: socket.socket) -> None:
-        # Else closing resets those whose connection the kernel has made already, and who may have sent a request.
-        known = None
-        while known != self.nr_conns:
-            known = self.nr_conns
-            self.accept(listener)
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        # Else 501, which is right (RFC 9112, section 6.1) and alerts whoever watches for faults of ours.
-        error = InvalidHeader("TRANSFER-ENCODING") if isinstance(exc, UnsupportedTransferCoding) else exc
-        super().handle_error(req, client, addr, error)
-
-
 class GunicornLogger(Logger):  # type: ignore[misc]
     """Hands gunicorn's lines to the root logger; the application writes the line of each request itself."""
 
@@ -204,17 +150,6 @@ def development_secret() -> str:
         with os.fdopen(made, "w") as file:
             file.write(secrets.token_urlsafe(48))
     return DEVELOPMENT_SECRET.read_text()
-
-
-def _has_sent(client: socket.socket) -> bool:
-    """Whether there is something to read on a socket that does not block: a byte, an end or an error."""
-    try:
-        client.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass  # it is the thread's to find
-    return True
 
 
 def _in_memory() -> str | None:

@@ -1,5 +1,6 @@
 """Problems (RFC 9457): every error has one form and a stable code, and tells nothing that is secret."""
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -186,6 +187,9 @@ def test_what_a_database_says_stays_in_the_log(api: Api, monkeypatch: pytest.Mon
     for error, status, code in (  # noqa: B007  # `fail` raises it
         (StoreFault("relation secret_table of user hunter22"), 500, "internal_error"),
         (StoreFull(), 507, "store_full"),
+        (OSError(errno.EDQUOT, "hunter22"), 507, "store_full"),
+        (OSError(errno.EMFILE, "hunter22"), 503, "overloaded"),
+        (OSError(errno.EIO, "hunter22"), 500, "internal_error"),
         (errors.StoreUnavailable("hunter22@db.internal refuses"), 503, "store_unavailable"),
         (errors.MigrationNeeded("postgresql://hunter22@db.internal/kgl", None), 503, "migration_needed"),
         (errors.SchemaTooNew("9999_hunter22"), 503, "schema_too_new"),
@@ -198,7 +202,7 @@ def test_what_a_database_says_stays_in_the_log(api: Api, monkeypatch: pytest.Mon
         found = problem(answer, status, code)
         assert "hunter22" not in json.dumps(found)
         assert ("retry-after" in answer.headers) == (status in (503, 507))
-        if code == "overloaded":
+        if isinstance(error, errors.Overloaded):
             assert answer.headers["retry-after"] == "7"
         if code == "commit_unknown":
             assert answer.headers["retry-after"] == "5"
