@@ -5,11 +5,13 @@ This is the only module that knows a JOSE library.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -45,6 +47,8 @@ _WRONG_KIND: Final = "it is not an access token"
 _HS256_ADVICE: Final = "set it to 32 random bytes or more, such as openssl rand -base64 48 prints"
 
 SigningKey = OctKey | ECKey | OKPKey
+Check = Callable[[bytes, bytes], bool]
+"""Whether a message, given first, has this signature. It may raise what joserfc does, and ValueError."""
 T = TypeVar("T")
 
 
@@ -89,11 +93,9 @@ class JoseSigner:
 
     def __init__(self, keys: KeyRing, issuer: str, audience: str) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
-        self._algorithm = jws.JWSRegistry(algorithms=[keys.alg]).get_alg(keys.alg)
-        for key in keys.verifying.values():
-            self._algorithm.check_key(key)
+        self._checks = {kid: _check_of(key, keys.alg) for kid, key in keys.verifying.items()}
         # All that one key signs begins with the same header; what is refused is not kept.
-        self._key_for = lru_cache(maxsize=16)(self._find_key)
+        self._check_for = lru_cache(maxsize=16)(self._find_check)
         # The same token comes with many requests: its signature is checked each time, what it says is read once.
         self._claims_in = lru_cache(maxsize=_PAYLOADS_MAX)(self._read_claims)
 
@@ -119,11 +121,11 @@ class JoseSigner:
         if parts is None:
             raise InvalidToken(_WRONG_KIND)
         header, payload, signature = parts.groups()
-        key = self._key_for(header)
+        check = self._check_for(header)
         # joserfc's own reading of a token would take the header apart once more, at every request.
         signed = token.rpartition(".")[0].encode()
         try:
-            is_right = self._algorithm.verify(signed, urlsafe_b64decode(signature.encode()), key)
+            is_right = check(signed, urlsafe_b64decode(signature.encode()))
         except (JoseError, ValueError):
             is_right = False
         if not is_right:
@@ -140,8 +142,8 @@ class JoseSigner:
         keys = self._keys.verifying.values()
         return {"keys": [key.as_dict(private=False) for key in keys if not isinstance(key, OctKey)]}
 
-    def _find_key(self, encoded_header: str) -> SigningKey:
-        """The key that must have signed a token with this header: looked up, never fetched or taken from the token."""
+    def _find_check(self, encoded_header: str) -> Check:
+        """What checks the signature under this header, with a key that is known here and never taken from the token."""
         try:
             header = _object(urlsafe_b64decode(encoded_header.encode())) or {}
         except ValueError:
@@ -154,10 +156,10 @@ class JoseSigner:
         # What is not there cannot be misread: crit, b64, jku, jwk, x5u and their like.
         if not header.keys() <= _HEADER:
             raise InvalidToken("its header holds more than alg, kid and typ")
-        key = self._keys.verifying.get(kid) if type(kid) is str else None
-        if key is None:
+        check = self._checks.get(kid) if type(kid) is str else None
+        if check is None:
             raise InvalidToken("its key is not known here")
-        return key
+        return check
 
     def _read_claims(self, encoded_payload: str) -> tuple[AccessClaims, datetime]:
         """The claims of a token whose signature is right, and from when on it is valid."""
@@ -229,6 +231,27 @@ def read_keys(path: str, alg: str) -> KeyRing:
     [(active, key)] = signing.items()
     verifying = {kid: public for keys in by_status.values() for kid, public in keys.items()}
     return KeyRing(alg=alg, active=active, signing=key, verifying=verifying)
+
+
+def _check_of(key: SigningKey, alg: str) -> Check:
+    """What checks signatures by this key. Raises InvalidKeyTypeError where the key is for another algorithm."""
+    algorithm = jws.JWSRegistry(algorithms=[alg]).get_alg(alg)
+    algorithm.check_key(key)
+    if not isinstance(key, OctKey):
+        return partial(_verified, algorithm, key)
+    # OpenSSL takes longer to set an HMAC up than to compute one: this is set up once, and copied.
+    keyed = hmac.new(key.get_op_key("verify"), digestmod=hashlib.sha256)
+
+    def is_right(message: bytes, signature: bytes) -> bool:
+        computed = keyed.copy()
+        computed.update(message)
+        return hmac.compare_digest(computed.digest(), signature)
+
+    return is_right
+
+
+def _verified(algorithm: Any, key: SigningKey, message: bytes, signature: bytes) -> bool:
+    return bool(algorithm.verify(message, signature, key))
 
 
 def _object(data: bytes) -> dict[str, Any] | None:

@@ -54,7 +54,7 @@ class KnowledgeGraph:
     def acting_as(self, user: User | Actor) -> KnowledgeGraph:
         """The same graph on behalf of a user, who may do what their role allows; a disabled user may do nothing."""
         actor = user.actor if isinstance(user, User) else user
-        return KnowledgeGraph(attrs.evolve(self._context, actor=actor), self._passwords, self._random)
+        return KnowledgeGraph(self._context.acting_as(actor), self._passwords, self._random)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Hashable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -20,6 +22,8 @@ from kgl_core.errors import Fault, InvalidCursor, InvalidInput
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
 CURSOR_LENGTH_MAX: Final = 4096
+_FINGERPRINTS_MAX: Final = 256
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps makes an encoder at each call
 
 Position = tuple[datetime | str, UUID]
 """Where a listing stands: the sort value and the id of its last item."""
@@ -43,14 +47,15 @@ def check_limit(limit: Any) -> int:
     return limit
 
 
-def fingerprint(*parts: object) -> str:
+@lru_cache(maxsize=_FINGERPRINTS_MAX)
+def fingerprint(*parts: Hashable) -> str:
     """A short text that differs between listings whose ``parts`` (filter, sort) differ."""
     return hashlib.blake2s(repr(parts).encode(), digest_size=6).hexdigest()
 
 
 def encode_cursor(listing: str, *position: int | str) -> str:
     """The cursor of ``position`` in the listing with that fingerprint."""
-    text = json.dumps([listing, *position], separators=(",", ":"))
+    text = _encode([listing, *position])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -104,22 +104,12 @@ def create_app(given: Collaborators, *, version: str) -> App:
     served = list(routes(given))
     document = describe([*served, (_DOCUMENT, pages.OpenApi)], version=version)  # which describes itself, too
     served.append((_DOCUMENT, pages.OpenApi(document)))
-    cors: Any = falcon.CORSMiddleware(
-        allow_origins=given.settings.cors_origins,
-        allow_credentials=given.settings.cors_origins,
-        expose_headers=_EXPOSED,
-    )
-    app: App = falcon.App(
-        request_type=Request,
-        middleware=[
-            Observation(given.metrics),
-            VaryByOrigin(given.settings.cors_origins),
-            cors,
-            Headers(),
-            Compression(),
-            Authentication(Authenticator(given.auth)),
-        ],
-    )
+    middleware: list[Any] = [Observation(given.metrics)]
+    if origins := given.settings.cors_origins:
+        cors: Any = falcon.CORSMiddleware(allow_origins=origins, allow_credentials=origins, expose_headers=_EXPOSED)
+        middleware += [VaryByOrigin(), cors]
+    middleware += [Headers(), Compression(), Authentication(Authenticator(given.auth))]
+    app: App = falcon.App(request_type=Request, middleware=middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, on_exception)
     app.add_error_handler(OSError, on_os_error)

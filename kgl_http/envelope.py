@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from kgl_adapters.system import now
 from kgl_core.pages import Page
-from kgl_http.converter import unstructure
+from kgl_http.converter import unstructure, unstructure_all
 
 
 def dump_json(value: Any) -> bytes:
@@ -23,9 +24,13 @@ def meta(req: Any, **more: Any) -> dict[str, Any]:
 
 def send(req: Any, resp: Any, data: Any, **more: Any) -> None:
     """Answer with ``data`` (records and their like, which the converter knows) in the envelope."""
-    resp.data = dump_json({"data": unstructure(data), "meta": meta(req, **more), "errors": []})
+    _send(req, resp, unstructure(data), more)
 
 
 def send_page(req: Any, resp: Any, page: Page[Any], **more: Any) -> None:
     """Answer with a page of a listing; ``next_cursor`` is null at its end."""
-    send(req, resp, page.items, next_cursor=page.next_cursor, limit=page.limit, **more)
+    _send(req, resp, unstructure_all(page.items), {"next_cursor": page.next_cursor, "limit": page.limit, **more})
+
+
+def _send(req: Any, resp: Any, data: Any, more: Mapping[str, Any]) -> None:
+    resp.data = dump_json({"data": data, "meta": meta(req, **more), "errors": []})

@@ -20,6 +20,7 @@ import structlog
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
+from kgl_adapters.system import now
 from kgl_core.permissions import ActorKind
 from kgl_http.request import Request
 
@@ -32,24 +33,18 @@ current_request: Final[ContextVar[Request | None]] = ContextVar("current_request
 def configure(*, level: str, module_id: str, is_readable: bool = False) -> None:
     """Log what is of ``level`` or above; ``is_readable`` is for a developer's terminal, where nothing parses it."""
     shape = _Shape(module_id)
-    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    traces = structlog.processors.ExceptionRenderer(_traceback)
-    stacks = structlog.processors.StackInfoRenderer()
-    shared: list[Any] = [structlog.processors.add_log_level, stamp, stacks, traces, shape]
     if is_readable:
-        render: list[Any] = [
-            structlog.dev.ConsoleRenderer(
-                event_key="message", sort_keys=False, exception_formatter=structlog.dev.plain_traceback
-            )
-        ]
+        render: Any = structlog.dev.ConsoleRenderer(
+            event_key="message", sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+        )
         make: Any = partial(_TextLogger, sys.stdout)
-        in_text: list[Any] = render
+        in_text = [render]
     else:
-        render = [structlog.processors.JSONRenderer(serializer=_dump)]
+        render = _dump
         make = partial(_LineLogger, sys.stdout.buffer)
-        in_text = [*render, lambda _, __, line: line.decode()]
+        in_text = [render, lambda _, __, line: line.decode()]
     structlog.configure(
-        processors=[*shared, *render],
+        processors=[shape, render],
         logger_factory=make,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         cache_logger_on_first_use=True,
@@ -57,7 +52,7 @@ def configure(*, level: str, module_id: str, is_readable: bool = False) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, shape],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *in_text],
         )
     )
@@ -102,18 +97,28 @@ class _TextLogger(structlog.PrintLogger):
 
 
 class _Shape:
-    """Puts the keys that every line has first, null when unknown, and the line's own after them."""
+    """Makes a line of an event: puts the keys first that every line has, null when unknown, and its own after them.
+
+    One processor and not one for each key, because every request passes through here.
+    """
 
     def __init__(self, module_id: str) -> None:
         self._module_id = module_id
+        self._describe: tuple[Any, ...] = (
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.ExceptionRenderer(_traceback),
+        )
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if "exc_info" in event or "stack_info" in event:
+            for describe in self._describe:
+                event = describe(logger, method, event)
         request = current_request.get()
         caller = None if request is None else request.caller
         is_service = caller is not None and caller.kind is ActorKind.SERVICE
         return {
-            "timestamp": event.pop("timestamp"),
-            "level": event.pop("level").upper(),
+            "timestamp": now(),
+            "level": method.upper(),
             "module_id": self._module_id,
             "user_id": None if caller is None or is_service else caller.id,
             "client_id": caller.id if caller is not None and is_service else None,
@@ -124,5 +129,5 @@ class _Shape:
         }
 
 
-def _dump(value: Any, **_: Any) -> bytes:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+def _dump(_: WrappedLogger, __: str, line: EventDict) -> bytes:
+    return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)

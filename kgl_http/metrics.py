@@ -6,7 +6,6 @@ No label takes a value from a request: routes are templates, methods and outcome
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -81,9 +80,12 @@ class Metrics:
 
     def changed(self, changes: Sequence[Change]) -> None:
         """Count committed changes."""
-        tally = Tally((type(change.record).__name__.lower(), change.action.value) for change in changes)
+        tally: dict[tuple[type, str], int] = {}
+        for change in changes:
+            of = type(change.record), change.action.value
+            tally[of] = tally.get(of, 0) + 1
         for (kind, action), number in tally.items():
-            self._changes_of(kind, action).inc(number)
+            self._changes_of(kind.__name__.lower(), action).inc(number)
 
     def render(self) -> bytes:
         """Everything, of all workers, in Prometheus' text format 0.0.4."""

@@ -6,7 +6,8 @@ import gzip
 import re
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import structlog
@@ -78,14 +79,10 @@ class Headers:
 
 
 class VaryByOrigin:
-    """Tells caches that an answer depends on the origin that asks, where there are origins to tell apart."""
-
-    def __init__(self, origins: Sequence[str]) -> None:
-        self._origins = origins
+    """Tells caches that an answer depends on the origin that asks; for a service that tells origins apart."""
 
     def process_response(self, req: Any, resp: Any, resource: object, is_success: bool) -> None:
-        if self._origins:
-            resp.append_header("Vary", "Origin")
+        resp.append_header("Vary", "Origin")
 
 
 class Compression:
@@ -135,6 +132,7 @@ class Authentication:
             raise PermissionDenied(caller, "use an account", "a service has none; log in with one")
 
 
+@lru_cache(maxsize=64)
 def accepts_gzip(header: str) -> bool:
     """Whether an Accept-Encoding takes gzip (RFC 9110, section 12.5.3)."""
     said = next(filter(None, (pattern.search(header) for pattern in _SAID_OF_GZIP)), None)

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, BinaryIO, Final, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -40,6 +40,7 @@ from kgl_http.settings import Network
 BODY_BYTES_MAX: Final = 1024 * 1024
 _PARAMETERS_MAX: Final = 500
 _CHUNK_BYTES: Final = 64 * 1024
+_QUERIES_MAX: Final = 256
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
@@ -90,26 +91,8 @@ class Request(falcon.Request):
 
     def read_query(self, cls: type[T]) -> T:
         """The query as an instance of ``cls``. Raises BadRequest with every fault, unknown parameters among them."""
-        values: dict[str, Any] = {}
-        faults: list[Fault] = []
-        rules = rules_of(cls)
-        encoded = self.query_string.encode("latin-1")  # the bytes that were sent (PEP 3333)
-        for name, texts in _parameters(encoded).items():
-            rule = rules.get(name)
-            if rule is None:
-                faults.append(unknown_name(name, rules, "parameter"))
-            elif _is_list(rule):
-                values[name] = [from_text(rule, text) for text in texts]
-            elif len(texts) > 1:
-                faults.append(Fault(f"/{name}", "repeated", "give it once"))
-            else:
-                values[name] = from_text(rule, texts[0])
-        try:
-            query = build(cls, values)
-        except InvalidInput as error:
-            faults += error.faults
-        if faults:
-            raise BadRequest(faults)
+        kind: Any = cls  # mypy takes no type[T] for Hashable
+        query: T = _read_query(kind, self.query_string)
         return query
 
     def read_id(self, text: str) -> UUID:
@@ -203,6 +186,32 @@ class Request(falcon.Request):
         if self.content_length is None and self.env.get("wsgi.input_terminated"):
             return self.env["wsgi.input"]
         return self.bounded_stream
+
+
+@lru_cache(maxsize=_QUERIES_MAX)
+def _read_query(cls: Any, query_string: str) -> Any:
+    """`Request.read_query`, kept for the next request that asks the same: what it makes is frozen."""
+    values: dict[str, Any] = {}
+    faults: list[Fault] = []
+    rules = rules_of(cls)
+    encoded = query_string.encode("latin-1")  # the bytes that were sent (PEP 3333)
+    for name, texts in _parameters(encoded).items():
+        rule = rules.get(name)
+        if rule is None:
+            faults.append(unknown_name(name, rules, "parameter"))
+        elif _is_list(rule):
+            values[name] = [from_text(rule, text) for text in texts]
+        elif len(texts) > 1:
+            faults.append(Fault(f"/{name}", "repeated", "give it once"))
+        else:
+            values[name] = from_text(rule, texts[0])
+    try:
+        query = build(cls, values)
+    except InvalidInput as error:
+        faults += error.faults
+    if faults:
+        raise BadRequest(faults)
+    return query
 
 
 def _parameters(encoded: bytes) -> Mapping[str, list[str]]:
