@@ -23,7 +23,15 @@ import psycopg
 from kgl_adapters import connect
 from tests.benchmarks import wrk
 from tests.benchmarks.client import Latencies, press
-from tests.benchmarks.contenders import Contender, fastapi_asyncpg, fastapi_orm, floor, kgl, plain
+from tests.benchmarks.contenders import (
+    Contender,
+    fastapi_asyncpg,
+    fastapi_orm,
+    floor,
+    floor_with_kgls_workers,
+    kgl,
+    plain,
+)
 from tests.benchmarks.processes import cpu_s, postmaster, worker_mib
 from tests.benchmarks.records import entity_lines, key_of
 
@@ -91,7 +99,7 @@ class Measurement:
         self._postmaster = postmaster(plain(url))
         self._contenders = [
             stack.enter_context(start(url, folder / str(number)))
-            for number, start in enumerate(starts or [floor, kgl, *_peers()])
+            for number, start in enumerate(starts or [floor, kgl, floor_with_kgls_workers, *_peers()])
         ]
 
     def results(self, rounds: int = ROUNDS, slice_s: float = SLICE_S) -> Iterator[Result]:
