@@ -184,7 +184,7 @@ def test_what_a_database_says_stays_in_the_log(api: Api, monkeypatch: pytest.Mon
         raise error
 
     monkeypatch.setattr("kgl_core.usecases.entities.Entities.list", fail)
-    for error, status, code in (  # noqa: B007  # `fail` raises it
+    for error, status, code in (  # `fail` raises it
         (StoreFault("relation secret_table of user hunter22"), 500, "internal_error"),
         (StoreFull(), 507, "store_full"),
         (OSError(errno.EDQUOT, "hunter22"), 507, "store_full"),
