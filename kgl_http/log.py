@@ -80,12 +80,23 @@ def _on_uncaught(kind: type[BaseException], error: BaseException | None, _: obje
         structlog.get_logger("kgl_http.log").critical("Uncaught exception", exc_info=error)
 
 
-class _LineLogger(structlog.BytesLogger):
-    """Writes lines that are rendered, and knows who does."""
+class _LineLogger:
+    """Writes lines that are rendered, and knows who does.
+
+    Each with one call to the system, which keeps the lines of threads and processes apart without a lock: one that is
+    held while a line is written would have all threads wait for one another.
+    """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
-        super().__init__(file)
+        self._write = getattr(file, "raw", file).write
         self.name = name
+
+    def msg(self, line: bytes) -> None:
+        rest = line + b"\n"
+        while rest:
+            rest = rest[self._write(rest) :]
+
+    debug = info = warning = error = critical = msg
 
 
 class _TextLogger(structlog.PrintLogger):
