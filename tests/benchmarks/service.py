@@ -38,7 +38,7 @@ from tests.benchmarks.records import entity_lines, key_of
 CONNECTIONS: Final = (16, 64)
 SLICE_S: Final = 3.0
 ROUNDS: Final = 7
-SIZES: Final = ((2, 2), (2, 4), (2, 8), (4, 2))
+SIZES: Final = ((2, 2), (2, 4), (2, 6), (2, 8), (3, 2), (4, 2))
 """Workers and threads of each, to choose the defaults of ``kgl serve`` by."""
 _SAMPLE: Final = 5_000
 _WARMUP_S: Final = 1.0
