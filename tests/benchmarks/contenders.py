@@ -1,5 +1,6 @@
 """The services that are measured against one another, each a process with its workers over the same database."""
 
+import json
 import os
 import socket
 import subprocess
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -18,7 +19,8 @@ from tests.serving.service import Service, until
 WORKERS: Final = 2
 THREADS: Final = 4
 _CHECKOUT: Final = Path(__file__).parents[2]
-_HOST: Final = "127.0.0.1"
+HOST: Final = "127.0.0.1"
+_ENTITIES: Final = "/api/v1/entities"
 _BACKLOG: Final = 2048
 
 
@@ -31,6 +33,18 @@ class Contender:
     workers: int
     address: tuple[str, int]
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    def get(self, id: str) -> bytes:
+        """The request for an entity."""
+        return self.request("GET", f"{_ENTITIES}/{id}")
+
+    def page(self) -> bytes:
+        """The request for the first page of entities."""
+        return self.request("GET", _ENTITIES)
+
+    def creation(self, draft: Mapping[str, Any]) -> bytes:
+        """The request that creates an entity."""
+        return self.request("POST", _ENTITIES, json.dumps(draft, ensure_ascii=False).encode())
 
     def request(self, method: str, path: str, body: bytes = b"") -> bytes:
         """A request as it goes over the wire."""
@@ -56,7 +70,7 @@ def kgl(database_url: str, folder: Path, *, workers: int = WORKERS, threads: int
     try:
         headers = {"Authorization": f"Bearer {service.token}"}
         name = "kgl" if (workers, threads) == (WORKERS, THREADS) else f"kgl, {workers} workers of {threads}"
-        yield Contender(name, service.process.pid, workers, (_HOST, service.port), headers)
+        yield Contender(name, service.process.pid, workers, (HOST, service.port), headers)
     finally:
         service.stop()
 
@@ -118,7 +132,7 @@ def _running(
 ) -> Iterator[Contender]:
     """A command that serves on a socket which it is given: ``{fd}`` in its arguments stands for that."""
     folder.mkdir()
-    with socket.create_server((_HOST, 0), backlog=_BACKLOG) as listener, (folder / "out").open("wb") as out:
+    with socket.create_server((HOST, 0), backlog=_BACKLOG) as listener, (folder / "out").open("wb") as out:
         # Inherited by connections. uvicorn takes the descriptor for a Unix socket's and would not set it; answers that
         # are sent in two pieces would then wait for the client's delayed acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -131,16 +145,17 @@ def _running(
             stderr=subprocess.STDOUT,
             pass_fds=[descriptor],
         )
-        address = (_HOST, int(listener.getsockname()[1]))
+        address = (HOST, int(listener.getsockname()[1]))
     try:
-        until(lambda: _answers(address, process, folder / "out"))
+        until(lambda: answers(address, process, folder / "out"))
         yield Contender(name, process.pid, workers, address)
     finally:
         process.terminate()
         process.wait()
 
 
-def _answers(address: tuple[str, int], process: "subprocess.Popen[bytes]", out: Path) -> bool:
+def answers(address: tuple[str, int], process: "subprocess.Popen[bytes]", out: Path) -> bool:
+    """Whether a service answers anything. Raises RuntimeError once its process has ended, with what that wrote."""
     if process.poll() is not None:
         raise RuntimeError(f"it ended: {out.read_text()}")
     connection = HTTPConnection(*address, timeout=20)

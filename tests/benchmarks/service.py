@@ -21,7 +21,7 @@ import attrs
 import psycopg
 
 from kgl_adapters import connect
-from tests.benchmarks import wrk
+from tests.benchmarks import postgraphile, wrk
 from tests.benchmarks.client import Latencies, press
 from tests.benchmarks.contenders import (
     Contender,
@@ -150,11 +150,17 @@ def sizes() -> list[Start]:
 
 
 def _peers() -> list[Start]:
-    """Those whose libraries are there."""
+    """Those that are installed."""
+    found: list[Start] = []
     if all(map(find_spec, ("fastapi", "uvicorn", "asyncpg"))):
-        return [fastapi_asyncpg, fastapi_orm]
-    print("Without the FastAPI services: pip install -r requirements-bench.lock, as make bench does")
-    return []
+        found += [fastapi_asyncpg, fastapi_orm]
+    else:
+        print("Without the FastAPI services: pip install -r requirements-bench.lock, as make bench does")
+    if postgraphile.is_there():
+        found.append(postgraphile.postgraphile)
+    else:
+        print(f"Without PostGraphile: {postgraphile.INSTALL}")
+    return found
 
 
 def _load(url: str, entities: int) -> Sequence[str]:
@@ -168,15 +174,13 @@ def _load(url: str, entities: int) -> Sequence[str]:
 
 
 def _workloads(ids: Sequence[str]) -> dict[str, Workload]:
-    path = "/api/v1/entities"
     drafts = [json.loads(line) for line in entity_lines(0, _SAMPLE)]
     for draft in drafts:
         del draft["kind"], draft["key"]  # keys would be taken after the first time
-    bodies = [json.dumps(draft, ensure_ascii=False).encode() for draft in drafts]
     return {
-        "GET by id": lambda of: [of.request("GET", f"{path}/{id}") for id in ids],
-        "list of 50": lambda of: [of.request("GET", path)],
-        "create": lambda of: [of.request("POST", path, body) for body in bodies],
+        "GET by id": lambda of: [of.get(id) for id in ids],
+        "list of 50": lambda of: [of.page()],
+        "create": lambda of: [of.creation(draft) for draft in drafts],
     }
 
 
