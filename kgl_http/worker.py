@@ -54,6 +54,7 @@ class PollingWorker(Worker):
     def init_process(self) -> None:
         self._epoll = select.epoll()
         self._listeners: dict[int, socket.socket] = {wrapped.fileno(): wrapped.sock for wrapped in self.sockets}
+        self._address_of = {listener: listener.getsockname() for listener in self._listeners.values()}
         self._idle: dict[int, TConn] = {}
         self._idle_until = inf
         self._counting = threading.Lock()
@@ -79,7 +80,8 @@ class PollingWorker(Worker):
                 _, listener = self._listeners.popitem()
                 while self._accept(listener):
                     pass
-                listener.close()
+                with self._counting:  # what a thread accepts meanwhile is counted, and waited for
+                    listener.close()
 
     def murder_keepalived(self, force: bool = False) -> None:
         now = time.monotonic()
@@ -129,15 +131,15 @@ class PollingWorker(Worker):
 
     def _accept(self, listener: socket.socket) -> bool:
         """Accept a connection, if there is one; whether there may be more."""
-        try:
-            client, address = listener.accept()
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
-                return error.errno == errno.ECONNABORTED
-            raise
         with self._counting:
+            try:
+                client, address = listener.accept()
+            except OSError as error:
+                if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
+                    return error.errno == errno.ECONNABORTED
+                raise
             self.nr_conns += 1
-        conn = TConn(self.cfg, client, address, listener.getsockname())
+        conn = TConn(self.cfg, client, address, self._address_of[listener])
         conn.data_ready = True  # when a thread gets it
         self._wait_for(conn, self._epoll.register)
         return True
