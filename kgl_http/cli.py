@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import click
 
 from kgl_adapters.sql.engine import parse_url
+from kgl_core.distribution import DISTRIBUTION
 from kgl_core.errors import KglError
 from kgl_core.permissions import Role
 from kgl_core.users import User
@@ -36,7 +37,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="kgl", message="kgl %(version)s")
+@click.version_option(package_name=DISTRIBUTION, message="kgl %(version)s")
 @click.option(
     "--database-url",
     metavar="URL",
@@ -87,7 +88,7 @@ def serve(settings: Settings, host: str, port: int, workers: int | None, threads
         from kgl_http.serve import development_secret
         from kgl_http.serve import serve as run
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error.name} is not installed: pip install 'kgl[service]'") from error
+        raise click.ClickException(f"{error.name} is not installed: pip install '{DISTRIBUTION}[service]'") from error
     environment = {**os.environ, "DATABASE_URL": str(settings.database_url)}
     if settings.is_development and settings.jwt_alg == "HS256" and not settings.jwt_secret:
         environment["JWT_SECRET"] = development_secret()

@@ -24,6 +24,7 @@ from kgl_adapters.sql.unit_of_work import SqlStore
 from kgl_adapters.system import new_id, now, random
 from kgl_core.auth import RegistrationRules
 from kgl_core.credentials import PasswordHasher, Passwords
+from kgl_core.distribution import DISTRIBUTION
 from kgl_core.idempotency import HeldStore
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.permissions import SYSTEM
@@ -142,5 +143,5 @@ class Container(containers.DeclarativeContainer):
         providers.ThreadSafeSingleton(
             Collaborators, settings, graph, auth, oauth, signer, metrics, readiness, slots, idempotency
         ),
-        version=version("kgl"),
+        version=version(DISTRIBUTION),
     )

@@ -20,6 +20,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from kgl_adapters.sql.engine import parse_url, shown
+from kgl_core.distribution import DISTRIBUTION
 from kgl_http import log
 from kgl_http.listener import listen, turn_away
 from kgl_http.settings import Settings
@@ -79,7 +80,9 @@ class Service(BaseApplication):  # type: ignore[misc]
 
     def _when_ready(self, server: Any) -> None:
         where = shown(parse_url(self._settings.database_url))
-        _log.info("Listening", address=", ".join(map(str, server.LISTENERS)), database=where, version=version("kgl"))
+        _log.info(
+            "Listening", address=", ".join(map(str, server.LISTENERS)), database=where, version=version(DISTRIBUTION)
+        )
 
     def _post_worker_init(self, worker: Any) -> None:
         if worker.age == 1:

@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, even
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from kgl_adapters.sql.lending import LendingPool
+from kgl_core.distribution import DISTRIBUTION
 from kgl_core.errors import InvalidUrl
 
 WAIT_MAX_S: Final = 10
@@ -77,7 +78,7 @@ def make_engine(url: URL, pool: Pool | None = None) -> Engine:
     try:
         return _sqlite(url, pool) if url.drivername == "sqlite" else _postgres(url, pool)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise InvalidUrl("PostgreSQL's driver is not installed: pip install 'kgl[postgres]'") from error
+        raise InvalidUrl(f"PostgreSQL's driver is not installed: pip install '{DISTRIBUTION}[postgres]'") from error
     except (ArgumentError, TypeError, ValueError) as error:
         raise InvalidUrl(f"this database URL has a part that cannot be used ({error})") from error
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import attrs
 
+from kgl_core.distribution import DISTRIBUTION
 from kgl_core.errors import NotFound
 from kgl_http.conditional import is_held
 from kgl_http.envelope import dump_json
@@ -217,5 +218,5 @@ def _offapi() -> Path:
     # Found, not imported: importing it reads all that it has into memory.
     spec = find_spec("offapi")
     if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("the package offapi is missing; install kgl[service]")
+        raise RuntimeError(f"the package offapi is missing: pip install '{DISTRIBUTION}[service]'")
     return Path(spec.submodule_search_locations[0])

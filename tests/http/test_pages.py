@@ -110,5 +110,5 @@ def test_assets_are_held_by_browsers(api: Api) -> None:
 def test_pages_are_not_made_without_their_assets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the service's packages are not installed, the application says so when it starts."""
     monkeypatch.setattr(pages, "find_spec", lambda name: None)
-    with pytest.raises(RuntimeError, match=r"install kgl\[service\]"):
+    with pytest.raises(RuntimeError, match=r"pip install 'kgl-backend\[service\]'"):
         pages.Asset()

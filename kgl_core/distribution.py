@@ -1,0 +1,6 @@
+"""What kgl is called where packages are installed from. Its import packages and its command have other names."""
+
+from typing import Final
+
+DISTRIBUTION: Final = "kgl-backend"
+"""The name for pip and for importlib.metadata. On the public index, ``kgl`` is somebody else's package."""
