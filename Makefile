@@ -58,8 +58,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "kgl needs Python 3.11 or newer with its venv module; on Debian: apt-get install make python3-venv" >&2; \
 		echo "Another interpreter than $(PYTHON) can be named: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
-	@# One that works stays: another interpreter put into the same folder would leave a mixture of both.
-	@$(BIN)/python -c 'import pip, ssl' 2>/dev/null || { set -x; $(PYTHON) -m venv --clear $(VENV); }
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@

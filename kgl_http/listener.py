@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
-import struct
 import sys
+from contextlib import suppress
 from typing import Final
 
 from kgl_core.errors import KglError
 
 _BACKLOG: Final = 2048
-_SO_ATTACH_FILTER: Final = 26  # socket(7); Python has no name for it
-_LET_NOBODY_BEGIN: Final = b"".join(
-    struct.pack("=HBBI", *instruction)
-    for instruction in (
-        (0x30, 0, 0, 13),  # load the flags of the segment
-        (0x45, 0, 1, 0x10),  # where ACK is not among them, skip one
-        (0x06, 0, 0, 0xFFFFFFFF),  # let all of it through
-        (0x06, 0, 0, 0),  # let nothing through
-    )
-)
-"""A filter that drops the first segment of a connection (SYN without ACK; RFC 9293, section 3.5), and no other: who has
-been answered counts as connected, and the rest of the handshake must not be lost."""
+_SO_BINDTOIFINDEX: Final = 62  # socket(7) and linux/socket.h; Python 3.11 has no name for it
+_NO_INTERFACE: Final = 2**31 - 1
 
 
 class CannotListen(KglError):
@@ -51,14 +40,14 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotListen(host, port, reason) from error
 
 
-def turn_away(listener: socket.socket) -> None:
-    """Let nobody connect any more, in whatever process ``listener`` is open; who is connected already stays so.
+def refuse(listener: socket.socket) -> None:
+    """Refuse new connections on a socket that several processes listen on. Those that have been made can be accepted.
 
-    Closing a socket resets the connections that nobody has accepted yet, and one more can always arrive between the
-    last that was accepted and the closing. On Linux, a filter makes an end first: who comes later is refused when the
-    socket is closed. Elsewhere this does nothing.
+    Closing the socket resets connections that nobody has accepted, and one more could arrive between the last that was
+    accepted and the closing. Linux (5.7 and newer, for any user) lets a socket listen on one network interface alone.
+    One that does not exist sends nobody, and the kernel refuses connections as if the socket were closed. Handshakes
+    that have begun are finished. It cannot be undone. Elsewhere this does nothing.
     """
     if sys.platform == "linux":
-        program = ctypes.create_string_buffer(_LET_NOBODY_BEGIN, len(_LET_NOBODY_BEGIN))
-        count = len(_LET_NOBODY_BEGIN) // 8
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", count, ctypes.addressof(program)))
+        with suppress(OSError):  # an older kernel, or one that lacks the option
+            listener.setsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX, _NO_INTERFACE)

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -16,15 +17,14 @@ from typing import Any, Final
 
 import structlog
 from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from kgl_adapters.sql.engine import parse_url, shown
 from kgl_core.distribution import DISTRIBUTION
 from kgl_http import log
-from kgl_http.listener import listen, turn_away
+from kgl_http.listener import listen, refuse
 from kgl_http.settings import Settings
-from kgl_http.worker import WORKER
+from kgl_http.worker import Worker
 
 GRACEFUL_S: Final = 30
 """How long requests may go on after SIGTERM."""
@@ -46,7 +46,7 @@ class Service(BaseApplication):  # type: ignore[misc]
             "bind": f"fd://{listener.detach()}",
             "workers": workers,
             "threads": threads,
-            "worker_class": WORKER,
+            "worker_class": Worker,
             "control_socket_disable": True,
             "graceful_timeout": GRACEFUL_S,
             "keepalive": KEEP_ALIVE_S,
@@ -63,9 +63,6 @@ class Service(BaseApplication):  # type: ignore[misc]
         self._container: Any = None
         super().__init__()
 
-    def run(self) -> None:
-        Master(self).run()
-
     def load_config(self) -> None:
         for name, value in self._options.items():
             if value is not None:
@@ -79,12 +76,14 @@ class Service(BaseApplication):  # type: ignore[misc]
         return self._container.app()
 
     def _when_ready(self, server: Any) -> None:
+        _stop_in_order(server)
         where = shown(parse_url(self._settings.database_url))
         _log.info(
             "Listening", address=", ".join(map(str, server.LISTENERS)), database=where, version=version(DISTRIBUTION)
         )
 
     def _post_worker_init(self, worker: Any) -> None:
+        worker.when_stopping = self._container.slots().end_waits
         if worker.age == 1:
             # Beside the requests: a database that can't be reached must not hold up the liveness probe.
             threading.Thread(target=self._tell_readiness, daemon=True).start()
@@ -96,15 +95,6 @@ class Service(BaseApplication):  # type: ignore[misc]
     def _worker_exit(self, server: Any, worker: Any) -> None:
         if self._container is not None:
             self._container.shutdown_resources()
-
-
-class Master(Arbiter):  # type: ignore[misc]
-    """gunicorn's master, which lets nobody in any more once it stops."""
-
-    def stop(self, graceful: bool = True) -> None:
-        for listener in self.LISTENERS:
-            turn_away(listener.sock)
-        super().stop(graceful)
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]
@@ -131,6 +121,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
     """
     is_readable = settings.is_development and sys.stdout.isatty()
     log.configure(level=settings.log_level, module_id=settings.module_id, is_readable=is_readable)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until gunicorn's; the first process of a container has none
     listener = listen(host, port)
     master, metrics = os.getpid(), tempfile.mkdtemp(prefix="kgl-metrics-", dir=_in_memory())
     try:
@@ -143,6 +134,24 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
     finally:
         if os.getpid() == master:  # a worker that ends comes through here as well
             shutil.rmtree(metrics, ignore_errors=True)
+
+
+def _stop_in_order(server: Any) -> None:
+    """Have the first SIGTERM or SIGINT refuse new connections and finish all requests; a second SIGINT ends them."""
+    is_stopping = False
+
+    def stop(number: int, frame: Any) -> None:
+        nonlocal is_stopping
+        if os.getpid() != server.pid:
+            sys.exit(0)  # a worker that has just been forked and has no handlers of its own
+        if not is_stopping:
+            is_stopping, number = True, signal.SIGTERM
+            for listener in server.LISTENERS:
+                refuse(listener.sock)
+        server.signal(number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
 
 
 def development_secret() -> str:

@@ -17,6 +17,7 @@ class Slots:
 
     def __init__(self, most: int) -> None:
         self._free = threading.BoundedSemaphore(most)
+        self._is_stopping = threading.Event()
 
     def take(self) -> None:
         """Take a slot. Raises Overloaded when none is free."""
@@ -35,3 +36,11 @@ class Slots:
             yield
         finally:
             self.give_back()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait within a long request, at most for so long; True as soon as waits have to end."""
+        return self._is_stopping.wait(seconds)
+
+    def end_waits(self) -> None:
+        """End all waits, those to come as well: the worker stops."""
+        self._is_stopping.set()

@@ -35,8 +35,8 @@ class Changes(Resource):
         if not page.items and query.wait:
             # Polled: a connection that listens would be held for as long, and SQLite has nothing to listen to.
             with self._slots.hold():
-                deadline = time.monotonic() + query.wait
-                while not page.items and (left := deadline - time.monotonic()) > 0:
-                    time.sleep(min(POLL_S, left))
+                deadline, is_stopping = time.monotonic() + query.wait, False
+                while not (page.items or is_stopping) and (left := deadline - time.monotonic()) > 0:
+                    is_stopping = self._slots.wait(min(POLL_S, left))
                     page = kg.changes(after=query.after, limit=query.limit)
         send_page(req, resp, page)

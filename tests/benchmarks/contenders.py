@@ -78,14 +78,10 @@ def kgl(database_url: str, folder: Path, *, workers: int = WORKERS, threads: int
 @contextmanager
 def floor(database_url: str, folder: Path) -> Iterator[Contender]:
     """What `tests.benchmarks.floor` does, under gunicorn's worker of threads."""
-    with _floor("floor", "gthread", database_url, folder) as running:
-        yield running
-
-
-@contextmanager
-def floor_with_kgls_workers(database_url: str, folder: Path) -> Iterator[Contender]:
-    """The same under the workers of `kgl serve`: what the application alone makes of the difference."""
-    with _floor("floor, kgl's workers", "kgl_http.worker.PollingWorker", database_url, folder) as running:
+    size = ["--workers", str(WORKERS), "--threads", str(THREADS)]
+    command = [sys.executable, "-m", "gunicorn", "tests.benchmarks.floor:app", "--worker-class", "gthread", *size]
+    command += ["--keep-alive", "75", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--bind", "fd://{fd}"]
+    with _running("floor", command, folder, {"FLOOR_DATABASE_URL": plain(database_url)}, WORKERS) as running:
         yield running
 
 
@@ -106,15 +102,6 @@ def fastapi_orm(database_url: str, folder: Path) -> Iterator[Contender]:
 def plain(database_url: str) -> str:
     """The URL as libpq reads it, for those who know nothing of SQLAlchemy."""
     return parse_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-@contextmanager
-def _floor(name: str, worker_class: str, database_url: str, folder: Path) -> Iterator[Contender]:
-    size = ["--workers", str(WORKERS), "--threads", str(THREADS)]
-    command = [sys.executable, "-m", "gunicorn", "tests.benchmarks.floor:app", "--worker-class", worker_class, *size]
-    command += ["--keep-alive", "75", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--bind", "fd://{fd}"]
-    with _running(name, command, folder, {"FLOOR_DATABASE_URL": plain(database_url)}, WORKERS) as running:
-        yield running
 
 
 @contextmanager

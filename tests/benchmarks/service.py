@@ -28,7 +28,6 @@ from tests.benchmarks.contenders import (
     fastapi_asyncpg,
     fastapi_orm,
     floor,
-    floor_with_kgls_workers,
     kgl,
     plain,
 )
@@ -99,7 +98,7 @@ class Measurement:
         self._postmaster = postmaster(plain(url))
         self._contenders = [
             stack.enter_context(start(url, folder / str(number)))
-            for number, start in enumerate(starts or [floor, kgl, floor_with_kgls_workers, *_peers()])
+            for number, start in enumerate(starts or [floor, kgl, *_peers()])
         ]
 
     def results(self, rounds: int = ROUNDS, slice_s: float = SLICE_S) -> Iterator[Result]:

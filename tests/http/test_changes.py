@@ -8,6 +8,7 @@ import pytest
 
 from kgl_http.queries import WAIT_S_MAX
 from kgl_http.resources import changes
+from kgl_http.slots import Slots
 from tests.http.conftest import Api, problem
 
 PATH = "/api/v1/changes"
@@ -29,12 +30,17 @@ class FakeTime:
         self.now_s += seconds
         self.on_sleep()
 
+    def wait(self, slots: Slots, seconds: float) -> bool:
+        self.sleep(seconds)
+        return slots._is_stopping.is_set()
+
 
 @pytest.fixture
 def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """Time as the waiting sees it."""
     fake = FakeTime()
-    monkeypatch.setattr(changes, "time", types.SimpleNamespace(monotonic=fake.monotonic, sleep=fake.sleep))
+    monkeypatch.setattr(changes, "time", types.SimpleNamespace(monotonic=fake.monotonic))
+    monkeypatch.setattr(Slots, "wait", lambda slots, seconds: fake.wait(slots, seconds))
     return fake
 
 
@@ -122,6 +128,16 @@ def test_waiting_ends_after_the_time_that_was_asked_for(api: Api, fake_time: Fak
     assert sum(fake_time.slept) == pytest.approx(1)
     read(api, after=end)
     assert sum(fake_time.slept) == pytest.approx(1)
+
+
+def test_waiting_ends_when_the_worker_stops(api: Api, fake_time: FakeTime) -> None:
+    """At once with what there is: nothing, or what has come just then; and so do waits that begin later."""
+    fake_time.on_sleep = api.container.slots().end_waits
+    assert read(api, wait=30)["data"] == []
+    assert read(api, wait=30)["data"] == []
+    assert fake_time.slept == [changes.POLL_S] * 2
+    fake_time.on_sleep = lambda: api.entity(name="Ada")
+    assert [change["record"]["name"] for change in read(api, wait=30)["data"]] == ["Ada"]
 
 
 def test_who_need_not_wait_does_not(api: Api, fake_time: FakeTime) -> None:

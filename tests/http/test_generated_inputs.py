@@ -36,14 +36,17 @@ class StillTime:
     def monotonic(self) -> float:
         return self._now_s
 
-    def sleep(self, duration_s: float) -> None:
+    def wait(self, duration_s: float) -> bool:
         self._now_s += duration_s
+        return False
 
 
 @pytest.fixture
 def calls(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     """A call of every operation."""
-    monkeypatch.setattr(changes, "time", StillTime())
+    still = StillTime()
+    monkeypatch.setattr(changes, "time", still)
+    monkeypatch.setattr(api.container.slots(), "wait", still.wait)
     return calls_of(api, by="changer")
 
 

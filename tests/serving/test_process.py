@@ -20,6 +20,7 @@ from tests.serving.service import (
     API,
     BIN,
     KGL,
+    SLOTS,
     THREADS,
     WITHIN_S,
     WORKERS,
@@ -150,6 +151,60 @@ def test_requests_under_way_are_finished_when_it_stops(sqlite_url: str, tmp_path
         found = read_answer(connection)
         assert (found.status, found.body.count(b'"created":1')) == (200, 1)
         assert service.process.wait(WITHIN_S) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_waits_for_changes_end_when_it_stops(sqlite_url: str, tmp_path: Path, number: signal.Signals) -> None:
+    """With an answer, long before the time that was asked for."""
+    with serving(sqlite_url, tmp_path / "run") as service, ExitStack() as stack:
+        waiting = [stack.enter_context(service.socket()) for _ in range(SLOTS // WORKERS)]
+        for connection in waiting:
+            connection.sendall(service.head("GET", f"{API}/changes?wait=30"))
+        until(lambda: f"kgl_http_requests_in_flight {len(waiting) + 1}.0".encode() in service("GET", "/metrics").body)
+        service.process.send_signal(number)
+        for connection in waiting:
+            found = read_answer(connection)
+            assert (found.status, found.data) == (200, [])
+        assert service.process.wait(WITHIN_S) == 0
+
+
+def test_it_stops_as_the_first_process_of_a_container(sqlite_url: str, tmp_path: Path) -> None:
+    """For which the kernel ignores every signal that it has no handler for."""
+    first = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", KGL)
+    with serving(sqlite_url, tmp_path / "run", command=first) as service:
+        service._token = "none"
+        assert service("GET", "/health").status == 200
+        [process] = service.workers()
+        os.kill(process, signal.SIGTERM)
+        assert service.process.wait(WITHIN_S) == 0
+
+
+def test_a_second_interrupt_waits_for_nobody(sqlite_url: str, tmp_path: Path) -> None:
+    """Ctrl-C finishes what is under way, and Ctrl-C again does not."""
+    with serving(sqlite_url, tmp_path / "run") as service, service.socket() as connection:
+        connection.sendall(
+            service.head("POST", f"{API}/entities", "Content-Type: application/json", "Content-Length: 9")
+        )
+        until(lambda: b"kgl_http_requests_in_flight 2.0" in service("GET", "/metrics").body)
+        service.process.send_signal(signal.SIGINT)
+        until(lambda: not accepts(("127.0.0.1", service.port)))
+        assert service.process.poll() is None
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(WITHIN_S) == 0
+        # gunicorn may still see that its worker had to be killed.
+        service.expected_errors = sum("SIGKILL" in line["message"] for line in service.lines())
+
+
+def test_one_worker_that_stops_leaves_the_door_open(sqlite_url: str, tmp_path: Path) -> None:
+    """New connections are served by the others."""
+    with serving(sqlite_url, tmp_path / "run") as service:
+        service._token = "none"
+        until(lambda: len(service.workers()) == WORKERS)
+        stopped = max(service.workers())
+        os.kill(stopped, signal.SIGTERM)
+        while stopped in service.workers():
+            assert service("GET", "/health").status == 200
+        assert service("GET", "/health").status == 200
 
 
 def accepts(address: tuple[str, int]) -> bool:

@@ -1,4 +1,4 @@
-"""Workers whose threads wait for requests themselves: what becomes of connections that nothing comes from."""
+"""Workers: connections that send nothing, too much, or do not end."""
 
 import os
 from contextlib import ExitStack
@@ -34,7 +34,7 @@ def test_what_stays_idle_is_closed(sqlite_url: str, tmp_path: Path) -> None:
 
 def test_more_connections_than_a_worker_may_have_wait(sqlite_url: str, tmp_path: Path) -> None:
     """They are accepted, and answered, as others end."""
-    few = "from kgl_http.worker import WORKER; WORKER.worker_connections = property(lambda _: 3, lambda *_: None)"
+    few = "from kgl_http.worker import Worker; Worker.worker_connections = property(lambda _: 3, lambda *_: None)"
     with serving(sqlite_url, tmp_path / "run", command=changed(few)) as service, ExitStack() as stack:
         service._token = "none"
         connections = [stack.enter_context(service.socket()) for _ in range(10 * WORKERS)]
@@ -57,6 +57,21 @@ def test_a_worker_without_file_descriptors_says_so_and_goes_on(sqlite_url: str, 
             [line, *_] = until(lambda: service.lines(told))
             assert line["level"] == "WARNING"
         until(lambda: service("GET", "/health").status == 200)
+
+
+def test_clients_that_never_close_keep_nobody_waiting(sqlite_url: str, tmp_path: Path) -> None:
+    """They took their answers, said that they would close, and do not: others are served."""
+    patient = "from gunicorn import util; util.close_graceful.__defaults__ = (60.0, 65536)"
+    with serving(sqlite_url, tmp_path / "run", command=changed(patient)) as service, ExitStack() as stack:
+        service._token = "none"
+        for _ in range(THREADS - 1):
+            connection = stack.enter_context(service.socket())
+            connection.sendall(service.head("GET", "/health", "Connection: close"))
+            assert read_answer(connection).status == 200
+        for _ in range(4 * WORKERS):
+            with service.socket() as connection:
+                connection.sendall(service.head("GET", "/health"))
+                assert read_answer(connection).status == 200
 
 
 def test_workers_share_connections(sqlite_url: str, tmp_path: Path) -> None:
