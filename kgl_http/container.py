@@ -17,8 +17,8 @@ from kgl_adapters.passwords import Argon2Hasher, BoundedHasher
 from kgl_adapters.retrying import retry
 from kgl_adapters.sealing import AesGcmSeal
 from kgl_adapters.signing import make_signer, read_keys
+from kgl_adapters.sql.connections import watch
 from kgl_adapters.sql.engine import Pool, make_engine, parse_url
-from kgl_adapters.sql.lending import pool_of
 from kgl_adapters.sql.migrate import require_head
 from kgl_adapters.sql.unit_of_work import SqlStore
 from kgl_adapters.system import new_id, now, random
@@ -63,7 +63,7 @@ def _open_engine(settings: Settings, capacity: Capacity, metrics: Metrics) -> It
         statement_timeout_s=settings.database_statement_timeout,
     )
     engine = make_engine(parse_url(settings.database_url), pool)
-    pool_of(engine).watch(metrics.connections.inc, metrics.connections.dec)
+    watch(engine, metrics.connections.inc, metrics.connections.dec)
     yield engine
     engine.dispose()
 

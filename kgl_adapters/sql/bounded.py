@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg import Connection, OperationalError, errors
+from psycopg import Connection, OperationalError
+from psycopg.pq import TransactionStatus
 
 
 class BoundedConnection(Connection[Any]):
@@ -21,6 +22,8 @@ class BoundedConnection(Connection[Any]):
             return super().wait(gen, interval, timeout)
         try:
             return super().wait(gen, interval, self.wait_max_s)
-        except errors._WaitTimeout as error:
-            self.close()
+        except OperationalError as error:
+            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            self.close()  # its end is not known: the time was up
             raise OperationalError(f"the server has not answered for {self.wait_max_s:g} s") from error

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Final, NoReturn
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kgl_adapters.sql.engine import shown
 from kgl_adapters.sql.errors import translate
-from kgl_adapters.sql.lending import ConnectionLost, pool_of
-from kgl_core.errors import CommitUnknown, StoreClosed
+from kgl_core.errors import CommitUnknown, KglError, StoreClosed
 
-T = TypeVar("T")
+Values = Mapping[str, Any] | Sequence[Any]
+
+_CURSOR: Final = "kgl_cursor"
+_MADE_AT: Final = "kgl_made_at"
+_IS_TAKEN: Final = "kgl_is_taken"
 
 
 class Connections:
@@ -27,8 +31,12 @@ class Connections:
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.where = engine, shown(engine.url)
-        self._errors: Any = (engine.dialect.loaded_dbapi.Error, PoolTimeout)
+        dialect: Any = engine.dialect
+        self._dialect, self._driver_error = dialect, dialect.loaded_dbapi.Error
         self._is_closed = False
+        self._lost_at = 0.0
+        event.listen(engine, "connect", _note_age)
+        event.listen(engine, "checkout", self._refuse_old)
 
     def require_open(self) -> None:
         """Raise StoreClosed where it is."""
@@ -55,21 +63,87 @@ class Connections:
             with suppress(DBAPIError):
                 connection.close()
 
-    def lend(self, run: Callable[[Any], T], *, commits: bool = False) -> T:
-        """What ``run`` makes of a driver's connection in autocommit.
-
-        Also raises the core's errors for the driver's; CommitUnknown where the connection is lost while ``run`` does
-        what ``commits`` by itself.
-        """
-        self.require_open()
+    def fetch(self, text: str, values: Values) -> list[tuple[Any, ...]]:
+        """The rows that one statement of the driver's own finds, in autocommit. Raises the core's errors as well."""
+        proxy = self._take()
         try:
-            return pool_of(self.engine).lend(run)
-        except ConnectionLost as lost:
-            raise (CommitUnknown() if commits else translate(lost.error, self.where)) from lost.error
-        except self._errors as error:
-            raise translate(error, self.where) from error
+            rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(text, values).fetchall()
+            return rows
+        except BaseException as error:
+            self._fail(proxy, error)
+        finally:
+            proxy.close()
+
+    def run(self, text: str, values: Values) -> None:
+        """Run one statement that is a transaction by itself.
+
+        Raises as `fetch`, but CommitUnknown where the connection is lost: the statement may have been kept.
+        """
+        proxy = self._take()
+        try:
+            cursor_of(proxy).execute(text, values)
+        except BaseException as error:
+            self._fail(proxy, error, if_lost=CommitUnknown())
+        finally:
+            proxy.close()
 
     def close(self) -> None:
         """Close the connections that are not in use, and hand out no more."""
         self._is_closed = True
         self.engine.dispose()
+
+    def _take(self) -> PoolProxiedConnection:
+        self.require_open()
+        try:
+            return self.engine.raw_connection()
+        except (self._driver_error, DBAPIError, PoolTimeout) as error:
+            raise translate(error, self.where) from error
+
+    def _fail(self, proxy: PoolProxiedConnection, error: BaseException, if_lost: KglError | None = None) -> NoReturn:
+        """Raise what a statement's error means; ``if_lost`` where it lost the connection.
+
+        A connection that is lost, or was interrupted somewhere in the driver, is not used again.
+        """
+        if isinstance(error, self._driver_error):
+            is_lost = self._dialect.is_disconnect(error, proxy.driver_connection, None)
+            if is_lost:
+                self._lost_at = time.monotonic()
+                proxy.invalidate(error)
+            raise (is_lost and if_lost) or translate(error, self.where) from error
+        if not isinstance(error, Exception):
+            proxy.invalidate(error)
+        raise error
+
+    def _refuse_old(self, _: Any, entry: Any, __: Any) -> None:
+        """Let go of what was made before a connection was lost: a restart of the server ends them all."""
+        if entry.info.get(_MADE_AT, 0.0) < self._lost_at:
+            raise InvalidatePoolError
+
+
+def cursor_of(proxy: PoolProxiedConnection) -> Any:
+    """The one cursor of a connection for statements that are read at once: to make one takes as long as a short one."""
+    cursor = proxy.info.get(_CURSOR)
+    if cursor is None:
+        cursor = proxy.info[_CURSOR] = proxy.driver_connection.cursor()  # type: ignore[union-attr]
+    return cursor
+
+
+def watch(engine: Engine, taken: Callable[[], object], returned: Callable[[], object]) -> None:
+    """Call ``taken`` for each connection that is taken from an engine's pool, and ``returned`` when it is back."""
+
+    def check_out(_: Any, entry: Any, __: Any) -> None:
+        if not entry.record_info.get(_IS_TAKEN):  # else it was old, and this is its successor
+            entry.record_info[_IS_TAKEN] = True
+            taken()
+
+    def check_in(_: Any, entry: Any) -> None:
+        # A connection that could not be made is checked in without having been checked out.
+        if entry.record_info.pop(_IS_TAKEN, False):
+            returned()
+
+    event.listen(engine, "checkout", check_out)
+    event.listen(engine, "checkin", check_in)
+
+
+def _note_age(_: Any, entry: Any) -> None:
+    entry.info[_MADE_AT] = time.monotonic()

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
-from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, QueuePool, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from kgl_adapters.sql.lending import LendingPool
 from kgl_core.distribution import DISTRIBUTION
 from kgl_core.errors import InvalidUrl
 
@@ -48,7 +47,7 @@ class Pool:
     def arguments(self) -> dict[str, Any]:
         """What ``create_engine`` is told."""
         return {
-            "poolclass": LendingPool,
+            "poolclass": QueuePool,
             "pool_size": self.size,
             "max_overflow": self.overflow,
             "pool_timeout": self.timeout_s,

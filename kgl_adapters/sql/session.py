@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
-from kgl_adapters.sql.connections import Connections
+from kgl_adapters.sql.connections import Connections, cursor_of
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.query import Query
 from kgl_adapters.sql.rows import Rows
 from kgl_core.errors import StoreFault
 
-T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
@@ -60,17 +59,15 @@ class Session:
     def fetch(self, query: Query, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows that a query finds."""
         self.require_transaction()
-        values = {**query.constants, **parameters}
-        return self._on_driver(lambda driver: driver.execute(query.text, values).fetchall())
-
-    def _on_driver(self, run: Callable[[Any], T]) -> T:
+        values = {**query.constants, **parameters} if query.constants else parameters
         if self._connection is None:
-            return self._connections.lend(run)
-        driver: Any = self._connection.connection.driver_connection
+            return self._connections.fetch(query.text, values)
+        proxy = self._connection.connection
         try:
-            return run(driver)
+            rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(query.text, values).fetchall()
+            return rows
         except self._connection.dialect.loaded_dbapi.Error as error:
-            if self._connection.dialect.is_disconnect(error, driver, None):
+            if self._connection.dialect.is_disconnect(error, proxy.driver_connection, None):
                 with suppress(DBAPIError):  # it fails at once; SQLAlchemy then lets go of all that are as old
                     self._connection.exec_driver_sql("SELECT 1")
             raise translate(error, self.where) from error

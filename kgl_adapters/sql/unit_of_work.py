@@ -131,7 +131,7 @@ class SqlStore:
             create_in(self, entity, change)
             return
         values = (*self._rows.entity_values(entity), *self._rows.change_values(change))
-        self._connections.lend(lambda driver: driver.execute(CREATION, values), commits=True)
+        self._connections.run(CREATION, values)
 
     def read(self) -> AbstractContextManager[SqlUnitOfWork]:
         self._connections.require_open()

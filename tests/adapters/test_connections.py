@@ -1,0 +1,182 @@
+"""The connections of an engine: those that are opened for a block, and those lent for a statement."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, text
+
+from kgl_adapters.sql.bounded import BoundedConnection
+from kgl_adapters.sql.connections import Connections, watch
+from kgl_adapters.sql.engine import Pool, make_engine, parse_url
+from kgl_core.errors import CommitUnknown, KglError, MigrationNeeded, StoreBusy, StoreUnavailable
+from tests.postgres import fresh_database
+
+_PID = "SELECT pg_backend_pid()"
+
+
+class Use:
+    """Counts what is taken from a pool and given back."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.now = self.taken = 0
+        watch(engine, self._take, self._give_back)
+
+    def _take(self) -> None:
+        self.taken += 1
+        self.now += 1
+
+    def _give_back(self) -> None:
+        self.now -= 1
+
+
+@pytest.fixture
+def url(postgres_server: str) -> Iterator[str]:
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    engine = make_engine(parse_url(url), Pool(size=1, overflow=0, timeout_s=0.05))
+    yield engine
+    engine.dispose()
+
+
+def checked_out(engine: Engine) -> int:
+    pool: Any = engine.pool
+    return int(pool.checkedout())
+
+
+def backend(connections: Connections) -> int:
+    [(pid,)] = connections.fetch(_PID, {})
+    return int(pid)
+
+
+def end(url: str, pid: int) -> None:
+    """End a connection from the server's side, and wait until it has ended."""
+    plain = url.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(plain, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+
+
+def test_both_ways_share_connections_and_limits(engine: Engine) -> None:
+    """A pool of one: what is opened for a block, a statement waits for; and it is the same connection."""
+    use = Use(engine)
+    connections = Connections(engine)
+    lent = backend(connections)
+    with connections.opened() as connection:
+        assert connection.scalar(text(_PID)) == lent
+        assert use.now == 1
+        for call in (connections.fetch, connections.run):
+            with pytest.raises(StoreBusy):
+                call("SELECT 1", {})
+    assert connections.fetch("SELECT 1", {}) == [(1,)]
+    assert (use.now, use.taken) == (0, 3)
+
+
+def test_an_error_of_the_statement_loses_nothing(engine: Engine) -> None:
+    """It is told as ours, chained to the driver's, and the connection serves on."""
+    connections = Connections(engine)
+    pid = backend(connections)
+    with pytest.raises(MigrationNeeded) as refused:
+        connections.fetch("SELECT * FROM nowhere", {})
+    assert isinstance(refused.value.__cause__, psycopg.errors.UndefinedTable)
+    with pytest.raises(KglError):
+        connections.fetch("SELECT %(nothing)s", {})
+    assert backend(connections) == pid
+    assert checked_out(engine) == 0
+
+
+def test_a_lost_connection_is_told_and_replaced(engine: Engine, url: str) -> None:
+    """The statement that meets it fails, the next has another."""
+    use = Use(engine)
+    connections = Connections(engine)
+    pid = backend(connections)
+    end(url, pid)
+    with pytest.raises(StoreUnavailable) as lost:
+        connections.fetch("SELECT 1", {})
+    assert isinstance(lost.value.__cause__, psycopg.OperationalError)
+    assert backend(connections) != pid
+    assert (use.now, checked_out(engine)) == (0, 0)
+
+
+def test_what_was_made_before_a_lost_connection_is_replaced_too(url: str) -> None:
+    """A restart of the server ends them all: one that fails is enough."""
+    engine = make_engine(parse_url(url), Pool(size=2, overflow=0))
+    use = Use(engine)
+    connections = Connections(engine)
+    with connections.opened() as one, connections.opened() as two:
+        pids = {one.scalar(text(_PID)), two.scalar(text(_PID))}
+    for pid in pids:
+        end(url, pid)
+    with pytest.raises(StoreUnavailable):
+        connections.fetch("SELECT 1", {})
+    assert {backend(connections) for _ in range(2)}.isdisjoint(pids)
+    assert (use.now, checked_out(engine)) == (0, 0)
+    engine.dispose()
+
+
+def test_what_is_interrupted_is_not_used_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows how far the driver had come."""
+    connections = Connections(engine)
+    pid = backend(connections)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BoundedConnection, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            connections.fetch("SELECT 1", {})
+    assert backend(connections) != pid
+    assert checked_out(engine) == 0
+
+
+def test_pre_ping_replaces_what_was_lost_before(url: str) -> None:
+    """Nobody notices."""
+    engine = make_engine(parse_url(url), Pool(size=1, overflow=0, pre_ping=True))
+    connections = Connections(engine)
+    pid = backend(connections)
+    end(url, pid)
+    assert backend(connections) != pid
+    engine.dispose()
+
+
+def test_a_connection_that_cannot_be_made_is_not_in_use() -> None:
+    """Neither way, however often it is tried; and it is no lost commit."""
+    engine = make_engine(parse_url("postgresql://kgl@127.0.0.1:1/kgl"), Pool(size=1, overflow=0))
+    use = Use(engine)
+    connections = Connections(engine)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            connections.open()
+        with pytest.raises(StoreUnavailable) as refused:
+            connections.run("SELECT 1", {})
+        assert not isinstance(refused.value, CommitUnknown)
+    assert (use.now, checked_out(engine)) == (0, 0)
+
+
+def test_only_a_loss_in_the_middle_of_a_commit_leaves_it_unknown(engine: Engine, url: str) -> None:
+    """What only reads can be asked again; what writes may have been kept."""
+    connections = Connections(engine)
+    for call, expected in ((connections.fetch, StoreUnavailable), (connections.run, CommitUnknown)):
+        end(url, backend(connections))
+        with pytest.raises(expected):
+            call("SELECT 1", {})
+        call("SELECT 1", {})
+
+
+def test_a_statement_that_is_never_answered_loses_its_connection(url: str) -> None:
+    """After the time for a statement and a second, whatever became of the network; the next has another."""
+    engine = make_engine(parse_url(url), Pool(size=1, overflow=0))
+    connections = Connections(engine)
+    pid = backend(connections)
+    proxy = engine.raw_connection()
+    proxy.driver_connection.wait_max_s = 0.05  # type: ignore[union-attr]
+    proxy.close()
+    with pytest.raises(StoreUnavailable, match=r"has not answered for 0\.05 s"):
+        connections.fetch("SELECT pg_sleep(30)", {})
+    assert backend(connections) != pid
+    engine.dispose()
