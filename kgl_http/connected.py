@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import click
-from stamina.instrumentation import set_on_retry_hooks
 
 from kgl_adapters.connect import connect
 from kgl_core.knowledge_graph import KnowledgeGraph
@@ -19,7 +18,6 @@ def connected(settings: Settings) -> Iterator[KnowledgeGraph]:
     """The settings' knowledge graph, for as long as the block runs."""
     if settings.database_url.startswith("memory:"):
         refuse_memory()
-    set_on_retry_hooks(())  # stamina's own would log to standard output, which is the command's
     with connect(settings.database_url, password_length_min=settings.password_length_min) as kg:
         yield kg
 

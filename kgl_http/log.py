@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, Final, TextIO
 
 import orjson
 import structlog
-from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
 from kgl_adapters.system import now
@@ -60,7 +59,6 @@ def configure(*, level: str, module_id: str, is_readable: bool = False) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.captureWarnings(True)
-    set_on_retry_hooks([_on_retry])
     sys.excepthook = _on_uncaught
     threading.excepthook = lambda failed: _on_uncaught(failed.exc_type, failed.exc_value)
 
@@ -68,11 +66,6 @@ def configure(*, level: str, module_id: str, is_readable: bool = False) -> None:
 def _traceback(exc_info: ExcInfo) -> str:
     """A traceback without local variables, and without PostgreSQL's details, which quote rows: they hold secrets."""
     return _DETAIL.sub(r"\1 (not logged)", "".join(traceback.format_exception(*exc_info)).rstrip())
-
-
-def _on_retry(details: RetryDetails) -> None:
-    """Instead of stamina's own lines, which quote what is called with what."""
-    structlog.get_logger("kgl_http.log").info("Transaction conflict: it runs again", tries=details.retry_num)
 
 
 def _on_uncaught(kind: type[BaseException], error: BaseException | None, _: object = None) -> None:

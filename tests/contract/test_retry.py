@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import stamina
 from sqlalchemy import event, text
-from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
 from kgl_adapters.retrying import TRIES_MAX, retry
 from kgl_adapters.sql.unit_of_work import SqlStore
@@ -103,10 +101,11 @@ class House:
 
 
 @pytest.fixture(autouse=True)
-def _without_waiting() -> Iterator[None]:
-    """Waits of no length, and as many tries as there are."""
-    with stamina.set_testing(True, attempts=TRIES_MAX, cap=True):
-        yield
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Nothing waits; what would have been waited for, in seconds."""
+    waits: list[float] = []
+    monkeypatch.setattr("kgl_adapters.retrying.sleep", waits.append)
+    return waits
 
 
 @pytest.fixture
@@ -268,39 +267,25 @@ def test_a_load_also_runs_again_when_a_record_has_appeared() -> None:
         assert len(tries) == runs + 1
 
 
-def test_waits_are_short_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waits_are_short_and_differ(monkeypatch: pytest.MonkeyPatch, waited: list[float]) -> None:
     """Tens of milliseconds, with chance in them, so that two that met do not meet again."""
     monkeypatch.setattr("random.uniform", lambda least, most: most)
-    told = [details.wait_for for details in _retried(lambda: None)]
-    assert told == pytest.approx([0.05, 0.06, 0.08])
+    with pytest.raises(TransactionConflict):
+        retry(_conflict)
+    assert waited == pytest.approx([0.05, 0.06, 0.08])
 
 
-def test_no_hook_sees_what_a_use_case_was_called_with(house: House) -> None:
-    """An application's own hooks, or stamina's default ones, would log it."""
-    told = _retried(lambda: house.kg.users.create(email="eve@example.org", password=PASSWORD), house.store)
+def test_no_line_of_the_log_quotes_what_a_use_case_was_called_with(
+    house: House, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An application that logs everything sees that it ran again, and one that logs nothing sees nothing."""
+    caplog.set_level("DEBUG")
+    house.store.lose(TRIES_MAX - 1)
+    house.kg.users.create(email="eve@example.org", password=PASSWORD)
+    told = [record for record in caplog.records if record.name == "kgl_adapters.retrying"]
     assert len(told) == TRIES_MAX - 1
-    for details in told:
-        assert (details.args, details.kwargs) == ((), {})
-        assert PASSWORD not in repr(details)
-
-
-def _retried(call: Callable[[], object], store: ConflictingStore | None = None) -> list[RetryDetails]:
-    """What a hook is told while a call conflicts three times, with the waits that there would be."""
-    told: list[RetryDetails] = []
-    before = get_on_retry_hooks()
-    set_on_retry_hooks([told.append])
-    try:
-        with stamina.set_testing(False), pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tenacity.nap.time.sleep", lambda _: None)
-            if store is None:
-                with pytest.raises(TransactionConflict):
-                    retry(_conflict)
-            else:
-                store.lose(TRIES_MAX - 1)
-                call()
-    finally:
-        set_on_retry_hooks(before)
-    return told
+    assert all(PASSWORD not in f"{record.getMessage()} {record.__dict__}" for record in told)
+    assert capsys.readouterr() == ("", "")
 
 
 def _conflict() -> None:

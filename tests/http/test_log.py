@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import structlog
 from sqlalchemy import text
-from stamina.instrumentation import set_on_retry_hooks
 
 from kgl_adapters.observed import ObservedStore
 from kgl_core.errors import TransactionConflict
@@ -49,7 +48,6 @@ def configured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     yield configure
     logging.captureWarnings(False)
     structlog.reset_defaults()
-    set_on_retry_hooks(None)
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -109,8 +107,9 @@ def test_a_retry_is_one_line(configured: Configure, api: Api, monkeypatch: pytes
     answer = api("POST", ENTITIES, json={"type": "person", "name": "hunter22"}, by="user")
     assert answer.status_code == 201
     retry, request = lines()
-    assert list(retry) == [*KEYS, "tries"]
-    assert (retry["level"], retry["message"], retry["tries"]) == ("INFO", "Transaction conflict: it runs again", 1)
+    assert list(retry) == KEYS
+    told = "Transaction conflict: it runs again after 1 of 4 tries"
+    assert (retry["level"], retry["message"], retry["logger"]) == ("INFO", told, "kgl_adapters.retrying")
     assert retry["request_id"] == request["request_id"] == answer.json["meta"]["request_id"]
     assert "hunter22" not in json.dumps(retry)
 
