@@ -126,6 +126,22 @@ def test_tables_in_code_are_what_the_migrations_make(url: str, engine: Engine) -
             assert indexes == {index.name for index in table.indexes}
 
 
+def test_there_is_no_trigger_and_no_function(url: str, engine: Engine) -> None:
+    """What a write does stands in the code of its writer alone: no trigger in any schema of kgl, nor what it would run.
+
+    The triggers that PostgreSQL makes itself for foreign keys are constraints.
+    """
+    migrate.upgrade(engine)
+    found = (
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        if engine.dialect.name == "sqlite"
+        else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+        f" UNION ALL SELECT proname FROM pg_proc WHERE CAST(pronamespace AS regnamespace) IN ('{AUTH}', '{ENTITIES}')"
+    )
+    with engine.connect() as connection:
+        assert connection.execute(text(found)).all() == []
+
+
 def test_migrating_twice_changes_nothing(url: str, engine: Engine) -> None:
     """A database at head is left as it is."""
     migrate.upgrade(engine)

@@ -2,10 +2,10 @@
 
 A record's changes get their numbers while the record is locked, so the order is that in which its versions were made.
 SQLite has one writer at a time. PostgreSQL has many: a transaction can take a number and commit late, behind one that
-took a higher number. So a writer announces, before it takes its first number, which one was the last taken (a trigger
-of migration 0002 does, by a shared advisory lock whose key is that number), and a reader goes no further than the
-lowest number announced by a transaction that still runs. It asks in this order: which number was the last taken, what
-is announced, and then for the changes. Whoever takes a number after the first question is not in its way, whoever did
+took a higher number. So a writer announces, before it takes its first number, which one was the last taken, by a shared
+advisory lock whose key is that number (`kgl_adapters.sql.announcing`), and a reader goes no further than the lowest
+number announced by a transaction that still runs. It asks in this order: which number was the last taken, what is
+announced, and then for the changes. Whoever takes a number after the first question is not in its way, whoever did
 before has announced it by the second, or has ended and is seen by the third.
 """
 
@@ -17,6 +17,7 @@ from typing import Final
 from sqlalchemy import bindparam, func, select, text
 
 from kgl_adapters.sql import schema
+from kgl_adapters.sql.announcing import ANNOUNCE, ANNOUNCED, insert_announced
 from kgl_adapters.sql.record_json import read_record
 from kgl_adapters.sql.rows import CHANGE_COLUMNS
 from kgl_adapters.sql.session import Session
@@ -44,6 +45,7 @@ _READS: Final = {
     .limit(bindparam("limit"))
     for is_sqlite, table in _TABLES.items()
 }
+_APPEND_ONE: Final = f"WITH {ANNOUNCED} {insert_announced(CHANGE_COLUMNS)}"
 _COUNTS: Final = {is_sqlite: select(func.count()).select_from(table) for is_sqlite, table in _TABLES.items()}
 
 
@@ -56,6 +58,11 @@ class SqlChangeLog:
 
     def append(self, changes: Sequence[Change]) -> None:
         rows = [self._rows.change_values(change) for change in changes]
+        if len(rows) == 1 and not self._session.is_sqlite:
+            self._session.run(_APPEND_ONE, rows[0])
+            return
+        if rows and not self._session.is_sqlite:
+            self._session.execute(ANNOUNCE)
         self._session.insert(_TABLES[self._session.is_sqlite], CHANGE_COLUMNS, rows)
 
     def read(self, after: str | None, limit: int) -> Sequence[Change]:

@@ -8,18 +8,16 @@ from __future__ import annotations
 from typing import Final
 
 from kgl_adapters.sql import schema
+from kgl_adapters.sql.announcing import ANNOUNCED, insert_announced
 from kgl_adapters.sql.rows import CHANGE_COLUMNS
 
 _ENTITY_COLUMNS: Final = tuple(column.name for column in schema.entities.c)
 
 
-def _insert(table: str, columns: tuple[str, ...]) -> str:
-    names, marks = ", ".join(f'"{column}"' for column in columns), ", ".join("%s" for _ in columns)
-    return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
-
+_NAMES, _MARKS = ", ".join(f'"{column}"' for column in _ENTITY_COLUMNS), ", ".join("%s" for _ in _ENTITY_COLUMNS)
 
 CREATION: Final = (
-    f"WITH entity AS ({_insert(schema.entities.fullname, _ENTITY_COLUMNS)})"
-    f" {_insert(schema.changes.fullname, CHANGE_COLUMNS)}"
+    f"WITH entity AS (INSERT INTO {schema.entities.fullname} ({_NAMES}) VALUES ({_MARKS})),"  # noqa: S608  # our names
+    f" {ANNOUNCED} {insert_announced(CHANGE_COLUMNS)}"
 )
 """Takes `Rows.entity_values` and then `Rows.change_values`."""

@@ -20,7 +20,7 @@ from kgl_adapters.sql.types import (
 
 AUTH: Final = "backend_auth"
 ENTITIES: Final = "backend_entities"
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every migration there is, in order; the last is head."""
 
 _NAMES: Final = {

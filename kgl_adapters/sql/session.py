@@ -85,10 +85,15 @@ class Session:
         marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
         statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
         with self.all_or_none(rows):
-            try:
-                self.connection.exec_driver_sql(statement, list(rows) if len(rows) > 1 else rows[0])
-            except DBAPIError as error:
-                raise translate(error, self.where) from error
+            self.run(statement, list(rows) if len(rows) > 1 else rows[0])
+
+    def run(self, statement: str, parameters: Any = ()) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement in the driver's own SQL, once or for each of a list of parameters."""
+        self.require_transaction()
+        try:
+            return self.connection.exec_driver_sql(statement, parameters)
+        except DBAPIError as error:
+            raise translate(error, self.where) from error
 
     @contextmanager
     def savepoint(self) -> Iterator[NestedTransaction]:
