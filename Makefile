@@ -9,10 +9,15 @@ READY := $(VENV)/.ready
 .PHONY: help run test check soak bench lock clean
 
 help: ## Show this list
+	@echo "kgl, a knowledge graph's backend. On Debian it needs: apt-get install make python3-venv"
+	@echo "The first command takes a minute or two longer, for an environment of its own in $(VENV)."
+	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "The times are for two cores. PYTHON=/path/to/python3 takes another interpreter, 3.11 or newer."
 
 run: export KGL_ENV := development
-run: $(READY) ## Serve the API, with the demo graph in a new kgl.db (PORT=8000, DATABASE_URL=...)
+run: $(READY) ## Serve the API, with the demo graph in a new kgl.db, until Ctrl-C (PORT=8000, DATABASE_URL=...)
 	@was=$$($(BIN)/kgl migrate) && echo "$$was" && case "$$was" in \
 		*": empty →"*) $(BIN)/kgl import --atomic docs/demo/demo.ndjson ;; esac
 	@echo
@@ -21,19 +26,19 @@ run: $(READY) ## Serve the API, with the demo graph in a new kgl.db (PORT=8000, 
 	@sed -n '/^    api=/,/^$$/{s/8000/$(PORT)/;p;}' README.md
 	$(BIN)/kgl serve --port $(PORT)
 
-test: $(READY) ## Run the tests on all three stores
+test: $(READY) ## Run the tests on all three stores: 6 minutes
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
-check: $(READY) ## Check format, style, types and architecture
+check: $(READY) ## Check format, style, types and architecture: half a minute
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-soak: $(READY) ## Run the tests that take minutes
+soak: $(READY) ## Run the tests that take longer: 20 minutes
 	$(BIN)/pytest -m soak
 
-bench: $(READY) ## Measure the stores and the service
+bench: $(READY) ## Measure the stores and the service: half an hour and more
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	$(BIN)/python -m tests.benchmarks
 
@@ -47,6 +52,7 @@ lock: $(READY) ## Pin all dependencies again (UPGRADE=--upgrade for newer ones)
 	$(PIN) --extra postgres --extra service --upgrade --no-annotate --constraint requirements.lock \
 		--output-file requirements-service.lock pyproject.toml
 	$(PIN) --upgrade --no-annotate --constraint requirements.lock --group bench --output-file requirements-bench.lock
+	$(PIN) --upgrade --no-annotate --constraint requirements.lock --group image --output-file requirements-image.lock
 	echo hatchling | $(PIN) --upgrade --no-annotate --constraint requirements.lock --output-file requirements-build.lock -
 
 clean: ## Remove the environment, the demo database with its secret, and all caches
@@ -58,7 +64,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "kgl needs Python 3.11 or newer with its venv module; on Debian: apt-get install make python3-venv" >&2; \
 		echo "Another interpreter than $(PYTHON) can be named: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@# One that works stays: another interpreter put into the same folder would leave a mixture of both.
+	@$(BIN)/python -c 'import pip, ssl' 2>/dev/null || { set -x; $(PYTHON) -m venv --clear $(VENV); }
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@

@@ -1,7 +1,6 @@
 """The two pages that show the API's document work in a real browser, which reaches nothing but the service."""
 
 import html
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,11 +13,11 @@ import pytest
 
 from tests.http.conftest import making_apis
 from tests.http.document import DOCUMENT, OPERATIONS
+from tests.programs import program
 
-CHROMIUM: Final = shutil.which("chromium")
 OPTIONS: Final = (
     "--headless",
-    "--no-sandbox",  # CI runs as root, whom the sandbox refuses; the pages are our own
+    "--no-sandbox",  # root and containers cannot have one; the pages are our own
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
@@ -33,8 +32,6 @@ OPTIONS: Final = (
 )
 # Redoc 3.0 shows its maker's logo from its maker's site, and nothing in place of it when it cannot.
 LOGO: Final = "Loading the image 'https://cdn.redoc.ly/redoc/logo-mini"
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium; install it, as .ci/run does")
 
 
 class Server(ThreadingMixIn, WSGIServer):
@@ -66,8 +63,7 @@ def address() -> Iterator[str]:
 
 def browse(place: str, profile: Path) -> tuple[str, list[str]]:
     """What a page has become once its scripts have run, and what the browser's console says of it."""
-    assert CHROMIUM is not None
-    command = [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", place]
+    command = [program("chromium"), *OPTIONS, f"--user-data-dir={profile}", place]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return html.unescape(done.stdout), [line for line in done.stderr.splitlines() if ":CONSOLE:" in line]
 

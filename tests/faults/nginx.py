@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from tests.programs import program
 from tests.serving.service import until
 
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "deploy.md"
@@ -35,11 +35,10 @@ def nginx(service_port: int, folder: Path) -> Iterator[int]:
 
     Its configuration is the guide's, with other ports and files.
     """
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert program, "nginx is not installed, which this test is about: apt-get install nginx-light"
+    server = program("nginx", package="nginx-light")
     folder.mkdir()
     files = ("-keyout", folder / "kgl.key", "-out", folder / "kgl.pem")
-    subprocess.run(["openssl", *_CERTIFICATE, *files], check=True, capture_output=True)
+    subprocess.run([program("openssl"), *_CERTIFICATE, *files], check=True, capture_output=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     documented = _documented(
@@ -48,7 +47,7 @@ def nginx(service_port: int, folder: Path) -> Iterator[int]:
     )
     user = "user root; " if os.geteuid() == 0 else ""  # else its processes could not reach the folder
     (folder / "conf").write_text(_MAIN.format(user=user, folder=folder, documented=documented))
-    process = subprocess.Popen([program, "-e", folder / "errors", "-p", folder, "-c", folder / "conf"])
+    process = subprocess.Popen([server, "-e", folder / "errors", "-p", folder, "-c", folder / "conf"])
 
     def answers() -> bool:
         assert process.poll() is None, (folder / "errors").read_text()
