@@ -9,18 +9,23 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.errors import Fault, InvalidInput
 from kgl_core.ids import EntityId
 from kgl_core.metadata import JsonObject
 from kgl_core.pages import Position
 from kgl_core.permissions import Actor
 from kgl_core.provenance import CONFIDENCE, FILTER_VALUES_MAX, SOURCE, SOURCE_TYPE, RecordFilter, RecordFilterFields
-from kgl_core.rules import TYPE_NAME, Choice, Each, Id, Names, Optional, Text, check, ruled
+from kgl_core.rules import TYPE_NAME, Choice, Each, Flag, Id, Names, Optional, Text, check, ruled
 from kgl_core.text import fold
 
 NAME_LENGTH_MAX: Final = 500
 ALIASES_MAX: Final = 100
 KEY_LENGTH_MAX: Final = 500
 SORT_NAME_LENGTH: Final = 200
+SELECTED_MAX: Final = 1_000
+"""How many entities can be named at once."""
+NAMED_MAX: Final = 5_000
+"""How many entities the names in one selection may find."""
 
 NAME: Final = Text(NAME_LENGTH_MAX)
 KEY: Final = Text(KEY_LENGTH_MAX, normalize=str)
@@ -63,6 +68,11 @@ class EntityDraft:
         check(self)
 
 
+def sort_name(name: str) -> str:
+    """What an entity of this name is sorted by. Names that are the same have the same."""
+    return fold(name)[:SORT_NAME_LENGTH]
+
+
 @attrs.frozen(kw_only=True, slots=False)  # with slots, making one takes twice as long
 class Entity:
     """A node of the graph as a store keeps it: a checked draft, and what kgl knows of it.
@@ -99,7 +109,7 @@ class Entity:
     @property
     def sort_name(self) -> str:
         """The folded name that listings sort by, cut so that any index can hold it."""
-        return fold(self.name)[:SORT_NAME_LENGTH]
+        return sort_name(self.name)
 
 
 EntitySort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"]
@@ -121,13 +131,23 @@ class EntityFilter(RecordFilter):
 
 @attrs.frozen(kw_only=True)
 class EntitySelection:
-    """Which entities to fetch at once: by id or by key, up to FILTER_VALUES_MAX of each."""
+    """Entities to fetch at once, by id, by key or by name: up to 1,000 of these in all.
 
-    ids: tuple[UUID, ...] = ruled(Each(Id(), FILTER_VALUES_MAX), default=())
-    keys: tuple[str, ...] = ruled(Each(KEY, FILTER_VALUES_MAX), default=())
+    A name finds the entities whose own name is the same apart from case and accents. ``is_active`` is true unless said
+    otherwise; false finds the deleted ones, null both.
+    """
+
+    ids: tuple[UUID, ...] = ruled(Each(Id(), SELECTED_MAX), default=())
+    keys: tuple[str, ...] = ruled(Each(KEY, SELECTED_MAX), default=())
+    names: tuple[str, ...] = ruled(Each(NAME, SELECTED_MAX), default=())
+    is_active: bool | None = ruled(Optional(Flag()), default=True)
 
     def __attrs_post_init__(self) -> None:
         check(self)
+        number = len(self.ids) + len(self.keys) + len(self.names)
+        if number > SELECTED_MAX:
+            advice = f"at most {SELECTED_MAX} ids, keys and names in all, not {number}; ask in several requests"
+            raise InvalidInput([Fault("", "too_many", advice)])
 
 
 class End(NamedTuple):
@@ -161,6 +181,9 @@ class EntityRepository(Protocol):
 
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
         """The ends that the entities with any of these ids or keys are, as `find` finds them with ``lock="share"``."""
+
+    def find_by_sort_name(self, sort_names: Collection[str], limit: int) -> Sequence[Entity]:
+        """Up to ``limit`` entities with any of these sort names, active and deleted, in any order."""
 
     def list(self, filter: EntityFilter, sort: EntitySort, after: Position | None, limit: int) -> Sequence[Entity]:
         """Up to ``limit`` entities that ``filter`` admits, ordered by ``sort`` and then id, those past ``after``."""

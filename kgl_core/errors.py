@@ -219,7 +219,10 @@ class Conflict(KglError):
 
 
 class AlreadyExists(Conflict):
-    """A value that must be unique is taken. ``field`` says which."""
+    """A value that must be unique is taken.
+
+    ``field`` says which. ``value`` and ``holder``, the id of the record that has it, are None when they are not known.
+    """
 
     code = "already_exists"
     _HINTS: ClassVar[dict[str, str]] = {
@@ -231,9 +234,13 @@ class AlreadyExists(Conflict):
         "idempotency key": "send the request again, to be answered as it was",
     }
 
-    def __init__(self, kind: str, field: str) -> None:
-        self.kind, self.field = kind, field
-        super().__init__(f"this {field} is taken by another {kind}; {self._HINTS[field]}")
+    def __init__(self, kind: str, field: str, value: str | None = None, holder: UUID | None = None) -> None:
+        self.kind, self.field, self.value, self.holder = kind, field, value, holder
+        taken = f"this {field}" if value is None else f"the {field} {value}"
+        by = f"another {kind}" if holder is None else f"{kind} {holder}"
+        detail = f"{taken} is taken by {by}; {self._HINTS[field]}"
+        self.faults = (Fault("" if field == "triple" else f"/{field}", self.code, detail),)
+        super().__init__(detail)
 
 
 class EndsDeleted(Conflict):

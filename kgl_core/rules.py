@@ -11,6 +11,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
@@ -52,8 +53,15 @@ def _rules(cls: Hashable) -> Mapping[str, Rule]:
 
 
 @cache
-def _checks(cls: Hashable) -> Sequence[tuple[str, str, Rule]]:
-    return [(name, f"/{name}", rule) for name, rule in _rules(cls).items()]
+def _checks(cls: Hashable) -> Sequence[tuple[str, str, Rule, Any]]:
+    fields = attrs.fields_dict(cls)  # type: ignore[arg-type]
+    return [(name, f"/{name}", rule, _when_null(fields[name])) for name, rule in _rules(cls).items()]
+
+
+def _when_null(field: attrs.Attribute[Any]) -> Any:
+    """What None stands for in a field: its default. A required field has none."""
+    default: Any = field.default
+    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
 
 
 def rules_of(cls: type) -> Mapping[str, Rule]:
@@ -62,16 +70,23 @@ def rules_of(cls: type) -> Mapping[str, Rule]:
 
 
 def check(record: Any) -> None:
-    """Apply every rule of ``record``'s class, keeping what they normalized. Raises InvalidInput with all the faults."""
+    """Apply every rule of ``record``'s class, keeping what they normalized. Raises InvalidInput with all the faults.
+
+    None means the same as leaving the field out.
+    """
     faults: Faults = []
     cls: Any = type(record)
-    for name, pointer, rule in _checks(cls):
+    for name, pointer, rule, when_null in _checks(cls):
         value = getattr(record, name)
         if value is MISSING:
             faults.append(Fault(pointer, "required", f"give a {name}"))
             continue
-        if value is None and type(rule) is Optional:
-            continue
+        if value is None:
+            if type(rule) is Optional:
+                continue
+            if when_null is not MISSING:
+                value = copy(when_null)
+                object.__setattr__(record, name, value)
         normal = rule(value, pointer, faults)
         if normal is not value:
             object.__setattr__(record, name, normal)

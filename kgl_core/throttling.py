@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, Protocol
+from uuid import UUID
 
 import attrs
 
@@ -36,6 +37,9 @@ class Limit:
 LOGINS_FROM_ADDRESS: Final = Limit("logins of an account from an address", 5, timedelta(minutes=1))
 LOGINS: Final = Limit("logins of an account", 50, timedelta(minutes=15))
 """Whoever knows an email can make its owner wait, but never for longer than this window."""
+FAILURES_FROM_ADDRESS: Final = Limit("failed logins from an address", 100, timedelta(minutes=15))
+"""Stops one address from trying a common password on every account. Successful logins do not count, because a whole
+office may share an address."""
 CLIENT_FAILURES: Final = Limit("failures of a service client from an address", 5, timedelta(minutes=1))
 """Only what fails is counted: a random secret is not guessed, and nobody shall shut out a module by trying."""
 
@@ -65,6 +69,9 @@ class CounterRepository(Protocol):
         One that is new, or has expired at ``now``, starts at 1 and ends at ``expires_at``; any other keeps its end.
         """
 
+    def decrement(self, keys: Sequence[bytes]) -> None:
+        """Take back one attempt from each of these counters, one after the other. An absent counter stays absent."""
+
     def clear(self, keys: Sequence[bytes]) -> None:
         """Forget these counters, one after the other."""
 
@@ -73,11 +80,25 @@ class CounterRepository(Protocol):
 
 
 def login_attempts(email: str, address: str | None) -> tuple[Attempt, ...]:
-    """What a login is counted as, the narrower first; ``email`` as an account's is normalized."""
+    """What a login counts against; ``email`` is normalized as an account's is."""
     return (
         Attempt(LOGINS_FROM_ADDRESS, _key(LOGINS_FROM_ADDRESS, email, network(address))),
         Attempt(LOGINS, _key(LOGINS, email)),
+        Attempt(FAILURES_FROM_ADDRESS, _key(FAILURES_FROM_ADDRESS, network(address))),
     )
+
+
+def settle(counters: CounterRepository, attempts: Sequence[Attempt]) -> None:
+    """Record that these attempts succeeded: the counts of the account start again.
+
+    The address only gets this one attempt back. Otherwise a guesser could clear its failures by logging in to an
+    account of its own.
+    """
+    for attempt in attempts:
+        if attempt.limit is FAILURES_FROM_ADDRESS:
+            counters.decrement([attempt.key])
+        else:
+            counters.clear([attempt.key])
 
 
 def registration_attempts(address: str | None, per_hour_max: int) -> tuple[Attempt, ...]:
@@ -86,13 +107,13 @@ def registration_attempts(address: str | None, per_hour_max: int) -> tuple[Attem
     return (Attempt(limit, _key(limit, network(address))),)
 
 
-def client_failures(client_id: str, address: str | None) -> tuple[Attempt, ...]:
-    """What it is counted as when somebody does not prove to be this service client."""
-    return (Attempt(CLIENT_FAILURES, _key(CLIENT_FAILURES, client_id, network(address))),)
+def client_failures(client_id: UUID | None, address: str | None) -> tuple[Attempt, ...]:
+    """What a failed authentication of this service client counts against; ``client_id`` is None for what is no id."""
+    return (Attempt(CLIENT_FAILURES, _key(CLIENT_FAILURES, str(client_id), network(address))),)
 
 
 def count(counters: CounterRepository, attempts: Sequence[Attempt], now: datetime) -> None:
-    """Count an attempt under each of its limits, in their order, which is that of `CounterRepository.clear` as well.
+    """Count an attempt against each of its limits, in the order that `settle` follows too, so that neither deadlocks.
 
     Raises TooManyAttempts at the first that is past; the caller then commits nothing.
     """

@@ -22,7 +22,7 @@ _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL: Final = Text(
     EMAIL_LENGTH_MAX,
     pattern=rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})+",
-    advice="give an address such as ada@example.org",
+    advice="give an address such as ada@example.org, in ASCII; a domain of other letters in its xn-- form",
     normalize=lambda text: text.lower() if text.isascii() else text,  # K (Kelvin) must not become k
 )
 ROLE: Final = Choice(tuple(role.value for role in Role))

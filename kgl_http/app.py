@@ -72,6 +72,7 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/oauth/revoke", oauth.OAuthRevocation(*server)),
         (f"{API}/oauth/introspect", oauth.OAuthIntrospection(*server)),
         (f"{API}/entities", entities.Entities(kg)),
+        (f"{API}/entities/get", entities.EntitySelections(kg)),
         (f"{API}/entities/{{id}}", entities.EntityById(kg, **conditional)),
         (f"{API}/entities/{{id}}/restore", entities.EntityRestoration(kg)),
         (f"{API}/entities/{{id}}/relationships", entities.EntityRelationships(kg)),

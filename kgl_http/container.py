@@ -94,7 +94,7 @@ def _lifetimes(settings: Settings) -> TokenLifetimes:
     return TokenLifetimes(access=settings.access_token_ttl, refresh=settings.refresh_token_ttl)
 
 
-def _make_auth(settings: Settings, context: Context, effects: Store, passwords: Passwords, signer: TokenSigner) -> Auth:
+def _make_auth(settings: Settings, context: Context, passwords: Passwords, signer: TokenSigner) -> Auth:
     return Auth(
         context,
         passwords,
@@ -102,12 +102,11 @@ def _make_auth(settings: Settings, context: Context, effects: Store, passwords: 
         random,
         _lifetimes(settings),
         RegistrationRules(is_open=settings.registration_is_open, per_hour_max=settings.registrations_per_hour),
-        effects,
     )
 
 
-def _make_oauth(settings: Settings, context: Context, effects: Store, auth: Auth, signer: TokenSigner) -> OAuth:
-    return OAuth(context, auth, signer, _lifetimes(settings), effects)
+def _make_oauth(settings: Settings, context: Context, auth: Auth, signer: TokenSigner) -> OAuth:
+    return OAuth(context, auth, signer, _lifetimes(settings))
 
 
 def _open_readiness(engine: Engine | None, signer: TokenSigner) -> Iterator[Readiness]:
@@ -131,8 +130,8 @@ class Container(containers.DeclarativeContainer):
     passwords = providers.ThreadSafeSingleton(Passwords, hasher, settings.provided.password_length_min)
     graph = providers.ThreadSafeSingleton(KnowledgeGraph, effects_context, passwords, providers.Object(random))
     signer = providers.ThreadSafeSingleton(_make_signer, settings)
-    auth = providers.ThreadSafeSingleton(_make_auth, settings, context, effects, passwords, signer)
-    oauth = providers.ThreadSafeSingleton(_make_oauth, settings, context, effects, auth, signer)
+    auth = providers.ThreadSafeSingleton(_make_auth, settings, context, passwords, signer)
+    oauth = providers.ThreadSafeSingleton(_make_oauth, settings, context, auth, signer)
     readiness = providers.Resource(_open_readiness, engine, signer)
     idempotency = providers.ThreadSafeSingleton(
         Idempotency, effects, providers.ThreadSafeSingleton(AesGcmSeal, providers.Object(random))

@@ -11,8 +11,7 @@ from typing import Any, Final
 from kgl_core.errors import Fault, IdempotencyKeyReused
 from kgl_core.idempotency import AnswerKept, AnswerSeal, HeldStore, IdempotencyKey, KeptAnswer
 from kgl_http.envelope import dump_json
-from kgl_http.errors import BadRequest, BodyTooLarge
-from kgl_http.oauth import refusal
+from kgl_http.errors import BadRequest
 from kgl_http.operations import NDJSON, takes_key
 
 HEADER: Final = "Idempotency-Key"
@@ -30,7 +29,7 @@ class Idempotency:
         self._store, self._seal = store, seal
 
     def guard(self, resource: Any) -> None:
-        """Let a resource's POST take a key. Imports do so by themselves, as theirs is not a body to hold in memory."""
+        """Let a POST that writes to the graph take a key. An import does so itself, since its body may be large."""
         responder = getattr(resource, "on_post", None)
         if responder is None or not takes_key("POST", responder.operation):
             return
@@ -39,14 +38,8 @@ class Idempotency:
 
         @functools.wraps(responder)
         def guarded(req: Any, resp: Any, **params: str) -> None:
-            try:
-                key = key_of(req)
-                body = () if key is None else (req.read_body(),)
-            except (BadRequest, BodyTooLarge) as error:
-                if not responder.operation.is_for_clients:
-                    raise
-                _refuse(resp, error)
-                return
+            key = key_of(req)
+            body = () if key is None else (req.read_body(),)
             self.once(key, req, resp, body, lambda: responder(req, resp, **params))
 
         resource.on_post = guarded
@@ -67,7 +60,7 @@ class Idempotency:
         if key is None:
             respond()
             return
-        fingerprint = key.fingerprint(_told(req), body)
+        fingerprint = key.fingerprint((req.method, req.path, req.query_string), body)
         kept = self._store.find(key.id)
         if kept is None:
             try:
@@ -112,13 +105,6 @@ def key_of(req: Any) -> IdempotencyKey | None:
     return IdempotencyKey(given, req.caller)
 
 
-def _told(req: Any) -> Iterable[str]:
-    """What a request says beside its body; of a service client, also how it proves who it is, each time anew."""
-    authorization = req.env.get("HTTP_AUTHORIZATION", "")
-    proof = authorization if authorization[:6].lower() == "basic " else ""
-    return req.method, req.path, req.query_string, proof
-
-
 def _written(resp: Any) -> bytes:
     """An answer as `_replay` reads it: a line with its status and headers, and its body."""
     if resp.stream is None:
@@ -136,9 +122,3 @@ def _clear(resp: Any) -> None:
         resp.stream.close()
     for name in _KEPT_HEADERS:
         resp.delete_header(name)
-
-
-def _refuse(resp: Any, error: BadRequest | BodyTooLarge) -> None:
-    resp.status, body, headers = refusal(error)
-    resp.data = dump_json(body)
-    resp.set_headers(headers)

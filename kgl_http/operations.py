@@ -21,6 +21,7 @@ NDJSON: Final = "application/x-ndjson"
 FORM: Final = "application/x-www-form-urlencoded"
 PROBLEM: Final = "application/problem+json"
 
+_GRAPH_WRITES: Final = (Action.CREATE, Action.CHANGE, Action.RESTORE)
 _Responder = TypeVar("_Responder", bound=Callable[..., None])
 
 
@@ -47,8 +48,6 @@ class Operation:
 
     ``is_for_clients`` is for what service clients call with their id and secret: its errors are those of OAuth 2.0.
 
-    ``is_repeatable`` is for a POST without an effect: it needs no idempotency key, and is answered anew each time.
-
     ``body`` and ``query`` are attrs classes whose rules check the input; ``errors`` are the statuses beside those that
     every operation can have.
     """
@@ -58,7 +57,6 @@ class Operation:
     action: Action | None = None
     is_public: bool = False
     is_for_clients: bool = False
-    is_repeatable: bool = False
     body: Any = None
     is_partial: bool = False
     body_media_types: Sequence[str] = (JSON,)
@@ -87,8 +85,11 @@ class Resource:
 
 
 def takes_key(method: str, operation: Operation) -> bool:
-    """Whether an operation of this method takes an idempotency key; any other can be repeated as it is."""
-    return method == "POST" and not operation.is_repeatable
+    """Whether an operation takes an idempotency key: a POST that writes to the graph.
+
+    Logins and tokens never do. A kept answer would let a caller in without its password being checked or counted.
+    """
+    return method == "POST" and operation.action in _GRAPH_WRITES
 
 
 def operations_of(resource: object) -> dict[str, Operation]:

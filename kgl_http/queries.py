@@ -40,7 +40,7 @@ class RecordQuery:
 
 @attrs.frozen(kw_only=True)
 class EntityQuery(EntityFilter):
-    """A listing of entities; or several at once, by ``id`` or ``key``, and then by nothing else."""
+    """A listing of entities; or several at once, by ``id`` or ``key``, and then by nothing else but ``is_active``."""
 
     sort: str = ruled(ENTITY_SORT, default="created_at")
     limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
@@ -56,7 +56,7 @@ class EntityQuery(EntityFilter):
 
 @attrs.frozen(kw_only=True)
 class RelationshipQuery(RelationshipFilter):
-    """A listing of relationships; or several at once, by ``id``, and then by nothing else."""
+    """A listing of relationships; or several at once, by ``id``, and then by nothing else but ``is_active``."""
 
     sort: str = ruled(RELATIONSHIP_SORT, default="created_at")
     limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
@@ -136,14 +136,14 @@ def filter_of(query: object, cls: type) -> dict[str, Any]:
 
 
 def _require_alone(query: object, *names: str) -> None:
-    """Raise InvalidInput where what asks for several at once stands beside what asks for a listing."""
+    """Raise InvalidInput where parameters that name records stand beside those of a listing."""
     if not any(getattr(query, name) for name in names):
         return
     cls = type(query)
     others = [
         field.name
         for field in attrs.fields(cls)  # type: ignore[arg-type]
-        if field.name not in names and getattr(query, field.name) != field.default
+        if field.name not in (*names, "is_active") and getattr(query, field.name) != field.default
     ]
     if others:
         advice = f"give {' or '.join(names)} alone, or list without"

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+import attrs
 import falcon
 
 from kgl_adapters.system import new_id
@@ -43,6 +44,8 @@ _CHUNK_BYTES: Final = 64 * 1024
 _QUERIES_MAX: Final = 256
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_ADDRESS_LENGTH_MAX: Final = 128
+_WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5}", re.ASCII)
 _WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?", re.ASCII)
 
@@ -208,10 +211,17 @@ def _read_query(cls: Any, query_string: str) -> Any:
     try:
         query = build(cls, values)
     except InvalidInput as error:
-        faults += error.faults
+        faults += map(_plus_lost, error.faults)
     if faults:
         raise BadRequest(faults)
     return query
+
+
+def _plus_lost(fault: Fault) -> Fault:
+    """The fault, with a word about the + of a time zone: in a URL that means a space."""
+    if fault.code != "not_an_instant":
+        return fault
+    return attrs.evolve(fault, detail=f"{fault.detail}; in a URL, write the + of a time zone as %2B")
 
 
 def _parameters(encoded: bytes) -> Mapping[str, list[str]]:
@@ -239,8 +249,12 @@ def _read(stream: Any, size: int) -> bytes:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address in ``text``, which may stand in brackets and before a port, as some proxies write it."""
+    found = _WITH_PORT.fullmatch(text[:_ADDRESS_LENGTH_MAX])
     try:
-        address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
+        address = ipaddress.ip_address(
+            (found[1] or found[2] if found else text[:_ADDRESS_LENGTH_MAX]).partition("%")[0]
+        )
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
@@ -267,7 +281,7 @@ def from_text(rule: Rule, text: str) -> Any:
             return float(text)
         case Instant():
             try:
-                return datetime.fromisoformat(text)
+                return datetime.fromisoformat(text.upper())  # RFC 3339, section 5.6: t and z may be lower case
             except ValueError:
                 return text
     return text

@@ -100,7 +100,7 @@ class Schemas:
         for name, rule in rules_of(cls).items():
             is_required = fields[name].default is MISSING
             schema = self.of_rule(rule)
-            properties[name] = nullable(schema) if is_partial and not is_required else schema
+            properties[name] = schema if is_required else nullable(schema)
             if is_required and not is_partial:
                 required.append(name)
         if is_partial:

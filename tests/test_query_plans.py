@@ -80,6 +80,7 @@ def session(kg: KnowledgeGraph) -> None:
         uow.refresh_tokens.revoke_family(token.family, NOON)
         uow.refresh_tokens.delete_expired(NOON, 5)
         uow.counters.increment(b"key", NOON, NOON)
+        uow.counters.decrement([b"key"])
         uow.counters.clear([b"key"])
         uow.counters.delete_expired(NOON, 5)
         uow.answers.get(bytes(32))
@@ -122,6 +123,7 @@ BY_INDEX: dict[str, Call] = {
     "one by id": lambda kg: kg.entities.get(an_id(kg)),
     "several by id": lambda kg: kg.entities.get_many(ids=[an_id(kg), UUID(int=1)]),
     "several by key": lambda kg: kg.entities.get_many(keys=["k1", "k2", "none"]),
+    "several by name": lambda kg: kg.entities.get_many(names=["n1", "N2", "none"]),
     "relationships at either end": lambda kg: kg.relationships.list(entity_id=an_id(kg)),
     "load": lambda kg: kg.load(records(5)),
     "delete and restore": deleting,

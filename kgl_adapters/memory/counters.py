@@ -24,6 +24,11 @@ class MemoryCounters:
         self._rows[key] = counter
         return counter
 
+    def decrement(self, keys: Sequence[bytes]) -> None:
+        for key in keys:
+            if (found := self._rows.get(key)) is not None:
+                self._rows[key] = Counter(max(0, found.count - 1), found.expires_at)
+
     def clear(self, keys: Sequence[bytes]) -> None:
         self._rows.update(dict.fromkeys(keys))
 

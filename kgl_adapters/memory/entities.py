@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, MutableMapping, Sequence
+from itertools import islice
 from typing import Literal
 from uuid import UUID
 
@@ -40,6 +41,10 @@ class MemoryEntities:
 
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
         return [End(entity.id, entity.key, entity.is_active) for entity in self.find(ids, keys)]
+
+    def find_by_sort_name(self, sort_names: Collection[str], limit: int) -> Sequence[Entity]:
+        wanted = frozenset(sort_names)
+        return [detached(row) for row in islice((r for r in self._rows.values() if r.sort_name in wanted), limit)]
 
     def list(self, filter: EntityFilter, sort: EntitySort, after: Position | None, limit: int) -> Sequence[Entity]:
         return page((row for row in self._rows.values() if _admits(filter, row)), sort, after, limit)

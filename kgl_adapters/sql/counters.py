@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, case, delete
+from sqlalchemy import bindparam, case, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kgl_adapters.sql.schema import counters, on
@@ -35,7 +35,9 @@ class CounterTable:
             )
             .returning(columns["count"], columns.expires_at)
         )
-        self.clear = delete(table).where(columns.key == bindparam("at_key"))
+        has_key = columns.key == bindparam("at_key")
+        self.decrement = update(table).where(has_key, columns["count"] > 0).values(count=columns["count"] - 1)
+        self.clear = delete(table).where(has_key)
         self.delete_expired = deleting_expired(table, columns.key)
 
 
@@ -54,6 +56,10 @@ class SqlCounters:
         parameters = {"key": key, "now": self._rows.instant(now), "expires_at": self._rows.instant(expires_at)}
         count, ends_at = self._session.execute(self._of.increment, parameters).one()
         return Counter(count, self._rows.read_instant(ends_at))
+
+    def decrement(self, keys: Sequence[bytes]) -> None:
+        for key in keys:
+            self._session.execute(self._of.decrement, {"at_key": key})
 
     def clear(self, keys: Sequence[bytes]) -> None:
         for key in keys:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import bindparam
+from sqlalchemy import ARRAY, any_, bindparam
 
 from kgl_adapters.sql.finding import Finder, Lock, LockingFinder
+from kgl_adapters.sql.query import Query
 from kgl_adapters.sql.records import LOCKS, RecordTable, SqlRecords, ordered
 from kgl_adapters.sql.rows import ENTITY_COLUMNS
 from kgl_adapters.sql.schema import entities
 from kgl_adapters.sql.session import Session
+from kgl_adapters.sql.types import TEXT
 from kgl_core.entities import End, Entity, EntityFilter, EntitySort
 from kgl_core.ids import EntityId
 from kgl_core.pages import Position
@@ -34,6 +36,9 @@ class EntityTable(RecordTable):
         )
         self.get_by_key = self.select.where(self.table.c.key == bindparam("key"), self.is_active)
         table = self.table
+        sort_names: Any = bindparam("sort_names", type_=TEXT if is_sqlite else ARRAY(TEXT))
+        has_name = table.c.sort_name == (sort_names if is_sqlite else any_(sort_names))
+        self.by_sort_name = Query(self.select.where(has_name).limit(bindparam("limit")), is_sqlite=is_sqlite)
         end = (table.c.id, table.c.key, table.c.deleted_at)
         self.by_key = self.finders_of_states(self.columns, [table.c.key])
         self.locking = {lock: LockingFinder(table, self.columns, [table.c.key], lock) for lock in LOCKS if lock}
@@ -91,6 +96,17 @@ class SqlEntities(SqlRecords[Entity]):
             if all(each.key in keys or each.id in ids for each in found):
                 return found
             # A key was taken from an entity while this waited for it, and perhaps given to another.
+
+    def find_by_sort_name(self, sort_names: Collection[str], limit: int) -> Sequence[Entity]:
+        rows: list[Sequence[Any]] = []
+        # SQLite has no arrays, but a look-up costs it next to nothing.
+        groups = [[name] for name in sort_names] if self._session.is_sqlite else [list(sort_names)]
+        for group in groups:
+            parameters = {"sort_names": group[0] if self._session.is_sqlite else group, "limit": limit - len(rows)}
+            rows += self._session.fetch(self._of.by_sort_name, parameters)
+            if len(rows) >= limit:
+                break
+        return [*map(self._read, rows)]
 
     def list(self, filter: EntityFilter, sort: EntitySort, after: Position | None, limit: int) -> Sequence[Entity]:
         return self._page(filter, sort.replace("name", "sort_name"), after, limit)

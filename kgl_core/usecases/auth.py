@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Final, Unpack
 from uuid import UUID
@@ -10,11 +12,21 @@ import attrs
 
 from kgl_core.auth import Login, PasswordChange, RefreshRequest, Registration, RegistrationFields, RegistrationRules
 from kgl_core.credentials import Passwords
-from kgl_core.errors import Fault, InvalidCredentials, InvalidInput, InvalidToken, PermissionDenied, RegistrationClosed
+from kgl_core.errors import (
+    Fault,
+    InvalidCredentials,
+    InvalidInput,
+    InvalidToken,
+    Overloaded,
+    PermissionDenied,
+    RegistrationClosed,
+    StoreError,
+    TransactionConflict,
+)
 from kgl_core.ids import Random, UserId, parse_id, require_id
 from kgl_core.permissions import Actor, ActorKind, Role
 from kgl_core.rules import Faults, build
-from kgl_core.throttling import Attempt, count, login_attempts, registration_attempts
+from kgl_core.throttling import Attempt, count, login_attempts, registration_attempts, settle
 from kgl_core.tokens import (
     OPAQUE_BYTES,
     AccessClaims,
@@ -27,7 +39,7 @@ from kgl_core.tokens import (
     hash_opaque,
     new_opaque,
 )
-from kgl_core.unit_of_work import SWEPT_MAX, Store, UnitOfWork
+from kgl_core.unit_of_work import SWEPT_MAX, UnitOfWork
 from kgl_core.usecases.context import Context, transaction
 from kgl_core.users import User
 
@@ -41,8 +53,8 @@ class Auth:
     trouble; those that look at a password also raise TooManyAttempts, and Overloaded where the hasher does. No
     connection is held while a password is hashed. An ``address`` is the caller's IP address as text, None if unknown.
 
-    What a call is for is done in ``effects``, such as a `kgl_core.idempotency.HeldStore`; attempts are counted beside
-    it, and kept whatever comes of the call.
+    An attempt is counted before the work, and stays counted when the answer is no. It is taken back when there is no
+    answer, because kgl was too busy or its store was in trouble.
     """
 
     def __init__(
@@ -53,11 +65,9 @@ class Auth:
         random: Random,
         lifetimes: TokenLifetimes,
         registration: RegistrationRules,
-        effects: Store | None = None,
     ) -> None:
         self._context, self._passwords, self._signer, self._random = context, passwords, signer, random
         self._lifetimes, self._registration = lifetimes, registration
-        self._effects = effects or context.store
         # Made now, because a first unknown account that takes longer than the others would tell that it is unknown.
         self._nobodys_hash = passwords.hasher.hash(random(32).hex())
 
@@ -78,30 +88,30 @@ class Auth:
                 faults.extend(error.faults)
         if faults:
             raise InvalidInput(faults)
-        self._count(registration_attempts(address, self._registration.per_hour_max))
-        password_hash = self._passwords.hasher.hash(draft.password)
-        now = self._context.now()
-        user = User(
-            id=UserId(self._context.new_id()),
-            email=draft.email,
-            password_hash=password_hash,
-            first_name=draft.first_name,
-            last_name=draft.last_name,
-            role=Role.USER,
-            created_at=now,
-            updated_at=now,
-        )
-        self._add(user)
+        with self._counted(registration_attempts(address, self._registration.per_hour_max)):
+            password_hash = self._passwords.hasher.hash(draft.password)
+            now = self._context.now()
+            user = User(
+                id=UserId(self._context.new_id()),
+                email=draft.email,
+                password_hash=password_hash,
+                first_name=draft.first_name,
+                last_name=draft.last_name,
+                role=Role.USER,
+                created_at=now,
+                updated_at=now,
+            )
+            self._add(user)
         return user
 
     def log_in(self, *, email: str, password: str, address: str | None) -> IssuedTokens:
         """Tokens of a new family. Raises InvalidCredentials, after the same work whatever is wrong."""
         login = Login(email=email, password=password)
         attempts = login_attempts(login.email, address)
-        self._count(attempts)
-        with self._context.store.read() as uow:
-            found = uow.users.get_by_email(login.email)
-        return self._start_family(self._prove(found, login.password), attempts)
+        with self._counted(attempts):
+            with self._context.store.read() as uow:
+                found = uow.users.get_by_email(login.email)
+            return self._start_family(self._prove(found, login.password), attempts)
 
     @transaction
     def refresh(self, refresh_token: str) -> IssuedTokens:
@@ -116,7 +126,7 @@ class Auth:
             known = uow.refresh_tokens.get(hash)
         if known is None:
             raise InvalidToken(_UNUSABLE)
-        with self._effects.begin() as uow:
+        with self._context.store.begin() as uow:
             user = uow.users.get(known.user_id, lock=True)
             token = uow.refresh_tokens.get(hash)  # again: only now does nobody else change it
             now = self._context.now()
@@ -147,7 +157,7 @@ class Auth:
             known = uow.refresh_tokens.get(hash)
         if known is None:
             return
-        with self._effects.begin() as uow:
+        with self._context.store.begin() as uow:
             uow.users.get(known.user_id, lock=True)  # so that no child is born meanwhile
             uow.refresh_tokens.revoke_family(known.family, self._context.now())
             uow.commit()
@@ -162,14 +172,14 @@ class Auth:
         user = self._account_of(actor)
         self._passwords.check(change.new_password, user.email, "/new_password")
         attempts = login_attempts(user.email, address)
-        self._count(attempts)
-        try:
-            proved = self._prove(user, change.current_password)
-        except InvalidCredentials:
-            # Not the caller's login is in doubt, but a field of what was sent.
-            fault = Fault("/current_password", "wrong_password", "give the password that you log in with now")
-            raise InvalidInput([fault]) from None
-        return self._replace_password(proved, self._passwords.hasher.hash(change.new_password), attempts)
+        with self._counted(attempts):
+            try:
+                proved = self._prove(user, change.current_password)
+            except InvalidCredentials:
+                # The login is not in doubt: a field of the request is wrong.
+                fault = Fault("/current_password", "wrong_password", "give the password that you log in with now")
+                raise InvalidInput([fault]) from None
+            return self._replace_password(proved, self._passwords.hasher.hash(change.new_password), attempts)
 
     def authenticate(self, access_token: str) -> AccessClaims:
         """What an access token says, as far as the token itself can tell. Raises InvalidToken."""
@@ -204,23 +214,23 @@ class Auth:
 
     @transaction
     def _add(self, user: User) -> None:
-        with self._effects.begin() as uow:
+        with self._context.store.begin() as uow:
             uow.users.add(user)
             uow.commit()
 
     @transaction
     def _start_family(self, proved: User, attempts: tuple[Attempt, ...]) -> IssuedTokens:
-        with self._effects.begin() as uow:
+        with self._context.store.begin() as uow:
             user = attrs.evolve(_unchanged(uow, proved), last_login_at=self._context.now())
             uow.users.replace(user)
-            uow.counters.clear([attempt.key for attempt in attempts])
+            settle(uow.counters, attempts)
             tokens = self._issue(uow, user, self._context.new_id(), new_opaque(self._random))
             uow.commit()
         return tokens
 
     @transaction
     def _replace_password(self, proved: User, password_hash: str, attempts: tuple[Attempt, ...]) -> User:
-        with self._effects.begin() as uow:
+        with self._context.store.begin() as uow:
             current = _unchanged(uow, proved)
             changed = attrs.evolve(
                 current,
@@ -229,13 +239,30 @@ class Auth:
                 updated_at=self._context.now(),
             )
             uow.users.replace(changed)
-            uow.counters.clear([attempt.key for attempt in attempts])
+            settle(uow.counters, attempts)
             uow.commit()
         return changed
 
+    @contextmanager
+    def _counted(self, attempts: tuple[Attempt, ...]) -> Iterator[None]:
+        """Count an attempt, and take it back where the block comes to no answer. Raises TooManyAttempts."""
+        self._count(attempts)
+        try:
+            yield
+        except (Overloaded, StoreError, TransactionConflict):
+            with suppress(StoreError, TransactionConflict):  # the first error says more
+                self._uncount(attempts)
+            raise
+
+    @transaction
+    def _uncount(self, attempts: tuple[Attempt, ...]) -> None:
+        with self._context.store.begin() as uow:
+            uow.counters.decrement([attempt.key for attempt in attempts])
+            uow.commit()
+
     @transaction
     def _count(self, attempts: tuple[Attempt, ...]) -> None:
-        """Count an attempt, and keep that whatever comes of it. Raises TooManyAttempts."""
+        """Count an attempt, in a transaction of its own. Raises TooManyAttempts."""
         now = self._context.now()
         with self._context.store.begin() as uow:
             count(uow.counters, attempts, now)

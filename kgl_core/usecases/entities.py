@@ -11,6 +11,7 @@ import attrs
 
 from kgl_core.changes import Change, ChangeAction
 from kgl_core.entities import (
+    NAMED_MAX,
     SORT,
     Entity,
     EntityDraft,
@@ -20,6 +21,7 @@ from kgl_core.entities import (
     EntitySelection,
     EntitySort,
     Json,
+    sort_name,
 )
 from kgl_core.errors import Deleted, Fault, InvalidInput, NotFound, StaleVersion
 from kgl_core.ids import EntityId, RelationshipId, require_id
@@ -28,8 +30,10 @@ from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.permissions import Action, require
 from kgl_core.relationships import Relationship
 from kgl_core.rules import build, rules_of, same_values
+from kgl_core.text import fold as fold_name
 from kgl_core.unit_of_work import UnitOfWork
 from kgl_core.usecases.context import Context, transaction
+from kgl_core.usecases.holders import holder_of_key, naming_holder
 from kgl_core.usecases.listing import read_page
 
 _FIELDS: Final = tuple(rules_of(EntityDraft))
@@ -68,7 +72,8 @@ class Entities:
             updated_at=now,
             **{name: getattr(draft, name) for name in _FIELDS},
         )
-        self._context.store.create(entity, Change(now, self._context.actor, ChangeAction.CREATED, entity))
+        with naming_holder(self._context, lambda uow: holder_of_key(uow, entity.key)):
+            self._context.store.create(entity, Change(now, self._context.actor, ChangeAction.CREATED, entity))
         return entity
 
     def get(self, id: UUID | str, *, include_deleted: bool = False) -> Entity:
@@ -79,26 +84,48 @@ class Entities:
             entity = uow.entities.get(wanted)
         return _present(entity, wanted, include_deleted)
 
-    def get_by_key(self, key: str) -> Entity:
-        """The active entity with this key. Raises NotFound."""
+    def get_by_key(self, key: str, *, include_deleted: bool = False) -> Entity:
+        """The active entity with this key; with ``include_deleted``, or else the one that was deleted last.
+
+        Raises NotFound, and Deleted when only deleted ones have the key and they are not asked for.
+        """
         require(self._context.actor, Action.READ)
         selection = build(EntitySelection, {"keys": [key]})
         with self._context.store.read() as uow:
-            entity = uow.entities.get_by_key(selection.keys[0])
-        if entity is None:
-            raise NotFound("active entity with the key", key)
-        return entity
+            active = uow.entities.get_by_key(selection.keys[0])
+        if active is not None:
+            return active
+        with self._context.store.read() as uow:
+            deleted = [entity for entity in uow.entities.find((), selection.keys) if entity.deleted_at is not None]
+        if not deleted:
+            raise NotFound("entity with the key", key)
+        last = max(deleted, key=lambda entity: (entity.deleted_at, entity.id))
+        if not include_deleted:
+            raise Deleted("entity with the key", f"{key}, which {last.id} had")
+        return last
 
-    def get_many(self, *, ids: Collection[UUID | str] = (), keys: Collection[str] = ()) -> Sequence[Entity]:
-        """The active entities with any of these ids or keys (up to 200 of each), ordered by id.
+    def get_many(
+        self,
+        *,
+        ids: Collection[UUID | str] = (),
+        keys: Collection[str] = (),
+        names: Collection[str] = (),
+        is_active: bool | None = True,
+    ) -> Sequence[Entity]:
+        """The entities with any of these ids, keys or names, up to 1,000 in all, ordered by id.
 
-        Those that do not exist or are deleted are absent.
+        A name finds the entities whose own name is the same apart from case and accents. ``is_active`` False finds
+        the deleted ones, None both. What does not exist is absent. Raises InvalidInput with every fault, and when the
+        names are so common that more than 5,000 entities have them.
         """
         require(self._context.actor, Action.READ)
-        selection = build(EntitySelection, {"ids": tuple(ids), "keys": tuple(keys)})
+        given = {"ids": tuple(ids), "keys": tuple(keys), "names": tuple(names), "is_active": is_active}
+        selection = build(EntitySelection, given)
         with self._context.store.snapshot() as uow:
-            found = uow.entities.find(selection.ids, selection.keys)
-        return sorted((entity for entity in found if entity.is_active), key=lambda entity: entity.id)
+            found = {entity.id: entity for entity in uow.entities.find(selection.ids, selection.keys)}
+            found |= {entity.id: entity for entity in _named(uow, selection.names)}
+        wanted = (entity for entity in found.values() if is_active in (None, entity.is_active))
+        return sorted(wanted, key=lambda entity: entity.id)
 
     def list(
         self,
@@ -146,7 +173,8 @@ class Entities:
     ) -> Entity:
         require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
-        with self._context.store.begin() as uow:
+        naming = naming_holder(self._context, lambda uow: holder_of_key(uow, changed.key))
+        with naming, self._context.store.begin() as uow:
             current = self._for_change(uow, wanted, expected_version)
             draft = change({name: getattr(current, name) for name in _FIELDS})
             if same_values(draft, current, _FIELDS):
@@ -194,7 +222,8 @@ class Entities:
         """
         require(self._context.actor, Action.RESTORE)
         wanted = require_id(id)
-        with self._context.store.begin() as uow:
+        naming = naming_holder(self._context, lambda uow: holder_of_key(uow, current.key))
+        with naming, self._context.store.begin() as uow:
             current = _locked(uow, wanted)
             check_version("entity", current, expected_version)
             if current.is_active:
@@ -280,6 +309,18 @@ def _locked(uow: UnitOfWork, id: UUID) -> Entity:
     if not found:
         raise NotFound("entity", id)
     return found[0]
+
+
+def _named(uow: UnitOfWork, names: Sequence[str]) -> Sequence[Entity]:
+    """The entities, active and deleted, whose names are the same as any of these under `fold_name`."""
+    if not names:
+        return ()
+    wanted = {fold_name(name) for name in names}
+    candidates = uow.entities.find_by_sort_name({sort_name(name) for name in names}, NAMED_MAX + 1)
+    if len(candidates) > NAMED_MAX:
+        advice = f"more than {NAMED_MAX} entities have these names; ask for fewer names at a time"
+        raise InvalidInput([Fault("/names", "too_many_found", advice)])
+    return [entity for entity in candidates if fold_name(entity.name) in wanted]
 
 
 def _present(entity: Entity | None, id: UUID, include_deleted: bool) -> Entity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import attrs
 
 from kgl_core.clients import Client
@@ -10,7 +12,7 @@ from kgl_core.ids import parse_id
 from kgl_core.permissions import scope_text
 from kgl_core.throttling import client_failures, count
 from kgl_core.tokens import OWN_CLIENT_ID, AccessClaims, IssuedAccess, TokenLifetimes, TokenSigner, hash_opaque
-from kgl_core.unit_of_work import SWEPT_MAX, Store
+from kgl_core.unit_of_work import SWEPT_MAX
 from kgl_core.usecases.auth import Auth
 from kgl_core.usecases.context import Context, transaction
 
@@ -18,19 +20,11 @@ from kgl_core.usecases.context import Context, transaction
 class OAuth:
     """The use cases of service clients (RFC 6749, RFC 7009, RFC 7662); shared by threads.
 
-    Every method raises StoreError when the store is in trouble. Tokens are revoked in ``effects``, as with `Auth`.
+    Every method raises StoreError when the store is in trouble.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        auth: Auth,
-        signer: TokenSigner,
-        lifetimes: TokenLifetimes,
-        effects: Store | None = None,
-    ) -> None:
+    def __init__(self, context: Context, auth: Auth, signer: TokenSigner, lifetimes: TokenLifetimes) -> None:
         self._context, self._auth, self._signer, self._lifetimes = context, auth, signer, lifetimes
-        self._effects = effects or context.store
 
     def authenticate(self, client_id: str, secret: str, address: str | None) -> Client:
         """The client with this id, if the secret is its own; ``address`` is the caller's IP address, None if unknown.
@@ -44,7 +38,7 @@ class OAuth:
                 client = uow.clients.get(id)
         if client is not None and client.has_secret(secret) and client.is_in_force(self._context.now()):
             return client
-        self._count_failure(client_id, address)
+        self._count_failure(id, address)
         raise InvalidClient
 
     def issue(self, client: Client, scope: str | None) -> IssuedAccess:
@@ -96,7 +90,7 @@ class OAuth:
         return None if bearer is None else attrs.evolve(claims, subject=bearer)
 
     @transaction
-    def _count_failure(self, client_id: str, address: str | None) -> None:
+    def _count_failure(self, client_id: UUID | None, address: str | None) -> None:
         now = self._context.now()
         with self._context.store.begin() as uow:
             count(uow.counters, client_failures(client_id, address), now)
@@ -105,7 +99,7 @@ class OAuth:
 
     @transaction
     def _revoke_access_token(self, claims: AccessClaims) -> None:
-        with self._effects.begin() as uow:
+        with self._context.store.begin() as uow:
             uow.revocations.add(claims.id, claims.subject, claims.expires_at)
             uow.revocations.delete_expired(self._context.now(), SWEPT_MAX)
             uow.commit()

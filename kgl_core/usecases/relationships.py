@@ -28,6 +28,7 @@ from kgl_core.rules import build, rules_of, same_values, unknown_name
 from kgl_core.unit_of_work import UnitOfWork
 from kgl_core.usecases.context import Context, transaction
 from kgl_core.usecases.entities import check_version, restored_relationship
+from kgl_core.usecases.holders import holder_of_triple, naming_holder
 from kgl_core.usecases.listing import read_page
 
 _FIELDS: Final = tuple(rules_of(RelationshipDraft))
@@ -72,7 +73,8 @@ class Relationships:
             updated_at=now,
             **{name: getattr(draft, name) for name in _FIELDS},
         )
-        with self._context.store.begin() as uow:
+        naming = naming_holder(self._context, lambda uow: holder_of_triple(uow, relationship))
+        with naming, self._context.store.begin() as uow:
             _require_active_ends(uow, relationship)
             uow.relationships.add([relationship])
             uow.changes.append([Change(now, self._context.actor, ChangeAction.CREATED, relationship)])
@@ -91,13 +93,17 @@ class Relationships:
             raise Deleted("relationship", wanted)
         return relationship
 
-    def get_many(self, *, ids: Collection[UUID | str]) -> Sequence[Relationship]:
-        """The active relationships with any of these ids (up to 200), ordered by id; the others are absent."""
+    def get_many(self, *, ids: Collection[UUID | str], is_active: bool | None = True) -> Sequence[Relationship]:
+        """The relationships with any of these ids, up to 1,000, ordered by id; what does not exist is absent.
+
+        ``is_active`` False finds the deleted ones, None both.
+        """
         require(self._context.actor, Action.READ)
-        selection = build(EntitySelection, {"ids": tuple(ids)})
+        selection = build(EntitySelection, {"ids": tuple(ids), "is_active": is_active})
         with self._context.store.read() as uow:
             found = uow.relationships.find(selection.ids)
-        return sorted((relationship for relationship in found if relationship.is_active), key=lambda found: found.id)
+        wanted = (relationship for relationship in found if is_active in (None, relationship.is_active))
+        return sorted(wanted, key=lambda relationship: relationship.id)
 
     def list(
         self,
@@ -188,7 +194,8 @@ class Relationships:
         """
         require(self._context.actor, Action.RESTORE)
         wanted = require_id(id)
-        with self._context.store.begin() as uow:
+        naming = naming_holder(self._context, lambda uow: holder_of_triple(uow, current))
+        with naming, self._context.store.begin() as uow:
             # The ends never change, so they can be locked first: entities before relationships, as everywhere.
             seen = uow.relationships.get(wanted)
             if seen is None:

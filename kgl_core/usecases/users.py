@@ -14,6 +14,7 @@ from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.permissions import Action, Role, require
 from kgl_core.rules import Choice, Faults, build
 from kgl_core.usecases.context import Context, transaction
+from kgl_core.usecases.holders import holder_of_email, naming_holder
 from kgl_core.usecases.listing import read_page
 from kgl_core.users import ROLE, User, UserDraft, UserFields, UserFilter, UserFilterFields
 
@@ -55,7 +56,8 @@ class Users:
             created_at=now,
             updated_at=now,
         )
-        self._add(user)
+        with naming_holder(self._context, lambda uow: holder_of_email(uow, user.email)):
+            self._add(user)
         return user
 
     def get(self, id: UUID | str) -> User:

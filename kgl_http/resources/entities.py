@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from kgl_core.entities import Entity, EntityDraft, EntityFilter
+from kgl_core.entities import Entity, EntityDraft, EntityFilter, EntitySelection
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.permissions import Action
 from kgl_core.relationships import Relationship
@@ -35,7 +35,8 @@ class Entities(Resource):
         query = req.read_query(EntityQuery)
         entities = self._kg.acting_as(req.actor).entities
         if query.id or query.key:
-            send(req, resp, entities.get_many(ids=query.id, keys=query.key), next_cursor=None, limit=None)
+            found = entities.get_many(ids=query.id, keys=query.key, is_active=query.is_active)
+            send(req, resp, found, next_cursor=None, limit=None)
             return
         filter = filter_of(query, EntityFilter)
         page = entities.list(sort=query.sort, limit=query.limit, cursor=query.cursor, **filter)
@@ -54,6 +55,27 @@ class Entities(Resource):
         resp.status = 201
         resp.location = f"{req.root_path}/api/v1/entities/{entity.id}"
         send_record(req, resp, entity)
+
+
+class EntitySelections(Resource):
+    """``/entities/get``."""
+
+    def __init__(self, kg: KnowledgeGraph) -> None:
+        self._kg = kg
+
+    @operation(
+        summary="Fetch up to 1,000 entities by id, key or name; for more than fit into a URL",
+        action=Action.READ,
+        body=EntitySelection,
+        answers={200: Answer(Entity, "page")},
+    )
+    def on_post(self, req: Any, resp: Any) -> None:
+        req.read_query(NoQuery)
+        selection = build(EntitySelection, req.read_object())
+        found = self._kg.acting_as(req.actor).entities.get_many(
+            ids=selection.ids, keys=selection.keys, names=selection.names, is_active=selection.is_active
+        )
+        send(req, resp, found, next_cursor=None, limit=None)
 
 
 class EntityById(Resource):

@@ -45,7 +45,6 @@ class OAuthToken(OAuthResource):
     @operation(
         summary="Get an access token for a service client, by its id and secret",
         is_for_clients=True,
-        is_repeatable=True,
         body=TokenForm,
         body_media_types=(FORM,),
         answers={200: Answer(IssuedAccess, "bare")},
@@ -74,7 +73,6 @@ class OAuthIntrospection(OAuthResource):
     @operation(
         summary="Ask whether an access token is in force, and what it says",
         is_for_clients=True,
-        is_repeatable=True,
         body=NamedTokenForm,
         body_media_types=(FORM,),
         answers={200: Answer(dict[str, Any], "bare")},

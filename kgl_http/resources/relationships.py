@@ -33,7 +33,8 @@ class Relationships(Resource):
         query = req.read_query(RelationshipQuery)
         relationships = self._kg.acting_as(req.actor).relationships
         if query.id:
-            send(req, resp, relationships.get_many(ids=query.id), next_cursor=None, limit=None)
+            found = relationships.get_many(ids=query.id, is_active=query.is_active)
+            send(req, resp, found, next_cursor=None, limit=None)
             return
         filter = filter_of(query, RelationshipFilter)
         page = relationships.list(sort=query.sort, limit=query.limit, cursor=query.cursor, **filter)

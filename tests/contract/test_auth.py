@@ -22,11 +22,13 @@ from kgl_core import (
     PermissionDenied,
     RegistrationClosed,
     Role,
+    StoreBusy,
     TooManyAttempts,
     User,
 )
 from kgl_core.auth import RegistrationRules
 from kgl_core.credentials import Passwords
+from kgl_core.throttling import FAILURES_FROM_ADDRESS
 from kgl_core.tokens import REFRESH_GRACE, IssuedTokens, TokenLifetimes, derive_child, hash_opaque
 from kgl_core.unit_of_work import Store
 from kgl_core.usecases.auth import Auth
@@ -278,18 +280,40 @@ def test_right_logins_at_once_all_pass(house: House) -> None:
         house.auth.refresh(one.refresh_token)
 
 
-def test_an_attempt_counts_even_where_no_hash_can_be_made(house: House) -> None:
-    """An overloaded hasher says so, and what was counted stays counted."""
+@pytest.mark.parametrize("error", [Overloaded("password hashing"), StoreBusy("a lock")])
+def test_an_attempt_without_an_answer_does_not_count(house: House, error: Exception) -> None:
+    """An overloaded hasher or a store in trouble costs nobody an attempt, at a login and at a change of password."""
 
     def refuse() -> None:
-        raise Overloaded("password hashing")
+        raise error
 
+    actor = house.user().actor
     house.hasher.before_verifying = refuse
-    for _ in range(5):
-        with pytest.raises(Overloaded):
+    for _ in range(6):
+        with pytest.raises(type(error)):
             house.log_in()
+        with pytest.raises(type(error)):
+            house.auth.change_password(actor, current_password=PASSWORD, new_password=OTHER_PASSWORD, address=HERE)
+    house.hasher.before_verifying = lambda: None
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            house.log_in(OTHER_PASSWORD)
     with pytest.raises(TooManyAttempts):
         house.log_in()
+
+
+def test_one_address_cannot_try_every_account(house: House) -> None:
+    """Failures are counted for the address too, whatever the account; a success gives back no more than itself."""
+    for number in range(FAILURES_FROM_ADDRESS.attempts_max):
+        house.log_in()
+        with pytest.raises(InvalidCredentials):
+            house.auth.log_in(email=f"user-{number}@example.org", password=OTHER_PASSWORD, address=HERE)
+    with pytest.raises(TooManyAttempts) as refused:
+        house.log_in()
+    assert 1 <= refused.value.retry_after_s <= FAILURES_FROM_ADDRESS.window.total_seconds()
+    house.log_in(address=THERE)
+    house.clock.move(FAILURES_FROM_ADDRESS.window)
+    house.log_in()
 
 
 def test_no_connection_is_held_while_a_password_is_hashed(house: House) -> None:

@@ -48,6 +48,18 @@ def test_cleared_counters_start_again(store: Store) -> None:
     assert increment(store, OTHER).count == 2
 
 
+def test_an_attempt_can_be_taken_back(store: Store) -> None:
+    """One each time, never below none; the window keeps its end, and an absent counter stays absent."""
+    increment(store)
+    increment(store)
+    for keys in ([b"nobody's", KEY], [KEY], [KEY], []):
+        with store.begin() as uow:
+            uow.counters.decrement(keys)
+            uow.commit()
+    assert increment(store, now=SECOND) == Counter(1, NOON + MINUTE)
+    assert increment(store, b"nobody's").count == 1
+
+
 def test_expired_counters_are_forgotten_a_few_at_a_time(store: Store) -> None:
     """Those that have expired at the moment given, as many as the limit says, and no other."""
     for number in range(3):

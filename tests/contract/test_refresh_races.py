@@ -137,9 +137,10 @@ def caller(home: House, store: Store, now: Callable[[], datetime], tokens: Issue
     passwords, lifetimes = Passwords(home.hasher), TokenLifetimes(ACCESS, REFRESH)
     context = Context(home.store, SYSTEM, now, new_id)
     rules = RegistrationRules(is_open=True)
-    auth = Auth(context, passwords, home.signer, random, lifetimes, rules, store)
-    oauth = OAuth(context, auth, home.signer, lifetimes, store)
-    return Caller(home, auth, oauth, KnowledgeGraph(attrs.evolve(context, store=store), passwords, random), tokens)
+    staged = attrs.evolve(context, store=store)
+    auth = Auth(staged, passwords, home.signer, random, lifetimes, rules)
+    oauth = OAuth(staged, auth, home.signer, lifetimes)
+    return Caller(home, auth, oauth, KnowledgeGraph(staged, passwords, random), tokens)
 
 
 @pytest.mark.parametrize("way", ENDINGS)

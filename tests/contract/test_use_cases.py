@@ -472,14 +472,111 @@ def test_filters_and_sorts_are_checked(kg: KnowledgeGraph) -> None:
 
 
 def test_many_are_fetched_at_once(kg: KnowledgeGraph) -> None:
-    """Up to 200 ids and 200 keys, answered in the order of ids, each once."""
+    """Up to 1,000 ids, keys and names, answered in the order of ids, each once."""
     made = [kg.entities.create(type="t", name="n", key=f"k{number}") for number in range(12)]
     found = kg.entities.get_many(ids=reversed(ids_of(made)[4:]), keys=[each.key or "" for each in made[:8]])
     assert list(found) == made
     assert kg.entities.get_many() == []
-    for too_many in ({"ids": [new_id() for _ in range(201)]}, {"keys": [str(number) for number in range(201)]}):
-        with pytest.raises(InvalidInput, match="200"):
+    many = [str(number) for number in range(1_001)]
+    for too_many in (
+        {"ids": [new_id() for _ in many]},
+        {"keys": many},
+        {"names": many},
+        {"keys": many[:500], "names": many[:501]},
+    ):
+        with pytest.raises(InvalidInput, match="at most 1000"):
             kg.entities.get_many(**too_many)
+    assert list(kg.entities.get_many(keys=[each.key or "" for each in made], names=many[:900])) == made
+
+
+def test_entities_are_fetched_by_name(kg: KnowledgeGraph) -> None:
+    """By the whole name, in any case and with or without the accents of Latin letters; aliases do not count."""
+    names = ("Zoë", "ZOE", "ハハ", "ไม่", "كتاب", "हिन्दी", "👩‍🔬", "a" * 300 + "b", "a" * 300 + "c")
+    made = {name: kg.entities.create(type="t", name=name, aliases=["Zoe of Crete"]) for name in names}
+    gone = kg.entities.create(type="t", name="Zoe")
+    kg.entities.delete(gone.id)
+    for asked, expected in {
+        "zoe": ["Zoë", "ZOE"],
+        "ハハ": ["ハハ"],
+        "ไม่": ["ไม่"],
+        "كتاب": ["كتاب"],
+        "हिन्दी": ["हिन्दी"],
+        "👩‍🔬": ["👩‍🔬"],
+        "A" * 300 + "B": ["a" * 300 + "b"],
+        "Zoe of Crete": [],
+        "zo": [],
+        "%": [],
+    }.items():
+        assert kg.entities.get_many(names=[asked]) == [made[name] for name in expected], asked
+    assert list(kg.entities.get_many(names=names)) == list(made.values())
+    assert [entity.id for entity in kg.entities.get_many(names=["Zoe"], is_active=False)] == [gone.id]
+    assert len(kg.entities.get_many(names=["Zoe"], is_active=None)) == 3
+
+
+def test_names_that_find_too_much_are_refused(kg: KnowledgeGraph) -> None:
+    """Nothing is left out without a word: the answer is whole, or says that it can't be."""
+    kg.load({"kind": "entity", "type": "t", "name": "same", "key": str(number)} for number in range(5_001))
+    with pytest.raises(InvalidInput, match="more than 5000"):
+        kg.entities.get_many(names=["Same"])
+
+
+def test_a_deleted_entity_is_found_by_its_key(kg: KnowledgeGraph) -> None:
+    """The active one comes first; else the one that was deleted last, to those who ask for it."""
+    with pytest.raises(NotFound) as unknown:
+        kg.entities.get_by_key("Q1")
+    assert not isinstance(unknown.value, Deleted)
+    first, second = (kg.entities.delete(kg.entities.create(type="t", name="n", key="Q1").id) for _ in range(2))
+    with pytest.raises(Deleted, match=f"Q1.*{second.id}.*restore"):
+        kg.entities.get_by_key("Q1")
+    assert kg.entities.get_by_key("Q1", include_deleted=True) == second
+    assert kg.entities.get_many(keys=["Q1"]) == []
+    assert list(kg.entities.get_many(keys=["Q1"], is_active=False)) == [first, second]
+    third = kg.entities.create(type="t", name="n", key="Q1")
+    assert kg.entities.get_by_key("Q1") == kg.entities.get_by_key("Q1", include_deleted=True) == third
+    assert list(kg.entities.get_many(keys=["Q1"], is_active=None)) == [first, second, third]
+
+
+def test_a_conflict_names_who_is_in_the_way(kg: KnowledgeGraph, ada: Entity) -> None:
+    """The value that is taken and the record that holds it, whichever call meets it."""
+    holder, other = kg.entities.create(type="t", name="n", key="คีย์"), kg.entities.create(type="t", name="n")
+    for call in (
+        lambda: kg.entities.create(type="t", name="n", key="คีย์"),
+        lambda: kg.entities.update(other.id, key="คีย์"),
+        lambda: kg.entities.patch(other.id, {"key": "คีย์"}),
+    ):
+        with pytest.raises(AlreadyExists, match=f"the key คีย์ is taken by entity {holder.id}") as refused:
+            call()
+        assert (refused.value.field, refused.value.value, refused.value.holder) == ("key", "คีย์", holder.id)
+    kg.entities.delete(holder.id)
+    again = kg.entities.create(type="t", name="n", key="คีย์")
+    with pytest.raises(AlreadyExists, match=f"taken by entity {again.id}"):
+        kg.entities.restore(holder.id)
+    knows = kg.relationships.create(ada.id, "knows", other.id)
+    with pytest.raises(AlreadyExists, match=f"taken by relationship {knows.id}"):
+        kg.relationships.create(ada.id, "knows", other.id)
+    kg.relationships.delete(knows.id)
+    now = kg.relationships.create(ada.id, "knows", other.id)
+    with pytest.raises(AlreadyExists, match=f"taken by relationship {now.id}"):
+        kg.relationships.restore(knows.id)
+    user = kg.users.create(email="ada@example.org", password="a few unrelated words")
+    with pytest.raises(AlreadyExists, match=f"the email ada@example.org is taken by user {user.id}"):
+        kg.users.create(email="ADA@example.org", password="a few unrelated words")
+    with kg.transaction() as tx:
+        with pytest.raises(AlreadyExists, match=f"taken by entity {again.id}"):
+            tx.entities.create(type="t", name="n", key="คีย์")
+        kept = tx.entities.create(type="t", name="kept")
+    assert kg.entities.get(kept.id) == kept
+
+
+def test_none_empties_a_field(kg: KnowledgeGraph) -> None:
+    """As if it had been left out; what is required stays required."""
+    made = kg.entities.create(type="t", name="n", aliases=None, metadata=None)  # type: ignore[arg-type]
+    assert (made.aliases, made.metadata) == ((), {})
+    full = kg.entities.update(made.id, aliases=["a"], metadata={"a": 1})
+    emptied = kg.entities.update(full.id, aliases=None, metadata=None)  # type: ignore[arg-type]
+    assert (emptied.aliases, emptied.metadata) == ((), {})
+    with pytest.raises(InvalidInput, match="/name"):
+        kg.entities.update(made.id, name=None)  # type: ignore[arg-type]
 
 
 def test_the_log_is_read_on_from_where_one_stopped(kg: KnowledgeGraph, ada: Entity) -> None:

@@ -296,7 +296,8 @@ def test_aliases_are_a_bounded_list() -> None:
     hundred = [str(number) for number in range(100)]
     assert build(EntityDraft, {"type": "t", "name": "n", "aliases": hundred}).aliases == tuple(hundred)
     assert faults(EntityDraft, type="t", name="n", aliases=[*hundred, "x"]) == [("/aliases", "too_many")]
-    for bad in ("abc", {"a"}, {"a": 1}, None, iter(["a"])):
+    assert build(EntityDraft, {"type": "t", "name": "n", "aliases": None}).aliases == ()
+    for bad in ("abc", {"a"}, {"a": 1}, 0, iter(["a"])):
         assert faults(EntityDraft, type="t", name="n", aliases=bad) == [("/aliases", "not_a_list")]
 
 
@@ -389,7 +390,7 @@ def test_metadata_holds_json_and_nothing_else(value: Any, code: str | None) -> N
     assert metadata_faults({"first": "é", "a": value}) == expected
 
 
-@pytest.mark.parametrize("value", [None, [], "{}", 1, [("a", 1)]])
+@pytest.mark.parametrize("value", [False, [], "{}", 1, [("a", 1)]])
 def test_metadata_is_an_object(value: Any) -> None:
     """Not what could be made one."""
     assert metadata_faults(value) == ["not_an_object"]

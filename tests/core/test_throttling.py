@@ -1,7 +1,9 @@
 """How attempts are counted: what counts together, when it is too many, and for how long."""
 
 from datetime import timedelta
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -97,12 +99,20 @@ def test_registrations_count_by_address() -> None:
 @given(st.tuples(EMAILS, ADDRESSES), st.tuples(EMAILS, ADDRESSES))
 def test_keys_tell_apart_what_is_not_the_same(one: tuple[str, str | None], other: tuple[str, str | None]) -> None:
     """And only that; they are hashes, which show nothing of what was typed."""
-    (pair, account), (other_pair, other_account) = (login_attempts(*one), login_attempts(*other))
+    (pair, account, address), (other_pair, other_account, other_address) = (
+        login_attempts(*one),
+        login_attempts(*other),
+    )
     assert (pair.key == other_pair.key) == (one == other)
     assert (account.key == other_account.key) == (one[0] == other[0])
-    [failure], [other_failure] = client_failures(*one), client_failures(*other)
+    assert (address.key == other_address.key) == (one[1] == other[1])
+    client, other_client = (
+        UUID(bytes=sha256(email.encode(errors="surrogatepass")).digest()[:16]) for email in (one[0], other[0])
+    )
+    [failure], [other_failure] = client_failures(client, one[1]), client_failures(other_client, other[1])
     assert (failure.key == other_failure.key) == (one == other)
-    assert len({pair.key, account.key, failure.key, registration_attempts(one[1], 5)[0].key}) == 4
+    [registration] = registration_attempts(one[1], 5)
+    assert len({each.key for each in (pair, account, address, failure, registration)}) == 5
     assert {len(pair.key), len(account.key)} == {32}
 
 

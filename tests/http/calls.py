@@ -14,7 +14,7 @@ from falcon import inspect, testing
 
 from kgl_core.auth import Login, PasswordChange, RefreshRequest, Registration
 from kgl_core.clients import ClientDraft, RotationDraft
-from kgl_core.entities import EntityDraft
+from kgl_core.entities import EntityDraft, EntitySelection
 from kgl_core.relationships import RelationshipDraft
 from kgl_core.rules import rules_of
 from kgl_http.oauth import NamedTokenForm, TokenForm
@@ -225,6 +225,12 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
     RefreshRequest: _refresh,
     PasswordChange: lambda api, by: {"current_password": PASSWORD, "new_password": PASSWORD},
     EntityDraft: _entity_body,
+    EntitySelection: lambda api, by: {
+        "ids": [api.entity()["id"]],
+        "keys": ["none"],
+        "names": ["Ada"],
+        "is_active": None,
+    },
     RelationshipDraft: _relationship_body,
     RoleChange: lambda api, by: {"role": "moderator"},
     TokenForm: _token_form,

@@ -77,15 +77,20 @@ class Trial:
         assert everything(self._api) == self._before
 
 
+def required_in(cls: Any) -> set[str]:
+    """The fields that a body or line can't do without, and in which null is a fault."""
+    return {field.name for field in cls.__attrs_attrs__ if field.default is MISSING}
+
+
 def test_hostile_values_in_every_field(api: Api) -> None:
     """Each is 422 and names the field, by the rule that guards it."""
     calls = list(json_calls(api))
     trial = Trial(api)
     for call in calls:
-        cls, is_patch = call.route.operation.body, call.route.operation.is_partial
-        required = {field.name for field in cls.__attrs_attrs__ if field.default is MISSING}
+        cls = call.route.operation.body
+        required = required_in(cls)
         for field, rule in rules_of(cls).items():
-            for value in values_for(rule, is_removable=is_patch and field not in required):
+            for value in values_for(rule, is_removable=field not in required):
                 answer = call.send(api, body=written(call.body, field, value))
                 trial.expect(f"{call.route} {field}={value}", answer, 422, "invalid_input", f"/{field}")
     trial.close()
@@ -279,8 +284,10 @@ def test_hostile_lines(api: Api) -> None:
     expected: list[tuple[str, bytes]] = []
     for line, cls in lines_of(api):
         assert rules_of(cls).keys() <= line.keys()
+        required = required_in(cls)
         for field, rule in rules_of(cls).items():
-            expected += [(f"/{field}", written(line, field, value)) for value in values_for(rule)]
+            values = values_for(rule, is_removable=field not in required)
+            expected += [(f"/{field}", written(line, field, value)) for value in values]
         values = [value for value in MALFORMED_VALUES.values() if "\n" not in value]
         expected += [("record: ", written(line, field, value)) for field in line for value in values]
         expected += [("/kind", written(line, "kind", value)) for value in ('"user"', "null", "[]", "5", '"\\u0000"')]

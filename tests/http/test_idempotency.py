@@ -1,10 +1,8 @@
 """A POST with an Idempotency-Key is done once, and answered alike however often it is sent."""
 
 import threading
-from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from falcon import testing
@@ -14,13 +12,14 @@ from kgl_adapters.system import new_id, now, random
 from kgl_core.idempotency import KEPT_FOR, HeldStore, Hold, IdempotencyKey
 from kgl_core.throttling import LOGINS_FROM_ADDRESS
 from kgl_core.unit_of_work import Store
+from kgl_http.operations import takes_key
 from tests.http.calls import call_of, everything, routes_of, text_of
-from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api, problem
+from tests.http.conftest import NOBODY, PASSWORD, Api, problem
 
 ENTITIES = "/api/v1/entities"
 IMPORT = "/api/v1/import"
 REFRESH = "/api/v1/auth/refresh"
-CHANGE_PASSWORD = "/api/v1/auth/password"
+CLIENTS = "/api/v1/oauth-clients"
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 ADA = {"type": "person", "name": "Ada Lovelace"}
 KEPT_HEADERS = ("location", "etag", "content-type", "cache-control")
@@ -77,29 +76,51 @@ def test_an_error_is_not_kept(api: Api) -> None:
     assert api.kg.stats().entities.active == 1
 
 
-def test_every_post_takes_a_key(api: Api) -> None:
-    """Sent twice it is done once, whatever the route; but for those that have no effect."""
-    unkeyed = set()
+def test_every_write_of_the_graph_takes_a_key(api: Api) -> None:
+    """Sent twice it is done once, whatever the route."""
+    keyed = set()
     for route in routes_of(api):
-        if route.method != "POST":
+        if not takes_key(route.method, route.operation):
             continue
-        if route.operation.is_repeatable:
-            unkeyed.add(route.template)
-            continue
-        by = text_of("somebody") if route.template == CHANGE_PASSWORD else "admin"
+        keyed.add(route.template)
         call = call_of(api, route)
         query = {"query_string": "atomic=true"} if route.template == IMPORT else {}
         key = {"Idempotency-Key": text_of("key")}
-        first = call.send(api, by, headers=key, **query)
-        api.token(by)  # a login changes the account
+        first = call.send(api, "admin", headers=key, **query)
         done = everything(api)
-        again = call.send(api, by, headers=key, **query)
+        again = call.send(api, "admin", headers=key, **query)
         assert (str(route), first.status_code // 100) == (str(route), 2)
         assert (str(route), again.status_code, again.content) == (str(route), first.status_code, first.content)
         assert everything(api) == done, route
-        differs = call.send(api, by, headers=key, query_string="atomic=true&dry_run=true")
+        differs = call.send(api, "admin", headers=key, query_string="atomic=true&dry_run=true")
         problem(differs, 422, "idempotency_key_reused")
-    assert unkeyed == {"/api/v1/oauth/token", "/api/v1/oauth/introspect"}
+    assert keyed == {
+        ENTITIES,
+        f"{ENTITIES}/{{id}}/restore",
+        "/api/v1/relationships",
+        "/api/v1/relationships/{id}/restore",
+        IMPORT,
+    }
+
+
+def test_no_login_and_no_token_takes_a_key(api: Api) -> None:
+    """No answer is kept: the password is checked and counted each time, and a kept token can't come back."""
+    login = {"email": api.account("somebody").email, "password": PASSWORD}
+    token = "/api/v1/auth/token"
+    first, again = (post(api, token, by=NOBODY, json=login) for _ in range(2))
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json["refresh_token"] != again.json["refresh_token"]
+    for _ in range(LOGINS_FROM_ADDRESS.attempts_max):
+        problem(post(api, token, by=NOBODY, json={**login, "password": "wrong"}), 401, "invalid_credentials")
+    problem(post(api, token, by=NOBODY, json=login), 429, "too_many_attempts")
+    refreshed = {"refresh_token": again.json["refresh_token"]}
+    tokens = {post(api, REFRESH, by=NOBODY, json=refreshed).json["access_token"] for _ in range(2)}
+    assert len(tokens) == 2
+    made = [post(api, CLIENTS, json={"name": "ai", "scopes": ["graph:read"]}).json["data"] for _ in range(2)]
+    assert made[0]["secret"] != made[1]["secret"]
+    with api.container.store().read() as uow:
+        assert uow.answers.get(IdempotencyKey(KEY, None).id) is None
+        assert uow.answers.get(IdempotencyKey(KEY, api.actor("admin")).id) is None
 
 
 @pytest.mark.parametrize("key", ["", '"', '""', '"a', "a b", "ä", '"a";b=1', '"a", "b"', '"\\a"', "k" * 256])
@@ -148,44 +169,18 @@ def test_an_import_is_kept_as_a_whole_or_takes_no_key(api: Api) -> None:
     )
 
 
-def test_a_repeated_login_is_not_counted(api: Api) -> None:
-    """It is answered before any work is done for it; a wrong password is counted as ever, with a key or without."""
-    login = {"email": api.account("somebody").email, "password": PASSWORD}
-    token = "/api/v1/auth/token"
-    hasher = api.container.hasher()
-    first = post(api, token, by=NOBODY, json=login)
-    done = list(hasher.done)
-    for _ in range(LOGINS_FROM_ADDRESS.attempts_max + 1):
-        assert post(api, token, by=NOBODY, json=login).content == first.content
-    assert hasher.done == done
-    for _ in range(LOGINS_FROM_ADDRESS.attempts_max):
-        wrong = post(api, token, key=text_of("key"), by=NOBODY, json={**login, "password": "wrong"})
-        problem(wrong, 401, "invalid_credentials")
-    problem(post(api, token, key="other", by=NOBODY, json=login), 429, "too_many_attempts")
-
-
-def test_a_refresh_token_used_twice_ends_its_family_with_a_key_too(api: Api) -> None:
-    """What a use case keeps although it refuses is kept: a thief gains nothing by a key."""
-    call = {"by": NOBODY, "json": {"email": api.account("somebody").email, "password": PASSWORD}}
-    old = api("POST", "/api/v1/auth/token", **call).json["refresh_token"]
-    new = post(api, REFRESH, by=NOBODY, json={"refresh_token": old}).json["refresh_token"]
-    newest = post(api, REFRESH, by=NOBODY, key="2", json={"refresh_token": new}).json["refresh_token"]
-    problem(post(api, REFRESH, by=NOBODY, key="stolen", json={"refresh_token": old}), 401, "invalid_token")
-    problem(post(api, REFRESH, by=NOBODY, key="3", json={"refresh_token": newest}), 401, "invalid_token")
-
-
 def test_what_is_kept_tells_nothing_without_the_key(api: Api) -> None:
-    """Neither the key, nor the secret in the answer, nor the password in the request."""
-    made = post(api, "/api/v1/oauth-clients", json={"name": "ai", "scopes": ["graph:read"]}).json["data"]
+    """Neither the key, nor what the answer or the request says."""
+    made = post(api, json={**ADA, "metadata": {"note": "confidential"}}).json["data"]
     with api.container.store().read() as uow:
         key = IdempotencyKey(KEY, api.actor("admin"))
         kept = uow.answers.get(key.id)
     assert kept is not None
-    for text in (KEY, made["secret"], "graph:read"):
+    for text in (KEY, made["id"], "confidential"):
         assert text.encode() not in kept.id + kept.fingerprint + kept.answer
         assert text not in repr(kept) + repr(key)
     seal = AesGcmSeal(random)
-    assert made["secret"].encode() in seal.unseal(key, kept.answer)
+    assert b"confidential" in seal.unseal(key, kept.answer)
     for wrong in (IdempotencyKey("other", key.caller), IdempotencyKey(KEY, None)):
         with pytest.raises(ValueError, match="not sealed under this key"):
             seal.unseal(wrong, kept.answer)
@@ -197,10 +192,6 @@ def test_a_large_answer_is_compressed_for_who_takes_it(api: Api) -> None:
     big = {**ADA, "metadata": {str(n): "x" * 100 for n in range(40)}}
     entity = post(api, json=big).json["data"]
     api("DELETE", f"{ENTITIES}/{entity['id']}")
-    user = api.account("somebody").id
-    path = f"/api/v1/users/{user}/disable"
-    plain, packed = post(api, path, key="2"), post(api, path, key="2", headers=accepts)
-    assert packed.content == plain.content
     answers = [post(api, json=big, headers=headers) for headers in ({}, accepts, {})]
     assert [answer.json["data"] for answer in answers] == [entity] * 3
 
@@ -264,21 +255,3 @@ def test_an_answer_is_forgotten_after_a_day(api: Api, monkeypatch: pytest.Monkey
     assert made != first
     assert post(api, json=other).json["data"]["id"] == made
     assert api.kg.stats().entities.active == 2
-
-
-def test_service_clients_are_refused_in_their_own_way(api: Api) -> None:
-    """What is wrong with a key is an error of OAuth 2.0 there; a replay asks for the same proof of who they are."""
-    made = api.credentials("service")
-    token = {"token": api.token("service")}
-
-    def revoke(secret: str, key: str = KEY) -> testing.Result:
-        proof = b64encode(f"{made.client.id}:{secret}".encode()).decode()
-        headers = {**AS_FORM, "Authorization": f"Basic {proof}"}
-        return post(api, "/api/v1/oauth/revoke", by=NOBODY, key=key, json=None, body=urlencode(token), headers=headers)
-
-    answer = revoke(made.secret, "a b")
-    assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
-    answer = revoke("wrong")
-    assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
-    assert [revoke(made.secret).status_code for _ in range(2)] == [200, 200]
-    problem(revoke("wrong"), 422, "idempotency_key_reused")

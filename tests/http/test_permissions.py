@@ -31,6 +31,7 @@ POST   /api/v1/oauth/revoke                          200      200  200    200   
 POST   /api/v1/oauth/introspect                      200      200  200    200       200   200    200    200     200
 GET    /api/v1/entities                              401      401  200    200       200   200    200    403     200
 POST   /api/v1/entities                              401      401  201    201       201   201    403    201     201
+POST   /api/v1/entities/get                          401      401  200    200       200   200    200    403     200
 GET    /api/v1/entities/{id}                         401      401  200    200       200   200    200    403     200
 PUT    /api/v1/entities/{id}                         401      401  403    200       200   200    403    200     403
 PATCH  /api/v1/entities/{id}                         401      401  403    200       200   200    403    200     403

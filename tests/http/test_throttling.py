@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from kgl_core import Overloaded
+from kgl_core.throttling import FAILURES_FROM_ADDRESS, LOGINS_FROM_ADDRESS
 from tests.http.conftest import PASSWORD, Api, MakeApi, problem
 from tests.http.test_auth import EMAIL, OTHER_PASSWORD, bearer, log_in, me, post, register
 
@@ -62,6 +64,9 @@ def test_trusted_proxies_are_believed(make_api: MakeApi) -> None:
     for address in ("203.0.113.1", "203.0.113.2", "2001:db8::1"):
         assert guesses(api, 6, headers=forwarded(address)) == [401] * 5 + [429]
     for behind in (
+        forwarded("203.0.113.1:4711"),
+        forwarded("[2001:db8::2]:4711"),
+        forwarded("[2001:db8::3]"),
         forwarded("198.51.100.1", "203.0.113.1"),
         forwarded("garbage", "203.0.113.1"),
         forwarded("203.0.113.1", "10.1.2.3"),
@@ -81,7 +86,11 @@ NONSENSE = [
     "1.2.3.4.5",
     "999.1.1.1",
     "[::g]",
-    "1.2.3.4:80",
+    "1.2.3.4:x",
+    "1.2.3.4:123456",
+    "[1.2.3.4",
+    "[" * 5000,
+    "1" * 5000 + ":80",
     "x" * 5000,
     "%",
     ",,,,",
@@ -96,6 +105,37 @@ def test_a_proxy_that_says_nonsense_counts_itself(make_api: MakeApi) -> None:
         email = f"nobody-{number}@example.org"
         assert guesses(api, 6, email=email, headers={"X-Forwarded-For": header}) == [401] * 5 + [429], header
         assert guesses(api, 1, email=email) == [429], header
+
+
+def test_one_address_cannot_try_a_password_on_every_account(make_api: MakeApi) -> None:
+    """Its failures count whatever the account; behind a trusted proxy, those of the client's address."""
+    api = make_api(trusted_proxies="127.0.0.1")
+    register(api)
+
+    def spray(address: str) -> list[int]:
+        return [
+            log_in(api, f"user-{number}@example.org", "Summer2026!", headers=forwarded(address)).status_code
+            for number in range(FAILURES_FROM_ADDRESS.attempts_max + 1)
+        ]
+
+    assert spray("203.0.113.1") == [401] * FAILURES_FROM_ADDRESS.attempts_max + [429]
+    problem(log_in(api, headers=forwarded("203.0.113.1:99")), 429, "too_many_attempts")
+    assert log_in(api, headers=forwarded("203.0.113.2")).status_code == 200
+
+
+def test_a_login_that_was_too_much_for_the_service_does_not_count(api: Api) -> None:
+    """Nobody has to wait because the queue of hashes was full."""
+    register(api)
+    hasher = api.container.hasher()
+
+    def refuse() -> None:
+        raise Overloaded("password hashing")
+
+    hasher.before_verifying = refuse
+    for _ in range(LOGINS_FROM_ADDRESS.attempts_max + 1):
+        problem(log_in(api), 503, "overloaded")
+    hasher.before_verifying = lambda: None
+    assert log_in(api).status_code == 200
 
 
 def test_registering_is_limited_by_address(make_api: MakeApi) -> None:
