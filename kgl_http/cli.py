@@ -9,34 +9,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, BinaryIO
+import time
+from typing import BinaryIO
 
 import click
 
 from kgl_adapters.sql.engine import parse_url
 from kgl_core.distribution import DISTRIBUTION
-from kgl_core.errors import KglError
-from kgl_core.permissions import Role
-from kgl_core.users import User
 from kgl_http.cli_clients import client
+from kgl_http.cli_users import user
 from kgl_http.connected import connected, refuse_memory
 from kgl_http.settings import InvalidSettings, Settings, read_settings, signing_problems
-
-_ROLES = click.Choice([role.value for role in Role])
-
-
-class _Group(click.Group):
-    """Turns our errors into a message and exit status 1, without a traceback."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except (KglError, InvalidSettings) as error:
-            raise click.ClickException(str(error)) from error
+from kgl_http.terminal import Commands, note, opened, plain, say
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name=DISTRIBUTION, message="kgl %(version)s")
 @click.option(
     "--database-url",
@@ -70,6 +57,7 @@ def main(context: click.Context, database_url: str | None) -> None:
 
 
 main.add_command(client)
+main.add_command(user)
 
 
 @main.command()
@@ -119,7 +107,7 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
     try:
         if history:
             for revision in migrations.history(engine):
-                click.echo(f"{'✓' if revision.is_applied else '·'} {revision.id}  {revision.summary}")
+                say(f"{'✓' if revision.is_applied else '·'} {revision.id}  {revision.summary}")
             return
         before = migrations.current_revision(engine)
         if down is not None:
@@ -133,9 +121,9 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
         engine.dispose()
     where = shown(engine.url)
     if before == after:
-        click.echo(f"{where} is at {after or 'no revision'}: nothing to do")
+        say(f"{where} is at {after or 'no revision'}: nothing to do")
     else:
-        click.echo(f"{where}: {before or 'empty'} → {after or 'empty'}")
+        say(f"{where}: {before or 'empty'} → {after or 'empty'}")
 
 
 @main.command("import")
@@ -155,10 +143,10 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool, dry_r
     With --dry-run, the answer and the exit status are those of the import, and the graph stays as it is. Until it has
     ended, writers to SQLite wait, and those to PostgreSQL who write the same records.
     """
-    from kgl_http.progress import Lines, progress
+    from kgl_http.progress import Lines, reading
 
-    lines = Lines(files)
-    with connected(settings) as kg, progress(lines) as report:
+    lines, begin = Lines(files), time.monotonic()
+    with connected(settings) as kg, reading(lines) as report:
         summary = kg.load(
             lines,
             atomic=atomic,
@@ -166,28 +154,32 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool, dry_r
             on_refusal=lambda refused: report(f"{lines.place(refused.number)}: {refused.detail} ({refused.code})"),
         )
     for name in ("created", "updated", "unchanged", "refused"):
-        click.echo(f"{name:<10}{getattr(summary, name):>12,}")
+        say(f"{name:<10}{getattr(summary, name):>12,}")
+    say(f"Took {time.monotonic() - begin:.1f} s.")
     if dry_run:
-        click.echo("Nothing was kept: this was a dry run. Leave out --dry-run to load.")
+        say("Nothing was kept: this was a dry run. Leave out --dry-run to load.")
     elif not summary.is_kept:
-        click.echo("Nothing was kept: lines were refused, and --atomic keeps everything or nothing.", err=True)
+        note("Nothing was kept: lines were refused, and --atomic keeps everything or nothing.")
     elif not (summary.created or summary.updated or summary.refused):
-        click.echo("Nothing changed: all of it was there." if summary.unchanged else "Nothing to load: no records.")
+        say("Nothing changed: all of it was there." if summary.unchanged else "Nothing to load: no records.")
     if summary.refused:
         sys.exit(1)
 
 
 @main.command()
+@click.option("--output", metavar="FILE", help="Write FILE instead, for its owner alone, once all of it is there.")
 @click.pass_obj
-def export(settings: Settings) -> None:
+def export(settings: Settings, output: str | None) -> None:
     """Write everything, the deleted too, as NDJSON to standard output.
 
     It is what was there at one moment, whoever writes meanwhile. `kgl import` makes an equal graph of it.
     """
-    out = sys.stdout.buffer
-    with connected(settings) as kg:
+    from kgl_http.progress import writing
+
+    with connected(settings) as kg, opened(output) as out, writing(kg, out) as advance:
         for record in kg.dump():
-            out.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            out.write(plain(json.dumps(record, ensure_ascii=False, separators=(",", ":"))).encode() + b"\n")
+            advance()
         out.flush()
 
 
@@ -201,112 +193,13 @@ def stats(settings: Settings, as_json: bool) -> None:
     with connected(settings) as kg:
         found = kg.stats()
     if as_json:
-        click.echo(json.dumps(attrs.asdict(found), ensure_ascii=False))
+        say(json.dumps(attrs.asdict(found), ensure_ascii=False))
         return
     width = max(map(len, ("relationships", *found.entities.by_type, *found.relationships.by_type))) + 4
     for name, count in (("entities", found.entities), ("relationships", found.relationships)):
         deleted = f"  and {count.deleted:,} deleted" if count.deleted else ""
-        click.echo(f"{name:<{width}}{count.active:>12,}{deleted}")
+        say(f"{name:<{width}}{count.active:>12,}{deleted}")
         for type, number in sorted(count.by_type.items(), key=lambda item: (-item[1], item[0])):
-            click.echo(f"  {type:<{width - 2}}{number:>12,}")
-    click.echo(f"{'changes':<{width}}{found.changes:>12,}")
-    click.echo(f"{'users':<{width}}{found.users:>12,}")
-
-
-@main.group()
-def user() -> None:
-    """Manage the people who have an account."""
-
-
-def _password_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--password-file",
-        metavar="FILE",
-        type=click.File("r", encoding="utf-8"),
-        help="Read the password from the file's first line; - is standard input. Without it, you are asked.",
-    )(command)
-
-
-@user.command("create")
-@click.argument("email")
-@click.option("--role", type=_ROLES, default=Role.USER.value, show_default=True)
-@click.option("--first-name", metavar="NAME")
-@click.option("--last-name", metavar="NAME")
-@_password_option
-@click.pass_obj
-def user_create(
-    settings: Settings, email: str, role: str, first_name: str | None, last_name: str | None, password_file: Any
-) -> None:
-    """Make an account for EMAIL."""
-    password = _read_password(password_file)
-    with connected(settings) as kg:
-        made = kg.users.create(email=email, role=role, first_name=first_name, last_name=last_name, password=password)
-    click.echo(f"{made.email} is a new {made.role.value} ({made.id})")
-
-
-@user.command("list")
-@click.pass_obj
-def user_list(settings: Settings) -> None:
-    """List the accounts by email."""
-    with connected(settings) as kg:
-        cursor: str | None = None
-        while True:
-            page = kg.users.list(cursor=cursor, limit=200)
-            for found in page.items:
-                click.echo(_line(found))
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-
-
-@user.command("disable")
-@click.argument("email")
-@click.pass_obj
-def user_disable(settings: Settings, email: str) -> None:
-    """Stop EMAIL from doing anything, until enabled."""
-    with connected(settings) as kg:
-        click.echo(_line(kg.users.disable(kg.users.get_by_email(email).id)))
-
-
-@user.command("enable")
-@click.argument("email")
-@click.pass_obj
-def user_enable(settings: Settings, email: str) -> None:
-    """Let EMAIL act again."""
-    with connected(settings) as kg:
-        click.echo(_line(kg.users.enable(kg.users.get_by_email(email).id)))
-
-
-@user.command("set-role")
-@click.argument("email")
-@click.argument("role", type=_ROLES)
-@click.pass_obj
-def user_set_role(settings: Settings, email: str, role: str) -> None:
-    """Give EMAIL another ROLE: user, moderator or admin."""
-    with connected(settings) as kg:
-        click.echo(_line(kg.users.set_role(kg.users.get_by_email(email).id, role)))
-
-
-@user.command("set-password")
-@click.argument("email")
-@_password_option
-@click.pass_obj
-def user_set_password(settings: Settings, email: str, password_file: Any) -> None:
-    """Give EMAIL another password."""
-    with connected(settings) as kg:
-        found = kg.users.get_by_email(email)
-        kg.users.set_password(found.id, _read_password(password_file))
-    click.echo(f"{found.email} has a new password")
-
-
-def _read_password(file: Any) -> str:
-    if file is not None:
-        return str(file.readline()).rstrip("\r\n")
-    if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on; give --password-file FILE, or - for standard input")
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-
-
-def _line(user: User) -> str:
-    name = " ".join(part for part in (user.first_name, user.last_name) if part)
-    return f"{user.email:<40} {user.role.value:<10} {'enabled' if user.is_active else 'disabled':<9} {name}".rstrip()
+            say(f"  {type:<{width - 2}}{number:>12,}")
+    say(f"{'changes':<{width}}{found.changes:>12,}")
+    say(f"{'users':<{width}}{found.users:>12,}")

@@ -13,6 +13,7 @@ from kgl_core.clients import ClientCredentials
 from kgl_core.permissions import Scope, scope_text
 from kgl_http.connected import connected
 from kgl_http.settings import Settings
+from kgl_http.terminal import note, say
 
 _SCOPES = click.Choice([scope.value for scope in Scope])
 
@@ -63,7 +64,7 @@ def client_list(settings: Settings) -> None:
             page = kg.clients.list(cursor=cursor, limit=200)
             for found in page.items:
                 ends = "never expires" if found.expires_at is None else f"expires {found.expires_at:%Y-%m-%d %H:%MZ}"
-                click.echo(f"{found.id}  {ends:<25}  {scope_text(found.scopes):<22}  {found.name}")
+                say(f"{found.id}  {ends:<25}  {scope_text(found.scopes):<22}  {found.name}")
             cursor = page.next_cursor
             if cursor is None:
                 break
@@ -90,9 +91,10 @@ def client_delete(settings: Settings, id: str) -> None:
     """Delete the client ID; its secret and tokens end, what it created stays."""
     with connected(settings) as kg:
         kg.clients.delete(id)
-    click.echo(f"client {id} is deleted")
+    say(f"client {id} is deleted")
 
 
 def _show_credentials(made: ClientCredentials) -> None:
-    click.echo(f"client_id      {made.client.id}\nclient_secret  {made.secret}")
-    click.echo("Keep the secret now: it cannot be shown again.", err=True)
+    say(f"client_id      {made.client.id}")
+    say(f"client_secret  {made.secret}")
+    note("Keep the secret now: it cannot be shown again.")

@@ -1,16 +1,22 @@
-"""Reading files of lines for a load, and showing on a terminal how far it is."""
+"""Reading files of lines for a load, and showing on a terminal how far a load or an export is."""
 
 from __future__ import annotations
 
 import os
 import stat
 import sys
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
+from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.records import LINE_BYTES_MAX
+from kgl_http.terminal import note, plain
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 _CHUNK_BYTES: Final = 1024 * 1024
 _LINES_SHOWN: Final = 1_000
@@ -35,7 +41,7 @@ class Lines:
         number = 0
         for file in self._files:
             self._starts.append(number)
-            while line := file.readline(LINE_BYTES_MAX + 1):
+            while line := _read_line(file, LINE_BYTES_MAX + 1):
                 number += 1
                 self._bytes_read += len(line)
                 if len(line) > LINE_BYTES_MAX:
@@ -51,22 +57,64 @@ class Lines:
 
     def _skip_line(self, file: BinaryIO, begun: bytes) -> None:
         while begun and not begun.endswith(b"\n"):
-            begun = file.readline(_CHUNK_BYTES)
+            begun = _read_line(file, _CHUNK_BYTES)
             self._bytes_read += len(begun)
 
 
-@contextmanager
-def progress(lines: Lines) -> Iterator[Callable[[str], None]]:
-    """Show how far ``lines`` have been read, if standard error is a terminal; yields what prints a message to it."""
-    if not sys.stderr.isatty():
-        yield lambda message: print(message, file=sys.stderr)  # noqa: T201  # the command's own output
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+def _read_line(file: BinaryIO, bytes_max: int) -> bytes:
+    try:
+        return file.readline(bytes_max)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, file.name) from error
 
-    console = Console(stderr=True)
-    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TransferSpeedColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=lines.bytes_total)
-        lines.on_read = lambda bytes_read: bar.update(task, completed=bytes_read)
-        yield lambda message: console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+@contextmanager
+def reading(lines: Lines) -> Iterator[Callable[[str], None]]:
+    """Show how far ``lines`` have been read, if standard error is a terminal; yields what prints a message to it."""
+    if not _is_watched():
+        yield note
+        return
+    from rich.progress import TransferSpeedColumn
+
+    with _bar(lines.bytes_total, TransferSpeedColumn()) as bar:
+        lines.on_read = lambda bytes_read: bar.update(bar.task_ids[0], completed=bytes_read)
+        yield lambda text: bar.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def writing(kg: KnowledgeGraph, out: BinaryIO) -> Iterator[Callable[[], None]]:
+    """Show how many records have been written to ``out`` and, at the end, in what time, on a terminal.
+
+    Yields what counts a record.
+    """
+    if not _is_watched():
+        yield lambda: None
+        return
+    begin, written = time.monotonic(), 0
+    counts = kg.stats()
+    total = sum(count.active + count.deleted for count in (counts.entities, counts.relationships))
+    with _bar(total, is_hidden=out.isatty()) as bar:  # there it would come between the records
+
+        def advance() -> None:
+            nonlocal written
+            written += 1
+            if written % _LINES_SHOWN == 0:
+                bar.update(bar.task_ids[0], completed=written)
+
+        yield advance
+    note(f"{written:,} records in {time.monotonic() - begin:.1f} s")
+
+
+def _is_watched() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _bar(total: int | None, *more: ProgressColumn, is_hidden: bool = False) -> Progress:
+    """A bar on standard error with one task, of ``total`` steps."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f} %"), *more, TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=is_hidden)
+    bar.add_task("", total=total)
+    return bar

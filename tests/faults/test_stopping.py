@@ -8,7 +8,7 @@ from tests.faults.load import Attempt, check_kept, load, rounds
 from tests.serving.service import serving
 
 
-@rounds(50)
+@rounds(100)
 def test_stopping_drops_no_accepted_request(database_url: str, tmp_path: Path, rounds: int) -> None:
     """Whoever got a connection gets an answer, 201 or 503; everybody else is refused, and what was told is kept."""
     secret, token = secrets.token_urlsafe(48), None
