@@ -13,6 +13,7 @@ from kgl_adapters.passwords import Argon2Hasher
 from kgl_adapters.retrying import retry
 from kgl_adapters.sql import migrate as migrations
 from kgl_adapters.sql.engine import is_in_memory, make_engine, parse_url, shown
+from kgl_adapters.sql.files import warn_of_modes
 from kgl_adapters.sql.unit_of_work import SqlStore
 from kgl_adapters.system import new_id, now, random
 from kgl_core.credentials import PASSWORD_LENGTH_MIN, Passwords
@@ -37,6 +38,8 @@ def connect(
 
     Raises InvalidUrl, StoreUnavailable when the database can't be opened or reached, MigrationNeeded when it is not at
     head, SchemaTooNew when a newer kgl made it; other StoreErrors when it is in trouble.
+
+    A new SQLite file is made for its owner alone. An existing one that others can read is told of by a UserWarning.
     """
     text = url or os.environ.get("DATABASE_URL") or DEFAULT_URL
     store: Store = MemoryStore() if text == MEMORY_URL else SqlStore(_opened(text, migrate))
@@ -55,6 +58,7 @@ def _opened(text: str, migrate: bool | None) -> Engine:
         if migrate or (migrate is None and url.drivername == "sqlite" and migrations.is_empty(engine)):
             migrations.upgrade(engine)
         migrations.require_head(engine)
+        warn_of_modes(url)
     except BaseException:
         engine.dispose()
         raise

@@ -100,6 +100,7 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
     """
     from kgl_adapters.sql import migrate as migrations
     from kgl_adapters.sql.engine import make_engine, shown
+    from kgl_adapters.sql.files import warn_of_modes
 
     if down is not None and history:
         raise click.UsageError("--down and --history exclude each other")
@@ -119,6 +120,7 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
         after = migrations.current_revision(engine)
     finally:
         engine.dispose()
+    warn_of_modes(engine.url)
     where = shown(engine.url)
     if before == after:
         say(f"{where} is at {after or 'no revision'}: nothing to do")

@@ -20,10 +20,12 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from kgl_adapters.sql.engine import parse_url, shown
+from kgl_adapters.sql.files import advice_on_modes
 from kgl_core.distribution import DISTRIBUTION
 from kgl_http import log
 from kgl_http.listener import listen, refuse
 from kgl_http.settings import Settings
+from kgl_http.terminal import opened
 from kgl_http.worker import Worker
 
 GRACEFUL_S: Final = 30
@@ -81,6 +83,8 @@ class Service(BaseApplication):  # type: ignore[misc]
         _log.info(
             "Listening", address=", ".join(map(str, server.LISTENERS)), database=where, version=version(DISTRIBUTION)
         )
+        if advice := advice_on_modes(parse_url(self._settings.database_url)):
+            _log.warning(advice)
 
     def _post_worker_init(self, worker: Any) -> None:
         worker.when_stopping = self._container.slots().end_waits
@@ -158,9 +162,8 @@ def development_secret() -> str:
     """A secret for a developer's machine, made once and kept in a file that only its owner can read."""
     if not DEVELOPMENT_SECRET.exists():
         DEVELOPMENT_SECRET.parent.mkdir(exist_ok=True)
-        made = os.open(DEVELOPMENT_SECRET, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(made, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+        with opened(str(DEVELOPMENT_SECRET)) as file:
+            file.write(secrets.token_urlsafe(48).encode())
     return DEVELOPMENT_SECRET.read_text()
 
 

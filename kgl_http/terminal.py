@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Final, NoReturn
@@ -52,6 +53,7 @@ def opened(name: str | None) -> Iterator[BinaryIO]:
     name = os.path.realpath(name)
     made, unfinished = tempfile.mkstemp(dir=os.path.dirname(name) or ".", prefix=f".{os.path.basename(name)}.")
     try:
+        os.fchmod(made, 0o600)  # whatever the umask
         with os.fdopen(made, "wb") as file:
             yield file
         os.replace(unfinished, name)
@@ -67,6 +69,7 @@ class Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # None where it was closed before
                 stream.reconfigure(errors="backslashreplace")
+        warnings.showwarning = lambda message, *_, **__: note(f"Warning: {message}")
         sys.stdin = sys.stdin or io.TextIOWrapper(io.BytesIO())  # for it is None as well
         try:
             return super().main(*args, **extra)

@@ -89,7 +89,7 @@ def empty_url(
                 return "memory://"
             if store == "sqlite":
                 file = tmp_path_factory.mktemp("store") / "graph.db"
-                shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
+                shutil.copy(request.getfixturevalue("sqlite_template"), file)
                 return f"sqlite:///{file}"
             url: str = request.getfixturevalue("postgres_url")
             if not connections:

@@ -39,7 +39,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     """The URL of an SQLite database at head, for what does not depend on the store."""
-    shutil.copyfile(sqlite_template, tmp_path / "graph.db")
+    shutil.copy(sqlite_template, tmp_path / "graph.db")
     return f"sqlite:///{tmp_path / 'graph.db'}"
 
 

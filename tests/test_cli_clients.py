@@ -15,7 +15,7 @@ SHOWN = re.compile(r"client_id {6}([0-9a-f-]{36})\nclient_secret {2}([A-Za-z0-9_
 @pytest.fixture
 def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     """The URL of an SQLite database at head: what is stored where, the contract tests try."""
-    shutil.copyfile(sqlite_template, tmp_path / "graph.db")
+    shutil.copy(sqlite_template, tmp_path / "graph.db")
     return f"sqlite:///{tmp_path / 'graph.db'}"
 
 

@@ -20,7 +20,7 @@ ESCAPES = "\x1b]0;owned\x07\x9b31m\u202e\x7f"
 @pytest.fixture
 def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     """The URL of an SQLite database at head, with an account, a client and a small graph."""
-    shutil.copyfile(sqlite_template, tmp_path / "graph.db")
+    shutil.copy(sqlite_template, tmp_path / "graph.db")
     url = f"sqlite:///{tmp_path / 'graph.db'}"
     with connect(url) as kg:
         kg.load(GRAPH)
@@ -175,6 +175,19 @@ def test_what_was_stored_cannot_speak_to_the_terminal(sqlite_url: str, tmp_path:
     exported = [json.loads(line) for line in kgl(sqlite_url, "export").stdout.splitlines()]
     [text] = [record["metadata"]["text"] for record in exported if "metadata" in record]
     assert text == ESCAPES
+
+
+def test_a_database_that_others_can_read_is_told_of(tmp_path: Path, sqlite_url: str) -> None:
+    """In one line, by every command that opens it, with what to run; it is not changed."""
+    file = tmp_path / "graph.db"
+    file.chmod(0o644)
+    for command in (["stats"], ["migrate"], ["user", "list"]):
+        told = kgl(sqlite_url, *command).stderr
+        assert (told.count("\n"), told.startswith("Warning: other users")) == (1, True), told
+        assert f"run chmod 600 {file}" in told
+    assert file.stat().st_mode & 0o777 == 0o644
+    file.chmod(0o600)
+    assert kgl(sqlite_url, "stats").stderr == ""
 
 
 def test_an_export_to_a_file_is_for_its_owner_alone(sqlite_url: str, tmp_path: Path) -> None:

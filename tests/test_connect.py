@@ -1,12 +1,14 @@
 """Opening a knowledge graph: what each URL gives, and what each trouble says."""
 
 import contextlib
+import os
 import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
@@ -90,6 +92,7 @@ def test_a_file_of_somebody_else_is_not_migrated_unasked(tmp_path: Path) -> None
     with sqlite3.connect(file) as theirs:
         theirs.execute("CREATE TABLE thing (id)")
     theirs.close()
+    file.chmod(0o600)
     with pytest.raises(MigrationNeeded, match="holds no kgl schema"):
         connect(f"sqlite:///{file}")
     with connect(f"sqlite:///{file}", migrate=True) as kg:
@@ -119,9 +122,17 @@ def test_a_new_postgres_database_is_migrated_only_when_asked(postgres_server: st
         ("memory:", "memory://"),
         ("mysql://ada:hunter22@host/db", "no store called mysql"),
         ("postgresql+asyncpg://ada:hunter22@host/db", "no store called"),
-        ("postgres://ada:hunter22@host/db", "postgresql://"),
+        ("postgres+asyncpg://ada:hunter22@host/db", "no store called"),
         ("http://example.org", "no store called http"),
         ("sqlite:///graph.db?mode=ro", "uri=true"),
+        ("sqlite:///a?one.db", "write %3F"),
+        ("sqlite:///a?one=two.db", "write %3F"),
+        ("sqlite:///a?", "write %3F"),
+        ("sqlite:///a?=b.db", "write %3F"),
+        ("sqlite:///a?b.db&uri=true", "write %3F"),
+        ("sqlite:///file:a?one.db?uri=true", "write %3F"),
+        ("postgresql://ada:hunter22?@host/db?sslmode", "name=value"),
+        ("postgres://ada:hunter22@host/db?sslmode=", "name=value"),
         ("postgresql://ada:hunter22@host:port/db", "cannot be read"),
     ],
 )
@@ -136,6 +147,57 @@ def test_a_wrong_url_is_refused(url: str, says: str | None, tmp_path: Path, monk
         connect(url)
     assert says in str(refused.value)
     assert "hunter22" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["a?one.db", "ü ß.db", "グラフ.db", "a#b.db", "100%41.db", "a&b=c.db", "it's.db", "file:x"]
+)
+@pytest.mark.parametrize("form", ["sqlite:///{}", "sqlite:///file:{}?uri=true"])
+def test_the_file_that_is_named_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, form: str
+) -> None:
+    """Whatever its name, percent-encoded as in any URL, and no other file is made."""
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        connect(form.format(quote(name)), migrate=True).close()
+        assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_the_other_name_of_postgresql_is_taken(postgres_server: str) -> None:
+    """As some hosts give it."""
+    with fresh_database(postgres_server) as url:
+        connect(url.replace("postgresql://", "postgres://"), migrate=True).close()
+        connect(url).close()
+
+
+@pytest.mark.parametrize("form", ["sqlite:///graph.db", "sqlite:///file:graph.db?uri=true"])
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_files_are_made_for_their_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int, form: str
+) -> None:
+    """The database and what SQLite keeps beside it, whatever the umask."""
+    monkeypatch.chdir(tmp_path)
+    before = os.umask(umask)
+    try:
+        with connect(form) as kg:
+            kg.entities.create(type="t", name="n")
+            files = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert files == {"graph.db": 0o600, "graph.db-wal": 0o600, "graph.db-shm": 0o600}
+
+
+def test_a_file_that_others_can_read_is_told_of(tmp_path: Path) -> None:
+    """With the command to run, which this leaves to the owner; a file for its owner alone is not told of."""
+    file = tmp_path / "my graph.db"
+    connect(f"sqlite:///{file}").close()
+    connect(f"sqlite:///{file}").close()
+    for mode in (0o644, 0o660, 0o602):
+        file.chmod(mode)
+        with pytest.warns(UserWarning, match="other users") as told:
+            connect(f"sqlite:///{file}").close()
+        assert f"run chmod 600 '{file}'" in str(told[0].message)
+        assert file.stat().st_mode & 0o777 == mode
 
 
 @pytest.mark.parametrize("database", ["no/such/folder/graph.db", "."])

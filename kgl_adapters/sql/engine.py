@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import quote
 
 import attrs
 from sqlalchemy import URL, Connection, Engine, QueuePool, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from kgl_adapters.sql.files import database_file, is_uri, make_private
 from kgl_core.distribution import DISTRIBUTION
 from kgl_core.errors import InvalidUrl
 
@@ -29,6 +31,7 @@ _NETWORK: Final = {
     "keepalives_interval": SILENCE_MAX_S // 4,
     "keepalives_count": 2,
 }
+_QUESTION_MARK: Final = "in the name of a file, write %3F for ?"
 _SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
 _SQLITE_CACHE_KIB: Final = 32 * 1024
 
@@ -62,11 +65,18 @@ def parse_url(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
         raise InvalidUrl("this database URL cannot be read") from error
+    _, is_asking, options = text.rpartition("@")[2].partition("?")
+    if is_asking and not all(all(option.partition("=")[::2]) for option in options.split("&")):
+        # SQLAlchemy leaves them out, and opens a file whose name ends before the question mark.
+        raise InvalidUrl(f"after ? a database URL has options, each as name=value; {_QUESTION_MARK}")
     if url.drivername in ("sqlite", "sqlite+pysqlite"):
         if url.query and "uri" not in url.query:
-            raise InvalidUrl("options of an SQLite URL need uri=true, as in sqlite:///file:graph.db?mode=ro&uri=true")
-        return url.set(drivername="sqlite")
-    if url.drivername in ("postgresql", "postgresql+psycopg"):
+            example = "sqlite:///file:graph.db?mode=ro&uri=true"
+            raise InvalidUrl(f"options of an SQLite URL need uri=true, as in {example}; {_QUESTION_MARK}")
+        url = url.set(drivername="sqlite")
+        # SQLite decodes a URI again, after SQLAlchemy has done so.
+        return url.set(database=quote(str(url.database), safe="/:")) if is_uri(url) else url
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
         return url.set(drivername="postgresql+psycopg")
     raise InvalidUrl(f"kgl has no store called {url.drivername}")
 
@@ -132,6 +142,13 @@ def _sqlite(url: URL, pool: Pool) -> Engine:
         # Each connection would be a database of its own: there is one, and threads take turns.
         pool = attrs.evolve(pool, size=1, overflow=0)
     engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool.arguments())
+
+    file = database_file(url)
+    if file is not None and url.query.get("mode") in (None, "rwc"):  # as SQLite, which makes no file otherwise
+
+        @event.listens_for(engine, "do_connect")
+        def make_file(*_: object) -> None:
+            make_private(file)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:

@@ -14,7 +14,7 @@ from tests.postgres import fresh_database
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database at head that the test has for itself."""
     if request.param == "sqlite":
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "graph.db")
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "graph.db")
         yield f"sqlite:///{tmp_path / 'graph.db'}"
         return
     with fresh_database(request.getfixturevalue("postgres_server")) as url:

@@ -1,6 +1,7 @@
 """A disk that is full, and has space again."""
 
 import secrets
+import shutil
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -66,7 +67,7 @@ def check_intact(file: Path) -> None:
 def test_sqlite_files_that_may_not_grow_lose_nothing(sqlite_template: Path, tmp_path: Path, rounds: int) -> None:
     """Writes are refused with 507 and no other status, reads go on, and every acknowledged write is there."""
     file, attempts = tmp_path / "graph.db", list[Attempt]()
-    file.write_bytes(sqlite_template.read_bytes())
+    shutil.copy(sqlite_template, file)
     url = f"sqlite:///{file}"
     for service in one_after_another(rounds, url, tmp_path):
         attempts += write_through(service, service.folder.name, partial(small_files, service))
@@ -92,7 +93,7 @@ def test_sqlite_on_a_full_disk_loses_nothing(sqlite_template: Path, tmp_path: Pa
     attempts = list[Attempt]()
     with small_disk(mebibytes=32) as disk:
         file, temporary = disk / "graph.db", disk / "tmp"
-        file.write_bytes(sqlite_template.read_bytes())
+        shutil.copy(sqlite_template, file)
         temporary.mkdir()
         url = f"sqlite:///{file}"
         for service in one_after_another(FEW, url, tmp_path, TMPDIR=str(temporary)):

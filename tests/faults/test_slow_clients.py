@@ -1,5 +1,6 @@
 """Clients that send slowly, or nothing: what kgl bears by itself, and what nginx keeps away from it."""
 
+import shutil
 import ssl
 import statistics
 import subprocess
@@ -86,7 +87,7 @@ def test_behind_nginx_slow_clients_slow_nobody_else(
 def test_clients_that_send_nothing_hold_no_thread(sqlite_template: Path, tmp_path: Path) -> None:
     """Many more than threads, some before their first request, some after it: others are served, and it can stop."""
     file = tmp_path / "graph.db"
-    file.write_bytes(sqlite_template.read_bytes())
+    shutil.copy(sqlite_template, file)
     with ExitStack() as open_until_then, serving(f"sqlite:///{file}", tmp_path / "run") as service:
         for _ in range(SLOW // 2):
             open_until_then.enter_context(service.socket())

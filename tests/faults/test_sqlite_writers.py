@@ -1,5 +1,6 @@
 """Many processes and threads write one SQLite file."""
 
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -29,7 +30,7 @@ with connect(url, migrate=False) as kg, ThreadPoolExecutor(threads) as pool:
 def test_sixteen_writers_wait_for_each_other(sqlite_template: Path, tmp_path: Path, rounds: int) -> None:
     """None of them is told that the database is locked, and each write is there with its change."""
     file, count = tmp_path / "graph.db", 5 * rounds
-    file.write_bytes(sqlite_template.read_bytes())
+    shutil.copy(sqlite_template, file)
     command = [sys.executable, "-c", _WRITE, f"sqlite:///{file}"]
     writers = [
         subprocess.Popen([*command, str(process), str(THREADS), str(count)], cwd=CHECKOUT, stderr=subprocess.PIPE)

@@ -30,7 +30,7 @@ def make_api() -> Iterator[MakeApi]:
 @pytest.fixture
 def file(sqlite_template: Path, tmp_path: Path) -> Path:
     """A migrated SQLite file."""
-    return Path(shutil.copyfile(sqlite_template, tmp_path / "graph.db"))
+    return Path(shutil.copy(sqlite_template, tmp_path / "graph.db"))
 
 
 def all_errors(cls: type[KglError] = KglError) -> set[str]:

@@ -254,7 +254,7 @@ def test_no_line_ever_holds_a_secret(
     configured: Configure, make_api: MakeApi, sqlite_template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Through all of authentication, also where it goes wrong in every way, nothing of it is in the log."""
-    file = shutil.copyfile(sqlite_template, tmp_path / "graph.db")
+    file = shutil.copy(sqlite_template, tmp_path / "graph.db")
     secret = "Zm9yIHRlc3RzIG9ubHksIDQ4IGNoYXJhY3RlcnMgbG9uZy4"
     api = make_api(database_url=f"sqlite:///{file}", jwt_secret=secret)
     configured("DEBUG")

@@ -16,7 +16,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """A running service with two workers of four threads, over a database at head."""
     folder = tmp_path_factory.mktemp("service")
     if request.param == "sqlite":
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), folder / "graph.db")
+        shutil.copy(request.getfixturevalue("sqlite_template"), folder / "graph.db")
         with serving(f"sqlite:///{folder / 'graph.db'}", folder / "run") as running:
             yield running
         return
@@ -29,5 +29,5 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture
 def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     """The URL of an SQLite database at head, for what does not depend on the database."""
-    shutil.copyfile(sqlite_template, tmp_path / "graph.db")
+    shutil.copy(sqlite_template, tmp_path / "graph.db")
     return f"sqlite:///{tmp_path / 'graph.db'}"

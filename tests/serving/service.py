@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ class Service:
         lines = [json.loads(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
         return [line for line in lines if message in (None, line["message"])]
 
-    @property
+    @cached_property
     def port(self) -> int:
         """Where it listens, as its log says."""
 

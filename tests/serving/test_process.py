@@ -137,6 +137,15 @@ def test_a_database_that_cannot_be_reached_stops_nothing_else(tmp_path: Path) ->
         assert b"127.0.0.1" not in found.body
 
 
+def test_a_database_that_others_can_read_is_told_of_once(sqlite_url: str, tmp_path: Path) -> None:
+    """As the service starts, and not by each worker or request."""
+    (tmp_path / "graph.db").chmod(0o640)
+    with serving(sqlite_url, tmp_path / "run") as service:
+        assert service("GET", f"{API}/entities").status == 200
+        [told] = [line["message"] for line in service.lines() if line["level"] == "WARNING"]
+        assert f"run chmod 600 {tmp_path / 'graph.db'}" in told
+
+
 def test_requests_under_way_are_finished_when_it_stops(sqlite_url: str, tmp_path: Path) -> None:
     """After SIGTERM nobody else is let in, and who is in gets an answer."""
     line = b'{"kind":"entity","key":"k","type":"t","name":"n"}\n'
@@ -305,6 +314,7 @@ def test_a_developer_reads_logs_on_a_terminal(tmp_path: Path) -> None:
     }
     process = subprocess.Popen(
         [KGL, "serve", "--port", "0", "--workers", "1"],
+        umask=0,
         cwd=tmp_path,
         env=environment,
         stdin=slave,
