@@ -10,6 +10,7 @@ from kgl_core.errors import (
     Deleted,
     EndsDeleted,
     Fault,
+    HistoryLost,
     IdempotencyKeyReused,
     InvalidClient,
     InvalidCredentials,
@@ -43,6 +44,7 @@ from kgl_core.knowledge_graph import KnowledgeGraph, Transaction
 from kgl_core.pages import Page
 from kgl_core.permissions import SYSTEM, Actor, ActorKind, Role, Scope
 from kgl_core.relationships import Relationship, RelationshipDraft, RelationshipFilter
+from kgl_core.usecases.dump import Dump
 from kgl_core.usecases.entities import Restoration
 from kgl_core.usecases.load import LoadResult, LoadSummary, Refusal
 from kgl_core.usecases.stats import Stats
@@ -60,11 +62,13 @@ __all__ = [
     "CommitUnknown",
     "Conflict",
     "Deleted",
+    "Dump",
     "EndsDeleted",
     "Entity",
     "EntityDraft",
     "EntityFilter",
     "Fault",
+    "HistoryLost",
     "IdempotencyKeyReused",
     "InvalidClient",
     "InvalidCredentials",

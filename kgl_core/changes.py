@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Final, Protocol
 
 import attrs
 
 from kgl_core.entities import Entity
+from kgl_core.errors import HistoryLost, InvalidCursor
+from kgl_core.pages import decode_cursor, encode_cursor
 from kgl_core.permissions import Actor
 from kgl_core.relationships import Relationship
 
@@ -34,8 +37,58 @@ class Change:
     cursor: str | None = None
 
 
-CHANGES: Final = "changes"
-"""The fingerprint of the log's cursors: it is one listing, without filter or sort."""
+_LOG: Final = "changes"  # the log is one listing, without filter or sort
+_DIGEST_BYTES: Final = 9
+_WAY_OUT: Final = "make a fresh export, and read on after the cursor that comes with it"
+
+
+@attrs.frozen
+class Place:
+    """A place in the log: after the change with this ``sequence`` number, or before the first one where it is 0.
+
+    ``digest`` is that of the change that stands there. A place proves itself by it: a log in which another change has
+    the number, or none, is not the one that the place was read from.
+    """
+
+    sequence: int
+    digest: str = ""
+
+    @staticmethod
+    def of(sequence: int, *identity: object) -> Place:
+        """The place after a change. ``identity`` is all that makes it that change, as one store always says it."""
+        text = "\n".join(map(str, identity))
+        return Place(sequence, blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest())
+
+    @staticmethod
+    def parse(cursor: str | None) -> Place:
+        """The place that a cursor names; None is the beginning.
+
+        Raises InvalidCursor for what is none, and HistoryLost for one of kgl 0.1, which proves nothing.
+        """
+        if cursor is None:
+            return BEGINNING
+        try:
+            place = Place(*decode_cursor(_LOG, cursor, int, str))
+        except InvalidCursor:
+            decode_cursor(_LOG, cursor, int)
+            raise HistoryLost(_WAY_OUT) from None
+        if (place.sequence == 0) is not (place.digest == ""):
+            raise InvalidCursor
+        return place
+
+    @property
+    def cursor(self) -> str:
+        """The place as opaque text."""
+        return encode_cursor(_LOG, self.sequence, self.digest)
+
+    def require(self, found: Place | None) -> None:
+        """Raise HistoryLost unless ``found``, where this log has the change of the same number, is this place."""
+        if found != self:
+            raise HistoryLost(_WAY_OUT)
+
+
+BEGINNING: Final = Place(0)
+"""The place before the first change. Every log begins there, so it proves itself everywhere."""
 
 
 class ChangeLog(Protocol):
@@ -48,8 +101,10 @@ class ChangeLog(Protocol):
         """Up to ``limit`` committed changes past the cursor ``after``, in order, each with its cursor.
 
         The order never disagrees with that in which one record's versions were made, nor puts a relationship before
-        its ends. No change ever appears before one that was read already. Raises InvalidCursor. To be read with the
-        store's `read`: a snapshot may be older than what it takes for complete.
+        its ends. No change ever appears before one that was read already. To be read with the store's `read`: a
+        snapshot may be older than what it takes for complete.
+
+        Raises InvalidCursor; and HistoryLost where the change that the cursor stands at is not here, or is another.
         """
 
     def count(self) -> int:

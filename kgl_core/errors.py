@@ -3,6 +3,7 @@
     KglError
     ├── InvalidInput             a record or parameter breaks rules: ``faults`` names every one
     ├── InvalidCursor            a cursor that this listing did not hand out
+    │   └── HistoryLost          it is from a history that this store does not have: a backup was restored, say
     ├── PermissionDenied         the actor may not do this
     ├── InvalidCredentials       the email or the password is wrong, or the account is disabled
     ├── InvalidToken             a token that is forged, expired, used before, or no longer in force
@@ -88,8 +89,23 @@ class InvalidCursor(KglError):
 
     code = "invalid_cursor"
 
-    def __init__(self) -> None:
-        super().__init__("this cursor does not belong to this listing; start again without a cursor")
+    def __init__(
+        self, message: str = "this cursor does not belong to this listing; start again without a cursor"
+    ) -> None:
+        super().__init__(message)
+
+
+class HistoryLost(InvalidCursor):
+    """The cursor is from a history that this store does not have: it is another store, or was restored or truncated.
+
+    ``way_out`` says how to start again.
+    """
+
+    code = "history_lost"
+
+    def __init__(self, way_out: str) -> None:
+        self.way_out = way_out
+        super().__init__(f"this store's history is not the one that this cursor was read from; {way_out}")
 
 
 class PermissionDenied(KglError):

@@ -224,5 +224,8 @@ class HeldStore:
         hold = self._current.get()
         return self._store.snapshot() if hold is None or hold.uow is None else nullcontext(hold.uow)
 
+    def snapshot_at_place(self) -> AbstractContextManager[tuple[UnitOfWork, str]]:
+        return self._store.snapshot_at_place()
+
     def close(self) -> None:
         self._store.close()

@@ -11,7 +11,6 @@ import attrs
 
 from kgl_core.changes import Change
 from kgl_core.credentials import Passwords
-from kgl_core.entities import Json
 from kgl_core.ids import Random
 from kgl_core.pages import LIMIT_DEFAULT, Page
 from kgl_core.permissions import Actor
@@ -19,7 +18,7 @@ from kgl_core.unit_of_work import JoinedStore, once
 from kgl_core.usecases.changes import Changes
 from kgl_core.usecases.clients import Clients
 from kgl_core.usecases.context import Context
-from kgl_core.usecases.dump import dump
+from kgl_core.usecases.dump import Dump
 from kgl_core.usecases.entities import Entities
 from kgl_core.usecases.load import Load, LoadResult, LoadSummary, Refusal
 from kgl_core.usecases.relationships import Relationships
@@ -84,9 +83,13 @@ class KnowledgeGraph:
         """Create or update many records: mappings, or lines of NDJSON, such as an open file gives. See `Load.run`."""
         return Load(self._context, on_refusal, on_result).run(records, atomic=atomic, dry_run=dry_run)
 
-    def dump(self) -> Iterator[dict[str, Json]]:
-        """Every entity, then every relationship, of one moment, as records that `load` takes."""
-        return dump(self._context)
+    def dump(self) -> Dump:
+        """Every entity, then every relationship, of one moment, as records that `load` takes.
+
+        Its ``cursor`` is the place in the feed of changes at which it was taken: ``changes(after=dump.cursor)`` has
+        what happened since.
+        """
+        return Dump(self._context)
 
     def stats(self) -> Stats:
         """How much there is of what."""

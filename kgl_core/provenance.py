@@ -7,7 +7,7 @@ from typing import Final, TypedDict
 
 import attrs
 
-from kgl_core.rules import Flag, Instant, Number, Optional, Text, check, ruled
+from kgl_core.rules import Flag, Instant, Number, Optional, Text, check, ruled, rules_of
 
 SOURCE_LENGTH_MAX: Final = 2000
 FILTER_VALUES_MAX: Final = 200
@@ -35,7 +35,8 @@ class RecordFilter:
     """Which records a listing holds; None means any.
 
     Confidence bounds are inclusive, and an unknown confidence is within none. ``…_after`` and ``…_before`` are
-    exclusive. ``is_active`` is True unless said otherwise; None lists the deleted too.
+    exclusive. ``is_active`` is True unless said otherwise; None lists the deleted too. Of several values any will do:
+    they are kept in order, each once, so that one filter is one value however it is put.
     """
 
     min_confidence: float | None = ruled(CONFIDENCE, default=None)
@@ -50,3 +51,7 @@ class RecordFilter:
 
     def __attrs_post_init__(self) -> None:
         check(self)
+        for name in rules_of(type(self)):
+            value = getattr(self, name)
+            if type(value) is tuple and len(value) > 1:
+                object.__setattr__(self, name, tuple(sorted(set(value))))

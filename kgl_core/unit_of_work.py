@@ -74,6 +74,13 @@ class Store(Protocol):
     def snapshot(self) -> AbstractContextManager[UnitOfWork]:
         """A unit of work for several reading calls: all see what was committed at the first, and hold up no writer."""
 
+    def snapshot_at_place(self) -> AbstractContextManager[tuple[UnitOfWork, str]]:
+        """A snapshot, and the cursor of the place in the log of changes at which it was taken.
+
+        The snapshot has every change up to the place. Where units of work write beside each other it may also have
+        some that are read on after the place, as they were committed out of order; no change is in neither.
+        """
+
     def close(self) -> None:
         """Return every connection. Closing twice is closing once."""
 
@@ -119,6 +126,9 @@ class JoinedStore:
 
     def snapshot(self) -> AbstractContextManager[UnitOfWork]:
         return nullcontext(self._uow)
+
+    def snapshot_at_place(self) -> AbstractContextManager[tuple[UnitOfWork, str]]:
+        raise AssertionError("what an open unit of work sees has no place in the log of changes yet")
 
     def close(self) -> None:
         """Nothing: the outer store owns the connection."""

@@ -29,7 +29,7 @@ from kgl_http.slots import Slots
 
 API: Final = "/api/v1"
 _DOCUMENT: Final = f"{API}/openapi.json"
-_EXPOSED: Final = ("ETag", "Location", "Retry-After", "X-Request-ID")
+_EXPOSED: Final = ("Changes-Cursor", "ETag", "Location", "Retry-After", "X-Request-ID")
 
 Routes = Sequence[tuple[str, object]]
 App = falcon.App[Any, Any]

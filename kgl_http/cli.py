@@ -170,19 +170,26 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool, dry_r
 
 @main.command()
 @click.option("--output", metavar="FILE", help="Write FILE instead, for its owner alone, once all of it is there.")
+@click.option("--cursor-file", metavar="FILE", help="Then write its place in the feed of changes to FILE.")
 @click.pass_obj
-def export(settings: Settings, output: str | None) -> None:
+def export(settings: Settings, output: str | None, cursor_file: str | None) -> None:
     """Write everything, the deleted too, as NDJSON to standard output.
 
     It is what was there at one moment, whoever writes meanwhile. `kgl import` makes an equal graph of it.
+
+    With --cursor-file, a copy can be kept up to date: give what is in FILE as `after` to the feed of changes, and it
+    has everything that the export has not.
     """
     from kgl_http.progress import writing
 
-    with connected(settings) as kg, opened(output) as out, writing(kg, out) as advance:
-        for record in kg.dump():
+    with connected(settings) as kg, kg.dump() as dump, opened(output) as out, writing(kg, out) as advance:
+        for record in dump:
             out.write(plain(json.dumps(record, ensure_ascii=False, separators=(",", ":"))).encode() + b"\n")
             advance()
         out.flush()
+    if cursor_file is not None:
+        with opened(cursor_file) as out:
+            out.write(f"{dump.cursor}\n".encode())
 
 
 @main.command()

@@ -134,7 +134,19 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "Send it again, with the same Idempotency-Key, after the seconds that Retry-After names.",
     ),
     "ends_deleted": Problem(409, "An end is deleted", "Restore the entities at the ends of the relationship first."),
+    "history_lost": Problem(
+        410,
+        "The cursor's history is gone",
+        "The store is another one than the cursor came from, or a backup was restored since. Start again: a listing "
+        "without a cursor; the feed of changes with a fresh `GET /api/v1/export`, and from there with its "
+        "`Changes-Cursor` as `after`.",
+    ),
     "stale_version": Problem(412, "The record has changed", "Read it again, and repeat the change with its new ETag."),
+    "precondition_failed": Problem(
+        412,
+        "The record is there already",
+        "`If-None-Match` asks for the change only if it is not. Leave it out, or send the record's ETag as `If-Match`.",
+    ),
     "body_too_large": Problem(413, "The body is too large", "Send less, or send it in several requests."),
     "unsupported_media_type": Problem(
         415, "The body is of another type", "Send the media type that `detail` names, in UTF-8 and not compressed."

@@ -140,10 +140,14 @@ class _Document:
             yield {"name": name, "in": "query", **required, **style, "schema": schema}
 
     def _answer(self, status: int, answer: Answer) -> Schema:
-        headers = {"ETag": answer.has_etag, "Location": answer.has_location}
+        headers = {
+            "ETag": answer.has_etag,
+            "Location": answer.has_location,
+            "Changes-Cursor": answer.has_changes_cursor,
+        }
         described: Schema = {
             "description": f"{HTTPStatus(status).phrase}.",
-            "headers": header_refs({name: name for name, is_sent in headers.items() if is_sent}),
+            "headers": header_refs({name: name.replace("-", "") for name, is_sent in headers.items() if is_sent}),
         }
         if answer.shape != "none":
             described["content"] = {answer.media_type: {"schema": self._content(answer)}}
@@ -189,6 +193,8 @@ def _errors_of(path: str, method: str, operation: Operation) -> set[int]:
     statuses = set(operation.errors) | keyed
     if path.startswith("/api/"):
         statuses.add(400)  # at least by a parameter that it does not know
+    if operation.query is not None and {"cursor", "after"} & rules_of(operation.query).keys():
+        statuses.add(410)
     if not operation.is_public:
         statuses |= {401, 403}
     if operation.is_conditional:

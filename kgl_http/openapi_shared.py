@@ -66,6 +66,11 @@ HEADERS: Final[Mapping[str, Schema]] = {
         "description": "Where the new record is, as a reference relative to the request.",
         "schema": {"type": "string", "format": "uri-reference"},
     },
+    "ChangesCursor": {
+        "description": "The place in the feed of changes at which the export was taken: "
+        "`GET /api/v1/changes?after=` it has what happened since.",
+        "schema": {"type": "string"},
+    },
     "RequestId": {"description": "What names this request in the log.", "schema": {"type": "string"}},
     "RetryAfter": {
         "description": "How many seconds to wait before another try.",

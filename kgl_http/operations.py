@@ -39,6 +39,7 @@ class Answer:
     media_type: str = JSON
     has_etag: bool = False
     has_location: bool = False
+    has_changes_cursor: bool = False
     id_at: str = "/data/id"
 
 

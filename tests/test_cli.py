@@ -169,6 +169,19 @@ def test_an_empty_file_is_no_error(sqlite_url: str) -> None:
     assert "no records" in kgl(sqlite_url, "import", "-").stdout
 
 
+def test_an_export_can_write_down_its_place_in_the_feed(sqlite_url: str, graph: str, tmp_path: Path) -> None:
+    """Once it is complete: the feed goes on from there."""
+    file = tmp_path / "cursor"
+    for loaded in (0, 3):
+        assert len(kgl(sqlite_url, "export", "--cursor-file", str(file)).stdout.splitlines()) == loaded
+        kgl(sqlite_url, "import", graph)
+        with connect(sqlite_url) as kg:
+            assert len(kg.changes(after=file.read_text().strip()).items) == 3 - loaded
+    file.unlink()
+    kgl("sqlite:///nowhere/graph.db", "export", "--cursor-file", str(file), status=1)
+    assert not file.exists()
+
+
 def test_accounts_from_the_first_admin_to_a_new_password(url: str, tmp_path: Path) -> None:
     """Passwords come from a file or standard input, and are kept as Argon2id hashes only."""
     kgl(url, "migrate")

@@ -165,6 +165,11 @@ class MemoryStore:
             tables = self._tables.copy()
         yield MemoryUnitOfWork(tables)
 
+    @contextmanager
+    def snapshot_at_place(self) -> Iterator[tuple[MemoryUnitOfWork, str]]:
+        with self.snapshot() as uow:
+            yield uow, uow.changes.end().cursor
+
     def close(self) -> None:
         self._is_closed = True
 

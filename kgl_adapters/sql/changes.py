@@ -12,7 +12,8 @@ before has announced it by the second, or has ended and is seen by the third.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from datetime import UTC
+from typing import Any, Final
 
 from sqlalchemy import bindparam, func, select, text
 
@@ -21,8 +22,7 @@ from kgl_adapters.sql.announcing import ANNOUNCE, ANNOUNCED, insert_announced
 from kgl_adapters.sql.record_json import read_record
 from kgl_adapters.sql.rows import CHANGE_COLUMNS
 from kgl_adapters.sql.session import Session
-from kgl_core.changes import CHANGES, Change, ChangeAction
-from kgl_core.pages import decode_cursor, encode_cursor
+from kgl_core.changes import BEGINNING, Change, ChangeAction, Place
 from kgl_core.permissions import Actor
 
 _SEQUENCE_MAX: Final = 2**63 - 1
@@ -38,14 +38,20 @@ _COMPLETE_UP_TO: Final = text(
     ")) FROM issued"
 )
 _TABLES: Final = {is_sqlite: schema.on(schema.changes, is_sqlite=is_sqlite) for is_sqlite in (False, True)}
-_READS: Final = {
+_SELECTS: Final = {
     is_sqlite: select(*(table.c[name] for name in ("sequence", "at", "actor", "action", "subject", "record")))
-    .where(table.c.sequence > bindparam("after"), table.c.sequence <= bindparam("up_to"))
-    .order_by(table.c.sequence)
+    .where(table.c.sequence <= bindparam("up_to"))
     .limit(bindparam("limit"))
     for is_sqlite, table in _TABLES.items()
 }
 _APPEND_ONE: Final = f"WITH {ANNOUNCED} {insert_announced(CHANGE_COLUMNS)}"
+_READS: Final = {
+    is_sqlite: select.where(_TABLES[is_sqlite].c.sequence >= bindparam("first")).order_by(_TABLES[is_sqlite].c.sequence)
+    for is_sqlite, select in _SELECTS.items()
+}
+_ENDS: Final = {
+    is_sqlite: select.order_by(_TABLES[is_sqlite].c.sequence.desc()) for is_sqlite, select in _SELECTS.items()
+}
 _COUNTS: Final = {is_sqlite: select(func.count()).select_from(table) for is_sqlite, table in _TABLES.items()}
 
 
@@ -66,21 +72,38 @@ class SqlChangeLog:
         self._session.insert(_TABLES[self._session.is_sqlite], CHANGE_COLUMNS, rows)
 
     def read(self, after: str | None, limit: int) -> Sequence[Change]:
-        last = 0 if after is None else decode_cursor(CHANGES, after, int)[0]
-        up_to = _SEQUENCE_MAX if self._session.is_sqlite else self._session.execute(_COMPLETE_UP_TO).scalar_one()
-        parameters = {"after": last, "up_to": up_to, "limit": limit}
-        return [
-            Change(
-                self._rows.read_instant(at),
-                Actor.parse(actor),
-                ChangeAction(action),
-                read_record(subject, record),
-                encode_cursor(CHANGES, sequence),
-            )
-            for sequence, at, actor, action, subject, record in self._session.execute(
-                _READS[self._session.is_sqlite], parameters
-            )
-        ]
+        place = Place.parse(after)
+        has_place = place != BEGINNING
+        # It stands although an older writer may have announced itself since it was read.
+        up_to = max(self.complete_up_to(), place.sequence)
+        parameters = {"first": place.sequence, "up_to": up_to, "limit": limit + has_place}
+        rows = self._session.execute(_READS[self._session.is_sqlite], parameters).all()
+        if has_place:
+            place.require(self._place(rows[0]) if rows else None)
+        return [self._change(row) for row in rows[has_place:]]
+
+    def complete_up_to(self) -> int:
+        """A sequence number up to which every change there will ever be has been committed."""
+        return _SEQUENCE_MAX if self._session.is_sqlite else int(self._session.execute(_COMPLETE_UP_TO).scalar_one())
+
+    def end(self, up_to: int) -> Place:
+        """The place after the last change up to this sequence number."""
+        row = self._session.execute(_ENDS[self._session.is_sqlite], {"up_to": up_to, "limit": 1}).one_or_none()
+        return BEGINNING if row is None else self._place(row)
 
     def count(self) -> int:
         return int(self._session.execute(_COUNTS[self._session.is_sqlite]).scalar_one())
+
+    def _change(self, row: Sequence[Any]) -> Change:
+        _, at, actor, action, subject, record = row
+        return Change(
+            self._rows.read_instant(at),
+            Actor.parse(actor),
+            ChangeAction(action),
+            read_record(subject, record),
+            self._place(row).cursor,
+        )
+
+    def _place(self, row: Sequence[Any]) -> Place:
+        sequence, at, *more = row
+        return Place.of(sequence, self._rows.read_instant(at).astimezone(UTC), *more)

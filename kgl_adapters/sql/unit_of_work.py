@@ -143,6 +143,14 @@ class SqlStore:
             self._begin(connection, writing=False)
             yield SqlUnitOfWork(Session(self._connections, self._rows, connection))
 
+    @contextmanager
+    def snapshot_at_place(self) -> Iterator[tuple[SqlUnitOfWork, str]]:
+        # The question comes first: what is complete by then is in the snapshot, and not the other way round.
+        with self.read() as uow:
+            up_to = uow.changes.complete_up_to()
+        with self.snapshot() as uow:
+            yield uow, uow.changes.end(up_to).cursor
+
     def close(self) -> None:
         self._connections.close()
 

@@ -68,16 +68,18 @@ class Clients:
             return _found(uow.clients.get(wanted), wanted)
 
     def list(self, *, limit: int = LIMIT_DEFAULT, cursor: str | None = None) -> Page[Client]:
-        """A page of clients in the order of their creation; ``limit`` is 1..200. Raises InvalidCursor."""
+        """A page of clients in the order of their creation; ``limit`` is 1..200. Raises InvalidCursor, HistoryLost."""
         require(self._context.actor, Action.MANAGE_CLIENTS)
         with self._context.store.read() as uow:
             return read_page(
                 lambda filter, sort, after, limit: uow.clients.list(after, limit),
+                uow.clients.get,
                 "clients",
                 _SORT,
                 "created_at",
                 check_limit(limit),
                 cursor,
+                is_forgetful=True,
             )
 
     @transaction

@@ -1,9 +1,9 @@
-"""Dump: everything in the graph as records that another store can load."""
+"""Dump: everything in the graph as records that another store can load, and the place from which to follow it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Generator, Iterator
+from typing import Any, Final, Self
 
 from kgl_core.entities import Json
 from kgl_core.permissions import Action, require
@@ -13,18 +13,52 @@ from kgl_core.usecases.context import Context
 _PAGE: Final = 1_000
 
 
-def dump(context: Context) -> Iterator[dict[str, Json]]:
+class Dump(Iterator[dict[str, Json]]):
     """Every entity and then every relationship of one moment, the deleted ones too, each as a JSON object.
 
     Loaded into an empty store they make an equal graph: ids, fields and activity; not versions, times and actors.
-    Read to the end, or closed, it gives its connection back. Raises PermissionDenied unless the actor may read.
+    The moment is that of the first `next`, or of the first look at ``cursor``. Read to the end, or closed, it gives its
+    connection back. Making one raises PermissionDenied unless the actor may read.
     """
-    require(context.actor, Action.READ)
-    return _dump(context)
+
+    def __init__(self, context: Context) -> None:
+        require(context.actor, Action.READ)
+        self._records = _read(context)
+        self._cursor: str | None = None
+
+    @property
+    def cursor(self) -> str:
+        """The place in the feed of changes at which the dump was taken: whoever reads on after it misses nothing.
+
+        While others write to PostgreSQL, the dump may already have some of the changes that follow. A change carries
+        the whole record as it was afterwards, so taking these over in order leads to the present state all the same.
+        Raises StopIteration when the dump was closed before it began.
+        """
+        if self._cursor is None:
+            self._cursor = next(self._records)
+        return self._cursor
+
+    def __next__(self) -> dict[str, Json]:
+        if self._cursor is None:
+            self._cursor = next(self._records)
+        record: dict[str, Json] = next(self._records)
+        return record
+
+    def close(self) -> None:
+        """Give the connection back; there are no more records then."""
+        self._records.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
-def _dump(context: Context) -> Iterator[dict[str, Json]]:
-    with context.store.snapshot() as uow:
+def _read(context: Context) -> Generator[Any]:
+    """The cursor, and then the records."""
+    with context.store.snapshot_at_place() as (uow, cursor):
+        yield cursor
         for scan in (uow.entities.scan, uow.relationships.scan):
             last = None
             while page := scan(last, _PAGE):

@@ -137,12 +137,13 @@ class Entities:
     ) -> Page[Entity]:
         """A page of the entities that the filter admits; `EntityFilter` says what can be filtered by.
 
-        ``limit`` is 1..200. Raises InvalidCursor when ``cursor`` is from another filter or sort.
+        ``limit`` is 1..200. Raises InvalidCursor when ``cursor`` is from another filter or sort; HistoryLost when it is
+        from another store, or was handed out before a backup was restored.
         """
         require(self._context.actor, Action.READ)
         wanted = build(EntityFilter, filter)
         with self._context.store.read() as uow:
-            return read_page(uow.entities.list, wanted, SORT, sort, check_limit(limit), cursor)
+            return read_page(uow.entities.list, uow.entities.get, wanted, SORT, sort, check_limit(limit), cursor)
 
     def count(self, **filter: Unpack[EntityFilterFields]) -> int:
         """How many entities the filter admits."""

@@ -115,12 +115,15 @@ class Relationships:
     ) -> Page[Relationship]:
         """A page of the relationships that the filter admits; `RelationshipFilter` says what can be filtered by.
 
-        ``limit`` is 1..200. Raises InvalidCursor when ``cursor`` is from another filter or sort.
+        ``limit`` is 1..200. Raises InvalidCursor when ``cursor`` is from another filter or sort; HistoryLost when it is
+        from another store, or was handed out before a backup was restored.
         """
         require(self._context.actor, Action.READ)
         wanted = build(RelationshipFilter, filter)
         with self._context.store.read() as uow:
-            return read_page(uow.relationships.list, wanted, SORT, sort, check_limit(limit), cursor)
+            return read_page(
+                uow.relationships.list, uow.relationships.get, wanted, SORT, sort, check_limit(limit), cursor
+            )
 
     def count(self, **filter: Unpack[RelationshipFilterFields]) -> int:
         """How many relationships the filter admits."""

@@ -79,12 +79,13 @@ class Users:
     def list(
         self, *, limit: int = LIMIT_DEFAULT, cursor: str | None = None, **filter: Unpack[UserFilterFields]
     ) -> Page[User]:
-        """A page of accounts ordered by email; ``limit`` is 1..200. Raises InvalidCursor."""
+        """A page of accounts ordered by email; ``limit`` is 1..200. Raises InvalidCursor, HistoryLost."""
         require(self._context.actor, Action.MANAGE_USERS)
         wanted = build(UserFilter, filter)
         with self._context.store.read() as uow:
             return read_page(
                 lambda filter, _, after, limit: uow.users.list(filter, after, limit),
+                uow.users.get,
                 wanted,
                 _SORT,
                 "email",

@@ -11,6 +11,7 @@ import attrs
 from kgl_core.errors import FAULTS_MAX, Fault
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.permissions import Action
+from kgl_core.usecases.dump import Dump
 from kgl_core.usecases.load import LoadResult, LoadSummary
 from kgl_http.envelope import dump_json
 from kgl_http.errors import BadRequest, ImportRefused
@@ -84,7 +85,7 @@ class Export(Resource):
     @operation(
         summary="Stream everything, the deleted too, as NDJSON of one moment",
         action=Action.READ,
-        answers={200: Answer(None, "text", media_type=NDJSON)},
+        answers={200: Answer(None, "text", media_type=NDJSON, has_changes_cursor=True)},
     )
     def on_get(self, req: Any, resp: Any) -> None:
         req.read_query(NoQuery)
@@ -92,20 +93,25 @@ class Export(Resource):
         resp.set_header("Cache-Control", "no-store")
         if req.method == "HEAD":
             return
-        resp.stream = _Export(self._kg.acting_as(req.actor), self._slots)
+        export = _Export(self._kg.acting_as(req.actor), self._slots)
+        resp.set_header("Changes-Cursor", export.cursor)
+        resp.stream = export
 
 
 class _Export:
     """The lines of an export in chunks; gives its slot back when it is closed, which every WSGI server does.
 
-    Raises Overloaded, and what reading raises at its start: later there is no status left to tell it by.
+    ``cursor`` is the place in the feed of changes at which it is taken. Raises Overloaded, and what reading raises at
+    its start: later there is no status left to tell it by.
     """
 
     def __init__(self, kg: KnowledgeGraph, slots: Slots) -> None:
         slots.take()
         self._slots = slots
-        self._chunks = _chunks(kg)
         try:
+            dump = kg.dump()
+            self.cursor = dump.cursor
+            self._chunks = _chunks(dump)
             self._first = next(self._chunks)
         except BaseException:
             slots.give_back()
@@ -120,14 +126,15 @@ class _Export:
         self._slots.give_back()
 
 
-def _chunks(kg: KnowledgeGraph) -> Generator[bytes]:
+def _chunks(dump: Dump) -> Generator[bytes]:
     chunk = bytearray()
-    for record in kg.dump():
-        chunk += dump_json(record)
-        chunk += b"\n"
-        if len(chunk) >= _CHUNK_BYTES:
-            yield bytes(chunk)
-            chunk.clear()
+    with dump:
+        for record in dump:
+            chunk += dump_json(record)
+            chunk += b"\n"
+            if len(chunk) >= _CHUNK_BYTES:
+                yield bytes(chunk)
+                chunk.clear()
     yield bytes(chunk)
 
 

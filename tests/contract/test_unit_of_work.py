@@ -236,7 +236,7 @@ def test_a_dump_left_early_gives_its_connection_back(kg: KnowledgeGraph) -> None
         kg.entities.create(type="person", name=str(number))
     records = kg.dump()
     next(records)
-    records.close()  # type: ignore[attr-defined]
+    records.close()
 
 
 def in_threads(count: int, work: Callable[[int], None]) -> None:

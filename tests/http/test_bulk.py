@@ -220,9 +220,20 @@ def test_an_export_is_what_a_dump_is(filled: Api) -> None:
     assert all_slots_are_free(filled)
 
 
+def test_an_export_says_where_the_feed_goes_on(filled: Api) -> None:
+    """In a header, also when it is compressed: the feed has what happened since, and nothing from before."""
+    for encoding in ("identity", "gzip"):
+        cursor = filled("GET", EXPORT, headers={"Accept-Encoding": encoding}).headers["changes-cursor"]
+        made = filled.entity()
+        found = filled("GET", "/api/v1/changes", params={"after": cursor}).json
+        assert [change["record"]["id"] for change in found["data"]] == [made["id"]]
+
+
 def test_an_export_of_nothing_is_empty(api: Api) -> None:
     """Compressed as well: that is a gzip file of nothing. HEAD tells the type and takes no slot."""
-    assert api("GET", EXPORT).content == b""
+    answer = api("GET", EXPORT)
+    assert answer.content == b""
+    assert answer.headers["changes-cursor"]
     assert gzip.decompress(api("GET", EXPORT, headers={"Accept-Encoding": "gzip"}).content) == b""
     head = api("HEAD", EXPORT)
     assert (head.status_code, head.content, head.headers["content-type"]) == (200, b"", NDJSON)

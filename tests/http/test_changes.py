@@ -10,6 +10,7 @@ from kgl_http.queries import WAIT_S_MAX
 from kgl_http.resources import changes
 from kgl_http.slots import Slots
 from tests.http.conftest import Api, problem
+from tests.http.cursors import cursor_of, of_another_history, parts_of
 
 PATH = "/api/v1/changes"
 
@@ -103,6 +104,23 @@ def test_what_cannot_be_read_on_from_is_refused(api: Api) -> None:
         assert found["errors"][0]["pointer"] == f"/{name}"
     problem(api("GET", PATH, params={"after": ""}), 400, "bad_request")
     problem(api("GET", PATH, params={"cursor": "x"}), 400, "bad_request")
+
+
+def test_a_place_that_is_lost_is_told_with_the_way_out(api: Api) -> None:
+    """410 for a cursor of another history and for one of kgl 0.1, and what the problem says works."""
+    for name in "abc":
+        api.entity(name=name)
+    cursor = read(api, limit=2)["meta"]["next_cursor"]
+    _, sequence, _ = parts_of(cursor)
+    old = cursor_of(["changes", sequence])
+    for lost in (of_another_history(cursor), old, cursor_of(["changes", 2**62, "0" * 18])):
+        for wait in (0, 30):
+            found = problem(api("GET", PATH, params={"after": lost, "wait": wait}), 410, "history_lost")
+            assert "fresh export" in found["detail"]
+    assert "Changes-Cursor" in api("GET", found["type"], by="nobody").text
+    again = api("GET", "/api/v1/export").headers["changes-cursor"]
+    api.entity(name="d")
+    assert [change["record"]["name"] for change in read(api, after=again)["data"]] == ["d"]
 
 
 def test_waiting_ends_with_the_first_change(api: Api, fake_time: FakeTime) -> None:

@@ -56,7 +56,7 @@ def test_a_named_origin_may_read_answers(open_api: Api, origin: str) -> None:
         assert cors(answer) == {
             "access-control-allow-origin": origin,
             "access-control-allow-credentials": "true",
-            "access-control-expose-headers": "ETag, Location, Retry-After, X-Request-ID",
+            "access-control-expose-headers": "Changes-Cursor, ETag, Location, Retry-After, X-Request-ID",
         }
         assert "Origin" in answer.headers["vary"]
 

@@ -18,6 +18,7 @@ from kgl_http.operations import JSON, PROBLEM
 from kgl_http.request import BODY_BYTES_MAX
 from tests.http.calls import Call, Route, call_of, calls_of, routes_of, text_of
 from tests.http.conftest import AS_FORM, NOBODY, Api, MakeApi
+from tests.http.cursors import of_another_history
 from tests.http.document import DOCUMENT
 
 Give = Callable[[Api, Route], testing.Result]
@@ -109,6 +110,22 @@ def missing(make_api: MakeApi) -> Give:
         return send(api, route, path=nowhere)
 
     return give
+
+
+def lost(api: Api, route: Route) -> testing.Result:
+    """A cursor that stands at what is not there, or not so."""
+    for _ in range(2):
+        api.relationship(api.entity()["id"], api.entity()["id"])
+        api.account(text_of("somebody"))
+        api.kg.clients.create(name="Some client", scopes=["graph:read"])
+    path = call_of(api, route).path
+    if path.endswith("/relationships") and path.count("/") == 5:
+        id = path.split("/")[4]
+        for _ in range(2):
+            api.relationship(id, api.entity()["id"])
+    cursor = api("GET", path, params={"limit": 1}).json["meta"]["next_cursor"]
+    name = "after" if path.endswith("/changes") else "cursor"
+    return api("GET", path, params={name: of_another_history(cursor)})
 
 
 def stale(api: Api, route: Route) -> testing.Result:
@@ -263,6 +280,7 @@ def test_every_documented_answer_is_given(make_api: MakeApi, monkeypatch: pytest
         "403": forbidden(make_api, monkeypatch),
         "404": missing(make_api),
         "409": in_the_way(monkeypatch),
+        "410": lost,
         "412": stale,
         "413": too_large(make_api),
         "415": other_media_type,
