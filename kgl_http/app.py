@@ -17,7 +17,7 @@ from kgl_http.authentication import Authenticator
 from kgl_http.errors import on_exception, on_http_error, on_kgl_error, on_os_error
 from kgl_http.idempotency import Idempotency
 from kgl_http.metrics import Metrics
-from kgl_http.middleware import Authentication, Compression, Headers, Observation, VaryByOrigin
+from kgl_http.middleware import Authentication, Compression, Headers, Observation, RootPath, VaryByOrigin
 from kgl_http.oauth import Server
 from kgl_http.openapi import describe
 from kgl_http.operations import operations_of
@@ -57,6 +57,7 @@ def routes(given: Collaborators) -> Routes:
     server = (Server(given.oauth, settings.jwt_issuer, settings.jwt_audience, given.metrics), settings.trusted_proxies)
     conditional: dict[str, bool] = {"require_if_match": settings.require_if_match}
     return (
+        ("/", pages.Root()),
         ("/health", health.Health()),
         ("/health/ready", health.Ready(given.readiness)),
         ("/metrics", health.MetricsPage(given.metrics)),
@@ -106,6 +107,8 @@ def create_app(given: Collaborators, *, version: str) -> App:
     document = describe([*served, (_DOCUMENT, pages.OpenApi)], version=version)  # which describes itself, too
     served.append((_DOCUMENT, pages.OpenApi(document)))
     middleware: list[Any] = [Observation(given.metrics)]
+    if root_path := given.settings.root_path:
+        middleware.insert(0, RootPath(root_path))
     if origins := given.settings.cors_origins:
         cors: Any = falcon.CORSMiddleware(allow_origins=origins, allow_credentials=origins, expose_headers=_EXPOSED)
         middleware += [VaryByOrigin(), cors]

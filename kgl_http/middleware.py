@@ -36,6 +36,16 @@ _CONTENT_SECURITY_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 _log = structlog.get_logger("kgl_http.requests")
 
 
+class RootPath:
+    """Tells requests below which path a proxy, which takes that away, offers the service (PEP 3333, SCRIPT_NAME)."""
+
+    def __init__(self, root_path: str) -> None:
+        self._root_path = root_path
+
+    def process_request(self, req: Any, resp: Any) -> None:
+        req.env["SCRIPT_NAME"] = self._root_path
+
+
 class Observation:
     """Gives every request its id, and every answer its line in the log and its place in the metrics."""
 

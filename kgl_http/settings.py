@@ -101,6 +101,12 @@ def _text(value: Any) -> str:
     return text
 
 
+def _path(value: Any) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]{1,64}){0,8}/?", str(value)):
+        raise ValueError("give a path of letters, digits and . _ ~ -, such as /kgl")
+    return str(value).rstrip("/")
+
+
 def _registration(value: Any) -> str:
     return "" if value == "" else _choice("open", "closed")(value)
 
@@ -195,6 +201,12 @@ class Settings:
         name="TRUSTED_PROXIES",
         converter=_networks,
         help="addresses or networks whose `X-Forwarded-For` is believed, separated by commas",
+    )
+    root_path: str = environ.var(
+        "",
+        name="ROOT_PATH",
+        converter=_path,
+        help="the path below which a proxy offers the service, if it takes that path away: `/kgl`",
     )
     cors_origins: tuple[str, ...] = environ.var(
         "",

@@ -43,6 +43,12 @@ VARIABLES: dict[str, tuple[str, Any, dict[str, Any], tuple[str, ...]]] = {
         {"10.0.0.0/8, ::1": (ip_network("10.0.0.0/8"), ip_network("::1/128")), " , ": ()},
         ("10.0.0.1/8", "proxy.example.org", "10.0.0.0/8;::1", "*"),
     ),
+    "ROOT_PATH": (
+        "root_path",
+        "",
+        {"/kgl": "/kgl", "/kgl/": "/kgl", "/": "", "/labs/kgl-2": "/labs/kgl-2"},
+        ("kgl", "//kgl", "/a b", "/kgl?x", "/kgl#x", "/%2e", "https://example.org/kgl", "/" + "x" * 65, "/กราฟ"),
+    ),
     "CORS_ORIGINS": (
         "cors_origins",
         (),

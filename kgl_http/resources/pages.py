@@ -48,6 +48,20 @@ _PAGE_POLICY: Final = (
 )
 
 
+class Root(Resource):
+    """``/``."""
+
+    @operation(
+        summary="Go to the page that shows this document",
+        is_public=True,
+        answers={302: Answer(None, "none", has_location=True)},
+    )
+    def on_get(self, req: Any, resp: Any) -> None:
+        req.read_query(NoQuery)
+        resp.status = 302
+        resp.location = "api/v1/docs"
+
+
 class OpenApi(Resource):
     """``/openapi.json``."""
 

@@ -274,6 +274,7 @@ def test_every_documented_answer_is_given(make_api: MakeApi, monkeypatch: pytest
         "200": well,
         "201": well,
         "204": well,
+        "302": well,
         "304": not_modified,
         "400": malformed,
         "401": unauthorized,

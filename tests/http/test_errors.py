@@ -66,7 +66,8 @@ def test_what_can_pass_says_when_to_try_again(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api/v1/nothing", "/api/v1/entities/a/b/c", "/static/..%2f..%2fetc%2fpasswd", "/api/v2/entities"]
+    "path",
+    ["/nothing", "/api/v1/nothing", "/api/v1/entities/a/b/c", "/static/..%2f..%2fetc%2fpasswd", "/api/v2/entities"],
 )
 def test_a_path_that_leads_nowhere_says_where_to_look(api: Api, path: str) -> None:
     """Whoever asks, with the path as it was asked for."""

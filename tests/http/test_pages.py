@@ -56,6 +56,18 @@ def test_a_page_leads_to_what_is_there(api: Api, page: str, ending: str) -> None
         assert api("GET", path, by=NOBODY).status_code == 200, path
 
 
+def test_the_root_leads_to_the_documents_page(api: Api) -> None:
+    """By a relative reference, which holds behind a prefix too; nothing else is answered there."""
+    answer = api("GET", "/", by=NOBODY)
+    assert (answer.status_code, answer.text) == (302, "")
+    assert (
+        urljoin("https://example.org/prefix/", answer.headers["location"]) == "https://example.org/prefix/api/v1/docs"
+    )
+    assert api("HEAD", "/", by=NOBODY).status_code == 302
+    assert api("POST", "/", by=NOBODY).status_code == 405
+    assert api("GET", "/", by=NOBODY, params={"x": "y"}).status_code == 400
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_runs_our_own_scripts_only(api: Api, page: str) -> None:
     """The policy of a page admits no script, request or frame from elsewhere, and no script in the page."""
