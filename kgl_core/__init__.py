@@ -1,6 +1,7 @@
 """kgl's rules: entities, relationships, users and their permissions, behind ports. Standard library and attrs only."""
 
 from kgl_core.changes import Change, ChangeAction
+from kgl_core.checking import CheckReport, Problem
 from kgl_core.clients import Client, ClientCredentials
 from kgl_core.entities import Entity, EntityDraft, EntityFilter
 from kgl_core.errors import (
@@ -57,6 +58,7 @@ __all__ = [
     "AlreadyExists",
     "Change",
     "ChangeAction",
+    "CheckReport",
     "Client",
     "ClientCredentials",
     "CommitUnknown",
@@ -88,6 +90,7 @@ __all__ = [
     "Overloaded",
     "Page",
     "PermissionDenied",
+    "Problem",
     "Refusal",
     "RegistrationClosed",
     "Relationship",

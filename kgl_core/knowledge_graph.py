@@ -10,12 +10,14 @@ from typing import Self
 import attrs
 
 from kgl_core.changes import Change
+from kgl_core.checking import CheckReport
 from kgl_core.credentials import Passwords
 from kgl_core.ids import Random
 from kgl_core.pages import LIMIT_DEFAULT, Page
 from kgl_core.permissions import Actor
 from kgl_core.unit_of_work import JoinedStore, once
 from kgl_core.usecases.changes import Changes
+from kgl_core.usecases.check import Check, Progress
 from kgl_core.usecases.clients import Clients
 from kgl_core.usecases.context import Context
 from kgl_core.usecases.dump import Dump
@@ -94,6 +96,10 @@ class KnowledgeGraph:
     def stats(self) -> Stats:
         """How much there is of what."""
         return read_stats(self._context)
+
+    def check(self, *, repair: bool = False, on_progress: Progress | None = None) -> CheckReport:
+        """Look at the whole store, say what is wrong with it, and with ``repair`` mend what can be. See `Check.run`."""
+        return Check(self._context, on_progress).run(repair=repair)
 
     def close(self) -> None:
         """Return every connection; every later call raises StoreClosed."""

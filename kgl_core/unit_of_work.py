@@ -18,7 +18,8 @@ from kgl_core.throttling import CounterRepository
 from kgl_core.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.users import UserRepository
 
-if TYPE_CHECKING:  # it is about units of work itself
+if TYPE_CHECKING:  # they are about units of work themselves
+    from kgl_core.checking import Inspection
     from kgl_core.idempotency import AnswerRepository
 
 SWEPT_MAX: Final = 100
@@ -48,6 +49,8 @@ class UnitOfWork(Protocol):
     def counters(self) -> CounterRepository: ...
     @property
     def answers(self) -> AnswerRepository: ...
+    @property
+    def inspection(self) -> Inspection: ...
 
     def commit(self) -> None:
         """Keep all that was done; at most once, as the last call. Raises a StoreError when that fails."""

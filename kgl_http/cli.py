@@ -16,6 +16,7 @@ import click
 
 from kgl_adapters.sql.engine import parse_url
 from kgl_core.distribution import DISTRIBUTION
+from kgl_http.cli_check import check
 from kgl_http.cli_clients import client
 from kgl_http.cli_users import user
 from kgl_http.connected import connected, refuse_memory
@@ -44,6 +45,7 @@ def main(context: click.Context, database_url: str | None) -> None:
       kgl import graph.ndjson    load entities and relationships
       kgl stats                  count what is there
       kgl export > copy.ndjson   save everything
+      kgl check                  verify the database as a whole
 
     Exit status: 0 done; 1 an error, or refused lines; 2 a command line that cannot be understood.
     """
@@ -56,6 +58,7 @@ def main(context: click.Context, database_url: str | None) -> None:
         raise InvalidSettings([*error.problems, *signing_problems(environment)]) from None
 
 
+main.add_command(check)
 main.add_command(client)
 main.add_command(user)
 

@@ -16,6 +16,7 @@ from kgl_adapters.memory.changes import MemoryChangeLog
 from kgl_adapters.memory.clients import MemoryClients
 from kgl_adapters.memory.counters import MemoryCounters
 from kgl_adapters.memory.entities import MemoryEntities
+from kgl_adapters.memory.inspection import MemoryInspection
 from kgl_adapters.memory.refresh_tokens import MemoryRefreshTokens
 from kgl_adapters.memory.relationships import MemoryRelationships
 from kgl_adapters.memory.revocations import MemoryRevocations, Revocation
@@ -61,6 +62,7 @@ class Tables:
     counters: MutableMapping[bytes, Counter | None] = attrs.Factory(dict)
     answers: MutableMapping[bytes, KeptAnswer | None] = attrs.Factory(dict)
     changes: list[Change] = attrs.Factory(list)
+    below: Tables | None = None
 
     def layer(self) -> Tables:
         """Tables that show these, and keep what is written to them to themselves."""
@@ -76,6 +78,7 @@ class Tables:
             ChainMap({}, self.counters),
             ChainMap({}, self.answers),
             [],
+            self,
         )
 
     def merge(self, layer: Tables) -> None:
@@ -119,6 +122,7 @@ class MemoryUnitOfWork:
         self.revocations = MemoryRevocations(tables.revocations)
         self.counters = MemoryCounters(tables.counters)
         self.answers = MemoryAnswers(tables.answers)
+        self.inspection = MemoryInspection(tables)
 
     def commit(self) -> None:
         if self._below is not None:

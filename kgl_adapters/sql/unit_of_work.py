@@ -19,6 +19,7 @@ from kgl_adapters.sql.creation import CREATION
 from kgl_adapters.sql.engine import begin
 from kgl_adapters.sql.entities import SqlEntities
 from kgl_adapters.sql.errors import translate
+from kgl_adapters.sql.inspection import SqlInspection
 from kgl_adapters.sql.refresh_tokens import SqlRefreshTokens
 from kgl_adapters.sql.relationships import SqlRelationships
 from kgl_adapters.sql.revocations import SqlRevocations
@@ -72,6 +73,10 @@ class SqlUnitOfWork:
     @property
     def answers(self) -> SqlAnswers:
         return SqlAnswers(self._session)
+
+    @property
+    def inspection(self) -> SqlInspection:
+        return SqlInspection(self._session)
 
     def commit(self) -> None:
         if self._transaction is not None:

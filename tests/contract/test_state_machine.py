@@ -283,6 +283,9 @@ class Comparison(RuleBasedStateMachine):
             ]
             assert self.log == whole
             self.both(lambda graph: list(graph.dump()))
+            for graph in self.graphs:
+                report = graph.check()
+                assert report.faults == report.notes == ()
         finally:
             for store in self.stores:
                 close_clean(store)

@@ -1,0 +1,238 @@
+"""A SQL store looked at as a whole: its rows one after the other, and what sets of them must have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, or_, select, update
+from sqlalchemy.exc import DBAPIError
+
+from kgl_adapters.sql import schema, structure
+from kgl_adapters.sql.errors import translate
+from kgl_adapters.sql.record_json import read_record
+from kgl_adapters.sql.rows import CLIENT_COLUMNS, ENTITY_COLUMNS, RELATIONSHIP_COLUMNS, USER_COLUMNS
+from kgl_adapters.sql.session import Session
+from kgl_core.changes import Change, ChangeAction
+from kgl_core.checking import COUNTER_ENDS_WITHIN, Finding, Logged, Row, Subject
+from kgl_core.clients import Client
+from kgl_core.entities import Entity
+from kgl_core.idempotency import KEPT_FOR
+from kgl_core.permissions import Actor
+from kgl_core.relationships import Relationship
+from kgl_core.users import User
+
+T = TypeVar("T")
+_AT_ONCE: Final = 1_000
+"""How many rows are fetched at a time."""
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
+"""What decoding a damaged row raises; JSON's and date's errors are among them."""
+_SUBJECTS: Final[tuple[Subject, ...]] = ("entity", "relationship")
+_REFERENCES: Final = {"entity_relationships": "missing_end", "refresh_tokens": "orphaned_token"}
+"""The kind of a reference to nothing, by the table that has it; others are broken_reference."""
+
+
+class SqlInspection:
+    """A `kgl_core.checking.Inspection`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._rows = session.rows
+
+    def size(self) -> Mapping[str, int]:
+        tables = {
+            "entities": schema.entities,
+            "relationships": schema.relationships,
+            "changes": schema.changes,
+            "users": schema.users,
+            "clients": schema.clients,
+            "refresh_tokens": schema.refresh_tokens,
+            "answers": schema.answers,
+            "counters": schema.counters,
+        }
+        return {
+            name: int(self._session.execute(select(func.count()).select_from(self._on(table))).scalar_one())
+            for name, table in tables.items()
+        }
+
+    def findings(self, now: datetime) -> Iterator[Finding]:
+        try:
+            yield from structure.findings(self._session)
+        except DBAPIError as error:
+            raise translate(error, self._session.where) from error
+        yield from self._broken_references()
+        yield from self._not_unique()
+        yield from self._active_with_deleted_end()
+        yield from self._unusable_answers()
+        yield from self._unusable_counters(now)
+
+    def entities(self) -> Iterator[Row[Entity]]:
+        columns = (*ENTITY_COLUMNS, "sort_name")
+        return self._read(schema.entities, columns, self._rows.entity)
+
+    def relationships(self) -> Iterator[Row[Relationship]]:
+        return self._read(schema.relationships, RELATIONSHIP_COLUMNS, self._rows.relationship)
+
+    def users(self) -> Iterator[Row[User]]:
+        return self._read(schema.users, USER_COLUMNS, self._rows.user)
+
+    def clients(self) -> Iterator[Row[Client]]:
+        return self._read(schema.clients, CLIENT_COLUMNS, self._rows.client)
+
+    def log(self, subject: Subject) -> Iterator[Logged]:
+        table = self._on(schema.changes)
+        return self._logged(
+            self._changes().where(table.c.subject == subject).order_by(table.c.subject_id, table.c.sequence)
+        )
+
+    def strange(self) -> Iterator[Logged]:
+        return self._logged(self._changes().where(self._on(schema.changes).c.subject.not_in(_SUBJECTS)))
+
+    def latest(self, subject: Subject, ids: Sequence[UUID]) -> Mapping[UUID, Logged]:
+        table = self._on(schema.changes)
+        is_one = (table.c.subject == subject) & table.c.subject_id.in_([self._rows.id(id) for id in ids])
+        last = select(func.max(table.c.sequence)).where(is_one).group_by(table.c.subject_id)
+        found = self._logged(self._changes().where(table.c.sequence.in_(last)))
+        return {logged.id: logged for logged in found if logged.id is not None}
+
+    def mend(self, code: str, keys: Sequence[Any]) -> int:
+        if code == "stale_sort_name":
+            return self._refresh(keys)
+        tables = {
+            "orphaned_token": (schema.refresh_tokens, "hash"),
+            "unusable_answer": (schema.answers, "id"),
+            "unusable_counter": (schema.counters, "key"),
+        }
+        if code not in tables:
+            return structure.mend(self._session, code, keys)
+        table, name = tables[code]
+        table = self._on(table)
+        return int(self._session.execute(delete(table).where(table.c[name].in_(keys))).rowcount)
+
+    def _on(self, table: Table) -> Table:
+        return schema.on(table, is_sqlite=self._session.is_sqlite)
+
+    def _stream(self, statement: Select[Any]) -> Iterator[Sequence[Any]]:
+        """The rows, fetched as they are asked for."""
+        found = self._session.execute(statement.execution_options(yield_per=_AT_ONCE))
+        try:
+            yield from found
+        except DBAPIError as error:
+            raise translate(error, self._session.where) from error
+        finally:
+            found.close()
+
+    def _read(self, table: Table, columns: Sequence[str], read: Callable[[Sequence[Any]], T]) -> Iterator[Row[T]]:
+        """Rows by id. A column after those that ``read`` takes is what is derived of them."""
+        table = self._on(table)
+        has_derived = columns[-1] == "sort_name"
+        for row in self._stream(select(*(table.c[name] for name in columns)).order_by(table.c.id)):
+            values = row[:-1] if has_derived else row
+            try:
+                yield Row(self._rows.read_id(row[0]), read(values), derived=row[-1] if has_derived else None)
+            except _UNREADABLE as error:
+                yield Row(self._id(row[0]), None, _reason(error))
+
+    def _changes(self) -> Select[Any]:
+        table = self._on(schema.changes)
+        return select(
+            *(table.c[name] for name in ("subject_id", "sequence", "at", "actor", "action", "subject", "record"))
+        )
+
+    def _logged(self, statement: Select[Any]) -> Iterator[Logged]:
+        rows = self._rows
+        for subject_id, sequence, at, actor, action, subject, record in self._stream(statement):
+            try:
+                change = Change(
+                    rows.read_instant(at), Actor.parse(actor), ChangeAction(action), read_record(subject, record)
+                )
+                yield Logged(rows.read_id(subject_id), sequence, change)
+            except _UNREADABLE as error:
+                yield Logged(self._id(subject_id), sequence, None, _reason(error))
+
+    def _id(self, value: Any) -> UUID | None:
+        try:
+            return self._rows.read_id(value)
+        except _UNREADABLE:
+            return None
+
+    def _broken_references(self) -> Iterator[Finding]:
+        """What refers to a row that does not exist, for each foreign key of the schema."""
+        for table in (schema.sqlite_metadata if self._session.is_sqlite else schema.metadata).sorted_tables:
+            [key] = table.primary_key.columns
+            for reference in table.foreign_keys:
+                column, parent = reference.parent, reference.column
+                is_broken = column.is_not(None) & ~exists().where(parent == column).correlate(table)
+                for id, value in self._stream(select(key, column).where(is_broken)):
+                    code = _REFERENCES.get(table.name, "broken_reference")
+                    at = f"{table.name} {_shown(id)}, {column.name} {_shown(value)}"
+                    yield Finding(code, at, id)
+
+    def _not_unique(self) -> Iterator[Finding]:
+        """What two rows hold and only one may, for each unique index of the schema."""
+        for table in (schema.sqlite_metadata if self._session.is_sqlite else schema.metadata).sorted_tables:
+            for index in table.indexes:
+                if not index.unique:
+                    continue
+                condition = index.dialect_options["sqlite" if self._session.is_sqlite else "postgresql"]["where"]
+                columns = [table.c[column.name] for column in index.columns]
+                statement = select(*columns, func.count()).group_by(*columns).having(func.count() > 1)
+                for *values, count in self._stream(statement if condition is None else statement.where(condition)):
+                    pairs = (f"{c.name} {_shown(value)}" for c, value in zip(columns, values, strict=True))
+                    yield Finding("not_unique", f"{count} {table.name} with {', '.join(pairs)}")
+
+    def _active_with_deleted_end(self) -> Iterator[Finding]:
+        table, entities = self._on(schema.relationships), self._on(schema.entities)
+
+        def is_deleted(end: ColumnElement[Any]) -> ColumnElement[bool]:
+            return end.in_(select(entities.c.id).where(entities.c.deleted_at.is_not(None)))
+
+        has_deleted_end = or_(is_deleted(table.c.source_entity_id), is_deleted(table.c.target_entity_id))
+        for (id,) in self._stream(select(table.c.id).where(table.c.deleted_at.is_(None), has_deleted_end)):
+            yield Finding("active_with_deleted_end", f"relationship {_shown(id)}", self._rows.read_id(id))
+
+    def _unusable_answers(self) -> Iterator[Finding]:
+        table = self._on(schema.answers)
+        columns = (table.c.id, func.length(table.c.fingerprint), table.c.created_at, table.c.expires_at)
+        read = self._rows.read_instant
+        for id, length, created_at, expires_at in self._stream(select(*columns)):
+            kept_for = read(expires_at) - read(created_at)
+            if len(id) != 32 or length != 32 or not (0 < kept_for.total_seconds() <= KEPT_FOR.total_seconds()):
+                yield Finding("unusable_answer", f"answer {_shown(id)}", id)
+
+    def _unusable_counters(self, now: datetime) -> Iterator[Finding]:
+        table = self._on(schema.counters)
+        latest = now + COUNTER_ENDS_WITHIN
+        for key, count, expires_at in self._stream(select(table.c.key, table.c["count"], table.c.expires_at)):
+            if len(key) != 32 or count < 1 or self._rows.read_instant(expires_at) > latest:
+                yield Finding("unusable_counter", f"counter {_shown(key)}", key)
+
+    def _refresh(self, ids: Sequence[UUID]) -> int:
+        """Make the sort_name of these entities anew."""
+        table = self._on(schema.entities)
+        held = [self._rows.id(id) for id in ids]
+        names = self._session.execute(
+            select(*(table.c[name] for name in (*ENTITY_COLUMNS, "sort_name")))
+            .where(table.c.id.in_(held))
+            .order_by(table.c.id)
+            .with_for_update()
+        ).all()
+        stale = [
+            (row[0], entity.sort_name) for row in names if (entity := self._rows.entity(row[:-1])).sort_name != row[-1]
+        ]
+        for id, sort_name in stale:
+            self._session.execute(update(table).where(table.c.id == id).values(sort_name=sort_name))
+        return len(stale)
+
+
+def _shown(value: Any) -> str:
+    """A value for people: ids as they are written everywhere, hashes in hexadecimal."""
+    if isinstance(value, bytes):
+        return str(UUID(bytes=value)) if len(value) == 16 else value.hex()
+    return str(value)
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]

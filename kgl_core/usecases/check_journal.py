@@ -1,0 +1,125 @@
+"""Records against their changes: both come in the order of the records' ids, and are merged like two sorted lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from kgl_core.changes import Change
+from kgl_core.checking import EXAMPLES_MAX, Finding, Logged, Row, Subject
+from kgl_core.entities import Entity
+from kgl_core.relationships import Relationship
+from kgl_core.rules import same_values
+
+
+@attrs.define
+class History:
+    """What the journal holds of one record: the change of its highest version, and what is wrong with them together."""
+
+    id: UUID
+    last: Change | None = None
+    is_last_readable: bool = True
+    unreadable: list[Logged] = attrs.Factory(list)
+    has_gap: bool = False
+    is_in_order: bool = True
+
+
+def compare(
+    subject: Subject, rows: Iterator[Row[Any]], log: Iterator[Logged]
+) -> Iterator[tuple[Row[Any] | None, list[Finding]]]:
+    """Each row, and what its changes are found to be; None for the row where there are only changes."""
+    histories = _histories(log)
+    history = next(histories, None)
+    for row in rows:
+        if row.id is None:
+            yield row, []
+            continue
+        while history is not None and history.id.int < row.id.int:
+            yield None, _of_lost(subject, history)
+            history = next(histories, None)
+        if history is not None and history.id == row.id:
+            yield row, _of_kept(subject, row, history)
+            history = next(histories, None)
+        else:
+            yield row, _of_kept(subject, row, History(row.id))
+    while history is not None:
+        yield None, _of_lost(subject, history)
+        history = next(histories, None)
+
+
+def same_record(one: Entity | Relationship, other: Entity | Relationship) -> bool:
+    """Whether two records are equal in every field; unlike ==, it tells 1 from 1.0 and True within metadata."""
+    return one == other and (not one.metadata or same_values(one, other, ["metadata"]))
+
+
+def has_wrong_deleted_with(relationship: Relationship) -> bool:
+    """Whether it says that it was deleted with an entity, and it is active, or that is not an end of it."""
+    entity = relationship.deleted_with
+    return entity is not None and (relationship.is_active or entity not in relationship.triple[::2])
+
+
+def _histories(log: Iterator[Logged]) -> Iterator[History]:
+    for id, changes in groupby(log, key=lambda logged: logged.id):
+        if id is None:
+            continue
+        history = History(id)
+        versions: set[int] = set()
+        before = unreadable = 0
+        for logged in changes:
+            change = logged.change
+            history.is_last_readable = change is not None and change.record.id == id
+            if change is None or not history.is_last_readable:
+                unreadable += 1
+                if len(history.unreadable) < EXAMPLES_MAX:
+                    history.unreadable.append(logged)
+                continue
+            version = change.record.version
+            history.is_in_order &= version > before
+            before = version
+            versions.add(version)
+            if history.last is None or version >= history.last.record.version:
+                history.last = change
+        # A change that can't be read may well be that of the version that is missing.
+        history.has_gap = max(versions, default=0) > len(versions) + unreadable
+        yield history
+
+
+def _of_history(subject: Subject, history: History) -> list[Finding]:
+    at = f"{subject} {history.id}"
+    found = [
+        Finding("unreadable_change", f"change {logged.place} of {at}{logged.fault and ': ' + logged.fault}")
+        for logged in history.unreadable
+    ]
+    if not history.is_in_order:
+        found.append(Finding("changes_out_of_order", at))
+    return found
+
+
+def _of_lost(subject: Subject, history: History) -> list[Finding]:
+    found = _of_history(subject, history)
+    at, key = f"{subject} {history.id}", (subject, history.id)
+    if history.has_gap:
+        found.append(Finding("missing_changes", at))
+    found.append(Finding("lost_record", at, key if history.is_last_readable else None))
+    return found
+
+
+def _of_kept(subject: Subject, row: Row[Any], history: History) -> list[Finding]:
+    found = _of_history(subject, history)
+    at, key = f"{subject} {history.id}", (subject, history.id)
+    record, last = row.record, history.last
+    told = 0 if last is None else last.record.version
+    is_cut = record is not None and history.is_last_readable and record.version > told + 1
+    if history.has_gap or is_cut:
+        found.append(Finding("missing_changes", at))
+    if record is None or not history.is_last_readable:
+        return found
+    if last is None or told < record.version:
+        found.append(Finding("missing_last_change", at, key))
+    elif not same_record(last.record, record):
+        found.append(Finding("record_differs", at, key))
+    return found

@@ -1,0 +1,481 @@
+"""`kg.check`: damage done on purpose is found and named; what can be derived is mended, and then all is clean."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import attrs
+import pytest
+
+from kgl_adapters import connect
+from kgl_adapters.memory.store import MemoryStore
+from kgl_adapters.sql import schema
+from kgl_core import SYSTEM, ChangeAction, CheckReport, KnowledgeGraph, PermissionDenied
+from kgl_core.checking import KINDS
+from kgl_core.unit_of_work import Store
+from tests.conftest import close_clean
+from tests.contract.damage import POSTGRES, SQLITE, Raw, Sample, fill, raw
+from tests.contract.samples import NOON, SECOND, created, entity, graph_on, relationship, user
+
+BOTH: Final = (SQLITE, POSTGRES)
+
+
+@attrs.frozen
+class Damage:
+    """What is done to the sample, the kinds of fault that must then be told, and those that no repair takes away."""
+
+    do: Callable[[Raw, Sample], object]
+    found: frozenset[str]
+    left: frozenset[str] = frozenset()
+    stores: tuple[str, ...] = BOTH
+
+
+def sql(*statements: str, found: str, left: str = "", stores: tuple[str, ...] = BOTH) -> Damage:
+    """Damage by statements, in which the ids of the sample's records stand for their names."""
+
+    def do(on: Raw, sample: Sample) -> None:
+        on.run(
+            *statements,
+            nothing=b"",
+            **{name: record.id for name, record in attrs.asdict(sample, recurse=False).items()},
+        )
+
+    return Damage(do, frozenset(found.split()), frozenset(left.split()), stores)
+
+
+def hide_index(on: Raw, _: Sample) -> None:
+    """Write a row while SQLite does not know of an index, so that the index lacks it."""
+    [(definition,)] = on.rows("SELECT sql FROM sqlite_master WHERE name = 'ix_entities_type'")
+    [(page,)] = on.rows("SELECT rootpage FROM sqlite_master WHERE name = 'ix_entities_type'")
+    write, keep = "PRAGMA writable_schema=ON", "PRAGMA writable_schema=OFF"
+    on.run(write, "DELETE FROM sqlite_master WHERE name = 'ix_entities_type'", keep)
+    on.close()
+    on.open()
+    on.run("UPDATE entities SET type = type || 'x'", write)
+    on.run(
+        "INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql)"
+        f" VALUES ('index', 'ix_entities_type', 'entities', {page}, '{definition}')",
+        keep,
+    )
+    on.close()
+    on.open()
+
+
+def overwrite_changes(on: Raw, _: Sample) -> None:
+    """Write over the page where the table of changes begins."""
+    [(page,)] = on.rows("SELECT rootpage FROM sqlite_master WHERE name = 'changes'")
+    on.overwrite_file(page)
+
+
+_VERSION: Final = {
+    SQLITE: "json_extract(record, '$.version')",
+    POSTGRES: "CAST(CAST(record AS jsonb) -> 'version' AS integer)",
+}
+
+
+def without_versions(*versions: int, of: str, found: str, left: str = "") -> Damage:
+    """Take the changes of these versions of a record out of the journal."""
+
+    def do(on: Raw, sample: Sample) -> None:
+        version = _VERSION[SQLITE if on.is_sqlite else POSTGRES]
+        listed = ", ".join(map(str, versions))
+        on.run(f"DELETE FROM changes WHERE subject_id = {{id}} AND {version} IN ({listed})", id=getattr(sample, of).id)
+
+    return Damage(do, frozenset(found.split()), frozenset(left.split()))
+
+
+DAMAGES: Final[dict[str, Damage]] = {
+    "an entity is lost, and the end of a relationship with it": sql(
+        "DELETE FROM entities WHERE id = {note}", found="lost_record missing_end"
+    ),
+    "an entity is lost with its changes": sql(
+        "DELETE FROM changes WHERE subject_id = {note}",
+        "DELETE FROM entities WHERE id = {note}",
+        found="missing_end",
+        left="missing_end",
+    ),
+    "a relationship is lost": sql("DELETE FROM entity_relationships WHERE id = {edge}", found="lost_record"),
+    "all records are lost": sql("DELETE FROM entity_relationships", "DELETE FROM entities", found="lost_record"),
+    "an end is deleted outside kgl": sql(
+        "UPDATE entities SET deleted_at = updated_at, deleted_by = 'system', version = version + 1 WHERE id = {note}",
+        found="active_with_deleted_end missing_last_change",
+    ),
+    "a relationship of a deleted entity is active": sql(
+        "UPDATE entity_relationships SET deleted_at = NULL, deleted_by = NULL, deleted_with = NULL"
+        " WHERE id = {gone_edge}",
+        found="active_with_deleted_end record_differs",
+    ),
+    "a relationship was deleted with a stranger": sql(
+        "UPDATE entity_relationships SET deleted_with = {note} WHERE id = {gone_edge}",
+        found="wrong_deleted_with record_differs",
+    ),
+    "an active relationship was deleted with its end": sql(
+        "UPDATE entity_relationships SET deleted_with = {note} WHERE id = {edge}",
+        found="wrong_deleted_with record_differs",
+    ),
+    "a record is deleted by nobody": sql(
+        "UPDATE entity_relationships SET deleted_at = updated_at WHERE id = {edge}", found="half_deleted record_differs"
+    ),
+    "an active record was deleted by somebody": sql(
+        "UPDATE entities SET deleted_by = 'user:x' WHERE id = {ada}", found="half_deleted record_differs"
+    ),
+    "a name is folded otherwise": sql(
+        "UPDATE entities SET sort_name = 'zzz' WHERE id = {ada}", found="stale_sort_name"
+    ),
+    "all names are folded otherwise": sql("UPDATE entities SET sort_name = name", found="stale_sort_name"),
+    "an entity is changed outside kgl": sql(
+        "UPDATE entities SET name = 'Zoë' WHERE id = {ada}", found="record_differs stale_sort_name"
+    ),
+    "a number in metadata becomes text": sql(
+        """UPDATE entities SET metadata = '{{"born": "1815"}}' WHERE id = {ada}""", found="record_differs"
+    ),
+    "a number in metadata becomes another kind of number": sql(
+        """UPDATE entities SET metadata = '{{"born": 1815.0}}' WHERE id = {ada}""", found="record_differs"
+    ),
+    "a relationship is changed outside kgl": sql(
+        "UPDATE entity_relationships SET confidence = 0.25 WHERE id = {edge}", found="record_differs"
+    ),
+    "a record is older than its last change": sql(
+        "UPDATE entities SET version = 1 WHERE id = {ada}", found="record_differs"
+    ),
+    "a record is newer than the journal by one": sql(
+        "UPDATE entities SET version = 4, key = 'other' WHERE id = {ada}", found="missing_last_change"
+    ),
+    "a record is newer than the journal by more": sql(
+        "UPDATE entities SET version = 6 WHERE id = {ada}",
+        found="missing_last_change missing_changes",
+        left="missing_changes",
+    ),
+    "the last change of a record is gone": without_versions(3, of="ada", found="missing_last_change"),
+    "the first change of a record is gone": without_versions(
+        1, of="ada", found="missing_changes", left="missing_changes"
+    ),
+    "a change in the middle is gone": without_versions(2, of="note", found="missing_changes", left="missing_changes"),
+    "the only change of a record is gone": without_versions(
+        1, 2, of="gone_edge", found="missing_last_change missing_changes", left="missing_changes"
+    ),
+    "the journal is cut at its head": sql(
+        "DELETE FROM changes WHERE sequence < (SELECT max(sequence) FROM changes) - 4",
+        found="missing_changes",
+        left="missing_changes",
+    ),
+    "the journal is cut at its end": sql(
+        "DELETE FROM changes WHERE sequence = (SELECT max(sequence) FROM changes)", found="missing_last_change"
+    ),
+    "the journal is gone": sql(
+        "DELETE FROM changes", found="missing_last_change missing_changes", left="missing_changes"
+    ),
+    "a change stands twice": sql(
+        "INSERT INTO changes (at, actor, action, subject, subject_id, record)"
+        " SELECT at, actor, action, subject, subject_id, record FROM changes WHERE subject_id = {edge}",
+        found="changes_out_of_order",
+        left="changes_out_of_order",
+    ),
+    "changes are turned around": sql(
+        "UPDATE changes SET sequence = -sequence WHERE subject_id = {ada}",
+        found="changes_out_of_order",
+        left="changes_out_of_order",
+    ),
+    "a change tells of another record": sql(
+        "UPDATE changes SET subject_id = {note} WHERE subject_id = {ada}",
+        found="missing_last_change missing_changes unreadable_change",
+        left="missing_changes unreadable_change",
+    ),
+    "a change has an action that there is not": sql(
+        "UPDATE changes SET action = 'exploded' WHERE subject_id = {ada}",
+        found="unreadable_change",
+        left="unreadable_change",
+    ),
+    "a change has a subject that there is not": sql(
+        "UPDATE changes SET subject = 'planet' WHERE subject_id = {edge}",
+        found="unreadable_change missing_last_change missing_changes",
+        left="unreadable_change missing_changes",
+    ),
+    "a change is no record": sql(
+        "UPDATE changes SET record = '[]' WHERE subject_id = {ada}", found="unreadable_change", left="unreadable_change"
+    ),
+    "a change is no JSON": sql(
+        "UPDATE changes SET record = '{{' WHERE subject_id = {ada}",
+        found="unreadable_change",
+        left="unreadable_change",
+        stores=(SQLITE,),
+    ),
+    "a record was made by nobody known": sql(
+        "UPDATE entities SET created_by = 'robot:1' WHERE id = {ada}",
+        found="unreadable_record",
+        left="unreadable_record",
+    ),
+    "a record is no JSON": sql(
+        "UPDATE entity_relationships SET metadata = '{{' WHERE id = {edge}",
+        found="unreadable_record",
+        left="unreadable_record",
+        stores=(SQLITE,),
+    ),
+    "a record has an id that is none": sql(
+        "UPDATE entity_relationships SET id = x'00' WHERE id = {edge}",
+        found="unreadable_record lost_record",
+        left="unreadable_record lost_record",  # its ends and type are taken by what can't be read
+        stores=(SQLITE,),
+    ),
+    "a time is out of all range": sql(
+        "UPDATE entities SET created_at = 9000000000000000000 WHERE id = {ada}",
+        found="unreadable_record",
+        left="unreadable_record",
+        stores=(SQLITE,),
+    ),
+    "a time is infinite": sql(
+        "UPDATE entities SET created_at = 'infinity' WHERE id = {ada}",
+        found="unreadable_table",
+        left="unreadable_table",
+        stores=(POSTGRES,),
+    ),
+    "a user has a role that there is not": sql(
+        "UPDATE users SET role = 'king'",
+        found="unreadable_record broken_constraint",
+        left="unreadable_record broken_constraint",
+        stores=(SQLITE,),
+    ),
+    "a user is gone": sql("DELETE FROM users", found="orphaned_token"),
+    "an answer is kept for ever": sql(
+        "UPDATE kept_answers SET expires_at = expires_at + expires_at", found="unusable_answer", stores=(SQLITE,)
+    ),
+    "an answer is kept for a year": sql(
+        "UPDATE kept_answers SET expires_at = expires_at + interval '1 year'",
+        found="unusable_answer",
+        stores=(POSTGRES,),
+    ),
+    "an answer has no fingerprint": sql("UPDATE kept_answers SET fingerprint = {nothing}", found="unusable_answer"),
+    "a counter counts nothing": sql('UPDATE throttle_counters SET "count" = 0', found="unusable_counter"),
+    "a counter never ends": sql(
+        "UPDATE throttle_counters SET expires_at = 9000000000000000", found="unusable_counter", stores=(SQLITE,)
+    ),
+    "an index is gone": sql("DROP INDEX ix_entities_type", "DROP INDEX uq_users_email", found="missing_index"),
+    "two hold one key": sql(
+        "DROP INDEX uq_entities_key",
+        "UPDATE entities SET key = 'a' WHERE id = {note}",
+        found="missing_index not_unique record_differs",
+        left="missing_index not_unique",
+    ),
+    "two relationships are one": sql(
+        "DROP INDEX uq_entity_relationships_triple",
+        "UPDATE entity_relationships SET target_entity_id = {note}, relationship_type = 'wrote', deleted_at = NULL,"
+        " deleted_by = NULL, deleted_with = NULL WHERE id = {gone_edge}",
+        found="missing_index not_unique record_differs",
+        left="missing_index not_unique",
+    ),
+    "an index was never finished": sql(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = CAST('ix_entities_type' AS regclass)",
+        found="damaged_index",
+        stores=(POSTGRES,),
+    ),
+    "an index lacks a row": Damage(hide_index, frozenset({"damaged_index", "record_differs"}), stores=(SQLITE,)),
+    "a page of the file is overwritten": Damage(
+        overwrite_changes,
+        frozenset({"damaged_file", "unreadable_table"}),
+        frozenset({"damaged_file", "unreadable_table"}),
+        stores=(SQLITE,),
+    ),
+    "constraints are gone": sql(
+        "ALTER TABLE entity_relationships DROP CONSTRAINT fk_entity_relationships_target_entity_id",
+        "ALTER TABLE entities DROP CONSTRAINT ck_entities_confidence",
+        found="missing_constraint",
+        stores=(POSTGRES,),
+    ),
+    "a constraint is gone, and a row breaks it": sql(
+        "ALTER TABLE entities DROP CONSTRAINT ck_entities_confidence",
+        "UPDATE entities SET confidence = 2 WHERE id = {ada}",
+        found="missing_constraint record_differs",
+        left="missing_constraint",
+        stores=(POSTGRES,),
+    ),
+    "a check is broken": sql(
+        "UPDATE entities SET confidence = 2 WHERE id = {ada}",
+        found="broken_constraint record_differs",
+        left="broken_constraint record_differs",
+        stores=(SQLITE,),
+    ),
+    "the sequence is behind": sql(
+        "SELECT setval('changes_sequence_seq', 3)", found="sequence_behind", stores=(POSTGRES,)
+    ),
+    "the revision is another": sql(
+        "UPDATE alembic_version SET version_num = '0001'", found="wrong_revision", left="wrong_revision"
+    ),
+}
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, empty_url: Callable[[str], str]) -> str:
+    """The URL of an empty database."""
+    return empty_url(request.param)
+
+
+@pytest.fixture
+def restored(url: str) -> Iterator[str]:
+    """The URL; what a damage did to the schema of a database that other tests use after this one is undone."""
+    yield url
+    if url.startswith("postgresql"):
+        with raw(url) as on:
+            on.run(f"UPDATE alembic_version SET version_num = '{schema.REVISIONS[-1]}'", "DELETE FROM changes")
+            on.run("DELETE FROM entity_relationships", "DELETE FROM entities")
+        with connect(url) as kg:
+            assert kg.check(repair=True).is_clean
+
+
+def codes(report: CheckReport) -> set[str]:
+    """The codes of the faults."""
+    return {problem.kind.code for problem in report.faults}
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [(store, name) for name, damage in DAMAGES.items() for store in damage.stores],
+    indirect=["url"],
+)
+def test_damage_is_found_named_and_mended(restored: str, name: str) -> None:
+    """Nothing but what was done is told, with examples; a repair mends what it can, and tells what is left."""
+    damage = DAMAGES[name]
+    with connect(restored) as kg:
+        sample = fill(kg)
+        assert kg.check().is_clean
+    with raw(restored) as on:
+        damage.do(on, sample)
+    with connect(restored) if "revision" not in name else _opened(restored) as kg:
+        report = kg.check()
+        assert codes(report) == damage.found
+        for problem in report.faults:
+            assert problem.count >= len(problem.examples) > 0
+        assert kg.check() == report
+        mended = kg.check(repair=True)
+        assert codes(mended) == damage.left
+        assert bool(mended.mended) == bool(damage.found - damage.left)
+        assert codes(kg.check()) == damage.left
+        close_clean(kg._context.store)
+
+
+def _opened(url: str) -> KnowledgeGraph:
+    """A graph on a database whose revision `connect` would refuse."""
+    from kgl_adapters.sql.engine import make_engine, parse_url
+    from kgl_adapters.sql.unit_of_work import SqlStore
+
+    return graph_on(SqlStore(make_engine(parse_url(url))))
+
+
+def test_every_kind_is_tried() -> None:
+    """There is damage for every kind of fault, save a reference that the present schema does not have."""
+    tried = {code for damage in DAMAGES.values() for code in damage.found}
+    assert tried == {code for code, kind in KINDS.items() if not kind.is_note} - {"broken_reference"}
+
+
+@pytest.mark.parametrize("url", BOTH, indirect=True)
+def test_a_repair_is_told_in_the_feed(restored: str) -> None:
+    """A relationship with a deleted end is deleted as its end's deletion would have, by the one who repairs."""
+    with connect(restored) as kg:
+        sample = fill(kg)
+        cursor = None
+        while (page := kg.changes(after=cursor)).items:
+            cursor = page.next_cursor
+        with raw(restored) as on:
+            on.run(
+                "UPDATE entities SET deleted_at = updated_at, deleted_by = 'user:x', version = 4 WHERE id = {note}",
+                note=sample.note.id,
+            )
+        assert kg.check(repair=True).mended == {"missing_last_change": 1, "active_with_deleted_end": 1}
+        first, second = kg.changes(after=cursor).items
+        assert (first.action, first.actor, first.record.id, first.record.version) == (
+            ChangeAction.DELETED,
+            SYSTEM,
+            sample.note.id,
+            4,
+        )
+        edge = kg.relationships.get(sample.edge.id, include_deleted=True)
+        assert (second.action, second.record) == (ChangeAction.DELETED, edge)
+        assert (edge.version, edge.deleted_with, edge.deleted_by) == (3, sample.note.id, SYSTEM)
+        kg.entities.restore(sample.note.id)
+        assert kg.relationships.get(sample.edge.id).is_active
+        assert kg.check().is_clean
+
+
+def test_a_store_that_kgl_wrote_is_clean(kg: KnowledgeGraph) -> None:
+    """And all of it was looked at."""
+    fill(kg)
+    report = kg.check()
+    assert report.faults == report.notes == ()
+    assert report.looked_at == {
+        "entities": 3,
+        "relationships": 2,
+        "changes": 12,
+        "users": 1,
+        "clients": 0,
+        "refresh_tokens": 1,
+        "answers": 1,
+        "counters": 1,
+    }
+    assert kg.check(repair=True) == report
+
+
+def test_what_today_s_rules_would_refuse_is_a_note(store: Store) -> None:
+    """It was right when it was written: it is told, it is no fault, and no repair touches it."""
+    blank, shouting = entity("\u3000"), user("ADA@example.org")
+    other = entity("ok")
+    odd = relationship(blank, other, source="")
+    with store.begin() as uow:
+        uow.entities.add([blank, other])
+        uow.relationships.add([odd])
+        uow.changes.append([created(blank), created(other), created(odd)])
+        uow.users.add(shouting)
+        uow.commit()
+    report = graph_on(store).check(repair=True)
+    assert report.is_clean
+    assert report.mended == {}
+    [note] = report.notes
+    assert (note.kind.code, note.count) == ("refused_today", 3)
+    assert f"entity {blank.id}, /name: " in note.examples[0]
+
+
+def test_damage_in_memory_is_found_too() -> None:
+    """The same code looks at the dictionaries."""
+    store = MemoryStore()
+    kg = graph_on(store)
+    sample = fill(kg)
+    tables: Any = store._tables
+    del tables.entities[sample.note.id]
+    tables.entities[sample.ada.id] = attrs.evolve(sample.ada, name="Changed")
+    tables.relationships[sample.gone_edge.id] = attrs.evolve(
+        sample.gone_edge, deleted_at=None, deleted_by=None, deleted_with=None
+    )
+    tables.users.clear()
+    assert codes(kg.check()) == {
+        "lost_record",
+        "missing_end",
+        "record_differs",
+        "active_with_deleted_end",
+        "orphaned_token",
+    }
+    report = kg.check(repair=True)
+    assert report.is_clean
+    assert sum(report.mended.values()) == 4
+
+
+def test_only_who_operates_may_check(store: Store) -> None:
+    """A check shows what everybody has written, and a repair writes."""
+    kg = graph_on(store)
+    person = kg.users.create(email="ada@example.org", password="a few unrelated words")
+    admin = kg.users.create(email="root@example.org", password="a few unrelated words", role="admin")
+    for repair in (False, True):
+        with pytest.raises(PermissionDenied):
+            kg.acting_as(person).check(repair=repair)
+        assert kg.acting_as(admin).check(repair=repair).is_clean
+
+
+def test_a_check_sees_one_moment(concurrent_store: Store) -> None:
+    """Writers go on, and what they write meanwhile is neither seen in part nor waited for."""
+    kg = graph_on(concurrent_store)
+    fill(kg)
+    told: list[str] = []
+
+    def write(what: str, done: int, total: int) -> None:
+        told.append(what)
+
+    with concurrent_store.begin() as open_:
+        found = list(open_.entities.find([kg.entities.list().items[0].id], lock="update"))
+        open_.entities.replace([attrs.evolve(found[0], version=found[0].version + 1, updated_at=NOON + SECOND)])
+        assert kg.check(on_progress=write).is_clean
