@@ -10,9 +10,9 @@ from typing import Final, TypedDict
 import attrs
 
 from kgl_core.credentials import NEW_PASSWORD, PASSWORD, Secret
-from kgl_core.rules import Optional, Text, check, ruled
+from kgl_core.rules import check, ruled
 from kgl_core.tokens import REFRESH_TEXT_LENGTH_MAX
-from kgl_core.users import EMAIL, PERSON_NAME_LENGTH_MAX
+from kgl_core.users import EMAIL, PERSON_NAME
 
 LOGIN_EMAIL: Final = attrs.evolve(EMAIL, pattern=None, advice="")
 """Normalized as an account's email, but any text: what cannot be one belongs to no account, and is told no more."""
@@ -33,8 +33,8 @@ class Registration:
 
     email: str = ruled(EMAIL)
     password: str = ruled(NEW_PASSWORD, is_secret=True)
-    first_name: str | None = ruled(Optional(Text(PERSON_NAME_LENGTH_MAX)), default=None)
-    last_name: str | None = ruled(Optional(Text(PERSON_NAME_LENGTH_MAX)), default=None)
+    first_name: str | None = ruled(PERSON_NAME, default=None)
+    last_name: str | None = ruled(PERSON_NAME, default=None)
 
     def __attrs_post_init__(self) -> None:
         check(self)

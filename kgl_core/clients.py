@@ -19,6 +19,7 @@ from kgl_core.ids import ClientId
 from kgl_core.pages import Position
 from kgl_core.permissions import Actor, ActorKind, Scope, scope_text
 from kgl_core.rules import Choice, Each, Instant, Optional, Text, check, ruled
+from kgl_core.text import name_form
 from kgl_core.tokens import hash_opaque
 
 CLIENT_NAME_LENGTH_MAX: Final = 100
@@ -40,7 +41,7 @@ class ClientDraft:
     ``expires_at`` is when its secret and its tokens stop working; None is never.
     """
 
-    name: str = ruled(Text(CLIENT_NAME_LENGTH_MAX))
+    name: str = ruled(Text(CLIENT_NAME_LENGTH_MAX, normalize=name_form))
     scopes: tuple[str, ...] = ruled(SCOPES)
     expires_at: datetime | None = ruled(Optional(Instant()), default=None)
 

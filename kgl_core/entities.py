@@ -16,7 +16,7 @@ from kgl_core.pages import Position
 from kgl_core.permissions import Actor
 from kgl_core.provenance import CONFIDENCE, FILTER_VALUES_MAX, SOURCE, SOURCE_TYPE, RecordFilter, RecordFilterFields
 from kgl_core.rules import TYPE_NAME, Choice, Each, Flag, Id, Names, Optional, Text, check, ruled
-from kgl_core.text import fold
+from kgl_core.text import name_form, search_form
 
 NAME_LENGTH_MAX: Final = 500
 ALIASES_MAX: Final = 100
@@ -27,8 +27,8 @@ SELECTED_MAX: Final = 1_000
 NAMED_MAX: Final = 5_000
 """How many entities the names in one selection may find."""
 
-NAME: Final = Text(NAME_LENGTH_MAX)
-KEY: Final = Text(KEY_LENGTH_MAX, normalize=str)
+NAME: Final = Text(NAME_LENGTH_MAX, normalize=name_form)
+KEY: Final = Text(KEY_LENGTH_MAX)
 
 Json = Any
 """A value of JSON: None, bool, int, float, str, and lists and dicts of them."""
@@ -51,8 +51,8 @@ class EntityFields(TypedDict, total=False):
 class EntityDraft:
     """What a caller says of an entity, checked as a whole: raises InvalidInput with every fault.
 
-    ``type`` and ``name`` are required. ``aliases`` are a set under folding. ``key`` is the caller's own stable id,
-    unique among the active entities. ``confidence`` is 0..1, or None for unknown.
+    ``type`` and ``name`` are required. ``aliases`` are other names; of several spellings of one, the first stays.
+    ``key`` is the caller's own stable id, unique among the active. ``confidence`` is 0..1, or None for unknown.
     """
 
     type: str = ruled(TYPE_NAME)
@@ -70,7 +70,7 @@ class EntityDraft:
 
 def sort_name(name: str) -> str:
     """What an entity of this name is sorted by. Names that are the same have the same."""
-    return fold(name)[:SORT_NAME_LENGTH]
+    return search_form(name)[:SORT_NAME_LENGTH]
 
 
 @attrs.frozen(kw_only=True, slots=False)  # with slots, making one takes twice as long
@@ -108,7 +108,7 @@ class Entity:
 
     @property
     def sort_name(self) -> str:
-        """The folded name that listings sort by, cut so that any index can hold it."""
+        """The name as search compares it, which listings sort by, cut so that any index can hold it."""
         return sort_name(self.name)
 
 

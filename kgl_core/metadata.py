@@ -11,6 +11,7 @@ import attrs
 
 from kgl_core.errors import Fault
 from kgl_core.rules import Faults, escape
+from kgl_core.strict_json import Inexact
 
 METADATA_BYTES_MAX: Final = 10 * 1024
 METADATA_DEPTH_MAX: Final = 5
@@ -26,7 +27,8 @@ class _Suspect(Exception):
 class JsonObject:
     """A JSON object of at most ``bytes_max`` of compact UTF-8, ``depth_max`` levels and ``keys_max`` names in all.
 
-    Its text is kept exactly, but must not hold NUL or lone surrogates; its numbers are finite and fit 64 bits.
+    Its text is kept exactly, but must not hold NUL or lone surrogates; its numbers are finite, fit 64 bits and are kept
+    exactly. However much is given, no more of it is looked at than may be kept.
     """
 
     bytes_max: int = METADATA_BYTES_MAX
@@ -44,12 +46,12 @@ class JsonObject:
         except _Suspect:
             pass
         before = len(faults)
-        names = [0]
-        kept = self._copy(value, pointer, faults, 1, names)
+        try:
+            kept = _Copier(self, faults).copy(value, pointer, 1)
+        except _TooMuch as error:
+            faults.append(Fault(pointer, *error.args))
         if len(faults) > before:
             return value
-        if names[0] > self.keys_max:
-            faults.append(Fault(pointer, "too_many", f"at most {self.keys_max} names in all, not {names[0]}"))
         size = len(json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode())
         if size > self.bytes_max:
             faults.append(Fault(pointer, "too_large", f"at most {self.bytes_max} bytes of JSON, not {size}"))
@@ -58,6 +60,8 @@ class JsonObject:
     def _copy_plain(self, value: dict[Any, Any]) -> dict[str, Any]:
         """A copy of what nearly all metadata is: a few plain values. Raises _Suspect for anything else."""
         length = 0
+        if len(value) > self.keys_max:
+            raise _Suspect
         for name, item in value.items():
             kind = type(item)
             if type(name) is not str or kind not in _PLAIN_KINDS:
@@ -70,47 +74,83 @@ class JsonObject:
             ):
                 raise _Suspect
             length += len(text) + _PLAIN_BYTES
-        if len(value) > self.keys_max or length * _ESCAPED_BYTES > self.bytes_max:
+        if length * _ESCAPED_BYTES > self.bytes_max:
             raise _Suspect
         return dict(value)
 
-    def _copy(self, value: Any, pointer: str, faults: Faults, depth: int, names: list[int]) -> Any:
+
+class _TooMuch(Exception):
+    """A JSON object is larger than its rule allows; its arguments are a fault's code and detail."""
+
+
+class _Copier:
+    """Copies a JSON value, noting its faults, until it is past a limit; raises _TooMuch then."""
+
+    def __init__(self, rule: JsonObject, faults: Faults) -> None:
+        self._rule, self._faults = rule, faults
+        self._bytes_left, self._names_left = rule.bytes_max, rule.keys_max
+
+    def copy(self, value: Any, pointer: str, depth: int) -> Any:
         kind = type(value)
         if kind is str:
-            self._check_text(value, pointer, faults)
-        elif kind is int:
-            if not -(2**63) <= value < 2**63:
-                advice = "whole numbers must fit 64 bits; give larger ones as text"
-                faults.append(Fault(pointer, "out_of_range", advice))
-        elif kind is float:
-            if not math.isfinite(value):
-                faults.append(Fault(pointer, "not_finite", "numbers must be finite; leave it out or give null"))
+            self._take_text(value, pointer)
         elif kind is dict or kind is list:
-            if depth > self.depth_max:
-                faults.append(Fault(pointer, "too_deep", f"at most {self.depth_max} levels of objects and lists"))
+            self._take(_COMMA)
+            if depth > self._rule.depth_max:
+                advice = f"at most {self._rule.depth_max} levels of objects and lists"
+                self._faults.append(Fault(pointer, "too_deep", advice))
                 return value
             if kind is list:
-                return [self._copy(item, f"{pointer}/{i}", faults, depth + 1, names) for i, item in enumerate(value)]
-            names[0] += len(value)
-            copied = {}
-            for name, item in value.items():
-                if type(name) is not str:
-                    faults.append(Fault(pointer, "not_text", "names in an object must be text"))
-                    continue
-                at = f"{pointer}/{escape(name)}"
-                self._check_text(name, at, faults)
-                copied[name] = self._copy(item, at, faults, depth + 1, names)
-            return copied
-        elif value is not None and kind is not bool:
-            faults.append(Fault(pointer, "not_json", "only text, numbers, true, false, null, lists and objects"))
+                return [self.copy(item, f"{pointer}/{index}", depth + 1) for index, item in enumerate(value)]
+            return self._copy_object(value, pointer, depth)
+        else:
+            self._take(_COMMA + 1)
+            if fault := _fault_of(value):
+                self._faults.append(Fault(pointer, *fault))
         return value
 
-    @staticmethod
-    def _check_text(text: str, pointer: str, faults: Faults) -> None:
+    def _copy_object(self, value: dict[Any, Any], pointer: str, depth: int) -> dict[str, Any]:
+        self._names_left -= len(value)
+        if self._names_left < 0:
+            raise _TooMuch("too_many", f"at most {self._rule.keys_max} names in all")
+        copied = {}
+        for name, item in value.items():
+            if type(name) is not str:
+                self._faults.append(Fault(pointer, "not_text", "names in an object must be text"))
+                continue
+            at = f"{pointer}/{escape(name)}"
+            self._take_text(name, at)
+            copied[name] = self.copy(item, at, depth + 1)
+        return copied
+
+    def _take_text(self, text: str, pointer: str) -> None:
+        self._take(len(text) + _COMMA + _QUOTES)
         if _NUL_OR_SURROGATE.search(text):
-            faults.append(Fault(pointer, "invalid_text", "remove NUL characters and lone surrogates"))
+            self._faults.append(Fault(pointer, "invalid_text", "remove NUL characters and lone surrogates"))
+
+    def _take(self, size: int) -> None:
+        """Count what is surely written as so many bytes; the comma that no last item has is the outermost bracket."""
+        self._bytes_left -= size
+        if self._bytes_left < 0:
+            raise _TooMuch("too_large", f"at most {self._rule.bytes_max} bytes of JSON")
 
 
+def _fault_of(value: Any) -> tuple[str, str] | None:
+    """The code and the detail of what is wrong with a value that is no text, list or object."""
+    kind = type(value)
+    if kind is int and not -(2**63) <= value < 2**63:
+        return "out_of_range", "whole numbers must fit 64 bits; give larger ones as text"
+    if kind in (float, Inexact) and not math.isfinite(value):
+        return "not_finite", "numbers must be finite, and no larger than a 64-bit float; give null or text"
+    if kind is Inexact:
+        return "inexact_number", f"a 64-bit float would make it {float(value)!r}; give that, or the number as text"
+    if kind not in (int, float, bool, type(None)):
+        return "not_json", "only text, numbers, true, false, null, lists and objects"
+    return None
+
+
+_COMMA: Final = 1  # or the colon after a name
+_QUOTES: Final = 2
 _PLAIN_KINDS: Final = frozenset({str, int, float, bool, type(None)})
 _PLAIN: Final = 2**53  # numbers below it are surely finite, and fit
 _PLAIN_BYTES: Final = 32  # a number, or what stands around text

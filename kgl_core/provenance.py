@@ -12,8 +12,8 @@ from kgl_core.rules import Flag, Instant, Number, Optional, Text, check, ruled, 
 SOURCE_LENGTH_MAX: Final = 2000
 FILTER_VALUES_MAX: Final = 200
 CONFIDENCE: Final = Optional(Number(0, 1))
-SOURCE: Final = Optional(Text(SOURCE_LENGTH_MAX, normalize=str))
-SOURCE_TYPE: Final = Optional(Text(64, normalize=str))
+SOURCE: Final = Optional(Text(SOURCE_LENGTH_MAX))
+SOURCE_TYPE: Final = Optional(Text(64))
 
 
 class RecordFilterFields(TypedDict, total=False):

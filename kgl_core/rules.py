@@ -21,16 +21,18 @@ import attrs
 
 from kgl_core.errors import FAULTS_MAX, Fault, InvalidInput
 from kgl_core.ids import parse_id
-from kgl_core.text import fold, nfc
+from kgl_core.text import MARKS_MAX, NFC_SHRINKS_MAX, has_too_many_marks, identity_form, is_visible
 
 TYPE_PATTERN: Final = r"[A-Za-z][A-Za-z0-9_.:-]{0,63}"
 
 MISSING: Final[Any] = object()
 """Stands for a required field that was not given, until its rule says so."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+# Controls and line separators, what overrides the direction of text, and surrogates.
+_UNFIT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\ud800-\udfff]")
 _RULE: Final = "kgl_rule"
+_NAME_SHOWN_MAX: Final = 64
+_SUGGESTIONS_MAX: Final = 10
 
 Faults = list[Fault]
 T = TypeVar("T")
@@ -69,6 +71,13 @@ def rules_of(cls: type) -> Mapping[str, Rule]:
     return _rules(cls)
 
 
+@attrs.frozen
+class Stored:
+    """A value that a store holds already: `check` keeps it as it is, whatever the rules say of it today."""
+
+    value: Any
+
+
 def check(record: Any) -> None:
     """Apply every rule of ``record``'s class, keeping what they normalized. Raises InvalidInput with all the faults.
 
@@ -87,11 +96,22 @@ def check(record: Any) -> None:
             if when_null is not MISSING:
                 value = copy(when_null)
                 object.__setattr__(record, name, value)
-        normal = rule(value, pointer, faults)
+        normal = value.value if value.__class__ is Stored else rule(value, pointer, faults)
         if normal is not value:
             object.__setattr__(record, name, normal)
     if faults:
         raise InvalidInput(faults)
+
+
+def faults_of(cls: type, record: object) -> Faults:
+    """The faults that the rules of ``cls`` find in the fields of ``record``: in one that is stored, maybe since long.
+
+    For instance, ``faults_of(EntityDraft, entity)``. Rules about several fields at once are left out.
+    """
+    faults: Faults = []
+    for name, pointer, rule, _ in _checks(cls):
+        rule(getattr(record, name), pointer, faults)
+    return faults
 
 
 def build(cls: type[T], values: Mapping[str, Any]) -> T:
@@ -100,8 +120,7 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
     Raises InvalidInput with every fault: unknown names (with the near miss), missing ones, and what the rules find.
     """
     known = rules_of(cls)
-    # Not for each of many thousands: finding the near miss takes its time.
-    unknown = [unknown_name(name, known) for name in islice((n for n in values if n not in known), FAULTS_MAX + 1)]
+    unknown = [] if values.keys() <= known.keys() else unknown_names((n for n in values if n not in known), known)
     try:
         record = cls(**({name: value for name, value in values.items() if name in known} if unknown else values))
     except InvalidInput as error:
@@ -111,15 +130,36 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
     return record
 
 
-def unknown_name(name: object, known: Iterable[str], what: str = "field") -> Fault:
+def rebuild(cls: type[T], values: Mapping[str, Any], stored: Mapping[str, Any]) -> T:
+    """As `build`, of values that replace those ``stored`` in a record: what stays as it was is not checked again.
+
+    So a record whose name came before the present rules can be changed in everything else.
+    """
+    return build(cls, {name: _unless_stored(value, stored.get(name)) for name, value in values.items()})
+
+
+def _unless_stored(value: object, stored: object) -> object:
+    return Stored(value) if value is stored or (type(value) is str and value == stored) else value
+
+
+def unknown_names(names: Iterable[object], known: Iterable[str], what: str = "field") -> Faults:
+    """The faults of names that are not among ``known``, as many as are told. The first few say what is near."""
+    # Finding the near miss takes its time, which the many thousands that may be there must not take.
+    return [
+        unknown_name(name, known, what, suggest=number < _SUGGESTIONS_MAX)
+        for number, name in enumerate(islice(names, FAULTS_MAX + 1))
+    ]
+
+
+def unknown_name(name: object, known: Iterable[str], what: str = "field", *, suggest: bool = True) -> Fault:
     """The fault of a name that is not among ``known``; its detail suggests the nearest that is."""
-    names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1)
+    text, names = str(name), sorted(known)
+    near = difflib.get_close_matches(text, names, n=1) if suggest and len(text) <= _NAME_SHOWN_MAX else []
     if near:
         advice = f"did you mean {near[0]}?"
     else:
         advice = f"known are {', '.join(names)}" if names else f"leave it out, this takes no {what}"
-    return Fault(f"/{escape(str(name))}", f"unknown_{what}", f"there is no such {what}; {advice}")
+    return Fault(f"/{escape(text)}", f"unknown_{what}", f"there is no such {what}; {advice}")
 
 
 def same_values(one: object, other: object, names: Iterable[str]) -> bool:
@@ -133,7 +173,7 @@ def same_values(one: object, other: object, names: Iterable[str]) -> bool:
 
 def escape(name: str) -> str:
     """A name as a token of a JSON Pointer (RFC 6901, section 3), fit to be shown whatever the caller sent."""
-    shown = name[:64].encode("utf-8", "backslashreplace").decode()
+    shown = name[:_NAME_SHOWN_MAX].encode("utf-8", "backslashreplace").decode()
     return shown.replace("~", "~0").replace("/", "~1")
 
 
@@ -153,41 +193,74 @@ class Optional:
 
 @attrs.frozen
 class Text:
-    """One line of text of 1 to ``max_length`` characters: no control characters, no lone surrogates, not blank.
+    """One line of text of 1 to ``max_length`` characters, in which there is something to see.
 
-    ``pattern`` must match all of it; ``normalize`` (NFC unless said otherwise) makes the kept form.
+    It holds no line breaks or other control characters, no lone surrogates, and nothing that reverses the text around
+    it. ``pattern`` must match all of it. It is kept exactly, or as ``normalize`` makes it.
     """
 
     max_length: int
     pattern: str | None = None
     advice: str = ""
-    normalize: Callable[[str], str] = nfc
+    normalize: Callable[[str], str] | None = None
+    _given_max: int = attrs.field(init=False, eq=False, repr=False)
     _compiled: re.Pattern[str] | None = attrs.field(init=False, eq=False, repr=False)
+
+    @_given_max.default
+    def _bound(self) -> int:
+        return self.max_length * (1 if self.normalize is None else NFC_SHRINKS_MAX)
 
     @_compiled.default
     def _compile(self) -> re.Pattern[str] | None:
         return None if self.pattern is None else re.compile(self.pattern)
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        # Nearly all text is short, printable ASCII, and known to be so at once.
+        if type(value) is str and len(value) <= self.max_length and value.isascii() and value.isprintable():
+            normal = value if self.normalize is None else self.normalize(value)
+            if not normal.isspace() and normal and (self._compiled is None or self._compiled.fullmatch(normal)):
+                return normal
+        return self._judged(value, pointer, faults)
+
+    def _judged(self, value: Any, pointer: str, faults: Faults) -> Any:
         if type(value) is not str:
             faults.append(Fault(pointer, "not_text", "give text in quotes"))
             return value
-        if not (value.isascii() and value.isprintable()):  # nearly all text is both, and known to be so at once
-            if _SURROGATE.search(value):
-                faults.append(Fault(pointer, "lone_surrogate", "text must be valid Unicode; remove lone surrogates"))
-                return value
-            if _CONTROL.search(value):
-                advice = "remove line breaks, tabs and other control characters"
-                faults.append(Fault(pointer, "control_character", advice))
-                return value
-        normal = self.normalize(value)
-        if not normal or normal.isspace():
+        # The length before anything else: what follows takes its time.
+        if len(value) > self._given_max:
+            faults.append(self._too_long(value, pointer))
+            return value
+        if fault := self._unfit(value, pointer):
+            faults.append(fault)
+            return value
+        normal = value if self.normalize is None else self.normalize(value)
+        if len(normal) > self.max_length:
+            faults.append(self._too_long(normal, pointer))
+        elif not is_visible(normal):
             faults.append(Fault(pointer, "blank", "give at least one visible character"))
-        elif len(normal) > self.max_length:
-            faults.append(Fault(pointer, "too_long", f"at most {self.max_length} characters, not {len(normal)}"))
         elif self._compiled is not None and not self._compiled.fullmatch(normal):
             faults.append(Fault(pointer, "pattern", self.advice))
+        elif self.normalize is not None and has_too_many_marks(normal):
+            faults.append(_too_many_marks(pointer))
         return normal
+
+    def _too_long(self, text: str, pointer: str) -> Fault:
+        return Fault(pointer, "too_long", f"at most {self.max_length} characters, not {len(text)}")
+
+    def _unfit(self, text: str, pointer: str) -> Fault | None:
+        found = _UNFIT.search(text)
+        if found is None:
+            return _too_many_marks(pointer) if self.normalize is not None and has_too_many_marks(text) else None
+        if "\ud800" <= found[0] <= "\udfff":
+            return Fault(pointer, "lone_surrogate", "text must be valid Unicode; remove lone surrogates")
+        if found[0] in "\u202d\u202e":
+            advice = "remove U+202D and U+202E; U+2067 and U+2069 enclose text that runs from right to left"
+            return Fault(pointer, "direction_override", advice)
+        return Fault(pointer, "control_character", "remove line breaks, tabs and other control characters")
+
+
+def _too_many_marks(pointer: str) -> Fault:
+    return Fault(pointer, "too_many_marks", f"at most {MARKS_MAX} combining marks in a row")
 
 
 TYPE_NAME: Final = Text(
@@ -205,7 +278,7 @@ class Number:
     le: float
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
-        if type(value) is not float and type(value) is not int:
+        if type(value) is not float and (not isinstance(value, (float, int)) or type(value) is bool):
             faults.append(
                 Fault(pointer, "not_a_number", f"give a number from {self.ge:g} to {self.le:g}, without quotes")
             )
@@ -311,7 +384,7 @@ class Each:
 
 @attrs.frozen
 class Names:
-    """A set of names under folding: of those that fold alike, the first spelling stays."""
+    """A list in which no name stands twice: of all spellings of one (`identity_form`), the first stays."""
 
     each: Each
 
@@ -322,5 +395,5 @@ class Names:
             return names
         first: dict[str, str] = {}
         for name in names:
-            first.setdefault(fold(name), name)
+            first.setdefault(identity_form(name), name)
         return tuple(first.values())

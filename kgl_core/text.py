@@ -1,22 +1,60 @@
-"""Text as the graph keeps it (NFC), and as it compares it (folded).
+"""Text: how names are kept, when two of them are one, what search and sorting compare, and what can be seen.
 
-Normalization forms: Unicode Standard Annex #15.
+Normalization forms: Unicode Standard Annex #15. Case folding: The Unicode Standard, section 3.13.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from typing import Final
+
+NFC_SHRINKS_MAX: Final = 4
+"""NFC never leaves less than a quarter of a text: no character decomposes canonically into more than four."""
+
+MARKS_MAX: Final = 30
+"""How many combining marks a name may have in a row: as the Stream-Safe Text Format (UAX #15, section 13), far more
+than any language needs. Normalization sorts the marks in a row, in quadratic time."""
+
+# Letters of Latin script that can bear accents, once decomposed and casefolded, and the blocks of combining diacritics.
+_LATIN: Final = r"a-zß-öø-ʯᴀ-ᴥᴬ-ᵜᵢ-ᵥᵫ-ᵷᵹ-ᶾẗ-ỿⱠ-Ɀꜣ-ꞇꞋ-ꟿꬰ-ꭤ"
+_ACCENTS: Final = r"\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\ufe20-\ufe2f"
+_LATIN_ACCENTS: Final = re.compile(f"(?<=[{_LATIN}])[{_ACCENTS}]+")
+
+# What nobody sees alone, beside white space, controls and combining marks, as ranges of a character class: what Unicode
+# calls Default_Ignorable_Code_Point (soft hyphen, joiners, directions, variation selectors, fillers, tags), the blank
+# Braille pattern, controls of annotations and hieroglyphs, and code points that are no characters.
+INVISIBLE_16_BITS: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+)
+_INVISIBLE: Final = re.compile(
+    f"[{INVISIBLE_16_BITS}\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
-def nfc(text: str) -> str:
-    """The text in Unicode normalization form C; ASCII comes back as it is."""
+def name_form(text: str) -> str:
+    """The form that a name is kept in: without white space around it, in Unicode normalization form C."""
+    text = text.strip()
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def fold(text: str) -> str:
-    """What two spellings have in common: no compatibility forms, case or accents, and single spaces.
+def identity_form(text: str) -> str:
+    """What all spellings of one name have in common; two names are one when it is equal, and only then.
 
-    For comparison, sorting and search only; never for display. ``fold("Mediaș") == fold("MEDIAS") == "medias"``.
+    Spellings differ in case, and Latin letters in accents: ``identity_form("Mediaș") == identity_form("MEDIAS")``.
+    Nothing else is left out, as marks, widths and signs tell words apart in most scripts. Never empty for a name.
+    """
+    if text.isascii():
+        return text.lower()
+    folded = unicodedata.normalize("NFC", text).casefold()
+    return unicodedata.normalize("NFC", _LATIN_ACCENTS.sub("", unicodedata.normalize("NFD", folded)))
+
+
+def search_form(text: str) -> str:
+    """What search and sorting compare: without compatibility forms, case and marks of any script, in single spaces.
+
+    Different names can have the same, and a text of marks alone has none: it never tells whether two names are one.
     """
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text).casefold()
@@ -26,3 +64,35 @@ def fold(text: str) -> str:
     else:
         text = text.lower()
     return " ".join(text.split())
+
+
+def is_visible(text: str) -> bool:
+    """Whether there is anything to see: a character that is no white space, control, combining mark,
+    and not among those that Unicode has show nothing.
+
+    Private-use and unassigned characters count as seen: fonts and later versions of Unicode give them shapes.
+    """
+    for character in text:
+        # Not separators, marks, controls and surrogates.
+        kind = unicodedata.category(character)
+        if kind[0] not in "ZM" and kind not in ("Cc", "Cs") and not _INVISIBLE.match(character):
+            return True
+    return False
+
+
+def has_too_many_marks(text: str) -> bool:
+    """Whether more than MARKS_MAX combining marks stand in a row."""
+    # A run that is too long covers one of these places, so that most text is not looked at any closer.
+    for at in range(MARKS_MAX, len(text), MARKS_MAX + 1):
+        start = end = at
+        while start >= 0 and _is_mark(text[start]) and end - start <= MARKS_MAX:
+            start -= 1
+        while end < len(text) and _is_mark(text[end]) and end - start <= MARKS_MAX + 1:
+            end += 1
+        if end - start - 1 > MARKS_MAX:
+            return True
+    return False
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M"

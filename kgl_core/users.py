@@ -13,9 +13,11 @@ from kgl_core.ids import UserId
 from kgl_core.pages import Position
 from kgl_core.permissions import Actor, ActorKind, Role
 from kgl_core.rules import Choice, Flag, Optional, Text, check, ruled
+from kgl_core.text import name_form
 
 EMAIL_LENGTH_MAX: Final = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 PERSON_NAME_LENGTH_MAX: Final = 100
+PERSON_NAME: Final = Optional(Text(PERSON_NAME_LENGTH_MAX, normalize=name_form))
 
 # A valid e-mail address as the HTML standard defines it (section 4.10.5.1.5), with a dot asked for in the domain.
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -45,8 +47,8 @@ class UserDraft:
     """
 
     email: str = ruled(EMAIL)
-    first_name: str | None = ruled(Optional(Text(PERSON_NAME_LENGTH_MAX)), default=None)
-    last_name: str | None = ruled(Optional(Text(PERSON_NAME_LENGTH_MAX)), default=None)
+    first_name: str | None = ruled(PERSON_NAME, default=None)
+    last_name: str | None = ruled(PERSON_NAME, default=None)
     role: str = ruled(ROLE, default=Role.USER.value)
 
     def __attrs_post_init__(self) -> None:

@@ -9,12 +9,13 @@ import orjson
 
 from kgl_adapters.system import now
 from kgl_core.pages import Page
+from kgl_core.strict_json import escape_line_breaks
 from kgl_http.converter import unstructure, unstructure_all
 
 
 def dump_json(value: Any) -> bytes:
-    """Compact JSON; moments as RFC 3339 with Z, ids as text."""
-    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+    """Compact JSON that is one line for every reader; moments as RFC 3339 with Z, ids as text."""
+    return escape_line_breaks(orjson.dumps(value, option=orjson.OPT_UTC_Z))
 
 
 def meta(req: Any, **more: Any) -> dict[str, Any]:

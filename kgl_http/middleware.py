@@ -22,9 +22,7 @@ from kgl_http.operations import JSON
 
 GZIP_BYTES_MIN: Final = 2048
 _GZIP_LEVEL: Final = 4
-_WEIGHT: Final = r"\s*(?:;\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?\s*(?=,|$)"
-# What an Accept-Encoding says of gzip, or else of everything that it does not name.
-_SAID_OF_GZIP: Final = [re.compile(rf"(?:^|,)\s*(?:{name}){_WEIGHT}", re.I) for name in ("gzip|x-gzip", r"\*")]
+_WEIGHT: Final = re.compile(r"q=(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")  # RFC 9110, section 12.4.2
 _COMPRESSIBLE: Final = re.compile(r"application/(json|problem\+json|x-ndjson)|text/")
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -145,8 +143,12 @@ class Authentication:
 @lru_cache(maxsize=64)
 def accepts_gzip(header: str) -> bool:
     """Whether an Accept-Encoding takes gzip (RFC 9110, section 12.5.3)."""
-    said = next(filter(None, (pattern.search(header) for pattern in _SAID_OF_GZIP)), None)
-    return said is not None and (said[1] is None or float(said[1]) > 0)
+    weights: dict[str, float] = {}
+    for part in header.lower().split(","):
+        coding, semicolon, weight = map(str.strip, part.partition(";"))
+        if not semicolon or _WEIGHT.fullmatch(weight):
+            weights.setdefault(coding, float(weight[2:] or 1))
+    return next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), 0) > 0
 
 
 class _Compressed:

@@ -18,7 +18,7 @@ from kgl_core.rules import TYPE_NAME, Choice, Each, Flag, Id, Integer, Number, O
 from kgl_core.users import UserFilter
 
 LIMIT: Final = Integer(1, LIMIT_MAX)
-CURSOR: Final = Optional(Text(CURSOR_LENGTH_MAX, normalize=str))
+CURSOR: Final = Optional(Text(CURSOR_LENGTH_MAX))
 COUNT: Final = Optional(Choice(("exact",)))
 WAIT_S_MAX: Final = 30
 

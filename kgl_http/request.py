@@ -31,7 +31,7 @@ from kgl_core.rules import (
     build,
     escape,
     rules_of,
-    unknown_name,
+    unknown_names,
 )
 from kgl_core.strict_json import parse_json
 from kgl_http.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
@@ -42,6 +42,7 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 _PARAMETERS_MAX: Final = 500
 _CHUNK_BYTES: Final = 64 * 1024
 _QUERIES_MAX: Final = 256
+_INSTANT_LENGTH_MAX: Final = 64
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _ADDRESS_LENGTH_MAX: Final = 128
@@ -195,14 +196,14 @@ class Request(falcon.Request):
 def _read_query(cls: Any, query_string: str) -> Any:
     """`Request.read_query`, kept for the next request that asks the same: what it makes is frozen."""
     values: dict[str, Any] = {}
-    faults: list[Fault] = []
     rules = rules_of(cls)
-    encoded = query_string.encode("latin-1")  # the bytes that were sent (PEP 3333)
-    for name, texts in _parameters(encoded).items():
+    given = _parameters(query_string.encode("latin-1"))  # the bytes that were sent (PEP 3333)
+    faults = unknown_names((name for name in given if name not in rules), rules, "parameter")
+    for name, texts in given.items():
         rule = rules.get(name)
         if rule is None:
-            faults.append(unknown_name(name, rules, "parameter"))
-        elif _is_list(rule):
+            continue
+        if _is_list(rule):
             values[name] = [from_text(rule, text) for text in texts]
         elif len(texts) > 1:
             faults.append(Fault(f"/{name}", "repeated", "give it once"))
@@ -279,7 +280,7 @@ def from_text(rule: Rule, text: str) -> Any:
             return int(text)
         case Number() if _NUMBER.fullmatch(text):
             return float(text)
-        case Instant():
+        case Instant() if len(text) <= _INSTANT_LENGTH_MAX:
             try:
                 return datetime.fromisoformat(text.upper())  # RFC 3339, section 5.6: t and z may be lower case
             except ValueError:

@@ -34,6 +34,7 @@ from kgl_core.rules import (
     Text,
     rules_of,
 )
+from kgl_core.text import INVISIBLE_16_BITS
 from kgl_core.tokens import IssuedAccess, IssuedTokens
 from kgl_core.users import User, UserDraft
 
@@ -44,9 +45,12 @@ INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time"}
 
 # Written out, because \s differs between regular expressions' dialects. Lone surrogates cannot be: a dialect that knows
 # Unicode has no name for them, and JSON that holds them is none that every parser reads (RFC 8259, section 8.2).
-_CONTROL: Final = r"\u0000-\u001f\u007f-\u009f"
-_BLANK: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_LINE_PATTERN: Final = f"^[^{_CONTROL}]*[^{_CONTROL}{_BLANK}][^{_CONTROL}]*$"
+_UNFIT: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\u202d\u202e"
+_SPACE: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+# No more than nearly right: dialects differ in how they name combining marks and characters beyond 16 bits.
+_INVISIBLE: Final = "".join(c if c == "-" else f"\\u{ord(c):04x}" for c in INVISIBLE_16_BITS)
+_BLANK: Final = rf"{_SPACE}{_INVISIBLE}\u0300-\u036f"
+_LINE_PATTERN: Final = f"^[^{_UNFIT}]*[^{_UNFIT}{_BLANK}][^{_UNFIT}]*$"
 _NO_NUL_PATTERN: Final = r"^[^\u0000]*$"
 
 # What the converter shows otherwise than the class has it.

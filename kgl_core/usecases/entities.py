@@ -29,8 +29,8 @@ from kgl_core.merge_patch import merge_patch
 from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.permissions import Action, require
 from kgl_core.relationships import Relationship
-from kgl_core.rules import build, rules_of, same_values
-from kgl_core.text import fold as fold_name
+from kgl_core.rules import build, rebuild, rules_of, same_values
+from kgl_core.text import identity_form, name_form
 from kgl_core.unit_of_work import UnitOfWork
 from kgl_core.usecases.context import Context, transaction
 from kgl_core.usecases.holders import holder_of_key, naming_holder
@@ -114,9 +114,9 @@ class Entities:
     ) -> Sequence[Entity]:
         """The entities with any of these ids, keys or names, up to 1,000 in all, ordered by id.
 
-        A name finds the entities whose own name is the same apart from case and accents. ``is_active`` False finds
-        the deleted ones, None both. What does not exist is absent. Raises InvalidInput with every fault, and when the
-        names are so common that more than 5,000 entities have them.
+        A name finds the entities whose own name is the same but for case and the accents of Latin letters.
+        ``is_active`` False finds the deleted ones, None both. What does not exist is absent. Raises InvalidInput with
+        every fault, and when the names are so common that more than 5,000 entities have them.
         """
         require(self._context.actor, Action.READ)
         given = {"ids": tuple(ids), "keys": tuple(keys), "names": tuple(names), "is_active": is_active}
@@ -158,7 +158,7 @@ class Entities:
         Raises NotFound, Deleted, InvalidInput with every fault, AlreadyExists when the key is taken, and StaleVersion
         when ``expected_version`` is given and not the present one.
         """
-        return self._update(id, expected_version, lambda fields: build(EntityDraft, {**fields, **changes}))
+        return self._update(id, expected_version, lambda stored: rebuild(EntityDraft, {**stored, **changes}, stored))
 
     def replace(self, id: UUID | str, draft: EntityDraft, *, expected_version: int | None = None) -> Entity:
         """The entity with all its fields as ``draft`` has them. Raises as `update` does."""
@@ -166,7 +166,9 @@ class Entities:
 
     def patch(self, id: UUID | str, patch: Mapping[str, Json], *, expected_version: int | None = None) -> Entity:
         """The entity as a JSON Merge Patch (RFC 7396) changes it, metadata name by name. Raises as `update` does."""
-        return self._update(id, expected_version, lambda fields: build(EntityDraft, merge_patch(fields, patch)))
+        return self._update(
+            id, expected_version, lambda stored: rebuild(EntityDraft, merge_patch(stored, patch), stored)
+        )
 
     @transaction
     def _update(
@@ -313,15 +315,15 @@ def _locked(uow: UnitOfWork, id: UUID) -> Entity:
 
 
 def _named(uow: UnitOfWork, names: Sequence[str]) -> Sequence[Entity]:
-    """The entities, active and deleted, whose names are the same as any of these under `fold_name`."""
+    """The entities, active and deleted, whose names are any of these, however they are spelled (`identity_form`)."""
     if not names:
         return ()
-    wanted = {fold_name(name) for name in names}
+    wanted = {identity_form(name) for name in names}
     candidates = uow.entities.find_by_sort_name({sort_name(name) for name in names}, NAMED_MAX + 1)
     if len(candidates) > NAMED_MAX:
         advice = f"more than {NAMED_MAX} entities have these names; ask for fewer names at a time"
         raise InvalidInput([Fault("/names", "too_many_found", advice)])
-    return [entity for entity in candidates if fold_name(entity.name) in wanted]
+    return [entity for entity in candidates if identity_form(name_form(entity.name)) in wanted]
 
 
 def _present(entity: Entity | None, id: UUID, include_deleted: bool) -> Entity:

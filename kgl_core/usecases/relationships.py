@@ -24,7 +24,7 @@ from kgl_core.relationships import (
     RelationshipFilterFields,
     RelationshipSort,
 )
-from kgl_core.rules import build, rules_of, same_values, unknown_name
+from kgl_core.rules import build, rebuild, rules_of, same_values, unknown_names
 from kgl_core.unit_of_work import UnitOfWork
 from kgl_core.usecases.context import Context, transaction
 from kgl_core.usecases.entities import check_version, restored_relationship
@@ -140,12 +140,12 @@ class Relationships:
         Its ends and type identify it and can't change: delete it and create another. Raises NotFound, Deleted,
         InvalidInput with every fault, and StaleVersion when ``expected_version`` is given and not the present one.
         """
-        unknown = [unknown_name(name, _CHANGEABLE) for name in changes if name not in _CHANGEABLE]
+        unknown = unknown_names((name for name in changes if name not in _CHANGEABLE), _CHANGEABLE)
 
-        def change(fields: dict[str, Any]) -> RelationshipDraft:
+        def change(stored: dict[str, Any]) -> RelationshipDraft:
             if unknown:
                 raise InvalidInput(unknown)
-            return build(RelationshipDraft, {**fields, **changes})
+            return rebuild(RelationshipDraft, {**stored, **changes}, stored)
 
         return self._update(id, expected_version, change)
 
@@ -155,7 +155,9 @@ class Relationships:
 
     def patch(self, id: UUID | str, patch: Mapping[str, Json], *, expected_version: int | None = None) -> Relationship:
         """The relationship as a JSON Merge Patch (RFC 7396) changes it. Raises as `update` does."""
-        return self._update(id, expected_version, lambda fields: build(RelationshipDraft, merge_patch(fields, patch)))
+        return self._update(
+            id, expected_version, lambda stored: rebuild(RelationshipDraft, merge_patch(stored, patch), stored)
+        )
 
     @transaction
     def _update(

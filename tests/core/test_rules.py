@@ -1,6 +1,7 @@
 """What records may hold: every fault at once, each with a pointer, a stable code and advice."""
 
 import json
+import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kgl_core import EntityDraft, EntityFilter, InvalidInput, RelationshipDraft, RelationshipFilter
+from kgl_core import Actor, Entity, EntityDraft, EntityFilter, InvalidInput, RelationshipDraft, RelationshipFilter
+from kgl_core.ids import EntityId
 from kgl_core.metadata import METADATA_BYTES_MAX, METADATA_DEPTH_MAX, METADATA_KEYS_MAX, JsonObject
-from kgl_core.rules import build, rules_of, same_values, unknown_name
-from kgl_core.text import fold
+from kgl_core.rules import build, faults_of, rebuild, rules_of, same_values, unknown_name, unknown_names
+from kgl_core.strict_json import Inexact
+from kgl_core.text import MARKS_MAX, identity_form, is_visible
 from kgl_core.users import UserDraft, UserFilter
 
 A, B = UUID(int=1), UUID(int=2)
@@ -39,9 +42,11 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
 )
 CLASSES = [EntityDraft, RelationshipDraft, UserDraft, EntityFilter, RelationshipFilter, UserFilter]
 
-LINE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=60).filter(
-    lambda s: not s.isspace()
-)
+LINE = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\u202d\u202e"),
+    min_size=1,
+    max_size=60,
+).filter(is_visible)
 TYPE = st.from_regex(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}", fullmatch=True)
 CONFIDENCE = st.none() | st.integers(0, 1) | st.floats(0, 1)
 JSON = st.recursive(
@@ -214,7 +219,26 @@ def test_where_there_are_no_names_none_is_suggested() -> None:
         ("\x85", "control_character"),
         ("a\x00", "control_character"),
         ("\udc00", "lone_surrogate"),
-        ("\u200b", None),
+        ("\u200b", "blank"),
+        ("\u0301", "blank"),
+        ("\u3164\u2800", "blank"),
+        ("\U000e0001", "blank"),
+        ("a\u2028b", "control_character"),
+        ("a\u2029", "control_character"),
+        ("ab\u202ecd", "direction_override"),
+        ("\u202dab", "direction_override"),
+        ("\u2067אב\u2069 \u200fג \u202bד\u202c", None),
+        ("می‌خواهم", None),
+        ("👩🏽‍💻", None),
+        (" Ada\u3000", None),
+        (" " * 1000 + "x" * 500 + " " * 500, None),
+        (" " * 2000, "blank"),
+        (" " * 2001, "too_long"),
+        ("a" + "\u0301" * MARKS_MAX, None),
+        ("b" + "\u0301" * (MARKS_MAX + 1), "too_many_marks"),
+        ("\u0f71\u0f73" + "\u0f73" * MARKS_MAX, "too_many_marks"),
+        ("a" + "\u0f73" * MARKS_MAX, "too_many_marks"),  # which are two in their normal form
+        ("a" + "\u0316\u0300" * 60_000, "too_long"),
         (None, "not_text"),
         (b"a", "not_text"),
         (["a"], "not_text"),
@@ -222,9 +246,11 @@ def test_where_there_are_no_names_none_is_suggested() -> None:
     ],
 )
 def test_names_are_one_line_of_visible_text(value: Any, code: str | None) -> None:
-    """To the exact bound, counted after normalization."""
+    """To the exact bound, counted after normalization; names are trimmed, and a kept one is kept when it comes back."""
     if code is None:
-        assert build(EntityDraft, {"type": "t", "name": value}).name
+        kept = build(EntityDraft, {"type": "t", "name": value}).name
+        assert kept == unicodedata.normalize("NFC", value.strip())
+        assert build(EntityDraft, {"type": "t", "name": kept}).name == kept
     else:
         assert faults(EntityDraft, type="t", name=value) == [("/name", code)]
 
@@ -234,7 +260,28 @@ def test_what_belongs_to_the_caller_is_not_normalized(field: str) -> None:
     """Keys and sources are kept as they are given; names are composed."""
     given_text = "e\u0301 A\u030a "
     assert getattr(build(EntityDraft, {"type": "t", "name": "n", field: given_text}), field) == given_text
-    assert build(EntityDraft, {"type": "t", "name": given_text}).name == "é Å "
+    assert build(EntityDraft, {"type": "t", "name": given_text}).name == "é Å"
+
+
+@pytest.mark.parametrize("field", ["key", "source", "source_type"])
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("\u200b\u200d", "blank"),
+        ("\u0301", "blank"),
+        ("a\u2028", "control_character"),
+        ("a\u202eb", "direction_override"),
+        ("x" * 2001, "too_long"),
+        ("\ud800" * 2001, "too_long"),
+        ("e" + "\u0301" * 60, None),  # nothing sorts them
+    ],
+)
+def test_what_belongs_to_the_caller_is_one_visible_line(field: str, value: str, code: str | None) -> None:
+    """As names are, though it is kept exactly."""
+    if code is None:
+        assert getattr(build(EntityDraft, {"type": "t", "name": "n", field: value}), field) == value
+    else:
+        assert faults(EntityDraft, type="t", name="n", **{field: value}) == [(f"/{field}", code)]
 
 
 @pytest.mark.parametrize("type_name", ["a", "Person", "works_at", "schema.org:Person-v2", "x" * 64])
@@ -283,11 +330,15 @@ def test_confidence_is_a_number_from_0_to_1(value: Any, code: str | None) -> Non
     assert kept is None or (type(kept) is float and str(kept)[0] != "-")
 
 
-@given(st.lists(st.sampled_from(["Ada", "ADA", "àda", "  ada ", "Zoë", "zoe", "B", "\uff21\uff44\uff41"]), max_size=12))
-def test_aliases_are_a_set_under_folding(aliases: list[str]) -> None:
-    """Of those that fold alike the first spelling stays, in the order given."""
+SPELLINGS = ["Ada", "ADA", "àda", "  ada ", "Zoë", "zoe", "B", "\uff21\uff44\uff41", "ハハ", "パパ", "कम", "कम्"]
+
+
+@given(st.lists(st.sampled_from(SPELLINGS), max_size=12))
+def test_no_alias_stands_twice(aliases: list[str]) -> None:
+    """Of several spellings of one name the first stays, in the order given; other names all stay."""
     kept = build(EntityDraft, {"type": "t", "name": "n", "aliases": aliases}).aliases
-    firsts = [alias for at, alias in enumerate(aliases) if fold(alias) not in map(fold, aliases[:at])]
+    names = [alias.strip() for alias in aliases]
+    firsts = [name for at, name in enumerate(names) if identity_form(name) not in map(identity_form, names[:at])]
     assert list(kept) == firsts
 
 
@@ -372,6 +423,7 @@ def test_metadata_has_a_number_of_names() -> None:
         ("\x00", "invalid_text"),
         ("a\ud800b", "invalid_text"),
         ("\n\t\x01\x7f", None),
+        (Inexact(0.1), "inexact_number"),
         (b"x", "not_json"),
         ((1, 2), "not_json"),
         (UUID(int=1), "not_json"),
@@ -388,6 +440,38 @@ def test_metadata_holds_json_and_nothing_else(value: Any, code: str | None) -> N
     assert metadata_faults({"a": value}) == expected
     assert metadata_faults({"a": [{"b": value}]}) == expected
     assert metadata_faults({"first": "é", "a": value}) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ({"a": [[]] * 300_000}, "too_large"),
+        ({"a": [{"b": []}] * 300_000}, "too_many"),
+        ({"a": [[[[[]]]]] * 300_000}, "too_large"),
+        ({"a": [None] * 300_000}, "too_large"),
+        ({"a": [float("nan")] * 300_000}, "too_large"),
+        ({"a": "\x00" * 300_000}, "too_large"),
+        ({"é" * 300_000: 1}, "too_large"),
+        ({str(number): "é" for number in range(300_000)}, "too_many"),
+    ],
+)
+def test_metadata_is_measured_before_it_is_looked_at(value: Any, code: str) -> None:
+    """No more of it is walked through than may be kept, so that the faults in it are few."""
+    found: list[Any] = []
+    JsonObject()(value, "/metadata", found)
+    assert found[-1].code == code
+    assert len(found) <= METADATA_BYTES_MAX
+
+
+@given(JSON)
+def test_what_is_measured_is_never_more_than_what_is_written(value: Any) -> None:
+    """An object of just the size that is allowed is taken, whatever it is made of; of one byte more, it is not."""
+    written = {"a": value}
+    size = len(json.dumps(written, ensure_ascii=False, separators=(",", ":")).encode())
+    for bytes_max, codes in ((size, []), (size - 1, ["too_large"])):
+        found: list[Any] = []
+        JsonObject(bytes_max=bytes_max, depth_max=99, keys_max=999)(written, "", found)
+        assert [fault.code for fault in found] == codes
 
 
 @pytest.mark.parametrize("value", [False, [], "{}", 1, [("a", 1)]])
@@ -495,3 +579,52 @@ def test_what_is_no_email_is_refused(email: Any) -> None:
     """Also line breaks, other scripts' look-alikes, and lengths past the bounds."""
     ((pointer, _),) = faults(UserDraft, email=email)
     assert pointer == "/email"
+
+
+OLD = {"type": "old type", "name": "\u200b", "aliases": ("\u0301", "\u2028"), "key": "\u2028"}
+"""What a store may hold from before there were today's rules."""
+
+
+def test_what_is_stored_may_stay() -> None:
+    """A change of other fields does not trip over it; a change of it must keep the rules, in every other field too."""
+    usual = attrs.asdict(build(EntityDraft, {"type": "t", "name": "n"}), recurse=False)
+    stored = {**usual, **OLD}
+    changed = rebuild(EntityDraft, {**stored, "confidence": 1}, stored)
+    assert {name: getattr(changed, name) for name in stored} == {**stored, "confidence": 1.0}
+    assert rebuild(EntityDraft, {**stored, "name": "".join(["\u200b"])}, stored).name == "\u200b"
+    for name, value in (("name", "\u2060"), ("aliases", ["\u0301"]), ("confidence", 2), ("key", "\u200b")):
+        with pytest.raises(InvalidInput) as refused:
+            rebuild(EntityDraft, {**stored, name: value}, stored)
+        assert {fault.pointer.split("/")[1] for fault in refused.value.faults} == {name}
+    assert rebuild(EntityDraft, {**stored, "name": "Ada"}, stored).name == "Ada"
+    with pytest.raises(InvalidInput, match="give a name"):
+        rebuild(EntityDraft, {name: value for name, value in stored.items() if name != "name"}, stored)
+
+
+def test_what_todays_rules_say_of_a_stored_record() -> None:
+    """Every fault by its field, as when it is given anew."""
+    usual = attrs.asdict(build(EntityDraft, {"type": "t", "name": "n"}), recurse=False)
+    record = Entity(
+        id=EntityId(A),
+        created_by=Actor.parse("system"),
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        updated_at=datetime(2026, 1, 1, tzinfo=UTC),
+        **{**usual, **OLD},
+    )
+    found = [(fault.pointer, fault.code) for fault in faults_of(EntityDraft, record)]
+    assert found == [
+        ("/type", "pattern"),
+        ("/name", "blank"),
+        ("/aliases/0", "blank"),
+        ("/aliases/1", "control_character"),
+        ("/key", "control_character"),
+    ]
+    assert faults_of(EntityDraft, attrs.evolve(record, **usual)) == []
+
+
+def test_many_unknown_names_are_told_of_without_looking_for_what_is_near() -> None:
+    """The first few say it, and none that is longer than any name."""
+    details = [fault.detail for fault in unknown_names((f"confidense{n}" for n in range(10_000)), ["confidence"])]
+    assert len(details) == 101
+    assert ["mean" in detail for detail in details[:11]] == [True] * 10 + [False]
+    assert "mean" not in unknown_name("confidence" * 100_000, ["confidence" * 7]).detail

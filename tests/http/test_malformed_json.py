@@ -28,7 +28,7 @@ FINE = [
     b'\xef\xbb\xbf{"type":"t","name":"n"}',
     b'{"type":"\\u0074","\\u006eame":"n"}',
     b'{"type":"t","name":"\\ud83d\\ude00\\/\\\\\\""}',
-    '{"type":"t","name":"\u2028\u007e\U0010ffff"}'.encode(),
+    '{"type":"t","name":"\u007e\U0010ffff","metadata":{"\u2028":"\u2029"}}'.encode(),
     b'{"type":"t","name":"n","confidence":-0}',
     b'{"type":"t","name":"n","confidence":1E-2}',
     b'{"type":"t","name":"n","confidence":0e+1}',

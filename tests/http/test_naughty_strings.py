@@ -15,18 +15,20 @@ ENTITIES = "/api/v1/entities"
 RELATIONSHIPS = "/api/v1/relationships"
 NAUGHTY: dict[str, list[str]] = json.loads(Path(__file__).with_name("naughty.json").read_text("utf-8"))
 """Text that programs have stumbled over, by what makes it hard."""
+UNSEEN = {"", *"\u0301\u200b\u200c\u2060\ufeff\u180e\u115f\u3164\ufffe\uffff\U000e0001"}
+"""Those in which there is nothing to see."""
 TEXTS = sorted({text for texts in NAUGHTY.values() for text in texts})
 
 
 def is_line(text: str, length_max: int = 2000) -> bool:
     """Whether ``text`` may stand in a field that takes one line of so many characters."""
-    is_control = (unicodedata.category(character) == "Cc" for character in text)
-    return not any(is_control) and text.strip() != "" and len(text) <= length_max
+    breaks_or_turns = any(unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in "\u202d\u202e" for c in text)
+    return not breaks_or_turns and text.strip() not in UNSEEN and len(text) <= length_max
 
 
 def composed(text: str) -> str:
     """The text in the form that names are kept in."""
-    return unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def refuse(answer: testing.Result, pointer: str) -> None:
