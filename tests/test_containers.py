@@ -1,4 +1,4 @@
-"""The files of the image and of Docker Compose agree with the code, and keep what they promise. They are not built."""
+"""The files of the image and of Compose agree with the code, and keep what they promise. tests/image runs them."""
 
 import json
 import re
@@ -11,6 +11,7 @@ import attrs
 import pytest
 import yaml
 
+from kgl_core.distribution import DISTRIBUTION
 from kgl_http.cli import main
 from kgl_http.serve import GRACEFUL_S
 from kgl_http.settings import Settings
@@ -69,6 +70,19 @@ def test_the_image_runs_the_service_as_nobody_in_particular() -> None:
         assert f":{context.params['port']}/health/ready" in found["HEALTHCHECK"]
 
 
+def test_the_image_says_what_it_is() -> None:
+    """Its labels name the distribution, its version and its licence, and it is stopped by the signal that drains."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = dict(instructions())
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="(.*?)"', found["LABEL"]))
+    assert (labels["title"], labels["version"], labels["licenses"]) == (
+        DISTRIBUTION,
+        project["version"],
+        project["license"],
+    )
+    assert found["STOPSIGNAL"] == "SIGTERM"
+
+
 def test_nothing_is_installed_without_a_hash() -> None:
     """Each installation is from a lock with hashes, or of the wheel that was just built, with the network shut off."""
     commands = [
@@ -76,7 +90,7 @@ def test_nothing_is_installed_without_a_hash() -> None:
         for name, arguments in instructions()
         if name == "RUN"
         for command in arguments.split("&&")
-        if "pip install" in command
+        if re.search(r"pip\b.* install", command)
     ]
     assert len(commands) == 3
     for command in commands:
@@ -87,6 +101,16 @@ def pins(lock: str) -> dict[str, str]:
     """What a lock pins: each package's version, marker and hashes by its name."""
     text = re.sub(r"^ *#.*\n", "", (ROOT / lock).read_text(), flags=re.MULTILINE)
     return dict(re.findall(r"^([a-z0-9-]+)==((?:.*\\\n)+.*)\n", text, re.MULTILINE))
+
+
+def test_the_tools_have_the_versions_that_are_tested() -> None:
+    """What lists the image's packages shares some with kgl, in the same versions."""
+    tested, pinned = (
+        {name: pin.split()[0] for name, pin in pins(lock).items()}
+        for lock in ("requirements.lock", "requirements-image.lock")
+    )
+    assert "cyclonedx-python-lib" in pinned
+    assert {name: tested[name] for name in pinned if name in tested}.items() <= pinned.items()
 
 
 @pytest.mark.parametrize("lock", ["requirements-service.lock", "requirements-build.lock"])
