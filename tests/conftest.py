@@ -40,6 +40,8 @@ settings.register_profile(
 settings.load_profile("default")
 
 
+_LEFT_TO_ROOT = pytest.StashKey[int]()
+
 _EMPTY_POSTGRES = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid();"
@@ -150,6 +152,15 @@ def close_clean(store: Store) -> None:
     assert left == 0, f"{left} connections were not given back to the pool"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests out that only root can run, where somebody else runs them; the end of the run says how many."""
+    if os.geteuid() != 0 and (left := [item for item in items if item.get_closest_marker("root")]):
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+        config.stash[_LEFT_TO_ROOT] = len(left)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Where CI is set, a skipped test fails the run: a store that cannot start must not pass for one that works."""
     if _skipped(session.config) and os.environ.get("CI"):
@@ -157,7 +168,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say why such a run failed."""
+    """Say why such a run failed, and what was left out."""
+    if left := config.stash.get(_LEFT_TO_ROOT, 0):
+        terminalreporter.write_line(f"{left} tests were left out, because only root can mount disks: -m root runs them")
     count = len(_skipped(config))
     if count and os.environ.get("CI"):
         terminalreporter.write_line(f"CI is set, so {count} skipped test(s) fail this run", red=True)

@@ -49,7 +49,7 @@ def no_space_for_changes(url: str) -> Iterator[None]:
 @contextmanager
 def small_disk(mebibytes: int) -> Iterator[Path]:
     """A file system of that size, for anybody to write to, for as long as the block runs."""
-    assert os.geteuid() == 0, "mounting a small disk needs root: run this test as root, as .ci/run does"
+    assert os.geteuid() == 0, "mounting needs root: mark the test with pytest.mark.root"
     with tempfile.TemporaryDirectory(prefix="kgl-disk-", dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         disk = Path(folder, "disk")

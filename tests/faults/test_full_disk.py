@@ -87,6 +87,7 @@ def test_a_postgres_that_has_no_space_loses_nothing(postgres_server: str, tmp_pa
             check_kept(url, attempts)
 
 
+@pytest.mark.root
 @pytest.mark.soak
 def test_sqlite_on_a_full_disk_loses_nothing(sqlite_template: Path, tmp_path: Path) -> None:
     """The same on a real disk without a free page, which holds the service's temporary files too."""
@@ -103,6 +104,7 @@ def test_sqlite_on_a_full_disk_loses_nothing(sqlite_template: Path, tmp_path: Pa
         check_kept(url, attempts)
 
 
+@pytest.mark.root
 @pytest.mark.soak
 def test_postgres_on_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     """A real disk without a free page under its tables: 507, and what was told is there."""
@@ -119,6 +121,7 @@ def test_postgres_on_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         check_kept(postgres.url, attempts)
 
 
+@pytest.mark.root
 @pytest.mark.soak
 def test_postgres_whose_log_is_on_the_full_disk_loses_nothing(tmp_path: Path) -> None:
     """PostgreSQL ends itself when its log cannot go on: 503 until there is space and it is started, or 507 before."""
