@@ -11,7 +11,7 @@ import attrs
 from sqlalchemy import URL, Connection, Engine, QueuePool, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from kgl_adapters.sql.files import database_file, is_uri, make_private
+from kgl_adapters.sql.files import OpenFile, database_file, is_uri, make_private
 from kgl_core.distribution import DISTRIBUTION
 from kgl_core.errors import InvalidUrl
 
@@ -32,6 +32,7 @@ _NETWORK: Final = {
     "keepalives_count": 2,
 }
 _QUESTION_MARK: Final = "in the name of a file, write %3F for ?"
+_OPEN_FILE: Final = "kgl_open_file"  # the option of an engine that has its OpenFile
 _SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
 _SQLITE_CACHE_KIB: Final = 32 * 1024
 
@@ -103,8 +104,11 @@ def begin(connection: Connection, *, writing: bool) -> Transaction:
     """A transaction: one that writes, or one whose statements all see one state.
 
     Neither database's connections begin anything by themselves: around a single reading statement, BEGIN and ROLLBACK
-    would cost PostgreSQL a third of the throughput and more.
+    would cost PostgreSQL a third of the throughput and more. Raises StoreUnavailable where an SQLite file is to be
+    written to that is not in its place any more.
     """
+    if writing:
+        require_file_in_place(connection)
     transaction = connection.begin()
     if connection.dialect.name == "sqlite":
         # A writer takes the lock at once: one that reads first and then writes can fail where it should wait.
@@ -112,6 +116,13 @@ def begin(connection: Connection, *, writing: bool) -> Transaction:
     else:
         connection.exec_driver_sql("BEGIN" if writing else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     return transaction
+
+
+def require_file_in_place(of: Engine | Connection) -> None:
+    """Raise StoreUnavailable where an SQLite file was deleted or replaced since it was opened."""
+    opened: OpenFile | None = of.get_execution_options().get(_OPEN_FILE)
+    if opened is not None:
+        opened.require_in_place()
 
 
 @contextmanager
@@ -141,17 +152,24 @@ def _sqlite(url: URL, pool: Pool) -> Engine:
     if is_in_memory(url):
         # Each connection would be a database of its own: there is one, and threads take turns.
         pool = attrs.evolve(pool, size=1, overflow=0)
-    engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool.arguments())
-
     file = database_file(url)
-    if file is not None and url.query.get("mode") in (None, "rwc"):  # as SQLite, which makes no file otherwise
+    opened = None if file is None else OpenFile(file)
+    options = {_OPEN_FILE: opened}
+    engine = create_engine(
+        url, connect_args=arguments, execution_options=options, hide_parameters=True, **pool.arguments()
+    )
 
-        @event.listens_for(engine, "do_connect")
-        def make_file(*_: object) -> None:
+    @event.listens_for(engine, "do_connect")
+    def make_file(*_: object) -> None:
+        if opened is not None:
+            opened.require_in_place()  # else SQLite would make an empty one
+        if file is not None and url.query.get("mode") in (None, "rwc"):  # as SQLite, which makes no file otherwise
             make_private(file)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
+        if opened is not None:
+            opened.note()
         connection.isolation_level = None  # the driver begins nothing by itself: see begin()
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=FULL")  # what was acknowledged survives a power cut

@@ -1,4 +1,4 @@
-"""SQLite's files: made for their owner alone, since they hold password hashes."""
+"""SQLite's files: made for their owner alone, since they hold password hashes, and missed when they are gone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL
+
+from kgl_core.errors import StoreUnavailable
 
 _OWNER_ONLY: Final = 0o600
 _COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
@@ -42,6 +44,38 @@ def make_private(file: Path) -> None:
         return  # it is there; or it can't be made, and SQLite will say so
     os.fchmod(made, _OWNER_ONLY)
     os.close(made)
+
+
+class OpenFile:
+    """The file that the connections of an engine have open; it tells when none, or another, is in its place.
+
+    What is written to a file that has no name any more is lost when its last connection closes.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = os.path.abspath(file)
+        self._identity: tuple[int, int] | None = None
+
+    def note(self) -> None:
+        """Take note of the file at the first connection. Raises StoreUnavailable where a later one has another."""
+        if self._identity is None:
+            self._identity = self._find()
+        self.require_in_place()
+
+    def require_in_place(self) -> None:
+        """Raise StoreUnavailable where the file has been deleted or replaced since. It takes about a microsecond."""
+        if self._identity is not None and self._find() != self._identity:
+            raise StoreUnavailable(
+                f"{self._file} was deleted or replaced while it was open, so nothing is written any more; stop every "
+                "process that has it open, put the file or a backup in its place, and start again"
+            )
+
+    def _find(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._file)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 def advice_on_modes(url: URL) -> str | None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 import kgl_adapters
-from kgl_adapters.sql.engine import WAIT_MAX_S, begin, is_in_memory, reflecting, shown
+from kgl_adapters.sql.engine import WAIT_MAX_S, begin, is_in_memory, reflecting, require_file_in_place, shown
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS
 from kgl_core.errors import MigrationNeeded, SchemaTooNew, StoreBusy
@@ -59,7 +59,8 @@ def is_empty(engine: Engine) -> bool:
 
 
 def require_head(engine: Engine) -> None:
-    """Raise MigrationNeeded or SchemaTooNew unless the database is at head."""
+    """Raise MigrationNeeded or SchemaTooNew unless the database is at head, and StoreError when it is in trouble."""
+    require_file_in_place(engine)
     found = current_revision(engine)
     if found is not None and found not in REVISIONS:
         raise SchemaTooNew(found)
