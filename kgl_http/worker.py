@@ -45,6 +45,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         # A terminal sends it to all processes; the first of them stops the workers, without dropping a request.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
+    def is_parent_alive(self) -> bool:
+        if not super().is_parent_alive():
+            self.alive = False  # it stops as after SIGTERM
+        return self.alive
+
     def set_accept_enabled(self, enabled: bool) -> None:
         if self.alive:
             super().set_accept_enabled(enabled and time.monotonic() >= self._accept_from)

@@ -109,7 +109,9 @@ def test_migrations_go_down_and_tell_their_history(url: str) -> None:
     assert kgl(url, "migrate", "--history").stdout.count("·") == len(REVISIONS)
     kgl(url, "migrate")
     assert kgl(url, "migrate", "--history").stdout.count("✓") == len(REVISIONS)
-    assert f"{REVISIONS[-1]} → {REVISIONS[-2]}" in kgl(url, "migrate", "--down", "1").stdout
+    down = kgl(url, "migrate", "--down", "1")
+    assert f"{REVISIONS[-1]} → {REVISIONS[-2]}" in down.stdout
+    assert (down.stdout.count("\n"), down.stderr) == (1, "")
     assert "kgl migrate" in kgl(url, "stats", status=1).stderr
     assert f"{REVISIONS[-2]} → empty" in kgl(url, "migrate", "--down", "99").stdout
     assert "exclude each other" in kgl(url, "migrate", "--down", "1", "--history", status=2).stderr
