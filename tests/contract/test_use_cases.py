@@ -491,7 +491,7 @@ def test_many_are_fetched_at_once(kg: KnowledgeGraph) -> None:
 
 def test_entities_are_fetched_by_name(kg: KnowledgeGraph) -> None:
     """By the whole name, in any case and with or without the accents of Latin letters; aliases do not count."""
-    names = ("Zoë", "ZOE", "ハハ", "ไม่", "كتاب", "हिन्दी", "👩‍🔬", "a" * 300 + "b", "a" * 300 + "c")
+    names = ("Zoë", "ZOE", "ハハ", "パパ", "ไม้", "ไม่", "كتاب", "हिन्दी", "👩‍🔬", "a" * 300 + "b", "a" * 300 + "c")
     made = {name: kg.entities.create(type="t", name=name, aliases=["Zoe of Crete"]) for name in names}
     gone = kg.entities.create(type="t", name="Zoe")
     kg.entities.delete(gone.id)
