@@ -103,17 +103,6 @@ def check(record: Any) -> None:
         raise InvalidInput(faults)
 
 
-def faults_of(cls: type, record: object) -> Faults:
-    """The faults that the rules of ``cls`` find in the fields of ``record``: in one that is stored, maybe since long.
-
-    For instance, ``faults_of(EntityDraft, entity)``. Rules about several fields at once are left out.
-    """
-    faults: Faults = []
-    for name, pointer, rule, _ in _checks(cls):
-        rule(getattr(record, name), pointer, faults)
-    return faults
-
-
 def build(cls: type[T], values: Mapping[str, Any]) -> T:
     """An instance of the attrs class ``cls`` from untrusted ``values``.
 

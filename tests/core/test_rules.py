@@ -11,10 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kgl_core import Actor, Entity, EntityDraft, EntityFilter, InvalidInput, RelationshipDraft, RelationshipFilter
-from kgl_core.ids import EntityId
+from kgl_core import EntityDraft, EntityFilter, InvalidInput, RelationshipDraft, RelationshipFilter
 from kgl_core.metadata import METADATA_BYTES_MAX, METADATA_DEPTH_MAX, METADATA_KEYS_MAX, JsonObject
-from kgl_core.rules import build, faults_of, rebuild, rules_of, same_values, unknown_name, unknown_names
+from kgl_core.rules import build, rebuild, rules_of, same_values, unknown_name, unknown_names
 from kgl_core.strict_json import Inexact
 from kgl_core.text import MARKS_MAX, identity_form, is_visible
 from kgl_core.users import UserDraft, UserFilter
@@ -599,27 +598,6 @@ def test_what_is_stored_may_stay() -> None:
     assert rebuild(EntityDraft, {**stored, "name": "Ada"}, stored).name == "Ada"
     with pytest.raises(InvalidInput, match="give a name"):
         rebuild(EntityDraft, {name: value for name, value in stored.items() if name != "name"}, stored)
-
-
-def test_what_todays_rules_say_of_a_stored_record() -> None:
-    """Every fault by its field, as when it is given anew."""
-    usual = attrs.asdict(build(EntityDraft, {"type": "t", "name": "n"}), recurse=False)
-    record = Entity(
-        id=EntityId(A),
-        created_by=Actor.parse("system"),
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        updated_at=datetime(2026, 1, 1, tzinfo=UTC),
-        **{**usual, **OLD},
-    )
-    found = [(fault.pointer, fault.code) for fault in faults_of(EntityDraft, record)]
-    assert found == [
-        ("/type", "pattern"),
-        ("/name", "blank"),
-        ("/aliases/0", "blank"),
-        ("/aliases/1", "control_character"),
-        ("/key", "control_character"),
-    ]
-    assert faults_of(EntityDraft, attrs.evolve(record, **usual)) == []
 
 
 def test_many_unknown_names_are_told_of_without_looking_for_what_is_near() -> None:

@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from kgl_core.errors import Fault
 from kgl_core.metadata import JsonObject
+from kgl_core.text import is_visible
 from kgl_http.openapi_shared import ENTITY_TAGS
 from kgl_http.operations import NDJSON
 from tests.http.conftest import Api, making_apis
@@ -140,6 +141,9 @@ def mend(case: Any, to: Served) -> None:
         # A parameter without a value, such as an empty list, is not sent, and what is sent may be valid then.
         assume(all(value not in ([], {}, None) for value in (case.query or {}).values()))
         return
+    # The document's patterns name only the commonest of what nobody can see.
+    for given in (case.query, case.body if isinstance(case.body, dict) else {}):
+        assume(all(is_visible(text) for name in (given or {}) if name != "metadata" for text in _texts(given[name])))
     query, headers = case.query, case.headers
     for name in ("cursor", "after"):
         query.pop(name, None)  # only what a listing gave out is one
@@ -183,6 +187,10 @@ def _mend_body(body: dict[str, Any], to: Served, *, is_login: bool) -> None:
     JsonObject()(body.get("metadata") or {}, "", faults)
     if {fault.code for fault in faults} & {"too_many", "too_large"}:
         del body["metadata"]
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
 
 
 def _has_large_float(value: Any) -> bool:
