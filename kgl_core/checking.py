@@ -248,7 +248,8 @@ class Logged:
 class Inspection(Protocol):
     """Port: looks at everything in a store as it is. Every method sees what its unit of work sees.
 
-    Rows come one after the other, never all at once.
+    Rows come one after the other, never all at once. Where what is stored is so damaged that it can't be read on, the
+    methods raise StoreFault.
     """
 
     def size(self) -> Mapping[str, int]:

@@ -376,6 +376,7 @@ class StoreFault(StoreError):
     code = "store_fault"
 
     def __init__(self, reason: str) -> None:
+        self.reason = reason
         super().__init__(f"the database reported: {reason}; nothing of this transaction was kept")
 
 

@@ -111,6 +111,8 @@ def _postgres(error: Any, where: str) -> KglError:
             return StoreBusy(f"a connection slot of {where}")
         case "3D000" | "28P01" | "28000" | "42501":
             return StoreUnavailable(f"{where}: {_first_line(error)}; check the URL and what its user may do")
+    if not state and type(error).__name__ == "DataError":  # PEP 249's name: the driver can't read what the server sent
+        return StoreFault(_first_line(error))
     if not state or state.startswith(("08", "57P")):
         return StoreUnavailable(
             f"{where} cannot be reached ({_first_line(error)}); check that the server runs, and the URL"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -19,6 +20,7 @@ from kgl_core.changes import Change, ChangeAction
 from kgl_core.checking import COUNTER_ENDS_WITHIN, Finding, Logged, Row, Subject
 from kgl_core.clients import Client
 from kgl_core.entities import Entity
+from kgl_core.errors import StoreFault, StoreUnavailable
 from kgl_core.idempotency import KEPT_FOR
 from kgl_core.permissions import Actor
 from kgl_core.relationships import Relationship
@@ -53,15 +55,13 @@ class SqlInspection:
             "counters": schema.counters,
         }
         return {
-            name: int(self._session.execute(select(func.count()).select_from(self._on(table))).scalar_one())
+            name: sum(count for (count,) in self._stream(select(func.count()).select_from(self._on(table))))
             for name, table in tables.items()
         }
 
     def findings(self, now: datetime) -> Iterator[Finding]:
-        try:
+        with self._damage_told():
             yield from structure.findings(self._session)
-        except DBAPIError as error:
-            raise translate(error, self._session.where) from error
         yield from self._broken_references()
         yield from self._not_unique()
         yield from self._active_with_deleted_end()
@@ -116,13 +116,23 @@ class SqlInspection:
 
     def _stream(self, statement: Select[Any]) -> Iterator[Sequence[Any]]:
         """The rows, fetched as they are asked for."""
-        found = self._session.execute(statement.execution_options(yield_per=_AT_ONCE))
+        with self._damage_told():
+            found = self._session.execute(statement.execution_options(yield_per=_AT_ONCE))
+            try:
+                yield from found
+            finally:
+                found.close()
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        """Reading goes on in the block. SQLite has no server that could be away: what it can't read is damaged."""
         try:
-            yield from found
-        except DBAPIError as error:
-            raise translate(error, self._session.where) from error
-        finally:
-            found.close()
+            yield
+        except (DBAPIError, StoreUnavailable) as error:
+            ours = translate(error, self._session.where) if isinstance(error, DBAPIError) else error
+            if self._session.is_sqlite and isinstance(ours, StoreUnavailable):
+                raise StoreFault(str(ours)) from error
+            raise ours from error
 
     def _read(self, table: Table, columns: Sequence[str], read: Callable[[Sequence[Any]], T]) -> Iterator[Row[T]]:
         """Rows by id. A column after those that ``read`` takes is what is derived of them."""

@@ -19,7 +19,7 @@ from kgl_core.checking import (
 )
 from kgl_core.clients import Client
 from kgl_core.entities import Entity, EntityDraft
-from kgl_core.errors import Fault, InvalidInput, StoreFault, StoreUnavailable
+from kgl_core.errors import Fault, InvalidInput, StoreFault
 from kgl_core.permissions import Action, require
 from kgl_core.relationships import Relationship, RelationshipDraft
 from kgl_core.rules import rules_of, same_values
@@ -32,7 +32,7 @@ T = TypeVar("T")
 Progress = Callable[[str, int, int], object]
 """Is told what is looked at, how many rows of it were, and about how many there are."""
 
-KEPT_MAX: Final = 100_000
+KEPT_MAX: Final = 250_000
 """How many findings of a kind one look keeps to mend; a repair looks again until nothing is left to mend."""
 _ROUNDS_MAX: Final = 100
 _TOLD_EVERY: Final = 5_000
@@ -98,9 +98,9 @@ class Look:
             try:
                 for finding in find():
                     self._note(finding)
-            except (StoreFault, StoreUnavailable) as error:
+            except StoreFault as error:
                 # The transaction is of no use any more.
-                self._note(Finding("unreadable_table", f"{name}: {error}; what comes after was not looked at"))
+                self._note(Finding("unreadable_table", f"{name}: {error.reason}; what comes after was not looked at"))
                 return
 
     def report(self, mended: Counter[str]) -> CheckReport:

@@ -24,7 +24,7 @@ from kgl_core.unit_of_work import UnitOfWork
 from kgl_core.usecases.check_journal import has_wrong_deleted_with, same_record
 from kgl_core.usecases.context import Context
 
-BATCH: Final = 500
+BATCH: Final = 2_000
 _Record = Entity | Relationship
 _Keys = Sequence[tuple[Subject, UUID]]
 _Mender = Callable[[Context, UnitOfWork, Sequence[Any]], int]

@@ -1,6 +1,8 @@
 """`kg.check`: damage done on purpose is found and named; what can be derived is mended, and then all is clean."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import attrs
@@ -14,7 +16,7 @@ from kgl_core.checking import KINDS
 from kgl_core.unit_of_work import Store
 from tests.conftest import close_clean
 from tests.contract.damage import POSTGRES, SQLITE, Raw, Sample, fill, raw
-from tests.contract.samples import NOON, SECOND, created, entity, graph_on, relationship, user
+from tests.contract.samples import created, entity, graph_on, relationship, user
 
 BOTH: Final = (SQLITE, POSTGRES)
 
@@ -466,16 +468,35 @@ def test_only_who_operates_may_check(store: Store) -> None:
         assert kg.acting_as(admin).check(repair=repair).is_clean
 
 
-def test_a_check_sees_one_moment(concurrent_store: Store) -> None:
-    """Writers go on, and what they write meanwhile is neither seen in part nor waited for."""
+def test_repairs_at_the_same_time_do_no_harm(concurrent_store: Store, store_url: str) -> None:
+    """Each looks again before it mends, so that nothing is mended twice."""
     kg = graph_on(concurrent_store)
-    fill(kg)
-    told: list[str] = []
+    sample = fill(kg)
+    with raw(store_url) as on:
+        on.run("UPDATE entities SET version = version + 1, sort_name = 'x'", "DELETE FROM entity_relationships")
+    with ThreadPoolExecutor(4) as pool:
+        reports = [each.result() for each in [pool.submit(kg.check, repair=True) for _ in range(4)]]
+    assert kg.check().is_clean
+    mended = Counter[str]()
+    for report in reports:
+        mended.update(report.mended)
+    assert mended == {"stale_sort_name": 3, "missing_last_change": 3, "lost_record": 2}
+    assert kg.relationships.get(sample.edge.id) == sample.edge
 
-    def write(what: str, done: int, total: int) -> None:
-        told.append(what)
 
-    with concurrent_store.begin() as open_:
-        found = list(open_.entities.find([kg.entities.list().items[0].id], lock="update"))
-        open_.entities.replace([attrs.evolve(found[0], version=found[0].version + 1, updated_at=NOON + SECOND)])
-        assert kg.check(on_progress=write).is_clean
+def test_more_than_one_look_keeps_is_mended_all_the_same(
+    store: Store, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look keeps a bounded number of what it finds; a repair looks again until nothing is left."""
+    kg = graph_on(store)
+    kg.load([{"kind": "entity", "key": f"k{number}", "type": "t", "name": "N"} for number in range(25)])
+    if store_url == "memory://":
+        tables: Any = store._tables  # type: ignore[attr-defined]
+        tables.entities.update({id: attrs.evolve(each, name="other") for id, each in tables.entities.items()})
+    else:
+        with raw(store_url) as on:
+            on.run("UPDATE entities SET name = 'other', sort_name = 'other'")
+    monkeypatch.setattr("kgl_core.usecases.check.KEPT_MAX", 10)
+    monkeypatch.setattr("kgl_core.usecases.check_mend.BATCH", 4)
+    assert kg.check(repair=True).mended == {"record_differs": 25}
+    assert kg.check().is_clean

@@ -90,6 +90,20 @@ def test_a_reader_beside_many_writers_sees_every_change_once(kg: KnowledgeGraph)
     race(kg, rounds=3)
 
 
+def test_a_check_beside_many_writers_finds_no_fault(kg: KnowledgeGraph) -> None:
+    """It sees records, journal and references as they were at one moment, and holds up nobody."""
+    with ThreadPoolExecutor(WRITERS) as pool:
+        work = [pool.submit(write_every_way, kg, writer, 2) for writer in range(WRITERS)]
+        is_over = False
+        while not is_over:
+            is_over = not wait(work, timeout=0).not_done
+            report = kg.check()
+            assert report.faults == report.notes == ()
+        for each in work:
+            each.result()
+    assert report.looked_at["changes"] == kg.stats().changes == WRITERS * 2 * 20
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("store_name", STORES)
 def test_a_reader_beside_many_writers_sees_every_change_once_for_long(
