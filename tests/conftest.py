@@ -21,6 +21,7 @@ from kgl_adapters.sql.engine import make_engine, parse_url
 from kgl_adapters.sql.unit_of_work import SqlStore
 from kgl_core import KnowledgeGraph
 from kgl_core.unit_of_work import Store
+from tests.databases.pgbouncer import pgbouncer
 from tests.postgres import fresh_database, server
 
 STORES = ("memory", "sqlite", "postgres")
@@ -54,9 +55,13 @@ _EMPTY_POSTGRES = text(
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """The URL of a PostgreSQL server, started when the first test asks for it."""
+    """The URL of a PostgreSQL server, started when the first test asks for it; with KGL_TEST_POOLER, through one."""
     with server() as url:
-        yield url
+        if not os.environ.get("KGL_TEST_POOLER"):
+            yield url
+            return
+        with pgbouncer(url) as between:
+            yield between.url
 
 
 @pytest.fixture(scope="session")

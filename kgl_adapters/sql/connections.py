@@ -5,17 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final, NoReturn
+from functools import partial
+from typing import Any, Final, NoReturn, TypeVar
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, Transaction, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from kgl_adapters.sql.engine import shown
+from kgl_adapters.sql import engine as engines
+from kgl_adapters.sql.engine import begin, shown
 from kgl_adapters.sql.errors import translate
-from kgl_core.errors import CommitUnknown, KglError, StoreClosed
+from kgl_core.errors import CommitUnknown, KglError, StoreClosed, StoreUnavailable
 
+T = TypeVar("T")
 Values = Mapping[str, Any] | Sequence[Any]
+
+AGAIN_WITHIN_S: Final = 1.0
+"""How soon a read must have failed to be tried once more. Who has waited for a silent server is told."""
 
 _CURSOR: Final = "kgl_cursor"
 _MADE_AT: Final = "kgl_made_at"
@@ -51,28 +57,22 @@ class Connections:
         except (DBAPIError, PoolTimeout) as error:
             raise translate(error, self.where) from error
 
+    def begin(self, *, writing: bool) -> tuple[Connection, Transaction]:
+        """As `open`, in a transaction: on a fresh connection where the first turns out to be lost."""
+        return once_more(partial(self._begin, writing=writing))
+
     @contextmanager
     def opened(self) -> Iterator[Connection]:
         """A connection of the pool for the block, after which what is open is undone."""
-        connection = self.open()
-        try:
+        with closed(self.open()) as connection:
             yield connection
-        finally:
-            # A loss here changes nothing: what was committed is kept, the server undoes the rest, and the work knows
-            # its own error. The pool throws a lost connection away.
-            with suppress(DBAPIError):
-                connection.close()
 
     def fetch(self, text: str, values: Values) -> list[tuple[Any, ...]]:
-        """The rows that one statement of the driver's own finds, in autocommit. Raises the core's errors as well."""
-        proxy = self._take()
-        try:
-            rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(text, values).fetchall()
-            return rows
-        except BaseException as error:
-            self._fail(proxy, error)
-        finally:
-            proxy.close()
+        """The rows that one statement of the driver's own finds, in autocommit; it must only read.
+
+        It is tried once more where its connection turns out to be lost. Raises the core's errors as well.
+        """
+        return once_more(partial(self._fetch, text, values))
 
     def run(self, text: str, values: Values) -> None:
         """Run one statement that is a transaction by itself.
@@ -80,8 +80,16 @@ class Connections:
         Raises as `fetch`, but CommitUnknown where the connection is lost: the statement may have been kept.
         """
         proxy = self._take()
+        driver: Any = proxy.driver_connection
+        if driver.has_ended:  # better known now than after the statement is sent
+            self.note_loss()
+            proxy.invalidate()
+            proxy.close()
+            proxy = self._take()
+            driver = proxy.driver_connection
         try:
-            cursor_of(proxy).execute(text, values)
+            with driver.at_most(engines.WAIT_MAX_S):
+                cursor_of(proxy).execute(text, values)
         except BaseException as error:
             self._fail(proxy, error, if_lost=CommitUnknown())
         finally:
@@ -91,6 +99,31 @@ class Connections:
         """Close the connections that are not in use, and hand out no more."""
         self._is_closed = True
         self.engine.dispose()
+
+    def note_loss(self) -> None:
+        """Let go of what was made before now: a restart of the server ends all its connections."""
+        self._lost_at = time.monotonic()
+
+    def _begin(self, *, writing: bool) -> tuple[Connection, Transaction]:
+        connection = self.open()
+        try:
+            return connection, begin(connection, writing=writing)
+        except BaseException as error:
+            with suppress(DBAPIError):
+                connection.close()
+            if isinstance(error, DBAPIError):
+                raise translate(error, self.where) from error
+            raise
+
+    def _fetch(self, text: str, values: Values) -> list[tuple[Any, ...]]:
+        proxy = self._take()
+        try:
+            rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(text, values).fetchall()
+            return rows
+        except BaseException as error:
+            self._fail(proxy, error)
+        finally:
+            proxy.close()
 
     def _take(self) -> PoolProxiedConnection:
         self.require_open()
@@ -107,7 +140,7 @@ class Connections:
         if isinstance(error, self._driver_error):
             is_lost = self._dialect.is_disconnect(error, proxy.driver_connection, None)
             if is_lost:
-                self._lost_at = time.monotonic()
+                self.note_loss()
                 proxy.invalidate(error)
             raise (is_lost and if_lost) or translate(error, self.where) from error
         if not isinstance(error, Exception):
@@ -115,9 +148,34 @@ class Connections:
         raise error
 
     def _refuse_old(self, _: Any, entry: Any, __: Any) -> None:
-        """Let go of what was made before a connection was lost: a restart of the server ends them all."""
         if entry.info.get(_MADE_AT, 0.0) < self._lost_at:
             raise InvalidatePoolError
+
+
+@contextmanager
+def closed(connection: Connection) -> Iterator[Connection]:
+    """A connection that is closed at the end of the block, which undoes what is open."""
+    try:
+        yield connection
+    finally:
+        # A loss here changes nothing: what was committed is kept, the server undoes the rest, and the work knows
+        # its own error. The pool throws a lost connection away.
+        with suppress(DBAPIError):
+            connection.close()
+
+
+def once_more(run: Callable[[], T]) -> T:
+    """What ``run`` gives, tried a second time where the store can't be reached; when it fails, it must have no effect.
+
+    The second time is on a fresh connection, and there is none when the first has taken AGAIN_WITHIN_S.
+    """
+    began = time.monotonic()
+    try:
+        return run()
+    except StoreUnavailable:
+        if time.monotonic() - began > AGAIN_WITHIN_S:
+            raise
+    return run()
 
 
 def cursor_of(proxy: PoolProxiedConnection) -> Any:

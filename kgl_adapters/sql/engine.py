@@ -20,7 +20,6 @@ WAIT_MAX_S: Final = 10
 CONNECT_MAX_S: Final = 5
 SILENCE_MAX_S: Final = 8
 """How long PostgreSQL's machine may acknowledge nothing before its connection counts as lost."""
-_ANSWER_S: Final = 1.0  # for the answer to come after the end of a statement
 _NETWORK: Final = {
     "connect_timeout": CONNECT_MAX_S,
     # What is sent and not acknowledged, and probes while an answer is waited for (libpq's names, in ms and s). Else the
@@ -114,7 +113,9 @@ def begin(connection: Connection, *, writing: bool) -> Transaction:
         # A writer takes the lock at once: one that reads first and then writes can fail where it should wait.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
     else:
-        connection.exec_driver_sql("BEGIN" if writing else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        driver: Any = connection.connection.driver_connection
+        mode = "" if writing else " ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        connection.exec_driver_sql(f"BEGIN{mode}{driver.opening}")
     return transaction
 
 
@@ -179,16 +180,11 @@ def _sqlite(url: URL, pool: Pool) -> Engine:
 
 
 def _postgres(url: URL, pool: Pool) -> Engine:
-    from psycopg.types.string import TextLoader
-
     from kgl_adapters.sql.bounded import BoundedConnection
 
     arguments = {name: value for name, value in _NETWORK.items() if name not in url.query}
     arguments["autocommit"] = True  # see begin()
     engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool.arguments())
-    setup = f"SET timezone TO 'UTC'; SET lock_timeout TO '{WAIT_MAX_S}s'"
-    if pool.statement_timeout_s is not None:
-        setup += f"; SET statement_timeout TO {round(pool.statement_timeout_s * 1000)}"
 
     @event.listens_for(engine, "do_connect")
     def connect(_: object, __: object, arguments: Any, options: Any) -> Any:
@@ -196,10 +192,10 @@ def _postgres(url: URL, pool: Pool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
-        if pool.statement_timeout_s is not None:
-            connection.wait_max_s = pool.statement_timeout_s + _ANSWER_S
-        connection.adapters.register_loader("json", TextLoader)  # for `Rows`, as from SQLite
-        with connection.cursor() as cursor:
-            cursor.execute(setup)
+        try:
+            connection.set_up(WAIT_MAX_S, pool.statement_timeout_s)
+        except BaseException:
+            connection.close()
+            raise
 
     return engine

@@ -99,6 +99,8 @@ def _postgres(error: Any, where: str) -> KglError:
             return TransactionConflict()
         case "55P03":
             return StoreBusy(f"a lock in {where}")
+        case "25P03" | "25P04":  # the server's own limits on what is idle, or on transactions
+            return StoreUnavailable(f"{where} has ended a connection ({_first_line(error)}); try again")
         case "57014":
             return StoreBusy(f"time for this statement in {where}")
         case "42P01" | "3F000" | "42703":

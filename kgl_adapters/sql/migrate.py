@@ -9,14 +9,16 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 import kgl_adapters
+from kgl_adapters.sql.connections import once_more
 from kgl_adapters.sql.engine import WAIT_MAX_S, begin, is_in_memory, reflecting, require_file_in_place, shown
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS
@@ -43,6 +45,10 @@ class Revision:
 
 def current_revision(engine: Engine) -> str | None:
     """The revision that the database is at; None when it holds no kgl schema. Raises StoreError."""
+    return once_more(partial(_current_revision, engine))
+
+
+def _current_revision(engine: Engine) -> str | None:
     schema = None if engine.dialect.name == "sqlite" else ENTITIES
     table = VERSION_TABLE if schema is None else f"{schema}.{VERSION_TABLE}"
     with _translated(engine), engine.connect() as connection:
@@ -105,7 +111,7 @@ def migrating(engine: Engine) -> Iterator[Connection]:
             with _sqlite_prepared(connection, engine):
                 yield connection
         else:
-            with _postgres_prepared(connection):
+            with _postgres_prepared(connection, engine):
                 yield connection
 
 
@@ -139,31 +145,41 @@ def _set_wal(driver: Any, where: str) -> None:
 
 
 @contextmanager
-def _postgres_prepared(connection: Connection) -> Iterator[None]:
+def _postgres_prepared(connection: Connection, engine: Engine) -> Iterator[None]:
     driver: Any = connection.connection.driver_connection
     driver.autocommit = False  # Alembic leaves it to the driver to begin
+    event.listen(connection, "begin", _limit)
     try:
-        _take_lock(connection)
-        connection.execute(text(f"SET lock_timeout TO '{_LOCK_TIMEOUT}'"))
-        for schema in (AUTH, ENTITIES):
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
-        connection.commit()
-        try:
-            yield
-        finally:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATING})
+        with _locked(engine):
+            for schema in (AUTH, ENTITIES):
+                connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
             connection.commit()
+            try:
+                yield
+            finally:
+                connection.rollback()
     finally:
         connection.invalidate()  # as it is now, no pool may give it out
 
 
-def _take_lock(connection: Connection) -> None:
-    # Polled, because a statement that waits for the lock would hold a snapshot, and the indexes that the lock's
-    # owner builds concurrently would wait for that snapshot.
+def _limit(connection: Connection) -> None:
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout TO '{_LOCK_TIMEOUT}'")
+
+
+@contextmanager
+def _locked(engine: Engine) -> Iterator[None]:
+    """Hold the migration lock, in a transaction of its own that does nothing else.
+
+    A session's lock would stay behind in a pooler. Indexes that are built concurrently wait for whoever holds a
+    snapshot. So the statement has no parameters: PostgreSQL then lets go of its snapshot at its end, and not with the
+    transaction. And it is polled, because a statement that waited for the lock would hold one meanwhile.
+    """
     deadline = time.monotonic() + WAIT_MAX_S
-    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _MIGRATING}).scalar_one():
-        connection.rollback()
+    while True:
+        with engine.connect() as connection, begin(connection, writing=True):
+            if connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_MIGRATING})").scalar_one():
+                yield
+                return
         if time.monotonic() > deadline:
             raise StoreBusy("the migration lock, which another migrating process holds,")
         time.sleep(_POLL_S)

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
-from kgl_adapters.sql.connections import Connections, cursor_of
+from kgl_adapters.sql.connections import Connections, Values, closed, cursor_of, once_more
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.query import Query
 from kgl_adapters.sql.rows import Rows
 from kgl_core.errors import StoreFault
 
+T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Session:
     """The statements of a unit of work. Every method raises the core's errors, chained to the driver's.
 
-    In a transaction they all run on ``connection``. Without one, what the driver runs by itself is lent a connection
-    each time, and the first other statement opens one for itself and those that follow.
+    A writer is given the ``connection`` that its transaction is on. A reader opens its own with its first statement:
+    one for a snapshot, or one without a transaction, unless the driver runs the statement by itself. As long as nothing
+    depends on it, a connection that turns out to be lost is replaced, and the statement tried once more.
     """
 
     def __init__(
-        self, connections: Connections, rows: Rows, connection: Connection | None = None, *, is_writing: bool = False
+        self, connections: Connections, rows: Rows, connection: Connection | None = None, *, in_snapshot: bool = False
     ) -> None:
         self._connections = connections
         self._connection = connection
-        self._is_writing = is_writing
+        self._is_writing = connection is not None
+        self._in_snapshot = in_snapshot
+        self._repeats = not self._is_writing
         self.is_sqlite = rows.is_sqlite
         self.rows = rows
         self.where = connections.where
@@ -40,36 +45,59 @@ class Session:
     def connection(self) -> Connection:
         """The connection, opened when there is none yet."""
         if self._connection is None:
-            self._connection = self._connections.open()
+            if self._in_snapshot:
+                self._connection, _ = self._connections.begin(writing=False)
+            else:
+                self._connection = self._connections.open()
         return self._connection
 
     def close(self) -> None:
         """Give back what was opened."""
         if self._connection is not None:
-            self._connection.close()
+            connection, self._connection = self._connection, None
+            with closed(connection):
+                pass
 
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement, or one for each of many parameters."""
         self.require_transaction()
-        try:
-            return self.connection.execute(statement, parameters)
-        except DBAPIError as error:
-            raise translate(error, self.where) from error
+        return self._run(partial(self._execute, statement, parameters))
 
     def fetch(self, query: Query, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows that a query finds."""
         self.require_transaction()
         values = {**query.constants, **parameters} if query.constants else parameters
-        if self._connection is None:
+        if self._connection is None and not self._in_snapshot:
             return self._connections.fetch(query.text, values)
-        proxy = self._connection.connection
+        return self._run(partial(self._fetch, query.text, values))
+
+    def _run(self, run: Callable[[], T]) -> T:
+        if not self._repeats:
+            return run()
+        found = once_more(run)
+        self._repeats = not self._in_snapshot  # what follows has to see the same state
+        return found
+
+    def _execute(self, statement: Executable, parameters: Parameters | None) -> CursorResult[*tuple[Any, ...]]:
         try:
-            rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(query.text, values).fetchall()
+            return self.connection.execute(statement, parameters)
+        except DBAPIError as error:
+            if self._repeats:
+                self.close()
+            raise translate(error, self.where) from error
+
+    def _fetch(self, text: str, values: Values) -> list[tuple[Any, ...]]:
+        connection = self.connection
+        proxy = connection.connection
+        try:
+            rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(text, values).fetchall()
             return rows
-        except self._connection.dialect.loaded_dbapi.Error as error:
-            if self._connection.dialect.is_disconnect(error, proxy.driver_connection, None):
-                with suppress(DBAPIError):  # it fails at once; SQLAlchemy then lets go of all that are as old
-                    self._connection.exec_driver_sql("SELECT 1")
+        except connection.dialect.loaded_dbapi.Error as error:
+            if connection.dialect.is_disconnect(error, proxy.driver_connection, None):
+                self._connections.note_loss()
+                connection.invalidate(error)
+            if self._repeats:
+                self.close()
             raise translate(error, self.where) from error
 
     def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

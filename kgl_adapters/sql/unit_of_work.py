@@ -6,17 +6,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from sqlalchemy import Connection, Engine, NestedTransaction, Transaction
+from sqlalchemy import Engine, NestedTransaction, Transaction
 from sqlalchemy.exc import DBAPIError
 
 from kgl_adapters.sql import engine as engines
 from kgl_adapters.sql.answers import SqlAnswers
 from kgl_adapters.sql.changes import SqlChangeLog
 from kgl_adapters.sql.clients import SqlClients
-from kgl_adapters.sql.connections import Connections
+from kgl_adapters.sql.connections import Connections, closed
 from kgl_adapters.sql.counters import SqlCounters
 from kgl_adapters.sql.creation import CREATION
-from kgl_adapters.sql.engine import begin
 from kgl_adapters.sql.entities import SqlEntities
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.inspection import SqlInspection
@@ -100,7 +99,7 @@ class SqlUnitOfWork:
 
 
 class _Reading:
-    """A unit of work for one reading call. A class, because most calls are this one and a generator costs them more."""
+    """A unit of work that only reads. A class, because most calls are this one and a generator costs them more."""
 
     __slots__ = ("_session",)
 
@@ -126,10 +125,10 @@ class SqlStore:
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
-        with self._writing(), self._connections.opened() as connection:
-            transaction = self._begin(connection, writing=True)
-            session = Session(self._connections, self._rows, connection, is_writing=True)
-            yield SqlUnitOfWork(session, transaction)
+        with self._writing():
+            connection, transaction = self._connections.begin(writing=True)
+            with closed(connection):
+                yield SqlUnitOfWork(Session(self._connections, self._rows, connection), transaction)
 
     def create(self, entity: Entity, change: Change) -> None:
         if self._rows.is_sqlite:
@@ -142,11 +141,9 @@ class SqlStore:
         self._connections.require_open()
         return _Reading(Session(self._connections, self._rows))
 
-    @contextmanager
-    def snapshot(self) -> Iterator[SqlUnitOfWork]:
-        with self._connections.opened() as connection:
-            self._begin(connection, writing=False)
-            yield SqlUnitOfWork(Session(self._connections, self._rows, connection))
+    def snapshot(self) -> AbstractContextManager[SqlUnitOfWork]:
+        self._connections.require_open()
+        return _Reading(Session(self._connections, self._rows, in_snapshot=True))
 
     @contextmanager
     def snapshot_at_place(self) -> Iterator[tuple[SqlUnitOfWork, str]]:
@@ -171,9 +168,3 @@ class SqlStore:
             yield
         finally:
             self._turn.release()
-
-    def _begin(self, connection: Connection, *, writing: bool) -> Transaction:
-        try:
-            return begin(connection, writing=writing)
-        except DBAPIError as error:
-            raise translate(error, self._connections.where) from error

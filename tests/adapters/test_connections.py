@@ -89,17 +89,34 @@ def test_an_error_of_the_statement_loses_nothing(engine: Engine) -> None:
     assert checked_out(engine) == 0
 
 
-def test_a_lost_connection_is_told_and_replaced(engine: Engine, url: str) -> None:
-    """The statement that meets it fails, the next has another."""
+def test_a_lost_connection_is_replaced(engine: Engine, url: str) -> None:
+    """A statement that only reads is tried once more, on another connection."""
     use = Use(engine)
     connections = Connections(engine)
     pid = backend(connections)
     end(url, pid)
-    with pytest.raises(StoreUnavailable) as lost:
-        connections.fetch("SELECT 1", {})
-    assert isinstance(lost.value.__cause__, psycopg.OperationalError)
     assert backend(connections) != pid
     assert (use.now, checked_out(engine)) == (0, 0)
+
+
+def test_a_connection_that_is_lost_again_is_told(engine: Engine) -> None:
+    """Once more, and not for ever."""
+    connections = Connections(engine)
+    with pytest.raises(StoreUnavailable, match="cannot be reached") as lost:
+        connections.fetch("SELECT pg_terminate_backend(pg_backend_pid())", {})
+    assert isinstance(lost.value.__cause__, psycopg.OperationalError)
+    assert checked_out(engine) == 0
+
+
+def test_what_has_waited_for_a_silent_server_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second wait would be longer than a caller has patience for."""
+    monkeypatch.setattr("kgl_adapters.sql.connections.AGAIN_WITHIN_S", 0.0)
+    connections, pids = Connections(engine), set[int]()
+    pids.add(backend(connections))
+    with pytest.raises(StoreUnavailable):
+        connections.fetch("SELECT pg_terminate_backend(pg_backend_pid())", {})
+    pids.add(backend(connections))
+    assert len(pids) == 2
 
 
 def test_what_was_made_before_a_lost_connection_is_replaced_too(url: str) -> None:
@@ -111,8 +128,6 @@ def test_what_was_made_before_a_lost_connection_is_replaced_too(url: str) -> Non
         pids = {one.scalar(text(_PID)), two.scalar(text(_PID))}
     for pid in pids:
         end(url, pid)
-    with pytest.raises(StoreUnavailable):
-        connections.fetch("SELECT 1", {})
     assert {backend(connections) for _ in range(2)}.isdisjoint(pids)
     assert (use.now, checked_out(engine)) == (0, 0)
     engine.dispose()
@@ -159,17 +174,18 @@ def test_a_connection_that_cannot_be_made_is_not_in_use() -> None:
 
 
 def test_only_a_loss_in_the_middle_of_a_commit_leaves_it_unknown(engine: Engine, url: str) -> None:
-    """What only reads can be asked again; what writes may have been kept."""
+    """What is lost before a statement is sent is noticed, and changes nothing; what writes is never repeated."""
     connections = Connections(engine)
-    for call, expected in ((connections.fetch, StoreUnavailable), (connections.run, CommitUnknown)):
-        end(url, backend(connections))
-        with pytest.raises(expected):
-            call("SELECT 1", {})
-        call("SELECT 1", {})
+    end(url, backend(connections))
+    connections.run("SELECT 1", {})
+    with pytest.raises(CommitUnknown):
+        connections.run("SELECT pg_terminate_backend(pg_backend_pid())", {})
+    connections.run("SELECT 1", {})
 
 
-def test_a_statement_that_is_never_answered_loses_its_connection(url: str) -> None:
+def test_a_statement_that_is_never_answered_loses_its_connection(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the time for a statement and a second, whatever became of the network; the next has another."""
+    monkeypatch.setattr("kgl_adapters.sql.connections.AGAIN_WITHIN_S", 0.0)
     engine = make_engine(parse_url(url), Pool(size=1, overflow=0))
     connections = Connections(engine)
     pid = backend(connections)

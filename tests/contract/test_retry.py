@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from kgl_adapters.retrying import TRIES_MAX, retry
 from kgl_adapters.sql.unit_of_work import SqlStore
@@ -38,9 +39,16 @@ from kgl_core.usecases.oauth import OAuth
 from tests.contract.fakes import CheapHasher, FakeSigner
 from tests.contract.samples import NOON, Clock, Ids, created, entity, keep, relationship
 from tests.contract.test_unit_of_work import in_threads, names
+from tests.serving.service import until
 
 PASSWORD = "a few unrelated words"
 _END = text("SELECT pg_terminate_backend(:pid, 10000)")
+_WAITING = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+_FORBID = """
+CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE insufficient_privilege USING MESSAGE = 'permission denied'; END $$;
+CREATE TRIGGER forbid BEFORE INSERT ON backend_entities.changes EXECUTE FUNCTION forbid()
+"""
 LINE = {"kind": "entity", "type": "person", "name": "loaded", "key": "k"}
 
 
@@ -368,31 +376,72 @@ def test_a_connection_lost_while_committing_leaves_it_unknown(concurrent_store: 
 
 
 def test_a_connection_lost_while_creating_leaves_it_unknown(concurrent_store: Store) -> None:
-    """A new entity is one statement that commits by itself. The store lets go of all connections that are as old."""
+    """A new entity is one statement that commits by itself: it is lost while it waits for another with the same key."""
     assert isinstance(concurrent_store, SqlStore)
-    ada = entity()
-    with concurrent_store.engine.connect() as other:
-        with concurrent_store.read() as one, concurrent_store.read() as two:
-            pids = {_backend(one), _backend(two)}
-        assert len(pids) == 2
-        for pid in pids:  # all that the pool has to give
-            other.execute(_END, {"pid": pid})
+    ada = entity(key="Q7259")
+    with (
+        ThreadPoolExecutor(1) as thread,
+        concurrent_store.engine.connect() as other,
+        concurrent_store.begin() as uow,
+    ):
+        uow.entities.add([entity("Augusta", key="Q7259")])
+        creating = thread.submit(concurrent_store.create, ada, created(ada))
+        [waiting] = until(lambda: [*other.execute(_WAITING).scalars()])
+        assert other.execute(_END, {"pid": waiting}).scalar()
         with pytest.raises(CommitUnknown):
-            concurrent_store.create(ada, created(ada))
-        assert names(concurrent_store) == []
-        concurrent_store.create(ada, created(ada))
+            creating.result()
+    assert names(concurrent_store) == []
+    concurrent_store.create(ada, created(ada))
     assert names(concurrent_store) == ["Ada"]
+
+
+def test_connections_that_were_lost_before_are_replaced(concurrent_store: Store) -> None:
+    """As after a restart of the server: nobody notices, whatever comes first."""
+    assert isinstance(concurrent_store, SqlStore)
+    ada, notes = entity(), entity("Notes")
+
+    def add() -> None:
+        with concurrent_store.begin() as uow:
+            uow.entities.add([notes])
+            uow.changes.append([created(notes)])
+            uow.commit()
+
+    def count() -> int:
+        with concurrent_store.snapshot() as uow:
+            return uow.entities.count(EntityFilter()) + uow.users.count()
+
+    def find_user() -> None:
+        with concurrent_store.read() as uow:
+            assert uow.users.count() == 0
+
+    with concurrent_store.engine.connect() as other:
+        for call in (lambda: concurrent_store.create(ada, created(ada)), add, count, find_user):
+            with concurrent_store.begin() as one, concurrent_store.begin() as two:
+                pids = {_backend(one), _backend(two)}
+            for pid in pids:  # all that the pool has to give
+                assert other.execute(_END, {"pid": pid}).scalar()
+            call()
+    assert names(concurrent_store) == ["Ada", "Notes"]
 
 
 def test_a_creation_that_is_forbidden_is_no_unknown_commit(concurrent_store: Store) -> None:
     """The server has answered: nothing was kept."""
     assert isinstance(concurrent_store, SqlStore)
-    concurrent_store.engine.dispose()
-    event.listen(concurrent_store.engine, "connect", lambda made, _: made.execute("SET ROLE pg_read_all_data"))
-    with pytest.raises(StoreUnavailable, match="permission denied") as told:
-        concurrent_store.create(entity(), created(entity()))
-    assert not isinstance(told.value, CommitUnknown)
+    with forbidden(concurrent_store):
+        with pytest.raises(StoreUnavailable, match="permission denied") as told:
+            concurrent_store.create(entity(), created(entity()))
+        assert not isinstance(told.value, CommitUnknown)
     assert names(concurrent_store) == []
+
+
+@contextmanager
+def forbidden(store: SqlStore) -> Iterator[None]:
+    """For as long as the block runs, the server refuses every change as it does for want of a privilege."""
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql(_FORBID)
+    yield
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("DROP FUNCTION forbid() CASCADE")
 
 
 def test_a_connection_lost_before_the_commit_is_no_unknown_commit(concurrent_store: Store) -> None:
@@ -450,4 +499,4 @@ def _sever(store: SqlStore, uow: Any) -> None:
 
 def _backend(uow: Any) -> int:
     """The id of the server's process for a unit of work's connection."""
-    return int(uow._session.connection.connection.driver_connection.info.backend_pid)
+    return int(uow._session.execute(text("SELECT pg_backend_pid()")).scalar_one())

@@ -1,0 +1,1 @@
+"""What stands between kgl and PostgreSQL, or behind it: a pooler, a server that restarts, a standby."""
