@@ -47,10 +47,28 @@ class KnowledgeGraph:
 
     def __init__(self, context: Context, passwords: Passwords, random: Random) -> None:
         self._context, self._passwords, self._random = context, passwords, random
-        self.entities = Entities(context)
-        self.relationships = Relationships(context)
-        self.users = Users(context, passwords)
-        self.clients = Clients(context, random)
+
+    # Made when asked for: in the service, each request makes a graph that acts for its caller.
+
+    @property
+    def entities(self) -> Entities:
+        """Create, read, list, change, delete and restore entities."""
+        return Entities(self._context)
+
+    @property
+    def relationships(self) -> Relationships:
+        """The same for relationships."""
+        return Relationships(self._context)
+
+    @property
+    def users(self) -> Users:
+        """Manage accounts."""
+        return Users(self._context, self._passwords)
+
+    @property
+    def clients(self) -> Clients:
+        """Manage service clients."""
+        return Clients(self._context, self._random)
 
     def acting_as(self, user: User | Actor) -> KnowledgeGraph:
         """The same graph on behalf of a user, who may do what their role allows; a disabled user may do nothing."""

@@ -17,13 +17,14 @@ from kgl_http.authentication import Authenticator
 from kgl_http.errors import on_exception, on_http_error, on_kgl_error, on_os_error
 from kgl_http.idempotency import Idempotency
 from kgl_http.metrics import Metrics
-from kgl_http.middleware import Authentication, Compression, Headers, Observation, RootPath, VaryByOrigin
+from kgl_http.middleware import Authentication, Compression, Observation, RootPath, VaryByOrigin
 from kgl_http.oauth import Server
 from kgl_http.openapi import describe
 from kgl_http.operations import operations_of
 from kgl_http.readiness import Readiness
 from kgl_http.request import Request
 from kgl_http.resources import admin, auth, bulk, changes, clients, entities, health, oauth, pages, relationships, users
+from kgl_http.response import Response
 from kgl_http.settings import Settings
 from kgl_http.slots import Slots
 
@@ -112,8 +113,8 @@ def create_app(given: Collaborators, *, version: str) -> App:
     if origins := given.settings.cors_origins:
         cors: Any = falcon.CORSMiddleware(allow_origins=origins, allow_credentials=origins, expose_headers=_EXPOSED)
         middleware += [VaryByOrigin(), cors]
-    middleware += [Headers(), Compression(), Authentication(Authenticator(given.auth))]
-    app: App = falcon.App(request_type=Request, middleware=middleware)
+    middleware += [Compression(), Authentication(Authenticator(given.auth))]
+    app: App = falcon.App(request_type=Request, response_type=Response, middleware=middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, on_exception)
     app.add_error_handler(OSError, on_os_error)

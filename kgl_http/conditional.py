@@ -30,7 +30,6 @@ def send_record(req: Any, resp: Any, record: Record) -> None:
     """Answer with a record and its ETag; a GET whose If-None-Match names that is answered with 304."""
     tag = entity_tag(record)
     resp.set_header("ETag", tag)
-    resp.set_header("Cache-Control", "private, no-cache")
     if req.method in ("GET", "HEAD") and is_held(req, tag):
         resp.status = 304
     else:

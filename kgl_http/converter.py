@@ -54,8 +54,9 @@ def _actor(actor: Actor) -> dict[str, Any]:
 def _record(record: Entity | Relationship) -> dict[str, Any]:
     # By hand, because pages are made of these: what cattrs generates takes several times as long.
     fields = vars(record).copy()
-    fields["created_by"] = _actor(record.created_by)
-    fields["is_active"] = record.is_active
+    by = record.created_by
+    fields["created_by"] = {"kind": by.kind, "id": by.id}
+    fields["is_active"] = record.deleted_at is None
     if record.deleted_by is not None:
         fields["deleted_by"] = _actor(record.deleted_by)
     return fields

@@ -1,23 +1,23 @@
-"""Metrics for Prometheus, summed over gunicorn's workers where PROMETHEUS_MULTIPROC_DIR was set
-before this module was imported.
+"""Metrics for Prometheus, summed over processes where PROMETHEUS_MULTIPROC_DIR was set before this is imported.
 
-No label takes a value from a request: routes are templates, methods and outcomes are from short lists.
+No label takes a value from a request: routes are templates, methods and outcomes are from short lists. Where a process
+can't have its files in that folder, it counts for itself alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.values import MutexValue, ValueClass
 
 from kgl_core.changes import Change
 from kgl_core.errors import InvalidCredentials, InvalidInput, InvalidToken, KglError, OAuthError, TooManyAttempts
+from kgl_http import metric_files
 from kgl_http.errors import BadRequest
 from kgl_http.operations import METHODS
 
@@ -27,11 +27,14 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 _UNMATCHED: Final = "unmatched"
 _REFUSALS: Final = (InvalidCredentials, InvalidToken, OAuthError, InvalidInput, BadRequest)
 
+M = TypeVar("M", Counter, Histogram)
+
 
 class Metrics:
     """What is counted and timed; shared by threads."""
 
     def __init__(self) -> None:
+        metric_files.reserve()
         self._registry = registry = CollectorRegistry()
         requests = Counter("kgl_http_requests", "Requests answered", ("method", "route", "status"), registry=registry)
         durations = Histogram(
@@ -42,8 +45,8 @@ class Metrics:
             registry=registry,
         )
         # Looking a child up takes longer than counting; there are only as many as routes with their answers.
-        self._requests_of = cache(requests.labels)
-        self._durations_of = cache(durations.labels)
+        self._requests_of = _children(requests)
+        self._durations_of = _children(durations)
         self.in_flight = Gauge(
             "kgl_http_requests_in_flight",
             "Requests being answered",
@@ -61,14 +64,23 @@ class Metrics:
             "kgl_token_requests", "Requests for tokens, without logins", ("grant", "outcome"), registry=registry
         )
         changes = Counter("kgl_records_changed", "Changes that were committed", ("kind", "action"), registry=registry)
-        self._changes_of = cache(changes.labels)
+        self._changes_of = _children(changes)
+        self._dropped_lines = Counter(
+            "kgl_log_lines_dropped", "Lines of the log that could not be written", registry=registry
+        )
+
+    def dropped_lines(self, count: int) -> None:
+        """Count lines of the log that could not be written."""
+        self._dropped_lines.inc(count)
 
     def answered(self, method: str, route: str | None, status: int, duration_s: float) -> None:
         """Count an answer to ``route``, a template; None where no route matched."""
         method = method if method in _METHODS else "other"
         route = route or _UNMATCHED
-        self._requests_of(method, route, status).inc()
-        self._durations_of(method, route).observe(duration_s)
+        requests, durations = self._requests_of(method, route, status), self._durations_of(method, route)
+        if requests is not None and durations is not None:
+            requests.inc()
+            durations.observe(duration_s)
 
     def login(self) -> AbstractContextManager[None]:
         """Count an attempt to log in by how the block ends."""
@@ -85,15 +97,27 @@ class Metrics:
             of = type(change.record), change.action.value
             tally[of] = tally.get(of, 0) + 1
         for (kind, action), number in tally.items():
-            self._changes_of(kind.__name__.lower(), action).inc(number)
+            counter = self._changes_of(kind.__name__.lower(), action)
+            if counter is not None:
+                counter.inc(number)
 
     def render(self) -> bytes:
         """Everything, of all workers, in Prometheus' text format 0.0.4."""
         registry = self._registry
-        if ValueClass is not MutexValue:
+        if metric_files.are_used():
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+def _children(metric: M) -> Callable[..., M | None]:
+    """The children of a metric by their labels, each looked up once; None for one that there is no room for."""
+
+    @cache
+    def child(*labels: object) -> M | None:
+        return metric.labels(*labels) if metric_files.have_room() else None
+
+    return child
 
 
 @contextmanager

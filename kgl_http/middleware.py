@@ -10,13 +10,11 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-import structlog
-
 from kgl_core.errors import PermissionDenied
 from kgl_core.permissions import ActorKind, require
 from kgl_http.authentication import Authenticator
 from kgl_http.errors import NotAuthenticated
-from kgl_http.log import current_request
+from kgl_http.log import current_request, tell
 from kgl_http.metrics import Metrics
 from kgl_http.operations import JSON
 
@@ -24,14 +22,6 @@ GZIP_BYTES_MIN: Final = 2048
 _GZIP_LEVEL: Final = 4
 _WEIGHT: Final = re.compile(r"q=(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")  # RFC 9110, section 12.4.2
 _COMPRESSIBLE: Final = re.compile(r"application/(json|problem\+json|x-ndjson)|text/")
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-}
-_CONTENT_SECURITY_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
-
-_log = structlog.get_logger("kgl_http.requests")
 
 
 class RootPath:
@@ -60,30 +50,19 @@ class Observation:
         if req.started_s is None:  # Falcon refused it before any middleware
             self.process_request(req, resp)
         duration_s = time.perf_counter() - req.started_s
-        status = resp.status_code
         self._metrics.in_flight.dec()
-        self._metrics.answered(req.method, req.uri_template, status, duration_s)
+        self._metrics.answered(req.method, req.uri_template, resp.status_code, duration_s)
         trace = {} if req.traceparent is None else {"traceparent": req.traceparent}
-        _log.info(
+        tell(
+            "kgl_http.requests",
             "Request answered",
             method=req.method,
             path=req.uri_template,
-            status=status,
+            status=resp.status_code,
             duration_ms=round(duration_s * 1000, 3),
             **trace,
         )
         current_request.set(None)
-
-
-class Headers:
-    """The headers that keep a browser from taking an answer for what it is not."""
-
-    def process_response(self, req: Any, resp: Any, resource: object, is_success: bool) -> None:
-        resp.set_headers(_HEADERS)
-        if resp.get_header("Content-Security-Policy") is None:
-            resp.set_header("Content-Security-Policy", _CONTENT_SECURITY_POLICY)
-        if resp.get_header("Cache-Control") is None:
-            resp.set_header("Cache-Control", "private, no-cache")
 
 
 class VaryByOrigin:

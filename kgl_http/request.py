@@ -7,15 +7,15 @@ import ipaddress
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, BinaryIO, Final, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 import attrs
 import falcon
+from uuid_utils import uuid7
 
-from kgl_adapters.system import new_id
 from kgl_core.errors import Fault, InvalidInput
 from kgl_core.ids import parse_id
 from kgl_core.permissions import Actor
@@ -62,12 +62,15 @@ class Request(falcon.Request):
     caller: Actor | None = None
     started_s: float | None = None
     _body: bytes | None = None
+    _request_id: str | None = None
 
-    @cached_property
+    @property
     def request_id(self) -> str:
         """What names this request in answers and logs: the client's X-Request-ID when well-formed, else a new one."""
-        given = self.env.get("HTTP_X_REQUEST_ID", "")
-        return given if _REQUEST_ID.fullmatch(given) else new_id().hex
+        if self._request_id is None:
+            given = self.env.get("HTTP_X_REQUEST_ID")
+            self._request_id = given if given and _REQUEST_ID.fullmatch(given) else uuid7().hex
+        return self._request_id
 
     @property
     def traceparent(self) -> str | None:

@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -75,6 +76,7 @@ class Service(BaseApplication):  # type: ignore[misc]
 
         self._container = Container(settings=self._settings, capacity=Capacity(self._workers, self._threads))
         self._container.init_resources()
+        log.write_behind(self._container.metrics().dropped_lines)
         return self._container.app()
 
     def _when_ready(self, server: Any) -> None:
@@ -127,16 +129,18 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
     log.configure(level=settings.log_level, module_id=settings.module_id, is_readable=is_readable)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until gunicorn's; the first process of a container has none
     listener = listen(host, port)
-    master, metrics = os.getpid(), tempfile.mkdtemp(prefix="kgl-metrics-", dir=_in_memory())
+    master, metrics = os.getpid(), None
     try:
-        # prometheus_client looks for it once, when it is imported: by the container.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        with suppress(OSError):  # without it, each worker shows its own metrics
+            metrics = tempfile.mkdtemp(prefix="kgl-metrics-", dir=_in_memory())
+            # prometheus_client looks for it once, when it is imported: by the container.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
         from kgl_http.container import Container
 
         Container(settings=settings).signer()  # before any worker is forked, each of which would fail on its own
         Service(settings, listener, workers=workers, threads=threads).run()
     finally:
-        if os.getpid() == master:  # a worker that ends comes through here as well
+        if metrics is not None and os.getpid() == master:  # a worker that ends comes through here as well
             shutil.rmtree(metrics, ignore_errors=True)
 
 
@@ -175,4 +179,6 @@ def _in_memory() -> str | None:
 def _child_exit(server: Any, worker: Any) -> None:
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        with suppress(OSError):
+            mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

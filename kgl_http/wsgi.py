@@ -22,6 +22,7 @@ def make_application(*, workers: int = 1, threads: int = 4) -> App:
     log.configure(level=settings.log_level, module_id=settings.module_id)
     container = Container(settings=settings, capacity=Capacity(workers, threads))
     container.init_resources()
+    log.write_behind(container.metrics().dropped_lines)
     atexit.register(container.shutdown_resources)
     app: App = container.app()
     return app

@@ -65,7 +65,8 @@ class Session:
 
     def fetch(self, query: Query, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows that a query finds."""
-        self.require_transaction()
+        if self._is_writing:
+            self.require_transaction()
         values = {**query.constants, **parameters} if query.constants else parameters
         if self._connection is None and not self._in_snapshot:
             return self._connections.fetch(query.text, values)

@@ -98,16 +98,11 @@ class SqlUnitOfWork:
                 savepoint.rollback()
 
 
-class _Reading:
+class _Reading(SqlUnitOfWork):
     """A unit of work that only reads. A class, because most calls are this one and a generator costs them more."""
 
-    __slots__ = ("_session",)
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
     def __enter__(self) -> SqlUnitOfWork:
-        return SqlUnitOfWork(self._session)
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._session.close()

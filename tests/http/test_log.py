@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from kgl_adapters.observed import ObservedStore
 from kgl_core.errors import TransactionConflict
-from kgl_http import errors, log, middleware, readiness
+from kgl_http import errors, log, readiness
 from tests.http.conftest import NOBODY, PASSWORD, Api, MakeApi, making_apis
 
 ENTITIES = "/api/v1/entities"
@@ -37,7 +37,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         monkeypatch.setattr(module, "excepthook", module.excepthook)  # put back when the test ends
     # A logger that remembers its output would write to that of a test which has ended.
     monkeypatch.setattr(structlog, "configure", lambda **how: original(**{**how, "cache_logger_on_first_use": False}))
-    for module in (errors, middleware, readiness):
+    for module in (errors, readiness):
         module._log.__dict__.pop("bind", None)
 
     def configure(level: str = "INFO", **how: Any) -> Lines:

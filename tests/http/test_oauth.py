@@ -1,6 +1,9 @@
 """OAuth 2.0 over HTTP: tokens for service clients, what they may do, what ends them, and how a client is refused."""
 
 import base64
+import io
+import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -14,8 +17,8 @@ from falcon import testing
 from kgl_core import ClientCredentials
 from kgl_core.errors import StoreFault
 from kgl_http import authentication
-from kgl_http.log import _Shape as line_shape
-from kgl_http.log import current_request
+from kgl_http.lines import Lines
+from kgl_http.log import Log, current_request
 from kgl_http.request import Request
 from tests.adapters.keys import KEYS, pem, verified
 from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api, MakeApi, problem
@@ -490,9 +493,11 @@ def test_the_log_tells_services_from_users(api: Api, by: str, field: str) -> Non
     request.caller = actor
     token = current_request.set(request)
     try:
-        line = line_shape("backend")(None, "info", {"timestamp": "", "level": "info", "event": "x", "logger": "y"})
+        out = io.StringIO()
+        Log(Lines(out), logging.INFO, "backend", is_readable=False).write(logging.INFO, "y", "x", {})
     finally:
         current_request.reset(token)
+    line = json.loads(out.getvalue())
     assert {name: line[name] for name in ("user_id", "client_id")} == {
         "user_id": None,
         "client_id": None,

@@ -68,8 +68,11 @@ class Service:
         workers: int = WORKERS,
         threads: int = THREADS,
         email: str = EMAIL,
+        out: int | None = None,
+        port: int = 0,
         **environment: str,
     ) -> None:
+        """``out`` is a descriptor for its log instead of a file; then ``port`` has to be given, too."""
         self.database_url, self.folder = database_url, folder
         self.home, self.temporary, self.working = (folder / name for name in ("home", "tmp", "work"))
         for made in (self.home, self.temporary, self.working):
@@ -84,10 +87,15 @@ class Service:
             "REGISTRATIONS_PER_HOUR": "1000000",
             **environment,
         }
-        size = ("--port", "0", "--workers", str(workers), "--threads", str(threads))
-        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        self._port = port
+        size = ("--port", str(port), "--workers", str(workers), "--threads", str(threads))
+        with (folder / "out").open("wb") as log, (folder / "err").open("wb") as err:
             self.process = subprocess.Popen(
-                [*command, "serve", *size], cwd=self.working, env=self.environment, stdout=out, stderr=err
+                [*command, "serve", *size],
+                cwd=self.working,
+                env=self.environment,
+                stdout=log if out is None else out,
+                stderr=err,
             )
         self._email = email
         self._token: str | None = None
@@ -112,8 +120,10 @@ class Service:
             assert self.process.poll() is None, self.err
             return self.lines("Listening")
 
-        [line] = until(listening)
-        return int(line["address"].rpartition(":")[2])
+        if not self._port:
+            [line] = until(listening)
+            self._port = int(line["address"].rpartition(":")[2])
+        return self._port
 
     def connect(self) -> HTTPConnection:
         """A connection of one's own."""

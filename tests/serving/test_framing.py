@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests.serving.service import API, Service, answer, chunk, read_answer
+from tests.serving.service import API, Service, answer, chunk, read_answer, until
 
 ENTITY = {"type": "person", "name": "Ada"}
 BODY = json.dumps(ENTITY).encode()
@@ -135,7 +135,7 @@ def test_the_clients_request_id_is_kept(service: Service) -> None:
     """It names the request in the answer and in the log, with the account that sent it; a malformed one is replaced."""
     found = service("GET", f"{API}/auth/me", X_Request_ID="from-the-client.1")
     assert found.headers["x-request-id"] == found.json["meta"]["request_id"] == "from-the-client.1"
-    [line] = [line for line in service.lines() if line["request_id"] == "from-the-client.1"]
+    [line] = until(lambda: [line for line in service.lines() if line["request_id"] == "from-the-client.1"])
     assert (line["message"], line["path"], line["status"]) == ("Request answered", f"{API}/auth/me", 200)
     assert line["user_id"] == found.data["id"]
     assert " " not in service("GET", "/health", X_Request_ID="a b").headers["x-request-id"]
