@@ -19,14 +19,15 @@ from sqlalchemy import NullPool, create_engine, text
 
 from kgl_adapters.sql.engine import parse_url
 from kgl_core.usecases.load import BATCH_RECORDS_MAX
+from tests.benchmarks.application import compare_applications
 from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load
 from tests.benchmarks.reading import compare_gets
 from tests.benchmarks.servers import durable_server
-from tests.benchmarks.service import ROUNDS, Measurement, Start, sizes
+from tests.benchmarks.service import ROUNDS, SLICE_S, WORKS, Measurement, Start, pair, sizes
 from tests.postgres import fresh_database
 
-MEASUREMENTS: Final = ("load", "get", "memory", "service", "sizes")
+MEASUREMENTS: Final = ("load", "get", "memory", "application", "service", "tail", "sizes")
 STORES: Final = ("sqlite", "postgres")
 SERVICE_ENTITIES: Final = 100_000
 _SERVICE_COLUMNS: Final = (
@@ -37,10 +38,11 @@ _SERVICE_COLUMNS: Final = (
     "of the floor",
     "p50, ms",
     "p99, ms",
+    "p99.9, ms",
+    "p99.9, of the floor's",
+    "slowest, ms",
     "its CPU a request, µs",
     "PostgreSQL's, µs",
-    "wrk, requests/s",
-    "wrk, of the floor",
 )
 _SETTINGS: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size")
 
@@ -52,12 +54,14 @@ Fresh = Callable[[], str]
 class Scale:
     """How much to load: entities, with twice as many relationships; and entities of the loads to measure memory of.
 
-    ``rounds`` is how often each service is under load.
+    Each service is under load ``rounds`` times, for ``seconds`` each, with these ``works``.
     """
 
     entities: int
     memory: tuple[int, int]
     rounds: int = ROUNDS
+    seconds: float = SLICE_S
+    works: Sequence[str] = WORKS
 
 
 SCALES: Final = {
@@ -80,8 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, help=f"how often to load each service (default: {ROUNDS})"
     )
+    parser.add_argument(
+        "--seconds", type=float, default=SLICE_S, help=f"how long each time, in seconds (default: {SLICE_S:g})"
+    )
+    parser.add_argument("--work", choices=WORKS, action="append", help="with this work; may be given again")
     chosen = parser.parse_args(arguments)
-    scale = attrs.evolve(SCALES[chosen.scale], rounds=chosen.rounds)
+    scale = attrs.evolve(SCALES[chosen.scale], rounds=chosen.rounds, seconds=chosen.seconds, works=chosen.work or WORKS)
     with ExitStack() as stack:
         print(
             f"Python {platform.python_version()} on {os.cpu_count()} cores ({platform.machine()}), scale {chosen.scale}"
@@ -95,8 +103,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 server = chosen.url or stack.enter_context(durable_server())
                 stores["PostgreSQL"] = _postgres(stack, server)
                 print(_described(server))
-        measurements = {"load": _loads, "get": _gets, "memory": _memory, "service": _service, "sizes": _sizes}
-        for name in chosen.only or MEASUREMENTS:
+        measurements = {
+            "load": _loads,
+            "get": _gets,
+            "memory": _memory,
+            "application": _application,
+            "service": _service,
+            "tail": _tail,
+            "sizes": _sizes,
+        }
+        for name in chosen.only or [name for name in MEASUREMENTS if name != "tail"]:
             measurements[name](stores, scale)
 
 
@@ -132,6 +148,26 @@ def _memory(stores: dict[str, Fresh], scale: Scale) -> None:
             _print_row(store, f"{3 * entities:,}", f"{peak_of_load(fresh(), entities) / 1024**2:.0f}")
 
 
+def _application(stores: dict[str, Fresh], scale: Scale) -> None:
+    if "PostgreSQL" not in stores:
+        return
+    columns = ("work", "kgl, µs", "floor, µs", "kgl / floor", "kgl, calls of Python functions", "floor, calls")
+    _print_head("CPU of a request in the application alone, on PostgreSQL", columns)
+    for found in compare_applications(stores["PostgreSQL"]()):
+        _print_row(
+            found.work,
+            f"{found.kgl_us:.0f}",
+            f"{found.floor_us:.0f}",
+            f"{found.kgl_us / found.floor_us:.2f}",
+            str(found.kgl_calls),
+            str(found.floor_calls),
+        )
+
+
+def _tail(stores: dict[str, Fresh], scale: Scale) -> None:
+    _serve(stores, scale, "The service and the floor alone", pair())
+
+
 def _service(stores: dict[str, Fresh], scale: Scale) -> None:
     _serve(stores, scale, "The service over HTTP, on PostgreSQL")
 
@@ -146,7 +182,7 @@ def _serve(stores: dict[str, Fresh], scale: Scale, title: str, starts: Sequence[
     with ExitStack() as stack:
         measurement = Measurement(stack, stores["PostgreSQL"](), SERVICE_ENTITIES, starts)
         _print_head(title, _SERVICE_COLUMNS)
-        for found in measurement.results(scale.rounds):
+        for found in measurement.results(scale.rounds, scale.seconds, scale.works):
             _print_row(
                 found.workload,
                 str(found.connections),
@@ -155,10 +191,11 @@ def _serve(stores: dict[str, Fresh], scale: Scale, title: str, starts: Sequence[
                 f"{found.of_floor:.2f}",
                 f"{found.p50_ms:.1f}",
                 f"{found.p99_ms:.1f}",
+                f"{found.p999_ms:.1f}",
+                f"{found.p999_of_floor:.2f}",
+                f"{found.slowest_ms:.0f}",
                 f"{found.service_us:.0f}",
                 "" if found.postgres_us is None else f"{found.postgres_us:.0f}",
-                "" if found.wrk_per_second is None else f"{found.wrk_per_second:,.0f}",
-                "" if found.wrk_of_floor is None else f"{found.wrk_of_floor:.2f}",
             )
         _print_head("Memory of one worker", ("service", "MiB"))
         for held in measurement.memory():

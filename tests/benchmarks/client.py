@@ -38,7 +38,7 @@ class Latencies:
         return len(self.micros) / self.seconds
 
     def percentile(self, part: float) -> float:
-        """Milliseconds within which ``part`` (0 to 1) of the requests were answered."""
+        """Milliseconds within which ``part`` (0 to 1, which is all) of the requests were answered."""
         return self.micros[min(len(self.micros) - 1, int(part * len(self.micros)))] / 1000
 
 

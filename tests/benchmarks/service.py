@@ -21,7 +21,7 @@ import attrs
 import psycopg
 
 from kgl_adapters import connect
-from tests.benchmarks import postgraphile, wrk
+from tests.benchmarks import postgraphile
 from tests.benchmarks.client import Latencies, press
 from tests.benchmarks.contenders import (
     Contender,
@@ -35,6 +35,7 @@ from tests.benchmarks.processes import cpu_s, postmaster, worker_mib
 from tests.benchmarks.records import entity_lines, key_of
 
 CONNECTIONS: Final = (16, 64)
+WORKS: Final = ("GET by id", "list of 50", "create")
 SLICE_S: Final = 3.0
 ROUNDS: Final = 7
 SIZES: Final = ((2, 2), (2, 4), (2, 6), (2, 8), (3, 2), (4, 2))
@@ -58,12 +59,14 @@ class Slice:
     seen: Latencies
     service_s: float
     postgres_s: float | None
-    wrk_per_second: float | None
 
 
 @attrs.frozen
 class Result:
-    """What one service did under one load: the medians of its slices. ``of_floor`` compares within a round."""
+    """What one service did under one load: medians of its slices, and the slowest request of all.
+
+    ``of_floor`` and ``p999_of_floor`` compare within a round.
+    """
 
     workload: str
     connections: int
@@ -72,13 +75,13 @@ class Result:
     of_floor: float
     p50_ms: float
     p99_ms: float
+    p999_ms: float
+    p999_of_floor: float
+    slowest_ms: float
     service_us: float
     """CPU a request."""
     postgres_us: float | None
     """PostgreSQL's CPU a request; None when it runs elsewhere."""
-    wrk_per_second: float | None
-    wrk_of_floor: float | None
-    """The same as the first two, as wrk sees it; None without wrk."""
 
 
 @attrs.frozen
@@ -101,9 +104,11 @@ class Measurement:
             for number, start in enumerate(starts or [floor, kgl, *_peers()])
         ]
 
-    def results(self, rounds: int = ROUNDS, slice_s: float = SLICE_S) -> Iterator[Result]:
-        """Each workload under each number of connections; without a peer that fails under it, which is printed."""
+    def results(self, rounds: int = ROUNDS, slice_s: float = SLICE_S, works: Sequence[str] = WORKS) -> Iterator[Result]:
+        """Each of ``works`` under each number of connections; without a peer that fails under it, which is printed."""
         for (workload, requests_of), connections in product(self._workloads.items(), CONNECTIONS):
+            if workload not in works:
+                continue
             slices: dict[str, list[Slice]] = {contender.name: [] for contender in self._contenders}
             for number in range(-1, rounds):
                 turn = number % len(self._contenders)
@@ -137,10 +142,12 @@ class Measurement:
             None if pid is None or was is None else cpu_s(pid) - was for pid, was in zip(pids, before, strict=True)
         )
         assert service_s is not None
-        wrk_per_second = None
-        if wrk.is_there():
-            wrk_per_second = wrk.throughput(contender.address, requests, connections=connections, seconds=seconds)
-        return Slice(seen, service_s, postgres_s, wrk_per_second)
+        return Slice(seen, service_s, postgres_s)
+
+
+def pair() -> list[Start]:
+    """kgl and the floor alone: for the tail, which takes long rounds."""
+    return [floor, kgl]
 
 
 def sizes() -> list[Start]:
@@ -176,32 +183,30 @@ def _workloads(ids: Sequence[str]) -> dict[str, Workload]:
     drafts = [json.loads(line) for line in entity_lines(0, _SAMPLE)]
     for draft in drafts:
         del draft["kind"], draft["key"]  # keys would be taken after the first time
-    return {
-        "GET by id": lambda of: [of.get(id) for id in ids],
-        "list of 50": lambda of: [of.page()],
-        "create": lambda of: [of.creation(draft) for draft in drafts],
-    }
+    requests: tuple[Workload, ...] = (
+        lambda of: [of.get(id) for id in ids],
+        lambda of: [of.page()],
+        lambda of: [of.creation(draft) for draft in drafts],
+    )
+    return dict(zip(WORKS, requests, strict=True))
 
 
 def _result(workload: str, connections: int, name: str, own: Sequence[Slice], floor: Sequence[Slice]) -> Result:
     answered = sum(len(slice.seen.micros) for slice in own)
     postgres_s = [slice.postgres_s for slice in own if slice.postgres_s is not None]
+    rounds = [(slice.seen, least.seen) for slice, least in zip(own, floor, strict=True)]
+    p50_ms, p99_ms, p999_ms = (median(seen.percentile(part) for seen, _ in rounds) for part in (0.5, 0.99, 0.999))
     return Result(
         workload,
         connections,
         name,
-        median(slice.seen.per_second for slice in own),
-        median(slice.seen.per_second / least.seen.per_second for slice, least in zip(own, floor, strict=True)),
-        median(slice.seen.percentile(0.5) for slice in own),
-        median(slice.seen.percentile(0.99) for slice in own),
+        median(seen.per_second for seen, _ in rounds),
+        median(seen.per_second / least.per_second for seen, least in rounds),
+        p50_ms,
+        p99_ms,
+        p999_ms,
+        median(seen.percentile(0.999) / least.percentile(0.999) for seen, least in rounds),
+        max(seen.percentile(1) for seen, _ in rounds),
         sum(slice.service_s for slice in own) / answered * 1e6,
         sum(postgres_s) / answered * 1e6 if postgres_s else None,
-        median(slice.wrk_per_second for slice in own if slice.wrk_per_second) if wrk.is_there() else None,
-        _of_floor_by_wrk(own, floor),
     )
-
-
-def _of_floor_by_wrk(own: Sequence[Slice], floor: Sequence[Slice]) -> float | None:
-    rounds = [(slice.wrk_per_second, least.wrk_per_second) for slice, least in zip(own, floor, strict=True)]
-    ratios = [one / other for one, other in rounds if one and other]
-    return median(ratios) if ratios else None
