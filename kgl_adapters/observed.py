@@ -18,7 +18,7 @@ class ObservedStore:
 
     def __init__(self, store: Store, observer: Observer) -> None:
         self._store, self._observer = store, observer
-        self.read, self.snapshot, self.close = store.read, store.snapshot, store.close
+        self.read, self.snapshot, self.rehearse, self.close = store.read, store.snapshot, store.rehearse, store.close
         self.snapshot_at_place = store.snapshot_at_place
 
     @contextmanager

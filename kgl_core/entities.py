@@ -29,6 +29,7 @@ NAMED_MAX: Final = 5_000
 
 NAME: Final = Text(NAME_LENGTH_MAX, normalize=name_form)
 KEY: Final = Text(KEY_LENGTH_MAX)
+ALIASES: Final = Names(Each(NAME, ALIASES_MAX))
 
 Json = Any
 """A value of JSON: None, bool, int, float, str, and lists and dicts of them."""
@@ -57,7 +58,7 @@ class EntityDraft:
 
     type: str = ruled(TYPE_NAME)
     name: str = ruled(NAME)
-    aliases: tuple[str, ...] = ruled(Names(Each(NAME, ALIASES_MAX)), default=())
+    aliases: tuple[str, ...] = ruled(ALIASES, default=())
     key: str | None = ruled(Optional(KEY), default=None)
     confidence: float | None = ruled(CONFIDENCE, default=None)
     source: str | None = ruled(SOURCE, default=None)
@@ -202,6 +203,9 @@ class EntityRepository(Protocol):
 
     def add(self, entities: Sequence[Entity]) -> None:
         """Keep new entities: all, or none. Raises AlreadyExists when an id, or an active key, is taken."""
+
+    def clear_keys(self, ids: Collection[UUID]) -> None:
+        """Take the keys from these entities, so that others can have them; `replace` follows for each."""
 
     def replace(self, entities: Sequence[Entity]) -> None:
         """Keep new versions of entities: all, or none.

@@ -227,5 +227,9 @@ class HeldStore:
     def snapshot_at_place(self) -> AbstractContextManager[tuple[UnitOfWork, str]]:
         return self._store.snapshot_at_place()
 
+    def rehearse(self) -> AbstractContextManager[UnitOfWork]:
+        hold = self._current.get()
+        return self._store.rehearse() if hold is None or hold.uow is None else hold.uow.begin()
+
     def close(self) -> None:
         self._store.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,7 @@ from kgl_core.usecases.context import Context
 from kgl_core.usecases.dump import Dump
 from kgl_core.usecases.entities import Entities
 from kgl_core.usecases.load import Load, LoadResult, LoadSummary, Refusal
+from kgl_core.usecases.load_outcomes import Existing
 from kgl_core.usecases.relationships import Relationships
 from kgl_core.usecases.stats import Stats, read_stats
 from kgl_core.usecases.users import Users
@@ -93,15 +94,18 @@ class KnowledgeGraph:
 
     def load(
         self,
-        records: Iterable[object],
+        records: object,
         *,
+        existing: str = Existing.MERGE,
         atomic: bool = False,
         dry_run: bool = False,
         on_refusal: Callable[[Refusal], None] | None = None,
         on_result: Callable[[LoadResult], None] | None = None,
     ) -> LoadSummary:
-        """Create or update many records: mappings, or lines of NDJSON, such as an open file gives. See `Load.run`."""
-        return Load(self._context, on_refusal, on_result).run(records, atomic=atomic, dry_run=dry_run)
+        """Create or update many records: an open file of NDJSON, its text or lines, or mappings. See `Load.run`."""
+        return Load(self._context, on_refusal, on_result).run(
+            records, existing=existing, atomic=atomic, dry_run=dry_run
+        )
 
     def dump(self) -> Dump:
         """Every entity, then every relationship, of one moment, as records that `load` takes.

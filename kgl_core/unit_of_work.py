@@ -84,6 +84,13 @@ class Store(Protocol):
         some that are read on after the place, as they were committed out of order; no change is in neither.
         """
 
+    def rehearse(self) -> AbstractContextManager[UnitOfWork]:
+        """A unit of work over a snapshot, for trying out what would be written: nothing of it is kept.
+
+        What is committed in units of work within it, these show to each other. It holds up no writer. Of repositories
+        it has those of entities and relationships, with what a load asks of them.
+        """
+
     def close(self) -> None:
         """Return every connection. Closing twice is closing once."""
 
@@ -132,6 +139,9 @@ class JoinedStore:
 
     def snapshot_at_place(self) -> AbstractContextManager[tuple[UnitOfWork, str]]:
         raise AssertionError("what an open unit of work sees has no place in the log of changes yet")
+
+    def rehearse(self) -> AbstractContextManager[UnitOfWork]:
+        return self._uow.begin()
 
     def close(self) -> None:
         """Nothing: the outer store owns the connection."""

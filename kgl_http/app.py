@@ -12,6 +12,7 @@ from kgl_core.errors import KglError
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.tokens import TokenSigner
 from kgl_core.usecases.auth import Auth
+from kgl_core.usecases.load import BATCH_BYTES_MAX
 from kgl_core.usecases.oauth import OAuth
 from kgl_http.authentication import Authenticator
 from kgl_http.errors import on_exception, on_http_error, on_kgl_error, on_os_error
@@ -57,6 +58,11 @@ def routes(given: Collaborators) -> Routes:
     account = (given.auth, settings.trusted_proxies, given.metrics)
     server = (Server(given.oauth, settings.jwt_issuer, settings.jwt_audience, given.metrics), settings.trusted_proxies)
     conditional: dict[str, bool] = {"require_if_match": settings.require_if_match}
+    imports: dict[str, Any] = {
+        "bytes_max": settings.import_bytes_max,
+        # Where one writes at a time, all others wait for an atomic import: no longer than for a part of any other.
+        "atomic_bytes_max": None if settings.database_url.startswith("postgres") else BATCH_BYTES_MAX,
+    }
     return (
         ("/", pages.Root()),
         ("/health", health.Health()),
@@ -82,7 +88,7 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/relationships/{{id}}", relationships.RelationshipById(kg, **conditional)),
         (f"{API}/relationships/{{id}}/restore", relationships.RelationshipRestoration(kg)),
         (f"{API}/changes", changes.Changes(kg, given.slots)),
-        (f"{API}/import", bulk.Import(kg, given.slots, given.idempotency, bytes_max=settings.import_bytes_max)),
+        (f"{API}/import", bulk.Import(kg, given.slots, given.idempotency, **imports)),
         (f"{API}/export", bulk.Export(kg, given.slots)),
         (f"{API}/users", users.Users(kg)),
         (f"{API}/users/{{id}}", users.UserById(kg)),

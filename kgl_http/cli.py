@@ -16,6 +16,7 @@ import click
 
 from kgl_adapters.sql.engine import parse_url
 from kgl_core.distribution import DISTRIBUTION
+from kgl_core.usecases.load_outcomes import Existing
 from kgl_http.cli_check import check
 from kgl_http.cli_clients import client
 from kgl_http.cli_users import user
@@ -133,20 +134,36 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
 
 @main.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.File("rb", lazy=False))
+@click.option(
+    "--existing",
+    type=click.Choice([way.value for way in Existing]),
+    default=Existing.MERGE.value,
+    show_default=True,
+    help="What becomes of records that are there already.",
+)
 @click.option("--atomic", is_flag=True, help="Keep everything, or nothing if any line is refused.")
 @click.option("--dry-run", is_flag=True, help="Check and count everything, keep nothing.")
 @click.pass_obj
-def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool, dry_run: bool) -> None:
+def import_(settings: Settings, files: tuple[BinaryIO, ...], existing: str, atomic: bool, dry_run: bool) -> None:
     """Load entities and relationships from NDJSON files, one a line; - is standard input.
+
+    A file may also be a JSON array of records, and either may be packed by gzip.
 
     An entity is found again by its id or key, a relationship by its id or its ends and type: the same file twice
     changes nothing. Entities come before the relationships that name them. What was deleted is not brought back.
 
+    \b
+    What is found is treated as --existing says:
+      merge      set the fields that the line has; null empties one, metadata is merged by name
+      replace    make it what the line says, and empty what the line leaves out
+      keep       leave it as it is
+      refuse     refuse the line
+
     Lines that cannot be loaded are reported on standard error, the rest goes on, and the exit status is 1. A load that
     is interrupted keeps what it has done; run it again to go on.
 
-    With --dry-run, the answer and the exit status are those of the import, and the graph stays as it is. Until it has
-    ended, writers to SQLite wait, and those to PostgreSQL who write the same records.
+    With --atomic, all is one transaction: until it ends, nobody else can write to SQLite. With --dry-run, the answer
+    and the exit status are those of the import, the graph stays as it is, and nobody waits.
     """
     from kgl_http.progress import Lines, reading
 
@@ -154,11 +171,12 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool, dry_r
     with connected(settings) as kg, reading(lines) as report:
         summary = kg.load(
             lines,
+            existing=existing,
             atomic=atomic,
             dry_run=dry_run,
             on_refusal=lambda refused: report(f"{lines.place(refused.number)}: {refused.detail} ({refused.code})"),
         )
-    for name in ("created", "updated", "unchanged", "refused"):
+    for name in ("created", "updated", "unchanged", "kept", "refused"):
         say(f"{name:<10}{getattr(summary, name):>12,}")
     say(f"Took {time.monotonic() - begin:.1f} s.")
     if dry_run:
@@ -166,7 +184,8 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], atomic: bool, dry_r
     elif not summary.is_kept:
         note("Nothing was kept: lines were refused, and --atomic keeps everything or nothing.")
     elif not (summary.created or summary.updated or summary.refused):
-        say("Nothing changed: all of it was there." if summary.unchanged else "Nothing to load: no records.")
+        is_there = summary.unchanged or summary.kept
+        say("Nothing changed: all of it was there." if is_there else "Nothing to load: no records.")
     if summary.refused:
         sys.exit(1)
 

@@ -51,6 +51,25 @@ class UnsupportedMediaType(KglError):
         super().__init__(f"the body is of a kind that is not taken here; {advice}")
 
 
+class UnsupportedCoding(UnsupportedMediaType):
+    """The body has a Content-Encoding that is not read; the answer names the one that is (RFC 9110, 15.5.16)."""
+
+    def __init__(self) -> None:
+        super().__init__("send the body as it is, or with Content-Encoding: gzip")
+
+
+class AtomicImportTooLarge(KglError):
+    """An atomic import would keep all others from writing for too long, on a store that has one writer at a time."""
+
+    code = "atomic_import_too_large"
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(
+            f"here one writes at a time, and an atomic import of more than {bytes_max} bytes would hold everybody up; "
+            "import without atomic, or in several parts"
+        )
+
+
 class NotAuthenticated(KglError):
     """No token came with a request that needs one."""
 
@@ -148,8 +167,15 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "`If-None-Match` asks for the change only if it is not. Leave it out, or send the record's ETag as `If-Match`.",
     ),
     "body_too_large": Problem(413, "The body is too large", "Send less, or send it in several requests."),
+    "atomic_import_too_large": Problem(
+        413,
+        "The import is too large to be atomic",
+        "SQLite has one writer at a time. Import without `atomic`, or in several parts; PostgreSQL has no such limit.",
+    ),
     "unsupported_media_type": Problem(
-        415, "The body is of another type", "Send the media type that `detail` names, in UTF-8 and not compressed."
+        415,
+        "The body is of another type",
+        "Send the media type that `detail` names, in UTF-8, as it is or with `Content-Encoding: gzip`.",
     ),
     "invalid_input": Problem(422, "The body breaks rules", "`errors` names every broken rule, by JSON Pointer."),
     "import_refused": Problem(422, "The import was not kept", "`errors` names the first lines that were refused."),
@@ -206,6 +232,8 @@ def on_kgl_error(req: Any, resp: Any, error: KglError, params: object) -> None:
         _log.warning("Request failed", code=code, detail=detail)
         detail = PROBLEMS[code].explanation
     _send(req, resp, code, detail, faults, retry_after_s=retry_after_s)
+    if isinstance(error, UnsupportedCoding):
+        resp.set_header("Accept-Encoding", "gzip")
 
 
 def detail_of(error: KglError) -> str:

@@ -1,4 +1,4 @@
-"""Reading files of lines for a load, and showing on a terminal how far a load or an export is."""
+"""Reading files of records for a load, and showing on a terminal how far a load or an export is."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from kgl_core.errors import InvalidInput
 from kgl_core.knowledge_graph import KnowledgeGraph
-from kgl_core.records import LINE_BYTES_MAX
+from kgl_core.record_files import read_texts
 from kgl_http.terminal import note, plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-_CHUNK_BYTES: Final = 1024 * 1024
-_LINES_SHOWN: Final = 1_000
+_RECORDS_SHOWN: Final = 1_000
 
 
 class Lines:
-    """The lines of several files, one after the other, read without ever holding more than a line of bounded length."""
+    """The records in several files, one after the other, as `read_texts` reads them: one text at a time in memory."""
 
     def __init__(self, files: Sequence[BinaryIO]) -> None:
         self._files = files
@@ -37,35 +37,35 @@ class Lines:
         states = [os.fstat(file.fileno()) for file in self._files]
         return sum(state.st_size for state in states) if all(stat.S_ISREG(state.st_mode) for state in states) else None
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes | InvalidInput]:
         number = 0
         for file in self._files:
             self._starts.append(number)
-            while line := _read_line(file, LINE_BYTES_MAX + 1):
+            try:
+                texts = read_texts(self._counting(file))
+            except InvalidInput as error:
+                texts = iter([error])
+            for text in texts:
                 number += 1
-                self._bytes_read += len(line)
-                if len(line) > LINE_BYTES_MAX:
-                    self._skip_line(file, line)
-                if number % _LINES_SHOWN == 0:
+                if number % _RECORDS_SHOWN == 0:
                     self.on_read(self._bytes_read)
-                yield line
+                yield text
 
     def place(self, number: int) -> str:
-        """The file of line ``number``, counted over all files from 1, and the line within it."""
+        """The file of record ``number``, counted over all files from 1, and its number within it."""
         index = bisect_right(self._starts, number - 1) - 1
         return f"{self._files[index].name}:{number - self._starts[index]}"
 
-    def _skip_line(self, file: BinaryIO, begun: bytes) -> None:
-        while begun and not begun.endswith(b"\n"):
-            begun = _read_line(file, _CHUNK_BYTES)
-            self._bytes_read += len(begun)
+    def _counting(self, file: BinaryIO) -> Callable[[int], bytes]:
+        def read(size: int) -> bytes:
+            try:
+                data = file.read(size)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, file.name) from error
+            self._bytes_read += len(data)
+            return data
 
-
-def _read_line(file: BinaryIO, bytes_max: int) -> bytes:
-    try:
-        return file.readline(bytes_max)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, file.name) from error
+        return read
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def writing(kg: KnowledgeGraph, out: BinaryIO) -> Iterator[Callable[[], None]]:
         def advance() -> None:
             nonlocal written
             written += 1
-            if written % _LINES_SHOWN == 0:
+            if written % _RECORDS_SHOWN == 0:
                 bar.update(bar.task_ids[0], completed=written)
 
         yield advance

@@ -15,6 +15,7 @@ from kgl_core.provenance import FILTER_VALUES_MAX
 from kgl_core.relationships import SORT as RELATIONSHIP_SORT
 from kgl_core.relationships import RelationshipFilter
 from kgl_core.rules import TYPE_NAME, Choice, Each, Flag, Id, Integer, Number, Optional, Text, check, ruled, rules_of
+from kgl_core.usecases.load_outcomes import Existing
 from kgl_core.users import UserFilter
 
 LIMIT: Final = Integer(1, LIMIT_MAX)
@@ -122,6 +123,7 @@ class ChangeQuery:
 class ImportQuery:
     """How lines are imported, and what is told of them."""
 
+    existing: str = ruled(Choice(tuple(Existing)), default=Existing.MERGE.value)
     atomic: bool = ruled(Flag(), default=False)
     dry_run: bool = ruled(Flag(), default=False)
     results: str = ruled(Choice(("refused", "all")), default="refused")

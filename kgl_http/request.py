@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -17,6 +17,7 @@ import falcon
 from uuid_utils import uuid7
 
 from kgl_core.errors import Fault, InvalidInput
+from kgl_core.gzip_stream import Unpacked
 from kgl_core.ids import parse_id
 from kgl_core.permissions import Actor
 from kgl_core.rules import (
@@ -34,7 +35,7 @@ from kgl_core.rules import (
     unknown_names,
 )
 from kgl_core.strict_json import parse_json
-from kgl_http.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
+from kgl_http.errors import BadRequest, BodyTooLarge, UnsupportedCoding, UnsupportedMediaType
 from kgl_http.operations import FORM, JSON
 from kgl_http.settings import Network
 
@@ -43,6 +44,7 @@ _PARAMETERS_MAX: Final = 500
 _CHUNK_BYTES: Final = 64 * 1024
 _QUERIES_MAX: Final = 256
 _INSTANT_LENGTH_MAX: Final = 64
+_INCOMPLETE: Final = "the body ended before its Content-Length; send it again"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _ADDRESS_LENGTH_MAX: Final = 128
@@ -146,30 +148,44 @@ class Request(falcon.Request):
         return found
 
     def require_media_type(self, media_types: Collection[str]) -> None:
-        """Raise UnsupportedMediaType unless the body is of one of these types, in UTF-8 and not compressed."""
+        """Raise UnsupportedMediaType unless the body is of one of these types, in UTF-8."""
         given = self.env.get("CONTENT_TYPE", "")
         if given not in media_types:
             media_type, _, parameters = given.partition(";")
             charset = re.fullmatch(r'\s*charset="?utf-8"?\s*', parameters.lower()) if parameters else True
             if media_type.strip().lower() not in media_types or not charset:
                 raise UnsupportedMediaType(f"send {' or '.join(media_types)}, in UTF-8")
-        if self.env.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-            raise UnsupportedMediaType("send the body without a Content-Encoding")
 
-    def spool_body(self, file: BinaryIO, bytes_max: int) -> None:
-        """Write the whole body to ``file``. Raises BodyTooLarge, and BadRequest when it ends before its length."""
+    def spool_body(self, file: Writable, bytes_max: int) -> None:
+        """Write the whole body to ``file``, unpacked where it came as gzip.
+
+        Raises BodyTooLarge for more than ``bytes_max`` as sent or unpacked, UnsupportedCoding, and BadRequest when the
+        body ends before its length or gzip's end, or is no gzip.
+        """
         length = self.content_length
         if length is not None and length > bytes_max:
             raise BodyTooLarge(bytes_max)
-        left = bytes_max + 1 if length is None else length
-        stream = self._body_stream()
-        while left and (chunk := _read(stream, min(left, _CHUNK_BYTES))):
-            file.write(chunk)
-            left -= len(chunk)
-        if length is None and not left:
+        packed = _Received(self._body_stream(), length, bytes_max)
+        read = Unpacked(packed.read).read if self._is_packed() else packed.read
+        left = bytes_max + 1
+        try:
+            while left and (chunk := read(min(left, _CHUNK_BYTES))):
+                file.write(chunk)
+                left -= len(chunk)
+        except InvalidInput as error:
+            raise BadRequest(error.faults) from None
+        if not left:
             raise BodyTooLarge(bytes_max)
-        if length is not None and left:
-            raise BadRequest([Fault("", "incomplete_body", "the body ended before its Content-Length; send it again")])
+
+    def _is_packed(self) -> bool:
+        """Whether the body came as gzip (RFC 9110, section 8.4.1). Raises UnsupportedCoding for what is not read."""
+        codings = [coding.strip().lower() for coding in self.env.get("HTTP_CONTENT_ENCODING", "").split(",")]
+        codings = [coding for coding in codings if coding not in ("", "identity")]
+        if not codings:
+            return False
+        if codings not in (["gzip"], ["x-gzip"]):
+            raise UnsupportedCoding
+        return True
 
     def read_body(self) -> bytes:
         """The whole body, however often it is asked for. Raises BodyTooLarge, and BadRequest as above."""
@@ -179,13 +195,13 @@ class Request(falcon.Request):
 
     def _received_body(self) -> bytes:
         length = self.content_length
-        if length is None or length > BODY_BYTES_MAX:
+        if length is None or length > BODY_BYTES_MAX or "HTTP_CONTENT_ENCODING" in self.env:
             file = io.BytesIO()
             self.spool_body(file, BODY_BYTES_MAX)
             return file.getvalue()
         body = _read(self._body_stream(), length)
         if len(body) < length:
-            raise BadRequest([Fault("", "incomplete_body", "the body ended before its Content-Length; send it again")])
+            raise BadRequest([Fault("", "incomplete_body", _INCOMPLETE)])
         return body
 
     def _body_stream(self) -> Any:
@@ -193,6 +209,31 @@ class Request(falcon.Request):
         if self.content_length is None and self.env.get("wsgi.input_terminated"):
             return self.env["wsgi.input"]
         return self.bounded_stream
+
+
+class _Received:
+    """Reads a body from the server's stream, of this ``length`` where it has one."""
+
+    def __init__(self, stream: Any, length: int | None, bytes_max: int) -> None:
+        self._stream, self._has_length, self._bytes_max = stream, length is not None, bytes_max
+        self._left = bytes_max + 1 if length is None else length
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes, none at the end only. Raises BodyTooLarge, and BadRequest where it ends too early."""
+        chunk = _read(self._stream, min(size, self._left)) if self._left else b""
+        self._left -= len(chunk)
+        if self._has_length:
+            if self._left and not chunk:
+                raise BadRequest([Fault("", "incomplete_body", _INCOMPLETE)])
+        elif not self._left:
+            raise BodyTooLarge(self._bytes_max)
+        return chunk
+
+
+class Writable(Protocol):
+    """What a body can be written to."""
+
+    def write(self, data: bytes, /) -> object: ...
 
 
 @lru_cache(maxsize=_QUERIES_MAX)

@@ -81,7 +81,13 @@ def test_a_session_from_the_first_command_to_a_copy(url: str, graph: str, tmp_pa
     assert f"empty → {REVISIONS[-1]}" in migrated.stdout
     assert (migrated.stdout.count("\n"), migrated.stderr) == (1, "")
     assert "nothing to do" in kgl(url, "migrate").stdout
-    assert numbers(kgl(url, "import", graph).stdout) == {"created": 3, "updated": 0, "unchanged": 0, "refused": 0}
+    assert numbers(kgl(url, "import", graph).stdout) == {
+        "created": 3,
+        "updated": 0,
+        "unchanged": 0,
+        "kept": 0,
+        "refused": 0,
+    }
     again = kgl(url, "import", graph).stdout
     assert numbers(again)["unchanged"] == 3
     assert "Nothing changed" in again
@@ -124,7 +130,7 @@ def test_bad_lines_are_reported_and_the_rest_goes_on(sqlite_url: str, tmp_path: 
     first.write_text("\ufeff" + lines(GRAPH[0], {"kind": "entity", "key": "x", "type": "t"}) + "\n" + lines(GRAPH[1]))
     second.write_bytes(b'{"kind": "entity"\n\xff\n' + lines(GRAPH[2], {"kind": "edge"}).encode() + b'{"a": 1, "a": 2}')
     told = kgl(sqlite_url, "import", str(first), str(second), status=1)
-    assert numbers(told.stdout) == {"created": 3, "updated": 0, "unchanged": 0, "refused": 5}
+    assert numbers(told.stdout) == {"created": 3, "updated": 0, "unchanged": 0, "kept": 0, "refused": 5}
     reported = [line.rpartition(" ")[2] for line in told.stderr.splitlines()]
     assert reported == ["(required)", "(malformed_json)", "(malformed_json)", "(not_a_choice)", "(malformed_json)"]
     places = [line.split(": ")[0].rpartition("/")[2] for line in told.stderr.splitlines()]
@@ -158,7 +164,7 @@ def test_atomic_keeps_everything_or_nothing(sqlite_url: str, graph: str) -> None
 def test_a_dry_run_answers_as_the_import_would(sqlite_url: str, graph: str, atomic: tuple[str, ...]) -> None:
     """With its counts, its refused lines and its exit status; and the graph is as before."""
     told = kgl(sqlite_url, "import", "--dry-run", *atomic, graph)
-    assert numbers(told.stdout) == {"created": 3, "updated": 0, "unchanged": 0, "refused": 0}
+    assert numbers(told.stdout) == {"created": 3, "updated": 0, "unchanged": 0, "kept": 0, "refused": 0}
     assert "dry run" in told.stdout
     told = kgl(sqlite_url, "import", "--dry-run", *atomic, graph, "-", given="x\n", status=1)
     assert numbers(told.stdout)["refused"] == 1

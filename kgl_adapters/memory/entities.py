@@ -8,6 +8,8 @@ from itertools import islice
 from typing import Literal
 from uuid import UUID
 
+import attrs
+
 from kgl_adapters.memory.rows import admits, detached, page
 from kgl_core.entities import End, Entity, EntityFilter, EntitySort
 from kgl_core.errors import AlreadyExists, NotFound, StaleVersion
@@ -72,6 +74,15 @@ class MemoryEntities:
             self._take_key(entity, keys)
         self._rows.update(rows)
         self._keys.update(keys)
+
+    def clear_keys(self, ids: Collection[UUID]) -> None:
+        for id in ids:
+            entity = self._rows.get(id)
+            if entity is None or entity.key is None:
+                continue
+            if entity.is_active:
+                self._keys[entity.key] = None
+            self._rows[id] = attrs.evolve(entity, key=None)
 
     def replace(self, entities: Sequence[Entity]) -> None:
         keys: dict[str, UUID | None] = {}

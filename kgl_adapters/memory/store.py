@@ -174,6 +174,11 @@ class MemoryStore:
         with self.snapshot() as uow:
             yield uow, uow.changes.end().cursor
 
+    @contextmanager
+    def rehearse(self) -> Iterator[MemoryUnitOfWork]:
+        with self.snapshot() as uow:
+            yield uow  # over a copy of all rows, which is written to as well as read
+
     def close(self) -> None:
         self._is_closed = True
 

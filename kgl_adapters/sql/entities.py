@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, any_, bindparam
+from sqlalchemy import ARRAY, any_, bindparam, update
 
 from kgl_adapters.sql.finding import Finder, Lock, LockingFinder
 from kgl_adapters.sql.query import Query
@@ -45,6 +45,7 @@ class EntityTable(RecordTable):
         self.end_by_id = Finder(table, end, [table.c.id], "share")
         self.end_by_key = self.finders_of_states(end, [table.c.key])
         self.locking_end = LockingFinder(table, end, [table.c.key], "share")
+        self.clear_key = update(table).where(table.c.id == bindparam("at_id")).values(key=None)
 
 
 _TABLES: Final = {is_sqlite: EntityTable(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
@@ -71,6 +72,10 @@ class SqlEntities(SqlRecords[Entity]):
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
         of = self._of
         return self._named(of.end_by_id, of.end_by_key, of.locking_end, self._read_end, ids, keys)
+
+    def clear_keys(self, ids: Collection[UUID]) -> None:
+        if ids:
+            self._session.execute(self._of.clear_key, [{"at_id": self._rows.id(id)} for id in sorted(ids)])
 
     def _read_end(self, row: Sequence[Any]) -> End:
         id, key, deleted_at = row

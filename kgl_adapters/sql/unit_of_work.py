@@ -20,6 +20,7 @@ from kgl_adapters.sql.entities import SqlEntities
 from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.inspection import SqlInspection
 from kgl_adapters.sql.refresh_tokens import SqlRefreshTokens
+from kgl_adapters.sql.rehearsal import Rehearsal, scratch_engine
 from kgl_adapters.sql.relationships import SqlRelationships
 from kgl_adapters.sql.revocations import SqlRevocations
 from kgl_adapters.sql.rows import Rows
@@ -28,7 +29,7 @@ from kgl_adapters.sql.users import SqlUsers
 from kgl_core.changes import Change
 from kgl_core.entities import Entity
 from kgl_core.errors import CommitUnknown, StoreBusy, StoreUnavailable
-from kgl_core.unit_of_work import create_in
+from kgl_core.unit_of_work import UnitOfWork, create_in
 
 
 class SqlUnitOfWork:
@@ -147,6 +148,15 @@ class SqlStore:
             up_to = uow.changes.complete_up_to()
         with self.snapshot() as uow:
             yield uow, uow.changes.end(up_to).cursor
+
+    @contextmanager
+    def rehearse(self) -> Iterator[UnitOfWork]:
+        engine = scratch_engine()
+        try:
+            with self.snapshot() as below:
+                yield Rehearsal(below, SqlStore(engine))
+        finally:
+            engine.dispose()
 
     def close(self) -> None:
         self._connections.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import islice
@@ -12,22 +13,30 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.errors import AlreadyExists, InvalidInput, KglError, NotFound, StaleVersion
+from kgl_core.errors import AlreadyExists, Fault, InvalidInput, KglError, NotFound, StaleVersion
 from kgl_core.permissions import Action, require
+from kgl_core.record_files import read_items
 from kgl_core.records import read_record
 from kgl_core.unit_of_work import JoinedStore, Retry, Store, once
 from kgl_core.usecases.context import Context
-from kgl_core.usecases.load_batch import Applied, Batch, Numbered, Refused
-from kgl_core.usecases.load_plan import Outcome
+from kgl_core.usecases.load_batch import Applied, Batch, Numbered
+from kgl_core.usecases.load_keys import Waiting
+from kgl_core.usecases.load_outcomes import Existing, Outcome
 
 BATCH_RECORDS_MAX: Final = 5_000
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 REFUSALS_KEPT_MAX: Final = 100
+DETAIL_LENGTH_MAX: Final = 500
+SPLITS_MAX: Final = 64
+"""How often a batch is divided to find what its store refuses; then it is refused as a whole."""
 
 
 @attrs.frozen
 class Refusal:
-    """A record that was not loaded: its number (the line, from 1), a stable code, and what to do."""
+    """A record that was not loaded: its number (the line, from 1), a stable code, and what to do.
+
+    ``detail`` has at most DETAIL_LENGTH_MAX characters.
+    """
 
     number: int
     code: str
@@ -57,7 +66,8 @@ class LoadResult:
 class LoadSummary:
     """What a load did. ``is_kept`` is False when it changed nothing at all: an atomic load with a refusal, a dry run.
 
-    ``refusals`` holds the first REFUSALS_KEPT_MAX of ``refused``.
+    ``kept`` counts the records that found something and left it as it was. ``refusals`` holds the first
+    REFUSALS_KEPT_MAX of ``refused``, ``refused_by_code`` counts all of them.
     """
 
     created: int
@@ -66,6 +76,8 @@ class LoadSummary:
     refused: int
     is_kept: bool
     refusals: Sequence[Refusal]
+    kept: int = 0
+    refused_by_code: Mapping[str, int] = attrs.Factory(dict)
 
 
 class Load:
@@ -80,36 +92,52 @@ class Load:
         self._context = context
         self._on_refusal, self._on_result = on_refusal, on_result
         self._counts = dict.fromkeys(Outcome, 0)
+        self._codes: Counter[str] = Counter()
         self._refusals: list[Refusal] = []
+        self._waiting = Waiting()
+        self._existing = Existing.MERGE
         self._is_dry_run = False
 
-    def run(self, records: Iterable[object], *, atomic: bool = False, dry_run: bool = False) -> LoadSummary:
-        """Load records: mappings, or lines of NDJSON as bytes or str, such as an open file gives.
+    def run(
+        self,
+        records: object,
+        *,
+        existing: str = Existing.MERGE,
+        atomic: bool = False,
+        dry_run: bool = False,
+    ) -> LoadSummary:
+        """Load records: an open file of NDJSON, its text or its lines (bytes or str), or mappings; see `read_items`.
+
+        ``existing`` says what becomes of what a record names and the graph holds already: "merge", "replace", "keep"
+        or "refuse", see `Existing`.
 
         Refused records are counted, and told to ``on_refusal`` in order; the others are kept batch by batch, or with
         ``atomic`` all together and only if none is refused. ``on_result`` is told what became of every record, in
-        order, once its batch is kept, or with ``atomic`` or ``dry_run`` applied; blank lines have no result. What the
-        two raise ends the load.
+        order, once its batch is kept, or with ``atomic`` or ``dry_run`` applied; blank lines have no result. Records
+        that wait until the end for a key come last. What the two raise ends the load.
 
-        With ``dry_run`` nothing is kept. All is checked and counted as in the load that it stands for, atomic or not,
-        in one transaction that is undone: until then, SQLite and memory have no other writer, and on PostgreSQL
-        writers wait for the records that it names. The load itself differs from it by what others write meanwhile, by
-        a StoreError, and by the ids of what it creates where the records do not say them.
+        With ``dry_run`` nothing is kept, and no writer has to wait. All is checked and counted as in the load that it
+        stands for, atomic or not, over the graph as it was when it began. The load itself differs from it by what
+        others write meanwhile, by a StoreError, and by the ids of what it creates where the records do not say them.
 
-        Raises PermissionDenied when the actor may not create, StoreError when the store is in trouble: the batches
-        before stay, and loading again goes on from there.
+        Raises InvalidInput for what holds no records at all, PermissionDenied when the actor may not create, StoreError
+        when the store is in trouble: the batches before stay, and loading again goes on from there.
         """
         require(self._context.actor, Action.CREATE)
-        self._is_dry_run = dry_run
+        if existing not in list(Existing):
+            raise InvalidInput([Fault("/existing", "not_a_choice", f"give one of {', '.join(Existing)}")])
+        self._existing, self._is_dry_run = Existing(existing), dry_run
         is_one = atomic or dry_run
         with ExitStack() as stack:
+            batches = _batches(read_items(records))
             store, retry = self._context.store, self._context.retry
             if is_one:
-                outer = stack.enter_context(store.begin())
+                outer = stack.enter_context(store.rehearse() if dry_run else store.begin())
                 store, retry = JoinedStore(outer), once
-            batches = _batches(records)
             while self._load_next(store, retry, batches):
                 pass
+            if self._waiting.records:
+                self._load(store, retry, self._waiting.records, is_last=True)
             refused = self._counts[Outcome.REFUSED]
             is_kept = not (dry_run or (atomic and refused))
             if is_one and is_kept:
@@ -118,9 +146,11 @@ class Load:
             created=self._counts[Outcome.CREATED],
             updated=self._counts[Outcome.UPDATED],
             unchanged=self._counts[Outcome.UNCHANGED],
+            kept=self._counts[Outcome.KEPT],
             refused=refused,
             is_kept=is_kept,
             refusals=tuple(self._refusals),
+            refused_by_code=dict(self._codes),
         )
 
     def _load_next(self, store: Store, retry: Retry, batches: Iterator[Sequence[Numbered | Refusal]]) -> bool:
@@ -130,34 +160,39 @@ class Load:
                 self._load(store, retry, batch)
         return batch is not None
 
-    def _load(self, store: Store, retry: Retry, batch: Sequence[Numbered | Refusal]) -> None:
-        pending = [batch]
+    def _load(self, store: Store, retry: Retry, items: Sequence[Numbered | Refusal], *, is_last: bool = False) -> None:
+        pending, splits = [items], 0
         while pending:
             part = pending.pop()
             records = [item for item in part if not isinstance(item, Refusal)]
-            applied: Sequence[Applied] = ()
-            refused: Sequence[Refused] = ()
+            malformed = [item for item in part if isinstance(item, Refusal)]
             try:
-                if records:
-                    # Somebody may load the same records: once theirs are committed, ours are unchanged or updates.
-                    applied, refused = retry(partial(self._apply, store, records), AlreadyExists)
+                # Somebody may load the same records: once theirs are committed, ours are unchanged or updates.
+                batch = retry(partial(self._apply, store, records, is_last), AlreadyExists) if records else None
             except (AlreadyExists, NotFound, StaleVersion) as error:
                 # The store refused what the plan allowed, and does not say for which record: look at fewer at a time.
-                if len(records) > 1:
+                if len(records) > 1 and splits < SPLITS_MAX:
+                    splits += 1
                     middle = len(part) // 2
                     pending += [part[middle:], part[:middle]]
-                    continue
-                refused = [(records[0][0], error)]
-            malformed = [item for item in part if isinstance(item, Refusal)]
-            self._tell(applied, malformed + [_refusal(number, error) for number, error in refused])
+                else:
+                    self._tell((), malformed + [_refusal(number, error) for number, _ in records])
+                continue
+            if batch is None:
+                self._tell((), malformed)
+                continue
+            self._waiting = batch.waiting
+            self._tell(batch.applied, malformed + [_refusal(number, error) for number, error in batch.refused])
 
-    def _apply(self, store: Store, records: Sequence[Numbered]) -> tuple[Sequence[Applied], Sequence[Refused]]:
+    def _apply(self, store: Store, records: Sequence[Numbered], is_last: bool) -> Batch:
         with store.begin() as uow:
             # On PostgreSQL, who reads the changes would wait for the end of a transaction that adds some.
-            batch = Batch(self._context, uow, is_logged=not self._is_dry_run)
+            batch = Batch(
+                self._context, uow, self._existing, self._waiting, is_last=is_last, is_logged=not self._is_dry_run
+            )
             batch.apply(records)
             uow.commit()
-        return batch.applied, batch.refused
+        return batch
 
     def _tell(self, applied: Sequence[Applied], refusals: list[Refusal]) -> None:
         for _, outcome, _ in applied:
@@ -165,6 +200,7 @@ class Load:
         refusals.sort(key=lambda refusal: refusal.number)
         for refusal in refusals:
             self._counts[Outcome.REFUSED] += 1
+            self._codes[refusal.code] += 1
             if len(self._refusals) < REFUSALS_KEPT_MAX:
                 self._refusals.append(refusal)
             if self._on_refusal is not None:
@@ -195,9 +231,11 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _refusal(number: int, error: KglError) -> Refusal:
-    if isinstance(error, InvalidInput):
-        return Refusal(number, error.faults[0].code, str(error))
-    return Refusal(number, error.code, str(error))
+    code = error.faults[0].code if isinstance(error, InvalidInput) else error.code
+    detail = str(error)
+    if len(detail) > DETAIL_LENGTH_MAX:
+        detail = detail[: DETAIL_LENGTH_MAX - 1] + "…"
+    return Refusal(number, code, detail)
 
 
 def _batches(records: Iterable[object]) -> Iterator[Sequence[Numbered | Refusal]]:

@@ -4,51 +4,67 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator, Iterator
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import attrs
 
 from kgl_core.errors import FAULTS_MAX, Fault
 from kgl_core.knowledge_graph import KnowledgeGraph
-from kgl_core.permissions import Action
+from kgl_core.permissions import Action, Actor
+from kgl_core.record_files import read_texts
 from kgl_core.usecases.dump import Dump
 from kgl_core.usecases.load import LoadResult, LoadSummary
 from kgl_http.envelope import dump_json
-from kgl_http.errors import BadRequest, ImportRefused
+from kgl_http.errors import AtomicImportTooLarge, BadRequest, ImportRefused
 from kgl_http.idempotency import Idempotency, key_of
-from kgl_http.operations import NDJSON, Answer, Resource, operation
-from kgl_http.progress import Lines
+from kgl_http.operations import JSON, NDJSON, Answer, Resource, operation
 from kgl_http.queries import ImportQuery, NoQuery
 from kgl_http.slots import Slots
 
+REFUSALS_TOLD_MAX: Final = 1_000
+"""How many refused lines an answer names; of the others it has the number."""
+SHORT_BYTES_MAX: Final = 64 * 1024
+"""Up to which size an import is as short as any request, and needs no slot."""
 _SPOOLED_IN_MEMORY: Final = 1024 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
 
 
 class Import(Resource):
-    """``/import``."""
+    """``/import``. ``atomic_bytes_max`` is up to which size an import may be atomic; None for any."""
 
-    def __init__(self, kg: KnowledgeGraph, slots: Slots, idempotency: Idempotency, *, bytes_max: int) -> None:
-        self._kg, self._slots, self._idempotency, self._bytes_max = kg, slots, idempotency, bytes_max
+    def __init__(
+        self,
+        kg: KnowledgeGraph,
+        slots: Slots,
+        idempotency: Idempotency,
+        *,
+        bytes_max: int,
+        atomic_bytes_max: int | None,
+    ) -> None:
+        self._kg, self._slots, self._idempotency = kg, slots, idempotency
+        self._bytes_max, self._atomic_bytes_max = bytes_max, atomic_bytes_max
 
     @operation(
-        summary="Load entities and relationships from NDJSON",
+        summary="Load entities and relationships from NDJSON, or from a JSON array",
         action=Action.CREATE,
         query=ImportQuery,
-        body_media_types=(NDJSON,),
+        body_media_types=(NDJSON, JSON),
         answers={200: Answer(LoadResult, "text", media_type=NDJSON)},
     )
     def on_post(self, req: Any, resp: Any) -> None:
         query = req.read_query(ImportQuery)
-        req.require_media_type((NDJSON,))
+        req.require_media_type((NDJSON, JSON))
         key = key_of(req)
         if key is not None:
             _require_one_answer(query)
-        with self._slots.hold(), tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY) as body:
+        with _Body(
+            self._slots, req.actor, self._atomic_bytes_max if query.atomic and not query.dry_run else None
+        ) as body:
+            body.expect(req.content_length or 0)
             # The whole body first: a sender that stalls must hold no transaction open.
             req.spool_body(body, self._bytes_max)
-            chunks = () if key is None else _read(body)
-            self._idempotency.once(key, req, resp, chunks, lambda: self._respond(req, resp, query, body))
+            chunks = () if key is None else _read(body.file)
+            self._idempotency.once(key, req, resp, chunks, lambda: self._respond(req, resp, query, body.file))
 
     def _respond(self, req: Any, resp: Any, query: ImportQuery, body: Any) -> None:
         body.seek(0)
@@ -65,15 +81,63 @@ class Import(Resource):
         resp.set_stream(results, length)
 
     def _load(self, kg: KnowledgeGraph, query: ImportQuery, body: Any, results: Any) -> LoadSummary:
-        def write(result: LoadResult) -> None:
-            if query.results == "all" or result.outcome == "refused":
-                results.write(dump_json(attrs.asdict(result)) + b"\n")
+        told = 0
 
-        summary = kg.load(Lines([body]), atomic=query.atomic, dry_run=query.dry_run, on_result=write)
+        def write(result: LoadResult) -> None:
+            nonlocal told
+            if result.outcome == "refused":
+                told += 1
+                if told > REFUSALS_TOLD_MAX:
+                    return
+            elif query.results != "all":
+                return
+            results.write(dump_json(attrs.asdict(result)) + b"\n")
+
+        summary = kg.load(
+            read_texts(body.read, unpacks=False),
+            existing=query.existing,
+            atomic=query.atomic,
+            dry_run=query.dry_run,
+            on_result=write,
+        )
         if query.atomic and summary.refused and not query.dry_run:
             faults = [Fault(f"/{refusal.number}", refusal.code, refusal.detail) for refusal in summary.refusals]
             raise ImportRefused(summary.refused, faults[:FAULTS_MAX])
         return summary
+
+
+class _Body:
+    """Where the body of an import is kept while it is worked on. A long one takes a slot of its caller.
+
+    Raises Overloaded where there is none, and AtomicImportTooLarge past ``bytes_max``.
+    """
+
+    def __init__(self, slots: Slots, caller: Actor, bytes_max: int | None) -> None:
+        self._slots, self._caller, self._bytes_max = slots, caller, bytes_max
+        self._size, self._has_slot = 0, False
+        self.file = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115  # closed by __exit__
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        if self._has_slot:
+            self._slots.give_back(self._caller)
+
+    def expect(self, size: int) -> None:
+        """Make sure that a body of this size can be taken."""
+        if self._bytes_max is not None and size > self._bytes_max:
+            raise AtomicImportTooLarge(self._bytes_max)
+        if size > SHORT_BYTES_MAX and not self._has_slot:
+            self._slots.take(self._caller)
+            self._has_slot = True
+
+    def write(self, data: bytes) -> None:
+        """Keep the next piece."""
+        self._size += len(data)
+        self.expect(self._size)
+        self.file.write(data)
 
 
 class Export(Resource):
@@ -93,7 +157,7 @@ class Export(Resource):
         resp.set_header("Cache-Control", "no-store")
         if req.method == "HEAD":
             return
-        export = _Export(self._kg.acting_as(req.actor), self._slots)
+        export = _Export(self._kg.acting_as(req.actor), self._slots, req.actor)
         resp.set_header("Changes-Cursor", export.cursor)
         resp.stream = export
 
@@ -105,16 +169,16 @@ class _Export:
     its start: later there is no status left to tell it by.
     """
 
-    def __init__(self, kg: KnowledgeGraph, slots: Slots) -> None:
-        slots.take()
-        self._slots = slots
+    def __init__(self, kg: KnowledgeGraph, slots: Slots, caller: Actor) -> None:
+        slots.take(caller)
+        self._slots, self._caller = slots, caller
         try:
             dump = kg.dump()
             self.cursor = dump.cursor
             self._chunks = _chunks(dump)
             self._first = next(self._chunks)
         except BaseException:
-            slots.give_back()
+            slots.give_back(caller)
             raise
 
     def __iter__(self) -> Generator[bytes]:
@@ -123,7 +187,7 @@ class _Export:
 
     def close(self) -> None:
         self._chunks.close()
-        self._slots.give_back()
+        self._slots.give_back(self._caller)
 
 
 def _chunks(dump: Dump) -> Generator[bytes]:
@@ -157,5 +221,6 @@ def _require_one_answer(query: ImportQuery) -> None:
 
 
 def _shown(summary: LoadSummary) -> dict[str, Any]:
-    names = ("created", "updated", "unchanged", "refused", "is_kept")
-    return {name: getattr(summary, name) for name in names}
+    names = ("created", "updated", "unchanged", "kept", "refused", "is_kept", "refused_by_code")
+    left_out = max(0, summary.refused - REFUSALS_TOLD_MAX)
+    return {**{name: getattr(summary, name) for name in names}, "refusals_left_out": left_out}

@@ -34,9 +34,9 @@ class Changes(Resource):
         page = kg.changes(after=query.after, limit=query.limit)
         if not page.items and query.wait:
             # Polled: a connection that listens would be held for as long, and SQLite has nothing to listen to.
-            with self._slots.hold():
-                deadline, is_stopping = time.monotonic() + query.wait, False
-                while not (page.items or is_stopping) and (left := deadline - time.monotonic()) > 0:
-                    is_stopping = self._slots.wait(min(POLL_S, left))
+            with self._slots.hold_waiting(req.actor):
+                deadline, is_over = time.monotonic() + query.wait, False
+                while not (page.items or is_over) and (left := deadline - time.monotonic()) > 0:
+                    is_over = self._slots.wait(min(POLL_S, left))
                     page = kg.changes(after=query.after, limit=query.limit)
         send_page(req, resp, page)

@@ -130,11 +130,12 @@ def test_the_same_records_twice_change_nothing(kg: KnowledgeGraph) -> None:
     assert (log(kg), list(kg.dump())) == (before, dumped)
 
 
-def test_a_record_is_all_there_is_to_say(kg: KnowledgeGraph) -> None:
+def test_a_record_that_replaces_is_all_there_is_to_say(kg: KnowledgeGraph) -> None:
     """A field that a later record leaves out becomes empty."""
     kg.load([an_entity("a", aliases=["x"], confidence=0.5, source="s", source_type="t", metadata={"m": 1})])
     kg.load([an_entity("b"), a_relationship("a", "b", confidence=0.5, source="s", source_type="t", metadata={"m": 1})])
-    assert counts(kg.load([an_entity("a"), a_relationship("a", "b")])) == (0, 2, 0, 0)
+    again = [an_entity("a"), a_relationship("a", "b")]
+    assert counts(kg.load(again, existing="replace")) == (0, 2, 0, 0)
     for record in (kg.entities.get_by_key("a"), *kg.relationships.list().items):
         empty = (record.confidence, record.source, record.source_type, record.metadata)
         assert (*empty, record.version) == (None, None, None, {}, 2)
@@ -152,7 +153,8 @@ def test_entities_are_found_by_id_or_key(kg: KnowledgeGraph) -> None:
             an_entity("b"),
             an_entity(name="nobody's"),
             an_entity("a", id=B),
-        ]
+        ],
+        existing="replace",
     )
     assert (counts(summary), refused(summary)) == ((1, 3, 0, 2), [(5, "required"), (6, "key_taken")])
     assert kg.entities.get_by_key("a").id == A
@@ -211,7 +213,7 @@ def test_one_file_may_name_a_record_often(kg: KnowledgeGraph) -> None:
             a_relationship("a", "b"),
             a_relationship("a", "b", confidence=0.1),
             a_relationship("a", "b", confidence=0.1),
-            an_entity("a"),
+            an_entity("a", confidence=None),
         ]
     )
     assert counts(summary) == (3, 3, 2, 0)
@@ -519,16 +521,28 @@ def test_changes_are_logged_in_order_with_their_actor(
 # Whatever the batches
 
 _KEYS, _IDS = st.sampled_from("abc"), st.sampled_from([A, B, C, D])
+_METADATA = st.sampled_from([None, {}, {"a": 1}, {"b": None}, {"a": None, "c": {"d": 1}}])
 _ENTITY_RECORDS = st.builds(
-    lambda name, fields: {"kind": "entity", "type": "person", "name": "Ada", **name, **fields},
+    lambda name, fields, is_whole: {
+        "kind": "entity",
+        **({"type": "person", "name": "Ada"} if is_whole else {}),
+        **name,
+        **fields,
+    },
     st.one_of(
         st.builds(lambda key: {"key": key}, _KEYS),
         st.builds(lambda id: {"id": id}, _IDS),
         st.builds(lambda id, key: {"id": id, "key": key}, _IDS, _KEYS),
     ),
     st.fixed_dictionaries(
-        {"confidence": st.sampled_from([None, 0.5])}, optional={"is_active": st.sampled_from([True, False])}
+        {},
+        optional={
+            "confidence": st.sampled_from([None, 0.5]),
+            "is_active": st.sampled_from([True, False]),
+            "metadata": _METADATA,
+        },
     ),
+    st.sampled_from([True, True, True, False]),
 )
 _END = st.sampled_from(["a", "b", "c", A, B, C, D])
 _ACTIVITY: st.SearchStrategy[Fields] = st.one_of(
@@ -541,12 +555,18 @@ _RELATIONSHIP_RECORDS = st.builds(
     _END,
     _END,
     st.fixed_dictionaries(
-        {"confidence": st.sampled_from([None, 0.5])},
-        optional={"id": st.sampled_from([R, S, T]), "relationship_type": st.sampled_from(["knows", "cites"])},
+        {},
+        optional={
+            "confidence": st.sampled_from([None, 0.5]),
+            "id": st.sampled_from([R, S, T]),
+            "relationship_type": st.sampled_from(["knows", "cites"]),
+            "metadata": _METADATA,
+        },
     ),
     _ACTIVITY,
 )
 RECORDS = st.lists(st.one_of(_ENTITY_RECORDS, _RELATIONSHIP_RECORDS), max_size=14)
+EXISTING = st.sampled_from(["merge", "merge", "replace", "keep", "refuse"])
 GIVEN_IDS = {str(id) for id in (A, B, C, D, R, S, T)}
 
 
@@ -567,16 +587,22 @@ def without_made_ids(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def outcome(
-    kg: KnowledgeGraph, before: Sequence[Fields], records: Sequence[Fields], batch: int, atomic: bool = False
+    kg: KnowledgeGraph,
+    before: Sequence[Fields],
+    records: Sequence[Fields],
+    batch: int,
+    atomic: bool = False,
+    existing: str = "merge",
 ) -> tuple[Any, ...]:
     """What a load of ``records`` in batches of a size did, beyond ids."""
     kg.load(before)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load, "BATCH_RECORDS_MAX", batch)
-        summary = kg.load(records, atomic=atomic)
+        summary = kg.load(records, atomic=atomic, existing=existing)
     dumped = list(kg.dump())
     assert len(log(kg)) == kg.stats().changes
-    return counts(summary), refused(summary), summary.is_kept, without_made_ids(dumped), kg.stats().changes
+    told = (*counts(summary), summary.kept), refused(summary)
+    return *told, summary.is_kept, without_made_ids(dumped), kg.stats().changes
 
 
 @pytest.mark.parametrize(("store_name", "examples"), [("memory", 300), ("sqlite", 40), ("postgres", 30)])
@@ -584,12 +610,12 @@ def test_the_outcome_does_not_depend_on_the_batches(empty_url: EmptyUrl, store_n
     """It is that of one record at a time in memory; in an atomic load too, as long as no record is refused."""
 
     @settings(max_examples=examples)
-    @given(before=RECORDS, records=RECORDS, batch=st.sampled_from(BATCH_SIZES), atomic=st.booleans())
-    def check(before: list[Fields], records: list[Fields], batch: int, atomic: bool) -> None:
+    @given(before=RECORDS, records=RECORDS, batch=st.sampled_from(BATCH_SIZES), atomic=st.booleans(), existing=EXISTING)
+    def check(before: list[Fields], records: list[Fields], batch: int, atomic: bool, existing: str) -> None:
         with connect("memory://") as kg:
-            expected = outcome(kg, before, records, batch=1)
+            expected = outcome(kg, before, records, batch=1, existing=existing)
         with connect(empty_url(store_name)) as kg:
-            found = outcome(kg, before, records, batch, atomic)
+            found = outcome(kg, before, records, batch, atomic, existing)
         if atomic and expected[1]:
             assert found[:2] == expected[:2]
             with connect("memory://") as kg:

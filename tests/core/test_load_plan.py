@@ -11,7 +11,8 @@ from kgl_core.entities import End
 from kgl_core.permissions import Scope
 from kgl_core.records import EntityRecord, RelationshipRecord, read_record
 from kgl_core.usecases.context import Context
-from kgl_core.usecases.load_plan import EntityPlan, Outcome, RelationshipPlan
+from kgl_core.usecases.load_outcomes import Existing, Outcome
+from kgl_core.usecases.load_plan import EntityPlan, RelationshipPlan
 from tests.contract.samples import NOON, SECOND, Clock, Ids, deleted, entity, relationship
 
 ADA, GRACE = entity("Ada", key="ada"), entity("Grace", key="grace")
@@ -57,9 +58,10 @@ def decide_edge(
     source: End = HERE[ADA.id],
     target: End = HERE[GRACE.id],
     actor: Actor = SYSTEM,
+    existing: Existing = Existing.MERGE,
 ) -> tuple[RelationshipPlan, list[str]]:
     """The plan, and the outcome or the error's code for each record in turn."""
-    plan = RelationshipPlan(context(actor), stored)
+    plan = RelationshipPlan(context(actor), stored, existing)
     found = []
     for each in records:
         try:
@@ -95,7 +97,7 @@ def decide_edge(
 )
 def test_what_becomes_of_an_entity(stored: list[Entity], fields: dict[str, Any], outcome: str) -> None:
     """Found by id, else by key; a load neither deletes nor restores, and updates only what differs."""
-    plan = EntityPlan(context(), stored)
+    plan = EntityPlan(context(), stored, existing=Existing.REPLACE)
     assert decide(plan, record(**fields)) == [outcome]
     assert len(plan.changes) == (outcome in ("created", "updated"))
     assert (len(plan.created), len(plan.updated)) == (outcome == "created", outcome == "updated")
@@ -187,7 +189,7 @@ def test_permissions_hold_for_each_record() -> None:
 )
 def test_what_becomes_of_a_relationship(stored: list[Relationship], fields: dict[str, Any], outcome: str) -> None:
     """Found by id, else by its triple; its ends and type never change."""
-    plan, outcomes = decide_edge(stored, edge(**fields))
+    plan, outcomes = decide_edge(stored, edge(**fields), existing=Existing.REPLACE)
     assert outcomes == [outcome]
     assert len(plan.changes) == (outcome in ("created", "updated"))
 
@@ -214,4 +216,4 @@ def test_relationships_of_one_batch_see_those_before() -> None:
 
 def test_outcomes_have_stable_names() -> None:
     """They stand in summaries."""
-    assert set(Outcome) == {"created", "updated", "unchanged", "refused"}
+    assert set(Outcome) == {"created", "updated", "unchanged", "kept", "refused"}

@@ -159,13 +159,25 @@ def test_every_fault_of_a_record_is_named() -> None:
     assert refused({"kind": "entity", "typ": "t", "name": "", "id": "x", "is_active": 1, "version": 2}) == [
         ("/typ", "unknown_field"),
         ("/version", "unknown_field"),
-        ("/type", "required"),
-        ("/name", "blank"),
         ("/id", "invalid_id"),
+        ("/name", "blank"),
         ("/is_active", "not_a_flag"),
     ]
     assert refused({"kind": "entity", "type": "t", "name": "n"}) == [("/key", "required")]
     assert read_record({"kind": "entity", "type": "t", "name": "n", "id": str(UUID(int=1))}) is not None
+
+
+def test_a_record_says_which_fields_it_gives() -> None:
+    """Null empties a field where that can be; what is never empty may only be left out."""
+    record = read_record({"kind": "entity", "key": "k", "aliases": None, "metadata": None, "source": None})
+    assert isinstance(record, EntityRecord)
+    assert set(record.given) == {"key", "aliases", "metadata", "source"}
+    assert (record.type, record.name, record.aliases, record.metadata) == (None, None, None, None)
+    for name in ("type", "name"):
+        assert refused({"kind": "entity", "key": "k", name: None}) == [(f"/{name}", "required")]
+    assert refused({"kind": "relationship", "id": str(UUID(int=1)), "relationship_type": None}) == [
+        ("/relationship_type", "required")
+    ]
 
 
 def test_each_end_is_named_once() -> None:
@@ -176,6 +188,8 @@ def test_each_end_is_named_once() -> None:
     neither = [("/source_entity_id", "end"), ("/target_entity_id", "end")]
     assert refused(record) == neither
     assert refused(record | ids | keys) == neither
+    assert refused(ids | {"kind": "relationship"}) == [("/relationship_type", "required")]
+    assert read_record({"kind": "relationship", "id": str(UUID(int=3))}) is not None  # found by its id
     assert read_record(record | ids) is not None
     assert read_record(record | keys) is not None
     assert refused(record | ids | {"deleted_with": str(UUID(int=1))}) == [("/deleted_with", "not_deleted")]

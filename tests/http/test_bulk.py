@@ -10,7 +10,9 @@ from falcon import testing
 
 from kgl_core.errors import StoreUnavailable
 from kgl_core.records import LINE_BYTES_MAX
+from kgl_core.usecases.load import BATCH_BYTES_MAX
 from kgl_http import middleware
+from kgl_http.resources.bulk import REFUSALS_TOLD_MAX, SHORT_BYTES_MAX
 from tests.http.conftest import Api, MakeApi, problem
 
 IMPORT, EXPORT = "/api/v1/import", "/api/v1/export"
@@ -45,20 +47,28 @@ def results(answer: testing.Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
-def summary(created: int = 0, updated: int = 0, unchanged: int = 0, refused: int = 0, is_kept: bool = True) -> object:
-    """The last line of an import's answer."""
-    counts = {"created": created, "updated": updated, "unchanged": unchanged, "refused": refused}
-    return {"summary": {**counts, "is_kept": is_kept}}
+def summary(*, is_kept: bool = True, codes: dict[str, int] | None = None, left_out: int = 0, **counts: int) -> object:
+    """The last line of an import's answer; ``codes`` are those of refused lines."""
+    zeros = dict.fromkeys(("created", "updated", "unchanged", "kept"), 0)
+    refused = sum((codes or {}).values())
+    rest = {"refused": refused, "is_kept": is_kept, "refused_by_code": codes or {}, "refusals_left_out": left_out}
+    return {"summary": {**zeros, **counts, **rest}}
 
 
 def all_slots_are_free(api: Api) -> bool:
     """Whether nothing holds a slot."""
-    count = max(1, api.container.capacity().threads // 2)
-    for _ in range(count):
-        api.container.slots().take()
-    for _ in range(count):
-        api.container.slots().give_back()
+    callers = take_all_slots(api)
+    for caller in callers:
+        api.container.slots().give_back(caller)
     return True
+
+
+def take_all_slots(api: Api) -> list[object]:
+    """The callers who hold all slots now, one each."""
+    callers: list[object] = [object() for _ in range(max(1, api.container.capacity().threads // 2))]
+    for caller in callers:
+        api.container.slots().take(caller)
+    return callers
 
 
 def test_an_import_tells_what_it_did(api: Api) -> None:
@@ -70,7 +80,7 @@ def test_an_import_tells_what_it_did(api: Api) -> None:
     assert found["created_by"] == {"kind": "user", "id": str(api.account("eve").id)}
     changed = lines_of([{**ADA, "name": "Ada"}, BAD])
     answer = results(send(api, changed))
-    assert answer[-1] == summary(updated=1, refused=1)
+    assert answer[-1] == summary(updated=1, codes={"out_of_range": 1})
     assert [(line["number"], line["outcome"], line["code"]) for line in answer[:-1]] == [(2, "refused", "out_of_range")]
     assert "confidence" in answer[0]["detail"]
 
@@ -109,7 +119,7 @@ def test_a_dry_run_tells_everything_and_keeps_nothing(api: Api, atomic: str) -> 
     """Its answer is 200 with what is refused, also where the import itself would be refused."""
     params = {"dry_run": "true", "atomic": atomic, "results": "all"}
     answer = results(send(api, lines_of([ADA, NOTES, WROTE, BAD]), params=params))
-    assert answer[-1] == summary(created=3, refused=1, is_kept=False)
+    assert answer[-1] == summary(created=3, codes={"out_of_range": 1}, is_kept=False)
     assert len(answer) == 5
     assert api("GET", "/api/v1/changes").json["data"] == []
 
@@ -120,7 +130,7 @@ def test_a_line_that_is_no_record_is_refused_by_its_number(api: Api) -> None:
     good = lines_of([ADA])
     bodies = [b"{", b"\xff", b'{"a":NaN}', b'{"a":1,"a":2}', long, b"[" * 100_000, b"7"]
     answer = results(send(api, b"\n".join([b"", *bodies, b"  ", good.strip()])))
-    assert answer[-1] == summary(created=1, refused=7)
+    assert answer[-1] == summary(created=1, codes={"malformed_json": 5, "too_large": 1, "not_an_object": 1})
     codes = [(line["number"], line["code"]) for line in answer[:-1]]
     malformed = "malformed_json"
     assert codes == [
@@ -137,16 +147,14 @@ def test_an_empty_import_does_nothing(api: Api) -> None:
     assert results(send(api, b"\n \n")) == [summary()]
 
 
-def test_an_import_takes_ndjson_only(api: Api) -> None:
-    """In UTF-8, not compressed: anything else is named with what to send."""
+def test_an_import_takes_json_only(api: Api) -> None:
+    """In UTF-8: anything else is named with what to send."""
     body = lines_of([ADA])
     assert results(send(api, body, content_type=f"{NDJSON}; charset=utf-8"))
-    for content_type in ("application/json", "text/plain", "", f"{NDJSON}; charset=latin-1", "application/ndjson"):
+    assert results(send(api, body, content_type="application/json"))
+    for content_type in ("text/plain", "", f"{NDJSON}; charset=latin-1", "application/ndjson"):
         found = problem(send(api, body, content_type=content_type), 415, "unsupported_media_type")
         assert NDJSON in found["detail"]
-    headers = {"Content-Type": NDJSON, "Content-Encoding": "gzip"}
-    answer = api("POST", IMPORT, body=gzip.compress(body), headers=headers)
-    assert "Content-Encoding" in problem(answer, 415, "unsupported_media_type")["detail"]
     problem(send(api, body, params={"atomic": "yes", "batch": "1"}), 400, "bad_request")
 
 
@@ -186,16 +194,103 @@ def test_a_body_that_ends_early_is_refused_whole(api: Api) -> None:
 
 
 def test_when_too_much_goes_on_the_next_is_told_to_come_back(api: Api) -> None:
-    """Imports and exports share the slots; nothing is read of a body that finds none."""
-    for _ in range(max(1, api.container.capacity().threads // 2)):
-        api.container.slots().take()
-    for answer in (send(api, lines_of([ADA])), api("GET", EXPORT)):
+    """Long imports and exports share the slots; nothing is read of a long body that finds none."""
+    long = lines_of([ADA]).ljust(SHORT_BYTES_MAX + 1)
+    callers = take_all_slots(api)
+    chunked = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+    for answer in (send(api, long), send(api, long, extras=chunked), api("GET", EXPORT)):
         problem(answer, 503, "overloaded")
         assert answer.headers["retry-after"] == "1"
     assert api("HEAD", EXPORT).status_code == 200
-    api.container.slots().give_back()
-    assert results(send(api, lines_of([ADA]))) == [summary(created=1)]
+    assert results(send(api, long[:SHORT_BYTES_MAX])) == [summary(created=1)]
+    api.container.slots().give_back(callers[0])
+    assert results(send(api, long)) == [summary(unchanged=1)]
     assert api("GET", EXPORT).text.count("\n") == 1
+
+
+def test_short_imports_need_no_slot(api: Api) -> None:
+    """However many there are at once, and whatever else goes on: they wait their turn like any request."""
+    take_all_slots(api)
+    assert results(send(api, lines_of([ADA, NOTES, WROTE]))) == [summary(created=3)]
+    packed = {"Content-Type": NDJSON, "Content-Encoding": "gzip"}
+    large = gzip.compress(lines_of([ADA]).ljust(SHORT_BYTES_MAX + 1))
+    problem(api("POST", IMPORT, body=large, headers=packed), 503, "overloaded")
+
+
+def test_nobody_takes_more_than_half_of_the_slots(make_api: MakeApi) -> None:
+    """Who has taken a share is told so, and others are served."""
+    api = make_api()
+    slots = api.container.slots()
+    slots.take(api.actor("eve"))
+    assert "your share" in problem(api("GET", EXPORT, by="eve"), 503, "overloaded")["detail"]
+    assert api("GET", EXPORT, by="user").status_code == 200
+    slots.take(api.actor("service"))
+    assert "each of the 2" in problem(api("GET", EXPORT, by="user"), 503, "overloaded")["detail"]
+    for name in ("eve", "service"):
+        slots.give_back(api.actor(name))
+    assert all_slots_are_free(api)
+
+
+@pytest.mark.parametrize("content_type", [NDJSON, "application/json"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_array_is_imported(api: Api, content_type: str, indent: int | None) -> None:
+    """Of one line or of many, with its elements as the lines; what is no record is refused by its number."""
+    body = json.dumps([ADA, NOTES, BAD, 7, WROTE], indent=indent).encode()
+    answer = results(send(api, body, content_type=content_type))
+    assert answer[-1] == summary(created=3, codes={"out_of_range": 1, "not_an_object": 1})
+    assert [line["number"] for line in answer[:-1]] == [3, 4]
+    cut = results(send(api, body[:-1], content_type=content_type, params={"dry_run": "true"}))
+    assert (cut[-2]["code"], cut[-1]["summary"]["refused"]) == ("malformed_json", 3)
+    one = json.dumps(ADA, indent=2, ensure_ascii=False).encode()
+    assert results(send(api, one, content_type=content_type)) == [summary(unchanged=1)]
+
+
+@pytest.mark.parametrize("existing", ["merge", "replace", "keep", "refuse"])
+def test_an_import_says_what_becomes_of_what_is_there(api: Api, existing: str) -> None:
+    """By default, what a line leaves out stays; another word is refused."""
+    send(api, lines_of([{**ADA, "source": "book"}]))
+    body = lines_of([{"kind": "entity", "key": "Q7259", "name": "เอดา", "type": "person"}])
+    answer = results(send(api, body, params={"existing": existing}))[-1]
+    expected = {"refuse": summary(codes={"already_exists": 1}), "keep": summary(kept=1)}
+    assert answer == expected.get(existing, summary(updated=1))
+    found = api("GET", "/api/v1/entities", params={"key": "Q7259"}).json["data"][0]
+    assert (found["name"] == "เอดา") == (existing in ("merge", "replace"))
+    assert found["source"] == (None if existing == "replace" else "book")
+    problem(send(api, body, params={"existing": "other"}), 400, "bad_request")
+
+
+def test_refusals_take_bounded_room(api: Api) -> None:
+    """The first are named, the others are counted by code; a long detail is cut."""
+    many = b"?\n" * (REFUSALS_TOLD_MAX + 500) + lines_of([{**ADA, "n" * 60 + str(n): 1} for n in range(3)])
+    for told in ("refused", "all"):
+        answer = send(api, many + lines_of([ADA]), params={"results": told, "dry_run": "true"})
+        lines = results(answer)
+        assert lines[-1] == summary(
+            created=1,
+            is_kept=False,
+            codes={"malformed_json": REFUSALS_TOLD_MAX + 500, "unknown_field": 3},
+            left_out=503,
+        )
+        assert len(lines) == REFUSALS_TOLD_MAX + 1 + (told == "all")
+    names = {f"{'x' * 60}{n}": 1 for n in range(100)}
+    [refused, _] = results(send(api, lines_of([{**ADA, **names}])))
+    assert len(refused["detail"]) == 500
+
+
+def test_an_atomic_import_has_a_size_where_one_writes_at_a_time(make_api: MakeApi, store_url: str) -> None:
+    """So that nobody waits longer for it than for a part of another; on PostgreSQL any size will do."""
+    api = make_api()
+    body = lines_of([ADA]).ljust(BATCH_BYTES_MAX + 1)
+    chunked = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+    for extras in ({}, chunked):
+        answer = send(api, body, params={"atomic": "true"}, extras=extras)
+        if store_url.startswith("postgres"):
+            assert results(answer)[-1]["summary"]["refused"] == 0
+        else:
+            assert "without atomic" in problem(answer, 413, "atomic_import_too_large")["detail"]
+    assert results(send(api, body[:-1], params={"atomic": "true"}))[-1]["summary"]["is_kept"]
+    assert results(send(api, body))[-1]["summary"]["refused"] == 0
+    assert all_slots_are_free(api)
 
 
 @pytest.fixture

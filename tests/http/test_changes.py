@@ -11,6 +11,7 @@ from kgl_http.resources import changes
 from kgl_http.slots import Slots
 from tests.http.conftest import Api, problem
 from tests.http.cursors import cursor_of, of_another_history, parts_of
+from tests.http.test_bulk import take_all_slots
 
 PATH = "/api/v1/changes"
 
@@ -33,7 +34,7 @@ class FakeTime:
 
     def wait(self, slots: Slots, seconds: float) -> bool:
         self.sleep(seconds)
-        return slots._is_stopping.is_set()
+        return slots.waits_end
 
 
 @pytest.fixture
@@ -168,14 +169,28 @@ def test_who_need_not_wait_does_not(api: Api, fake_time: FakeTime) -> None:
 
 def test_when_too_many_wait_the_next_is_told_to_come_back(api: Api, fake_time: FakeTime) -> None:
     """Waiting takes threads: half of them stay free, and a wait that ends gives its place back."""
-    taken = take_all_slots(api)
+    callers = take_all_slots(api)
     answer = api("GET", PATH, params={"wait": 1})
     problem(answer, 503, "overloaded")
     assert answer.headers["retry-after"] == "1"
     assert fake_time.slept == []
-    api.container.slots().give_back()
-    for _ in range(taken):
+    api.container.slots().give_back(callers[0])
+    for _ in callers:
         assert read(api, wait=1)["data"] == []
+
+
+def test_a_wait_makes_way_for_an_export(api: Api, fake_time: FakeTime) -> None:
+    """It ends early, with nothing new, when an import or an export needs its place; it keeps nobody from one."""
+    slots = api.container.slots()
+    callers: list[object] = []
+    fake_time.on_sleep = lambda: callers.extend(take_all_slots(api))
+    assert read(api, wait=30)["data"] == []
+    assert len(fake_time.slept) == 1
+    for caller in callers:
+        slots.give_back(caller)
+    fake_time.on_sleep = lambda: None
+    assert read(api, wait=1)["data"] == []
+    assert sum(fake_time.slept) > 1
 
 
 def test_a_wait_that_fails_gives_its_slot_back(api: Api, fake_time: FakeTime) -> None:
@@ -193,11 +208,3 @@ def test_only_who_may_read_is_told(api: Api) -> None:
     """Nobody is not; every account is."""
     problem(api("GET", PATH, by="nobody"), 401, "not_authenticated")
     assert api("GET", PATH, by="user").status_code == 200
-
-
-def take_all_slots(api: Api) -> int:
-    """Take every slot of the application; how many there were."""
-    count = max(1, api.container.capacity().threads // 2)
-    for _ in range(count):
-        api.container.slots().take()
-    return count

@@ -208,7 +208,7 @@ def test_an_import_keeps_to_its_senders_permissions(api: Api) -> None:
     headers = {"Content-Type": "application/x-ndjson"}
     answer = api("POST", "/api/v1/import", by="user", body=lines, headers=headers)
     assert b'"number":2,"outcome":"refused"' in answer.content
-    assert b'{"created":1,"updated":1,"unchanged":0,"refused":1,"is_kept":true}' in answer.content
+    assert b'{"created":1,"updated":1,"unchanged":0,"kept":0,"refused":1,"is_kept":true,' in answer.content
     names = [api("GET", f"/api/v1/entities/{entity['id']}").json["data"]["name"] for entity in (mine, theirs)]
     assert names == ["Eve", "Ada"]
 

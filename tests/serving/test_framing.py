@@ -40,8 +40,11 @@ def test_a_chunked_import_is_read(service: Service) -> None:
         "created": 50,
         "updated": 0,
         "unchanged": 0,
+        "kept": 0,
         "refused": 0,
         "is_kept": True,
+        "refused_by_code": {},
+        "refusals_left_out": 0,
     }
 
 

@@ -1,0 +1,205 @@
+"""The records in a file or a text, one by one and in bounded memory.
+
+It may be NDJSON, one JSON array of records, or objects that are spread over several lines; any of these packed by gzip.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from kgl_core.errors import Fault, InvalidInput
+from kgl_core.gzip_stream import MAGIC, Read, Unpacked
+from kgl_core.records import LINE_BYTES_MAX
+from kgl_core.strict_json import MALFORMED
+
+_CHUNK_BYTES: Final = 256 * 1024
+_BOM: Final = b"\xef\xbb\xbf"
+_NOT_UTF8: Final = (b"\xff\xfe", b"\xfe\xff", b"\0", b"{\0", b"[\0")
+_OPEN: Final = (b"{", b"[", b",", b":")
+_OUTSIDE: Final = re.compile(rb'["{}\[\],]')
+_INSIDE: Final = re.compile(rb'["\\]')
+
+
+def read_items(records: object) -> Iterable[object]:
+    """The items in what a caller gives as records: each a mapping, a line, or the InvalidInput that is in its place.
+
+    ``records`` is an open file (binary, or text), NDJSON or a JSON array as bytes or str, one mapping, or any iterable
+    of mappings and lines. Raises InvalidInput for anything else, and as `read_texts`.
+    """
+    if isinstance(records, Mapping):
+        return [records]
+    if isinstance(records, bytes | bytearray | memoryview):
+        return read_texts(io.BytesIO(records).read)
+    if isinstance(records, str) and (not records or records.isspace() or "{" in records or "[" in records):
+        return read_texts(io.BytesIO(records.encode("utf-8", "surrogatepass")).read)
+    if isinstance(records, str | os.PathLike):
+        raise _unreadable("not_records", "a path is not read; give the open file: open(path, 'rb')")
+    read = getattr(records, "read", None)
+    if callable(read):
+        return read_texts(lambda size: _encoded(read(size)))
+    if isinstance(records, Iterable):
+        return records
+    raise _unreadable("not_records", "give an open file, NDJSON text, or an iterable of records")
+
+
+def read_texts(read: Read, *, unpacks: bool = True) -> Iterator[bytes | InvalidInput]:
+    """The JSON texts of the records in a file that ``read`` reads: its lines, or the values of an array or a sequence.
+
+    Values are told by their beginning: an array, or an object whose first line does not end it. They are numbered as
+    lines are. A text longer than LINE_BYTES_MAX is cut behind it. InvalidInput stands where no more can be read.
+
+    Raises InvalidInput for what is not UTF-8 from its beginning, and for gzip unless it ``unpacks`` that.
+    """
+    head = read(_CHUNK_BYTES)
+    if head.startswith(MAGIC):
+        if not unpacks:
+            raise _unreadable("packed", "this is gzip; say so with Content-Encoding: gzip")
+        read = Unpacked(_after(head, read)).read
+        try:
+            head = read(_CHUNK_BYTES)
+        except InvalidInput as error:
+            return iter([error])
+    head = head.removeprefix(_BOM)
+    if head.startswith(_NOT_UTF8):
+        raise _unreadable("not_utf8", "this is not UTF-8, perhaps UTF-16; save it as UTF-8")
+    begin = head.lstrip()
+    if begin.startswith(b"["):
+        return _elements(_chunks(begin[1:] or b" ", read))
+    return (_objects if _is_spread(begin) else _lines)(_chunks(head, read))
+
+
+def _chunks(head: bytes, read: Read) -> Iterator[bytes | InvalidInput]:
+    """What is read, and at last why no more can be."""
+    try:
+        while head:
+            yield head
+            head = read(_CHUNK_BYTES)
+    except InvalidInput as error:
+        yield error
+
+
+def _lines(chunks: Iterable[bytes | InvalidInput]) -> Iterator[bytes | InvalidInput]:
+    begun, is_cut = b"", False
+    for chunk in chunks:
+        if isinstance(chunk, InvalidInput):
+            yield chunk
+            return
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            if not is_cut:
+                lines[0] = (begun + lines[0])[: LINE_BYTES_MAX + 1]
+            yield from lines[is_cut:]
+            begun, is_cut = rest, False
+        elif not is_cut:
+            begun += rest
+        if len(begun) > LINE_BYTES_MAX:
+            yield begun[: LINE_BYTES_MAX + 1]
+            begun, is_cut = b"", True
+    if begun:
+        yield begun
+
+
+def _is_spread(begin: bytes) -> bool:
+    """Whether an object begins that goes on in the next line, as no line of NDJSON does."""
+    first, _, rest = begin.partition(b"\n")
+    return first.startswith(b"{") and first.rstrip().endswith(_OPEN) and rest.lstrip().startswith((b'"', b"}", b"]"))
+
+
+class _Marks:
+    """Finds the brackets and commas of JSON that are not within strings, chunk by chunk."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._pattern, self._skip = _OUTSIDE, 0
+
+    def of(self, chunk: bytes) -> Iterator[tuple[bytes, int, int]]:
+        """Each mark, how deep in brackets it leads, and where it ends."""
+        at = self._skip
+        while (found := self._pattern.search(chunk, at)) is not None:
+            at, mark = found.end(), found[0]
+            if mark == b"\\":
+                at += 1  # past what it escapes
+            elif mark == b'"':
+                self._pattern = _INSIDE if self._pattern is _OUTSIDE else _OUTSIDE
+            else:
+                self._depth += (mark in b"{[") - (mark in b"}]")
+                yield mark, self._depth, at
+                self._depth = max(self._depth, 0)
+        self._skip = max(0, at - len(chunk))
+
+
+class _Text:
+    """The text of one value, as it comes in pieces; cut behind LINE_BYTES_MAX."""
+
+    def __init__(self) -> None:
+        self._pieces = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        """Take another piece."""
+        self._pieces += piece[: LINE_BYTES_MAX + 1 - len(self._pieces)]
+
+    def take(self) -> bytes:
+        """The text so far, without space around it; the next one begins."""
+        text = bytes(self._pieces).strip() if len(self._pieces) <= LINE_BYTES_MAX else bytes(self._pieces)
+        self._pieces.clear()
+        return text
+
+
+def _elements(chunks: Iterable[bytes | InvalidInput]) -> Iterator[bytes | InvalidInput]:
+    """The elements of an array, of which the first bracket has been read. What is none comes as it stands."""
+    marks, text = _Marks(), _Text()
+    is_first, is_closed = True, False
+    for chunk in chunks:
+        if isinstance(chunk, InvalidInput):
+            yield chunk
+            return
+        start = 0
+        for mark, depth, end in marks.of(chunk):
+            if is_closed or depth > 0 or (depth == 0 and mark != b","):
+                continue
+            text.add(chunk[start : end - 1])
+            start, element, is_closed = end, text.take(), depth < 0
+            if element or not (is_closed and is_first):
+                yield element or mark
+            is_first = False
+        text.add(chunk[start:])
+    if not is_closed:
+        yield _unreadable(MALFORMED, "the array is not closed: something is missing at its end")
+    elif rest := text.take():
+        yield rest
+
+
+def _objects(chunks: Iterable[bytes | InvalidInput]) -> Iterator[bytes | InvalidInput]:
+    """The objects of a sequence. What is none comes as it stands."""
+    marks, text = _Marks(), _Text()
+    for chunk in chunks:
+        if isinstance(chunk, InvalidInput):
+            yield chunk
+            return
+        start = 0
+        for mark, depth, end in marks.of(chunk):
+            if depth <= 0 and mark != b",":
+                text.add(chunk[start:end])
+                start = end
+                yield text.take()
+        text.add(chunk[start:])
+    if rest := text.take():
+        yield rest
+
+
+def _after(head: bytes, read: Read) -> Read:
+    """Reads what was read already, and then the rest."""
+    again = [head]
+    return lambda size: again.pop() if again else read(size)
+
+
+def _encoded(data: Any) -> bytes:
+    return data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data or b""
+
+
+def _unreadable(code: str, detail: str) -> InvalidInput:
+    return InvalidInput([Fault("", code, detail)])
