@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, Final, Protocol, TypeVar
 
@@ -142,13 +142,18 @@ def unknown_names(names: Iterable[object], known: Iterable[str], what: str = "fi
 
 def unknown_name(name: object, known: Iterable[str], what: str = "field", *, suggest: bool = True) -> Fault:
     """The fault of a name that is not among ``known``; its detail suggests the nearest that is."""
-    text, names = str(name), sorted(known)
-    near = difflib.get_close_matches(text, names, n=1) if suggest and len(text) <= _NAME_SHOWN_MAX else []
-    if near:
-        advice = f"did you mean {near[0]}?"
+    text, names = str(name), tuple(sorted(known))
+    near = _near(text, names) if suggest and len(text) <= _NAME_SHOWN_MAX else None
+    if near is not None:
+        advice = f"did you mean {near}?"
     else:
         advice = f"known are {', '.join(names)}" if names else f"leave it out, this takes no {what}"
     return Fault(f"/{escape(text)}", f"unknown_{what}", f"there is no such {what}; {advice}")
+
+
+@lru_cache(maxsize=256)  # a name that is misspelled in one line of an import is so in all
+def _near(name: str, known: tuple[str, ...]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
 
 
 def same_values(one: object, other: object, names: Iterable[str]) -> bool:
