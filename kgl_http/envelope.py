@@ -28,6 +28,11 @@ def send(req: Any, resp: Any, data: Any, **more: Any) -> None:
     _send(req, resp, unstructure(data), more)
 
 
+def send_json(req: Any, resp: Any, data: bytes) -> None:
+    """Answer with ``data``, which is JSON already, in the envelope."""
+    _send(req, resp, orjson.Fragment(data), {})
+
+
 def send_page(req: Any, resp: Any, page: Page[Any], **more: Any) -> None:
     """Answer with a page of a listing; ``next_cursor`` is null at its end."""
     _send(req, resp, unstructure_all(page.items), {"next_cursor": page.next_cursor, "limit": page.limit, **more})

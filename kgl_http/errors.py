@@ -12,7 +12,7 @@ import attrs
 import falcon
 import structlog
 
-from kgl_core.errors import Fault, InvalidInput, KglError, Overloaded, StaleVersion, StoreFull
+from kgl_core.errors import Fault, InvalidInput, KglError, Overloaded, StoreFull
 from kgl_core.strict_json import MALFORMED
 from kgl_http.envelope import dump_json, meta
 from kgl_http.operations import PROBLEM
@@ -88,6 +88,17 @@ class IfMatchRequired(KglError):
         super().__init__("changes need If-Match here: read the record, and send its ETag with the change")
 
 
+class PreconditionFailed(KglError):
+    """If-Match or If-None-Match does not hold: ``tag`` is the record's present ETag, None if the caller may not see it.
+
+    ``code`` says which: ``stale_version`` or ``precondition_failed``.
+    """
+
+    def __init__(self, code: str, message: str, tag: str | None) -> None:
+        self.code, self.tag = code, tag  # type: ignore[misc]
+        super().__init__(message)
+
+
 class ImportRefused(KglError):
     """An atomic import was not kept, because lines were refused."""
 
@@ -155,7 +166,7 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     "ends_deleted": Problem(409, "An end is deleted", "Restore the entities at the ends of the relationship first."),
     "history_lost": Problem(
         410,
-        "The cursor's history is gone",
+        "The cursor is from another history",
         "The store is another one than the cursor came from, or a backup was restored since. Start again: a listing "
         "without a cursor; the feed of changes with a fresh `GET /api/v1/export`, and from there with its "
         "`Changes-Cursor` as `after`.",
@@ -234,12 +245,12 @@ def on_kgl_error(req: Any, resp: Any, error: KglError, params: object) -> None:
     _send(req, resp, code, detail, faults, retry_after_s=retry_after_s)
     if isinstance(error, UnsupportedCoding):
         resp.set_header("Accept-Encoding", "gzip")
+    if isinstance(error, PreconditionFailed) and error.tag is not None:
+        resp.set_header("ETag", error.tag)
 
 
 def detail_of(error: KglError) -> str:
     """What a client is told of one of our errors."""
-    if isinstance(error, StaleVersion):
-        return f"version {error.current} is current; read it again"
     if isinstance(error, InvalidInput | BadRequest):
         return "; ".join(f"{fault.pointer}: {fault.detail}".removeprefix(": ") for fault in error.faults)
     return str(error)

@@ -109,7 +109,7 @@ class _Document:
             },
         }
         if _has_body(operation):
-            schema = self._body(operation)
+            schema = self._body(method, operation)
             described["requestBody"] = {
                 "required": True,
                 "content": {media_type: {"schema": schema} for media_type in operation.body_media_types},
@@ -119,12 +119,12 @@ class _Document:
             described["security"] = security
         return {name: value for name, value in described.items() if value or name == "security"}
 
-    def _body(self, operation: Operation) -> Schema:
+    def _body(self, method: str, operation: Operation) -> Schema:
         if operation.body is None:
             return {"type": "string", "description": "One JSON object a line."}
         if FORM in operation.body_media_types:
             return self._schemas.form(operation.body)
-        return self._schemas.taken(operation.body, is_partial=operation.is_partial)
+        return self._schemas.taken(operation.body, is_partial=operation.is_partial, is_change=method in _CHANGING)
 
     def _query_parameters(self, operation: Operation) -> Iterable[Schema]:
         if operation.query is None:
@@ -225,7 +225,7 @@ def _headers(method: str, operation: Operation) -> Iterable[Schema]:
     if takes_key(method, operation):
         names.append("IdempotencyKey")
     if operation.is_conditional:
-        names.append("IfMatch")
+        names += ["IfMatch", "IfNoneMatchOfChange"]
     if _is_cacheable(method, operation):
         names.append("IfNoneMatch")
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]

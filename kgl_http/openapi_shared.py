@@ -28,6 +28,8 @@ _LIST: Final = rf"{_EMPTY}(?:{_ENTITY_TAG}(?:[ \t]*,{_EMPTY}{_ENTITY_TAG})*{_EMP
 ENTITY_TAGS: Final = rf"^(?:[ \t]*\*[ \t]*|{_LIST})$"
 """What If-Match and If-None-Match hold (RFC 9110, sections 8.8.3, 13.1.1 and 13.1.2)."""
 
+_TAG_EXAMPLE: Final = '"3-5f2b09d1c47ae8f0"'
+
 PARAMETERS: Final[Mapping[str, Schema]] = {
     "RequestId": {
         "name": "X-Request-ID",
@@ -50,14 +52,22 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
         "in": "header",
         "description": "Change the record only if its ETag is among these, else answer 412 (RFC 9110, section 13.1.1).",
         "schema": {"type": "string", "pattern": ENTITY_TAGS},
-        "example": '"3"',
+        "example": _TAG_EXAMPLE,
     },
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
         "description": "Answer 304, without a body, if the ETag is among these (RFC 9110, section 13.1.2).",
         "schema": {"type": "string", "pattern": ENTITY_TAGS},
-        "example": '"3"',
+        "example": _TAG_EXAMPLE,
+    },
+    "IfNoneMatchOfChange": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "Answer 412 if the record's ETag is among these, or for * if there is a record at all "
+        "(RFC 9110, section 13.1.2).",
+        "schema": {"type": "string", "pattern": ENTITY_TAGS},
+        "example": _TAG_EXAMPLE,
     },
 }
 HEADERS: Final[Mapping[str, Schema]] = {

@@ -16,6 +16,7 @@ from kgl_core.changes import Change
 from kgl_core.clients import Client, ClientDraft
 from kgl_core.credentials import Secret
 from kgl_core.entities import Entity, EntityDraft
+from kgl_core.kept import KEPT
 from kgl_core.metadata import JsonObject
 from kgl_core.permissions import Actor
 from kgl_core.relationships import Relationship, RelationshipDraft
@@ -97,8 +98,11 @@ class Schemas:
             raise ValueError(f"two schemas are called {name}; rename one of the classes")
         return {"$ref": f"#/components/schemas/{name}"}
 
-    def taken(self, cls: type, *, is_partial: bool = False) -> Schema:
-        """What a body may hold that becomes a ``cls``, or a merge patch of one (RFC 7396): null then removes."""
+    def taken(self, cls: type, *, is_partial: bool = False, is_change: bool = False) -> Schema:
+        """What a body may hold that becomes a ``cls``, or a merge patch of one (RFC 7396): null then removes.
+
+        With ``is_change``, it is for a record that is there, whose fields that kgl sets may come along unchanged.
+        """
         fields = {field.name: field for field in attrs.fields(cls)}
         properties, required = {}, []
         for name, rule in rules_of(cls).items():
@@ -107,9 +111,19 @@ class Schemas:
             properties[name] = schema if is_required else nullable(schema)
             if is_required and not is_partial:
                 required.append(name)
+        if is_change and cls in KEPT:
+            record = next(record for record, draft in _DRAFTS.items() if draft is cls)
+            hints = {**get_type_hints(record), **_ADDED.get(record, {})}
+            properties |= {name: {**self.shown(hints[name]), "readOnly": True} for name in KEPT[cls]}
         if is_partial:
             doc = f"A change of a `{cls.__name__}`: what is left out stays as it is, and null removes (RFC 7396)."
             return self.add(f"{cls.__name__.removesuffix('Draft')}Patch", _object(properties, required, doc))
+        if is_change and cls in KEPT:
+            doc = (
+                f"A whole `{cls.__name__}`: what is left out becomes empty. What kgl sets may come back as it was "
+                "read, and must not be changed."
+            )
+            return self.add(f"{cls.__name__.removesuffix('Draft')}Replacement", _object(properties, required, doc))
         return self.add(cls.__name__, _object(properties, required, cls.__doc__))
 
     def form(self, cls: type) -> Schema:

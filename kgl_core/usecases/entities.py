@@ -25,6 +25,7 @@ from kgl_core.entities import (
 )
 from kgl_core.errors import Deleted, Fault, InvalidInput, NotFound, StaleVersion
 from kgl_core.ids import EntityId, RelationshipId, require_id
+from kgl_core.kept import Record, read_whole, require_kept, take_kept
 from kgl_core.merge_patch import merge_patch
 from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.permissions import Action, require
@@ -38,6 +39,9 @@ from kgl_core.usecases.listing import read_page
 
 _FIELDS: Final = tuple(rules_of(EntityDraft))
 _BATCH: Final = 1_000
+
+Precondition = Callable[[Record], object]
+"""Looks at a record before it is changed, while nobody else can; what it raises ends the call without a change."""
 
 
 @attrs.frozen
@@ -53,7 +57,8 @@ class Entities:
     """The use cases of entities, on behalf of one actor.
 
     Every method raises PermissionDenied when the actor may not, InvalidInput for malformed arguments, and StoreError
-    when the store is in trouble. An id is a UUID or its canonical text.
+    when the store is in trouble. An id is a UUID or its canonical text. A ``precondition`` is called once it is known
+    that the actor may make the change.
     """
 
     def __init__(self, context: Context) -> None:
@@ -158,27 +163,59 @@ class Entities:
         Raises NotFound, Deleted, InvalidInput with every fault, AlreadyExists when the key is taken, and StaleVersion
         when ``expected_version`` is given and not the present one.
         """
-        return self._update(id, expected_version, lambda stored: rebuild(EntityDraft, {**stored, **changes}, stored))
-
-    def replace(self, id: UUID | str, draft: EntityDraft, *, expected_version: int | None = None) -> Entity:
-        """The entity with all its fields as ``draft`` has them. Raises as `update` does."""
-        return self._update(id, expected_version, lambda _: draft)
-
-    def patch(self, id: UUID | str, patch: Mapping[str, Json], *, expected_version: int | None = None) -> Entity:
-        """The entity as a JSON Merge Patch (RFC 7396) changes it, metadata name by name. Raises as `update` does."""
         return self._update(
-            id, expected_version, lambda stored: rebuild(EntityDraft, merge_patch(stored, patch), stored)
+            id, lambda stored: rebuild(EntityDraft, {**stored, **changes}, stored), {}, expected_version
         )
+
+    def replace(
+        self,
+        id: UUID | str,
+        record: EntityDraft | Mapping[str, Json],
+        *,
+        expected_version: int | None = None,
+        precondition: Precondition | None = None,
+    ) -> Entity:
+        """The entity with all its fields as ``record`` has them: a draft, or a mapping as an entity is shown in JSON.
+
+        Such a mapping may have what kgl sets as well, unchanged. Raises as `update` does.
+        """
+        draft, kept = read_whole(EntityDraft, record)
+        return self._update(id, lambda _: draft, kept, expected_version, precondition)
+
+    def patch(
+        self,
+        id: UUID | str,
+        patch: Mapping[str, Json],
+        *,
+        expected_version: int | None = None,
+        precondition: Precondition | None = None,
+    ) -> Entity:
+        """The entity as a JSON Merge Patch (RFC 7396) changes it, metadata name by name. Raises as `update` does.
+
+        The patch may have what kgl sets as well, unchanged.
+        """
+        own, kept = take_kept(EntityDraft, patch)
+
+        def change(stored: dict[str, Any]) -> EntityDraft:
+            return rebuild(EntityDraft, merge_patch(stored, own), stored)
+
+        return self._update(id, change, kept, expected_version, precondition)
 
     @transaction
     def _update(
-        self, id: UUID | str, expected_version: int | None, change: Callable[[dict[str, Any]], EntityDraft]
+        self,
+        id: UUID | str,
+        change: Callable[[dict[str, Any]], EntityDraft],
+        kept: Mapping[str, Any],
+        expected_version: int | None,
+        precondition: Precondition | None = None,
     ) -> Entity:
         require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
         naming = naming_holder(self._context, lambda uow: holder_of_key(uow, changed.key))
         with naming, self._context.store.begin() as uow:
-            current = self._for_change(uow, wanted, expected_version)
+            current = self._for_change(uow, wanted, expected_version, precondition)
+            require_kept(current, kept)
             draft = change({name: getattr(current, name) for name in _FIELDS})
             if same_values(draft, current, _FIELDS):
                 return current
@@ -186,7 +223,9 @@ class Entities:
             return self._replace(uow, changed, ChangeAction.UPDATED, self._context.now())
 
     @transaction
-    def delete(self, id: UUID | str, *, expected_version: int | None = None) -> Entity:
+    def delete(
+        self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
+    ) -> Entity:
         """The entity, deleted, and with it all its active relationships; `restore` brings them back.
 
         Raises NotFound, Deleted when it was deleted before, and StaleVersion as `update` does.
@@ -194,7 +233,7 @@ class Entities:
         require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
         with self._context.store.begin() as uow:
-            current = self._for_change(uow, wanted, expected_version)
+            current = self._for_change(uow, wanted, expected_version, precondition)
             now, actor = self._context.now(), self._context.actor
             while batch := uow.relationships.touching(wanted, _BATCH):
                 self._replace_relationships(
@@ -216,7 +255,9 @@ class Entities:
             return self._replace(uow, deleted, ChangeAction.DELETED, now)
 
     @transaction
-    def restore(self, id: UUID | str, *, expected_version: int | None = None) -> Restoration:
+    def restore(
+        self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
+    ) -> Restoration:
         """The entity, active again, and with it the relationships that deletions of entities took along.
 
         A relationship stays deleted while its other end is; restoring that end brings it back. An entity that is
@@ -228,7 +269,7 @@ class Entities:
         naming = naming_holder(self._context, lambda uow: holder_of_key(uow, current.key))
         with naming, self._context.store.begin() as uow:
             current = _locked(uow, wanted)
-            check_version("entity", current, expected_version)
+            check_state("entity", current, expected_version, precondition)
             if current.is_active:
                 return Restoration(current, (), ())
             now = self._context.now()
@@ -259,12 +300,14 @@ class Entities:
             self._replace_relationships(uow, ready, ChangeAction.RESTORED)
         return tuple(back.values()), tuple(left)
 
-    def _for_change(self, uow: UnitOfWork, id: UUID, expected_version: int | None) -> Entity:
+    def _for_change(
+        self, uow: UnitOfWork, id: UUID, expected_version: int | None, precondition: Precondition | None
+    ) -> Entity:
         current = _locked(uow, id)
         require(self._context.actor, Action.CHANGE, current.created_by)
         if not current.is_active:
             raise Deleted("entity", id)
-        check_version("entity", current, expected_version)
+        check_state("entity", current, expected_version, precondition)
         return current
 
     def _replace(
@@ -297,14 +340,20 @@ def restored_relationship(relationship: Relationship, now: datetime) -> Relation
     )
 
 
-def check_version(kind: str, record: Entity | Relationship, expected: int | None) -> None:
-    """Raise StaleVersion unless ``expected`` is None or the record's version; InvalidInput when it is no version."""
-    if expected is None:
-        return
-    if type(expected) is not int or expected < 1:
-        raise InvalidInput([Fault("/expected_version", "out_of_range", "give the version that you read, 1 or more")])
-    if record.version != expected:
-        raise StaleVersion(kind, record.id, expected, record.version)
+def check_state(kind: str, record: Record, expected: int | None, precondition: Precondition | None) -> None:
+    """Raise StaleVersion unless ``expected`` is None or the record's version, and what the precondition raises.
+
+    Raises InvalidInput when ``expected`` is no version.
+    """
+    if expected is not None:
+        if type(expected) is not int or expected < 1:
+            raise InvalidInput(
+                [Fault("/expected_version", "out_of_range", "give the version that you read, 1 or more")]
+            )
+        if record.version != expected:
+            raise StaleVersion(kind, record.id, expected, record.version)
+    if precondition is not None:
+        precondition(record)
 
 
 def _locked(uow: UnitOfWork, id: UUID) -> Entity:

@@ -12,6 +12,7 @@ from kgl_core.changes import Change, ChangeAction
 from kgl_core.entities import EntitySelection, Json
 from kgl_core.errors import Deleted, EndsDeleted, Fault, InvalidInput, NotFound
 from kgl_core.ids import RelationshipId, require_id
+from kgl_core.kept import read_whole, require_kept, take_kept
 from kgl_core.merge_patch import merge_patch
 from kgl_core.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.permissions import Action, require
@@ -27,7 +28,7 @@ from kgl_core.relationships import (
 from kgl_core.rules import build, rebuild, rules_of, same_values, unknown_names
 from kgl_core.unit_of_work import UnitOfWork
 from kgl_core.usecases.context import Context, transaction
-from kgl_core.usecases.entities import check_version, restored_relationship
+from kgl_core.usecases.entities import Precondition, check_state, restored_relationship
 from kgl_core.usecases.holders import holder_of_triple, naming_holder
 from kgl_core.usecases.listing import read_page
 
@@ -147,26 +148,56 @@ class Relationships:
                 raise InvalidInput(unknown)
             return rebuild(RelationshipDraft, {**stored, **changes}, stored)
 
-        return self._update(id, expected_version, change)
+        return self._update(id, change, {}, expected_version)
 
-    def replace(self, id: UUID | str, draft: RelationshipDraft, *, expected_version: int | None = None) -> Relationship:
-        """The relationship as ``draft`` has it, with the same ends and type. Raises as `update` does."""
-        return self._update(id, expected_version, lambda _: draft)
+    def replace(
+        self,
+        id: UUID | str,
+        record: RelationshipDraft | Mapping[str, Json],
+        *,
+        expected_version: int | None = None,
+        precondition: Precondition | None = None,
+    ) -> Relationship:
+        """The relationship as ``record`` has it, with the same ends and type: a draft, or a mapping as in JSON.
 
-    def patch(self, id: UUID | str, patch: Mapping[str, Json], *, expected_version: int | None = None) -> Relationship:
-        """The relationship as a JSON Merge Patch (RFC 7396) changes it. Raises as `update` does."""
-        return self._update(
-            id, expected_version, lambda stored: rebuild(RelationshipDraft, merge_patch(stored, patch), stored)
-        )
+        Such a mapping may have what kgl sets as well, unchanged. Raises as `update` does.
+        """
+        draft, kept = read_whole(RelationshipDraft, record)
+        return self._update(id, lambda _: draft, kept, expected_version, precondition)
+
+    def patch(
+        self,
+        id: UUID | str,
+        patch: Mapping[str, Json],
+        *,
+        expected_version: int | None = None,
+        precondition: Precondition | None = None,
+    ) -> Relationship:
+        """The relationship as a JSON Merge Patch (RFC 7396) changes it. Raises as `update` does.
+
+        The patch may have what kgl sets as well, unchanged.
+        """
+        own, kept = take_kept(RelationshipDraft, patch)
+
+        def change(stored: dict[str, Any]) -> RelationshipDraft:
+            return rebuild(RelationshipDraft, merge_patch(stored, own), stored)
+
+        return self._update(id, change, kept, expected_version, precondition)
 
     @transaction
     def _update(
-        self, id: UUID | str, expected_version: int | None, change: Callable[[dict[str, Any]], RelationshipDraft]
+        self,
+        id: UUID | str,
+        change: Callable[[dict[str, Any]], RelationshipDraft],
+        kept: Mapping[str, Any],
+        expected_version: int | None,
+        precondition: Precondition | None = None,
     ) -> Relationship:
         require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
         with self._context.store.begin() as uow:
-            current = self._for_change(uow, wanted, expected_version)
+            current = self._for_change(uow, wanted, expected_version, precondition)
+            require_kept(current, kept)
             draft = change({name: getattr(current, name) for name in _FIELDS})
             _require_same_identity(draft, current)
             if same_values(draft, current, _FIELDS):
@@ -178,12 +209,14 @@ class Relationships:
             )
 
     @transaction
-    def delete(self, id: UUID | str, *, expected_version: int | None = None) -> Relationship:
+    def delete(
+        self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
+    ) -> Relationship:
         """The relationship, deleted. Raises NotFound, Deleted when it was before, and StaleVersion as `update` does."""
         require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
         with self._context.store.begin() as uow:
-            current = self._for_change(uow, wanted, expected_version)
+            current = self._for_change(uow, wanted, expected_version, precondition)
             now = self._context.now()
             deleted = attrs.evolve(
                 current, version=current.version + 1, updated_at=now, deleted_at=now, deleted_by=self._context.actor
@@ -191,7 +224,9 @@ class Relationships:
             return self._replace(uow, deleted, ChangeAction.DELETED)
 
     @transaction
-    def restore(self, id: UUID | str, *, expected_version: int | None = None) -> Relationship:
+    def restore(
+        self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
+    ) -> Relationship:
         """The relationship, active again; one that is active already is left as it is.
 
         Raises NotFound, EndsDeleted when an end is deleted, AlreadyExists when there is an active relationship with
@@ -207,19 +242,21 @@ class Relationships:
                 raise NotFound("relationship", wanted)
             ends = uow.entities.ends(seen.triple[::2])
             current = _locked(uow, wanted)
-            check_version("relationship", current, expected_version)
+            check_state("relationship", current, expected_version, precondition)
             if current.is_active:
                 return current
             if deleted := [end.id for end in ends if not end.is_active]:
                 raise EndsDeleted(sorted(deleted))
             return self._replace(uow, restored_relationship(current, self._context.now()), ChangeAction.RESTORED)
 
-    def _for_change(self, uow: UnitOfWork, id: UUID, expected_version: int | None) -> Relationship:
+    def _for_change(
+        self, uow: UnitOfWork, id: UUID, expected_version: int | None, precondition: Precondition | None
+    ) -> Relationship:
         current = _locked(uow, id)
         require(self._context.actor, Action.CHANGE, current.created_by)
         if not current.is_active:
             raise Deleted("relationship", id)
-        check_version("relationship", current, expected_version)
+        check_state("relationship", current, expected_version, precondition)
         return current
 
     def _replace(self, uow: UnitOfWork, changed: Relationship, action: ChangeAction) -> Relationship:

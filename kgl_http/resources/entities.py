@@ -11,7 +11,7 @@ from kgl_core.relationships import Relationship
 from kgl_core.rules import build
 from kgl_core.usecases.entities import Entities as EntityUseCases
 from kgl_core.usecases.entities import Restoration
-from kgl_http.conditional import entity_tag, expected_version, send_record
+from kgl_http.conditional import Precondition, entity_tag, precondition, send_record
 from kgl_http.envelope import send, send_page
 from kgl_http.operations import JSON, MERGE_PATCH, Answer, Resource, operation
 from kgl_http.queries import EntityQuery, EntityRelationshipQuery, NoQuery, RecordQuery, filter_of
@@ -106,9 +106,8 @@ class EntityById(Resource):
     )
     def on_put(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
-        draft = build(EntityDraft, req.read_object())
-        entities, version = self._at(req, id)
-        send_record(req, resp, entities.replace(id, draft, expected_version=version))
+        record = req.read_object()
+        send_record(req, resp, self._of(req).replace(req.read_id(id), record, precondition=self._precondition(req)))
 
     @operation(
         summary="Change some fields of an entity",
@@ -123,8 +122,7 @@ class EntityById(Resource):
     def on_patch(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
         patch = req.read_object((MERGE_PATCH, JSON))
-        entities, version = self._at(req, id)
-        send_record(req, resp, entities.patch(id, patch, expected_version=version))
+        send_record(req, resp, self._of(req).patch(req.read_id(id), patch, precondition=self._precondition(req)))
 
     @operation(
         summary="Delete an entity, and its relationships with it",
@@ -135,11 +133,13 @@ class EntityById(Resource):
     )
     def on_delete(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
-        entities, version = self._at(req, id)
-        send_record(req, resp, entities.delete(id, expected_version=version))
+        send_record(req, resp, self._of(req).delete(req.read_id(id), precondition=self._precondition(req)))
 
-    def _at(self, req: Any, id: str) -> tuple[EntityUseCases, int | None]:
-        return _at_version(self._kg, req, id, is_required=self._require_if_match)
+    def _of(self, req: Any) -> EntityUseCases:
+        return self._kg.acting_as(req.actor).entities
+
+    def _precondition(self, req: Any) -> Precondition | None:
+        return precondition(req, is_required=self._require_if_match)
 
 
 class EntityRestoration(Resource):
@@ -157,8 +157,9 @@ class EntityRestoration(Resource):
     )
     def on_post(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
-        entities, version = _at_version(self._kg, req, id, is_required=False)
-        restoration = entities.restore(id, expected_version=version)
+        entities = self._kg.acting_as(req.actor).entities
+        condition = precondition(req, is_required=False)
+        restoration = entities.restore(req.read_id(id), precondition=condition)
         resp.set_header("ETag", entity_tag(restoration.entity))
         send(req, resp, restoration)
 
@@ -190,11 +191,3 @@ class EntityRelationships(Resource):
             **end,
         )
         send_page(req, resp, page)
-
-
-def _at_version(kg: KnowledgeGraph, req: Any, id: str, *, is_required: bool) -> tuple[EntityUseCases, int | None]:
-    """The caller's use cases, and the version that the request's precondition names for the entity."""
-    entities = kg.acting_as(req.actor).entities
-    wanted = req.read_id(id)
-    version = expected_version(req, lambda: entities.get(wanted, include_deleted=True), is_required=is_required)
-    return entities, version

@@ -11,7 +11,7 @@ from kgl_core.permissions import Action
 from kgl_core.relationships import Relationship, RelationshipDraft, RelationshipFilter
 from kgl_core.rules import build
 from kgl_core.usecases.relationships import Relationships as RelationshipUseCases
-from kgl_http.conditional import expected_version, send_record
+from kgl_http.conditional import Precondition, precondition, send_record
 from kgl_http.envelope import send, send_page
 from kgl_http.operations import JSON, MERGE_PATCH, Answer, Resource, operation
 from kgl_http.queries import NoQuery, RecordQuery, RelationshipQuery, filter_of
@@ -84,9 +84,8 @@ class RelationshipById(Resource):
     )
     def on_put(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
-        draft = build(RelationshipDraft, req.read_object())
-        relationships, version = self._at(req, id)
-        send_record(req, resp, relationships.replace(id, draft, expected_version=version))
+        record = req.read_object()
+        send_record(req, resp, self._of(req).replace(req.read_id(id), record, precondition=self._precondition(req)))
 
     @operation(
         summary="Change some fields of a relationship; its ends and type must stay as they are",
@@ -101,8 +100,7 @@ class RelationshipById(Resource):
     def on_patch(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
         patch = req.read_object((MERGE_PATCH, JSON))
-        relationships, version = self._at(req, id)
-        send_record(req, resp, relationships.patch(id, patch, expected_version=version))
+        send_record(req, resp, self._of(req).patch(req.read_id(id), patch, precondition=self._precondition(req)))
 
     @operation(
         summary="Delete a relationship",
@@ -113,11 +111,13 @@ class RelationshipById(Resource):
     )
     def on_delete(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
-        relationships, version = self._at(req, id)
-        send_record(req, resp, relationships.delete(id, expected_version=version))
+        send_record(req, resp, self._of(req).delete(req.read_id(id), precondition=self._precondition(req)))
 
-    def _at(self, req: Any, id: str) -> tuple[RelationshipUseCases, int | None]:
-        return _at_version(self._kg, req, id, is_required=self._require_if_match)
+    def _of(self, req: Any) -> RelationshipUseCases:
+        return self._kg.acting_as(req.actor).relationships
+
+    def _precondition(self, req: Any) -> Precondition | None:
+        return precondition(req, is_required=self._require_if_match)
 
 
 class RelationshipRestoration(Resource):
@@ -135,13 +135,6 @@ class RelationshipRestoration(Resource):
     )
     def on_post(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
-        relationships, version = _at_version(self._kg, req, id, is_required=False)
-        send_record(req, resp, relationships.restore(id, expected_version=version))
-
-
-def _at_version(kg: KnowledgeGraph, req: Any, id: str, *, is_required: bool) -> tuple[RelationshipUseCases, int | None]:
-    """The caller's use cases, and the version that the request's precondition names for the relationship."""
-    relationships = kg.acting_as(req.actor).relationships
-    wanted = req.read_id(id)
-    version = expected_version(req, lambda: relationships.get(wanted, include_deleted=True), is_required=is_required)
-    return relationships, version
+        relationships = self._kg.acting_as(req.actor).relationships
+        condition = precondition(req, is_required=False)
+        send_record(req, resp, relationships.restore(req.read_id(id), precondition=condition))

@@ -141,6 +141,27 @@ def test_what_changes_nothing_makes_no_version(kg: KnowledgeGraph, ada: Entity, 
     assert len(kg.changes(limit=200).items) == 3
 
 
+def test_what_kgl_sets_may_come_along_unchanged(kg: KnowledgeGraph, ada: Entity, wrote: Relationship) -> None:
+    """In a replacement as in a patch, in Python's values as in those of JSON."""
+    for use_cases, record, names in ((kg.entities, ada, vars(ada)), (kg.relationships, wrote, vars(wrote))):
+        whole: dict[str, Any] = {**names, "is_active": True}
+        written = {
+            **whole,
+            "id": str(record.id),
+            "created_at": record.created_at.isoformat(),
+            "created_by": {"kind": "system", "id": None},
+        }
+        for mapping in (whole, written):
+            assert use_cases.replace(record.id, mapping) == record
+            assert use_cases.patch(record.id, mapping) == record
+            for change in (use_cases.replace, use_cases.patch):
+                with pytest.raises(InvalidInput) as caught:
+                    change(record.id, {**mapping, "version": 2, "is_active": False})
+                assert [fault.pointer for fault in caught.value.faults] == ["/version", "/is_active"]
+    with pytest.raises(InvalidInput):
+        kg.entities.replace(ada.id, "Ada")  # type: ignore[arg-type]
+
+
 def test_a_patch_tells_one_from_true_in_metadata(kg: KnowledgeGraph, ada: Entity) -> None:
     """To Python 1 equals True and 1.0; to JSON they differ, and so the patch is a change."""
     kg.entities.patch(ada.id, {"metadata": {"n": 1}})
@@ -156,7 +177,7 @@ def test_a_patch_tells_one_from_true_in_metadata(kg: KnowledgeGraph, ada: Entity
         ({"type": None, "name": None}, ["required", "required"]),
         ({"name": "", "confidence": 2}, ["blank", "out_of_range"]),
         ({"nmae": "Ada"}, ["unknown_field"]),
-        ({"id": "x", "version": 3}, ["unknown_field", "unknown_field"]),
+        ({"id": "x", "version": 3}, ["immutable", "immutable"]),
         ({"metadata": [1]}, ["not_an_object"]),
         ({"metadata": {"a": {"b": {"c": {"d": {"e": {}}}}}}}, ["too_deep"]),
         ({"metadata": {str(n): n for n in range(51)}}, ["too_many"]),

@@ -86,7 +86,7 @@ def test_what_has_a_strong_entity_tag_is_not_compressed(api: Api) -> None:
     path = f"{ENTITIES}/{api.entity(aliases=[f'{n}' * 200 for n in range(20)])['id']}"
     answer = api("GET", path, headers={"Accept-Encoding": "gzip"})
     assert len(answer.content) > GZIP_BYTES_MIN
-    assert answer.headers["etag"] == '"1"'
+    assert answer.headers["etag"].startswith('"1-')
     assert "content-encoding" not in answer.headers
 
 

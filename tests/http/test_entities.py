@@ -168,7 +168,7 @@ def test_what_is_replaced_has_only_what_the_body_says(api: Api) -> None:
     """PUT empties what is left out; a PUT of the same changes nothing."""
     path = f"{PATH}/{api('POST', PATH, json=FULL).json['data']['id']}"
     same = api("PUT", path, json=FULL)
-    assert (same.json["data"]["version"], same.headers["etag"]) == (1, '"1"')
+    assert (same.json["data"]["version"], same.headers["etag"][:3]) == (1, '"1-')
     replaced = api("PUT", path, json={"type": "person", "name": "Ada"}).json["data"]
     assert (replaced["aliases"], replaced["key"], replaced["metadata"], replaced["version"]) == ([], None, {}, 2)
     problem(api("PUT", path, json={"name": "Ada"}), 422, "invalid_input")
