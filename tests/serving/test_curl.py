@@ -65,9 +65,9 @@ def test_the_flow_that_other_modules_were_promised(service: Service) -> None:
 
 
 def test_only_machines_pages_are_outside_the_prefix(service: Service) -> None:
-    """All else is under /api/v1, where the document describes it."""
+    """And the root, which leads to the document; all else is under /api/v1, where that describes it."""
     paths = service("GET", f"{API}/openapi.json").json["paths"]
     outside = {path for path in paths if not path.startswith(API)}
     metadata = {f"/.well-known/{name}" for name in ("jwks.json", "oauth-authorization-server")}
-    assert outside == {"/health", "/health/ready", "/metrics", *metadata}
+    assert outside == {"/", "/health", "/health/ready", "/metrics", *metadata}
     assert service("GET", "/entities").status == 404
