@@ -44,6 +44,7 @@ class Collaborators:
     settings: Settings
     graph: KnowledgeGraph
     auth: Auth
+    authenticator: Authenticator
     oauth: OAuth
     signer: TokenSigner
     metrics: Metrics
@@ -87,7 +88,7 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/relationships", relationships.Relationships(kg)),
         (f"{API}/relationships/{{id}}", relationships.RelationshipById(kg, **conditional)),
         (f"{API}/relationships/{{id}}/restore", relationships.RelationshipRestoration(kg)),
-        (f"{API}/changes", changes.Changes(kg, given.slots)),
+        (f"{API}/changes", changes.Changes(kg, given.slots, given.authenticator)),
         (f"{API}/import", bulk.Import(kg, given.slots, given.idempotency, **imports)),
         (f"{API}/export", bulk.Export(kg, given.slots)),
         (f"{API}/users", users.Users(kg)),
@@ -119,7 +120,7 @@ def create_app(given: Collaborators, *, version: str) -> App:
     if origins := given.settings.cors_origins:
         cors: Any = falcon.CORSMiddleware(allow_origins=origins, allow_credentials=origins, expose_headers=_EXPOSED)
         middleware += [VaryByOrigin(), cors]
-    middleware += [Compression(), Authentication(Authenticator(given.auth))]
+    middleware += [Compression(), Authentication(given.authenticator)]
     app: App = falcon.App(request_type=Request, response_type=Response, middleware=middleware)
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, on_exception)

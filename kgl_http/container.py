@@ -34,6 +34,7 @@ from kgl_core.usecases.auth import Auth
 from kgl_core.usecases.context import Context
 from kgl_core.usecases.oauth import OAuth
 from kgl_http.app import Collaborators, create_app
+from kgl_http.authentication import Authenticator
 from kgl_http.idempotency import Idempotency
 from kgl_http.metrics import Metrics
 from kgl_http.readiness import Readiness
@@ -131,6 +132,7 @@ class Container(containers.DeclarativeContainer):
     graph = providers.ThreadSafeSingleton(KnowledgeGraph, effects_context, passwords, providers.Object(random))
     signer = providers.ThreadSafeSingleton(_make_signer, settings)
     auth = providers.ThreadSafeSingleton(_make_auth, settings, context, passwords, signer)
+    authenticator = providers.ThreadSafeSingleton(Authenticator, auth)
     oauth = providers.ThreadSafeSingleton(_make_oauth, settings, context, auth, signer)
     readiness = providers.Resource(_open_readiness, engine, signer)
     idempotency = providers.ThreadSafeSingleton(
@@ -140,7 +142,7 @@ class Container(containers.DeclarativeContainer):
     app = providers.ThreadSafeSingleton(
         create_app,
         providers.ThreadSafeSingleton(
-            Collaborators, settings, graph, auth, oauth, signer, metrics, readiness, slots, idempotency
+            Collaborators, settings, graph, auth, authenticator, oauth, signer, metrics, readiness, slots, idempotency
         ),
         version=version(DISTRIBUTION),
     )

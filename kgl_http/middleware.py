@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-from kgl_core.errors import PermissionDenied
+from kgl_core.errors import Fault, PermissionDenied
 from kgl_core.permissions import ActorKind, require
 from kgl_http.authentication import Authenticator
-from kgl_http.errors import NotAuthenticated
+from kgl_http.errors import BadRequest, NotAuthenticated
 from kgl_http.log import current_request, tell
 from kgl_http.metrics import Metrics
 from kgl_http.operations import JSON
@@ -103,6 +103,7 @@ class Authentication:
         self._authenticator = authenticator
 
     def process_resource(self, req: Any, resp: Any, resource: object, params: dict[str, str]) -> None:
+        _require_host(req)
         responder = getattr(resource, f"on_{req.method.lower()}", None)
         if responder is None:
             return  # Falcon's own: OPTIONS, or 405
@@ -112,11 +113,20 @@ class Authentication:
             return
         if header is None or header[:7].lower() != "bearer ":
             raise NotAuthenticated
-        req.caller = caller = self._authenticator.caller(header[7:].strip())
+        req.access_token = header[7:].strip()
+        req.caller = caller = self._authenticator.caller(req.access_token)
         if operation.action is not None:
             require(caller, operation.action, caller)
         elif caller.kind is not ActorKind.USER:
             raise PermissionDenied(caller, "use an account", "a service has none; log in with one")
+
+
+def _require_host(req: Any) -> None:
+    """Raise BadRequest for HTTP/1.1 without a Host, or with several (RFC 9112, section 3.2)."""
+    host = req.env.get("HTTP_HOST")
+    if (not host and req.env["SERVER_PROTOCOL"] == "HTTP/1.1") or (host and "," in host):
+        advice = "send one Host header, which names the service (RFC 9112, section 3.2)"
+        raise BadRequest([Fault("", "no_host", advice)])
 
 
 @lru_cache(maxsize=64)

@@ -62,6 +62,7 @@ class Request(falcon.Request):
     """
 
     caller: Actor | None = None
+    access_token: str = ""
     started_s: float | None = None
     _body: bytes | None = None
     _request_id: str | None = None

@@ -8,6 +8,7 @@ from typing import Any, Final
 from kgl_core.changes import Change
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.permissions import Action
+from kgl_http.authentication import Authenticator
 from kgl_http.envelope import send_page
 from kgl_http.operations import Answer, Resource, operation
 from kgl_http.queries import ChangeQuery
@@ -19,8 +20,8 @@ POLL_S: Final = 0.25
 class Changes(Resource):
     """``/changes``."""
 
-    def __init__(self, kg: KnowledgeGraph, slots: Slots) -> None:
-        self._kg, self._slots = kg, slots
+    def __init__(self, kg: KnowledgeGraph, slots: Slots, authenticator: Authenticator) -> None:
+        self._kg, self._slots, self._authenticator = kg, slots, authenticator
 
     @operation(
         summary="Read the changes past a cursor, or wait for one",
@@ -38,5 +39,7 @@ class Changes(Resource):
                 deadline, is_over = time.monotonic() + query.wait, False
                 while not (page.items or is_over) and (left := deadline - time.monotonic()) > 0:
                     is_over = self._slots.wait(min(POLL_S, left))
+                    # What ends a token ends its waits as well.
+                    kg = self._kg.acting_as(self._authenticator.caller(req.access_token))
                     page = kg.changes(after=query.after, limit=query.limit)
         send_page(req, resp, page)

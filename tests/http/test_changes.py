@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kgl_http import authentication
 from kgl_http.queries import WAIT_S_MAX
 from kgl_http.resources import changes
 from kgl_http.slots import Slots
@@ -157,6 +158,23 @@ def test_waiting_ends_when_the_worker_stops(api: Api, fake_time: FakeTime) -> No
     assert fake_time.slept == [changes.POLL_S] * 2
     fake_time.on_sleep = lambda: api.entity(name="Ada")
     assert [change["record"]["name"] for change in read(api, wait=30)["data"]] == ["Ada"]
+
+
+def test_who_is_disabled_while_waiting_learns_nothing(
+    api: Api, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait ends with 401 when its token does, whatever has changed by then."""
+    monkeypatch.setattr(authentication, "STANDING_AGE_MAX_S", 0.0)
+    api.token("eve")
+
+    def disable() -> None:
+        api.kg.users.disable(api.account("eve").id)
+        api.entity(name="secret")
+
+    fake_time.on_sleep = disable
+    answer = api("GET", PATH, params={"wait": 30}, by="eve")
+    problem(answer, 401, "invalid_token")
+    assert fake_time.slept == [changes.POLL_S]
 
 
 def test_who_need_not_wait_does_not(api: Api, fake_time: FakeTime) -> None:

@@ -203,6 +203,28 @@ def test_no_header_speaks_for_the_server(service: Service, header: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /health HTTP/1.1\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost:\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: a, b\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: kgl.example:8000\r\n\r\n", 200),
+        (b"GET /health HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n", 200),
+        (b"GET /health HTTP/1.0\r\n\r\n", 200),
+    ],
+)
+def test_a_request_names_one_host(service: Service, head: bytes, status: int) -> None:
+    """Under HTTP/1.1, which has no other way to tell what it is for (RFC 9112, section 3.2)."""
+    with service.socket() as connection:
+        connection.sendall(head)
+        found = read_answer(connection)
+    assert found.status == status
+    if status == 400 and found.headers["content-type"] == "application/problem+json":
+        assert found.json["errors"][0]["code"] == "no_host"
+
+
+@pytest.mark.parametrize(
     "head",
     [
         pytest.param(b"GET /health HTTP/1.1\r\nX-Long: " + b"x" * 1024 * 1024 + b"\r\n\r\n", id="a header of 1 MiB"),
