@@ -1,5 +1,6 @@
 """The command line, as a user types it: what it answers, where, and with which exit status."""
 
+import gzip
 import json
 import os
 import pty
@@ -322,3 +323,46 @@ def test_help_and_version() -> None:
     assert "No such command" in kgl(None, "exprot", status=2).stderr
     for command in ("migrate", "import", "export", "stats", "user", "user create"):
         assert "Usage: kgl" in kgl(None, *command.split(), "--help").stdout
+
+
+@pytest.mark.parametrize("form", ["packed", "array", "packed array", "spread"])
+def test_files_of_other_forms_are_imported(sqlite_url: str, tmp_path: Path, form: str) -> None:
+    """Told by their content, from a file and from standard input."""
+    records = [{"kind": "entity", "key": f"k{n}", "type": "t", "name": "ハハ"} for n in range(3)]
+    if "array" in form:
+        text = json.dumps(records, indent=1)
+    else:
+        text = "\n".join(json.dumps(record, indent=2 if form == "spread" else None) for record in records)
+    data = gzip.compress(text.encode()) if "packed" in form else text.encode()
+    (tmp_path / "graph").write_bytes(data)
+    assert numbers(kgl(sqlite_url, "import", str(tmp_path / "graph")).stdout)["created"] == 3
+    assert numbers(kgl(sqlite_url, "import", "-", given=data).stdout)["unchanged"] == 3
+
+
+def test_a_file_that_cannot_be_read_is_told_once(sqlite_url: str, tmp_path: Path) -> None:
+    """By its name, and the other files are loaded: UTF-16, and gzip that ends early."""
+    line = b'{"kind": "entity", "key": "a", "type": "t", "name": "n"}\n'
+    files = {"wide": line.decode().encode("utf-16"), "cut": gzip.compress(line)[:-4], "whole": line}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    told = kgl(sqlite_url, "import", *(str(tmp_path / name) for name in files), status=1)
+    assert numbers(told.stdout) == {"created": 1, "updated": 0, "unchanged": 1, "kept": 0, "refused": 2}
+    first, second = told.stderr.splitlines()
+    assert first.startswith(f"{tmp_path}/wide:1: ")
+    assert first.endswith("(not_utf8)")
+    assert second.startswith(f"{tmp_path}/cut:2: ")
+    assert second.endswith("(malformed_gzip)")
+
+
+@pytest.mark.parametrize("existing", ["merge", "replace", "keep", "refuse"])
+def test_import_says_what_becomes_of_what_is_there(sqlite_url: str, existing: str) -> None:
+    """And refuses other words with exit status 2."""
+    kgl(sqlite_url, "import", "-", given=lines({**GRAPH[0], "source": "book"}))
+    given = lines({"kind": "entity", "key": "ada", "type": "person", "name": "เอดา"})
+    told = kgl(sqlite_url, "import", "--existing", existing, "-", given=given, status=existing == "refuse")
+    counted = {"merge": "updated", "replace": "updated", "keep": "kept", "refuse": "refused"}
+    assert numbers(told.stdout)[counted[existing]] == 1
+    with connect(sqlite_url) as graph:
+        found = graph.entities.get_by_key("ada")
+    assert found.source == (None if existing == "replace" else "book")
+    assert "merge" in kgl(sqlite_url, "import", "--existing", "other", "-", status=2).stderr

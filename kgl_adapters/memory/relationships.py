@@ -98,6 +98,9 @@ class MemoryRelationships:
         self._rows.update({relationship.id: detached(relationship) for relationship in relationships})
         self._triples.update(triples)
 
+    def mark(self, relationships: Sequence[Relationship]) -> None:
+        self.replace(relationships)
+
     def _take_triple(self, relationship: Relationship, triples: dict[Triple, UUID | None]) -> None:
         triple = relationship.triple
         if not relationship.is_active:

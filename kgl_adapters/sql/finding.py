@@ -75,7 +75,7 @@ class LockingFinder:
 
     def find(self, session: Session, ids: Collection[UUID], values: Values) -> list[Sequence[Any]]:
         """The rows with these ids or values; there must be values."""
-        return list(session.execute(self._statement, {"ids": _array(list(ids)), **_arrays(values)}))
+        return list(session.execute(self._statement, {"ids": array(list(ids)), **_arrays(values)}))
 
 
 def locking(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:
@@ -98,10 +98,10 @@ def _in_arrays(by: Sequence[Column[Any]]) -> str:
 
 
 def _arrays(values: Values) -> dict[str, str]:
-    return {f"values_{i}": _array(column) for i, column in enumerate(zip(*values, strict=True))}
+    return {f"values_{i}": array(column) for i, column in enumerate(zip(*values, strict=True))}
 
 
-def _array(values: Sequence[UUID | str]) -> str:
+def array(values: Sequence[UUID | str]) -> str:
     """An array as PostgreSQL writes it; the driver's own way takes three times as long."""
     if not values or isinstance(values[0], UUID):
         return "{" + ",".join([value.hex for value in values if isinstance(value, UUID)]) + "}"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam
 
-from kgl_adapters.sql.finding import LockingFinder, locking
+from kgl_adapters.sql.finding import LockingFinder, array, locking
 from kgl_adapters.sql.listing import Condition
 from kgl_adapters.sql.records import RecordTable, SqlRecords, ordered
 from kgl_adapters.sql.rows import RELATIONSHIP_COLUMNS
@@ -33,8 +33,12 @@ class RelationshipTable(RecordTable):
         self.locking = LockingFinder(table, self.columns, triple, "update")
         is_at_either_end = Condition([table.c.source_entity_id, table.c.target_entity_id]).of("entity_id", 1)
         self.at_either_end = locking(self.select, table, "update").where(is_at_either_end)
+        mark, ids = ("?", "= ?") if is_sqlite else ("%s", "= ANY(CAST(%s AS uuid[]))")
+        changed = ", ".join(f"{name} = {mark}" for name in MARKED)
+        self.mark = f"UPDATE {table.fullname} SET version = version + 1, {changed} WHERE id {ids}"  # noqa: S608  # our names
 
 
+MARKED: Final = ("updated_at", "deleted_at", "deleted_by", "deleted_with")
 _TABLES: Final = {is_sqlite: RelationshipTable(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
 
 
@@ -57,6 +61,20 @@ class SqlRelationships(SqlRecords[Relationship]):
         else:
             rows = of.locking.find(self._session, ids, values)
         return tuple({relationship.id: relationship for relationship in map(self._read, rows)}.values())
+
+    def mark(self, relationships: Sequence[Relationship]) -> None:
+        if not relationships:
+            return
+        values = dict(zip(self._of.inserted, self._values(relationships[0]), strict=True))
+        marks = tuple(values[name] for name in MARKED)
+        ids = [relationship.id for relationship in relationships]
+        parameters = [(*marks, self._rows.id(id)) for id in ids] if self._session.is_sqlite else (*marks, array(ids))
+        with self._session.savepoint() as savepoint:
+            is_complete = self._session.run(self._of.mark, parameters).rowcount == len(ids)
+            if not is_complete:
+                savepoint.rollback()
+        if not is_complete:
+            raise self._stale(relationships)
 
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:
         statement = self._of.at_either_end.where(self._of.is_active).limit(bindparam("limit"))

@@ -38,7 +38,7 @@ from kgl_core.usecases.holders import holder_of_key, naming_holder
 from kgl_core.usecases.listing import read_page
 
 _FIELDS: Final = tuple(rules_of(EntityDraft))
-_BATCH: Final = 1_000
+_BATCH: Final = 5_000
 
 Precondition = Callable[[Record], object]
 """Looks at a record before it is changed, while nobody else can; what it raises ends the call without a change."""
@@ -236,7 +236,7 @@ class Entities:
             current = self._for_change(uow, wanted, expected_version, precondition)
             now, actor = self._context.now(), self._context.actor
             while batch := uow.relationships.touching(wanted, _BATCH):
-                self._replace_relationships(
+                self._mark_relationships(
                     uow,
                     [
                         attrs.evolve(
@@ -297,7 +297,7 @@ class Entities:
                     ready.append(restored_relationship(relationship, now))
                 else:
                     left[relationship.id] = None
-            self._replace_relationships(uow, ready, ChangeAction.RESTORED)
+            self._mark_relationships(uow, ready, ChangeAction.RESTORED)
         return tuple(back.values()), tuple(left)
 
     def _for_change(
@@ -320,11 +320,9 @@ class Entities:
             uow.commit()
         return kept
 
-    def _replace_relationships(
-        self, uow: UnitOfWork, relationships: Sequence[Relationship], action: ChangeAction
-    ) -> None:
+    def _mark_relationships(self, uow: UnitOfWork, relationships: Sequence[Relationship], action: ChangeAction) -> None:
         if relationships:
-            uow.relationships.replace(relationships)
+            uow.relationships.mark(relationships)
             uow.changes.append([Change(r.updated_at, self._context.actor, action, r) for r in relationships])
 
 

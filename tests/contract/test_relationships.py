@@ -364,3 +364,47 @@ def test_scan_goes_by_id_through_all(store: Store, people: list[Entity]) -> None
         while page := uow.relationships.scan(found[-1].id if found else None, 4):
             found += page
     assert found == sorted(rows, key=lambda row: row.id)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_mark_keeps_a_deletion_and_a_restoration(store: Store, people: list[Entity], count: int) -> None:
+    """Of several at once, as the next versions; all else stays as it is."""
+    a, b, c, _ = people
+    kept = [
+        relationship(a, b, metadata={"page": 1}),
+        relationship(b, a, version=3, confidence=0.5),
+        relationship(b, c, source="book"),
+    ]
+    keep(store, *kept)
+    told = {"deleted_at": NOON + SECOND, "deleted_by": SYSTEM, "deleted_with": a.id, "updated_at": NOON + SECOND}
+    gone = [changed(each, **told) for each in kept[:count]]
+    back = [
+        changed(each, deleted_at=None, deleted_by=None, deleted_with=None, updated_at=NOON + 2 * SECOND)
+        for each in gone
+    ]
+    for versions in (gone, back):
+        with store.begin() as uow:
+            uow.relationships.mark(versions)
+            uow.commit()
+        with store.read() as uow:
+            assert [uow.relationships.get(each.id) for each in kept] == [*versions, *kept[count:]]
+
+
+def test_mark_keeps_all_or_none(store: Store, people: list[Entity]) -> None:
+    """Where one is not there, or its triple is taken, even by a unit of work that commits after that."""
+    a, b, *_ = people
+    gone, other, taken = deleted(relationship(a, b)), deleted(relationship(b, a)), relationship(b, a)
+    keep(store, gone, other, taken)
+    back = [changed(each, deleted_at=None, deleted_by=None) for each in (gone, other)]
+    for versions, error in (
+        (back, AlreadyExists),
+        ([back[0], changed(relationship(a, b))], NotFound),
+        ([changed(relationship(a, b))], NotFound),
+    ):
+        with store.begin() as uow:
+            with pytest.raises(error):
+                uow.relationships.mark(versions)
+            uow.relationships.mark([])
+            uow.commit()
+        with store.read() as uow:
+            assert uow.relationships.get(gone.id) == gone
