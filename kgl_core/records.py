@@ -133,7 +133,9 @@ def read_record(item: object) -> Record | None:
     if cls is None:
         raise InvalidInput([Fault("/kind", "not_a_choice", 'give "kind": "entity" or "kind": "relationship"')])
     record = build(cls, fields)
-    if emptied := [name for name in _NEVER_EMPTY if name in fields and fields[name] is None]:
+    get = fields.get
+    if get("name", "") is None or get("type", "") is None or get("relationship_type", "") is None:
+        emptied = [name for name in _NEVER_EMPTY if get(name, "") is None]
         advice = "it can't be emptied; give a value, or leave it out to keep what is there"
         raise InvalidInput([Fault(f"/{name}", "required", advice) for name in emptied])
     object.__setattr__(record, "given", fields.keys())

@@ -57,7 +57,13 @@ def _rules(cls: Hashable) -> Mapping[str, Rule]:
 @cache
 def _checks(cls: Hashable) -> Sequence[tuple[str, str, Rule, Any]]:
     fields = attrs.fields_dict(cls)  # type: ignore[arg-type]
-    return [(name, f"/{name}", rule, _when_null(fields[name])) for name, rule in _rules(cls).items()]
+    # What is optional is None or what the inner rule takes: to know that here spares a call for each value.
+    return [
+        (name, f"/{name}", rule.rule, None)
+        if isinstance(rule, Optional)
+        else (name, f"/{name}", rule, _when_null(fields[name]))
+        for name, rule in _rules(cls).items()
+    ]
 
 
 def _when_null(field: attrs.Attribute[Any]) -> Any:
@@ -91,7 +97,7 @@ def check(record: Any) -> None:
             faults.append(Fault(pointer, "required", f"give a {name}"))
             continue
         if value is None:
-            if type(rule) is Optional:
+            if when_null is None:
                 continue
             if when_null is not MISSING:
                 value = copy(when_null)

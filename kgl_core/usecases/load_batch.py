@@ -81,7 +81,7 @@ class Batch:
             if number in ready:
                 self._apply_entity(plan, number, entity, 0)
         for number, record in records:
-            if number in ready or self._waits(number, record, plan):
+            if number in ready or (self.waiting.records and self._waits(number, record, plan)):
                 continue
             if isinstance(record, EntityRecord):
                 self._apply_entity(plan, number, record, number)
@@ -109,8 +109,6 @@ class Batch:
 
     def _waits(self, number: int, record: Record, plan: EntityPlan) -> bool:
         """Whether a record waits behind one that waits for a key, or is refused because too many do."""
-        if not self.waiting.records:
-            return False
         key = plan.key_of(record.id) if isinstance(record, EntityRecord) else None
         if not self.waiting.holds_back(number, record, key):
             return False

@@ -79,13 +79,18 @@ def settle(
 
     Metadata that is there already, be it with nulls, is left as it is. Raises InvalidInput when it becomes too large.
     """
+    is_as_given = record.metadata is not None and values.get("aliases", ()) is not None
     if "metadata" in values:
         values["metadata"] = record.metadata or {}
-        if not (is_whole or record.metadata is None or same_values(current, record, ("metadata",))):
+        if not (is_whole or record.metadata is None or current.metadata == record.metadata):
+            is_as_given = False
             merged = merge_patch(current.metadata, record.metadata)
             faults: list[Fault] = []
             values["metadata"] = _METADATA(merged, "/metadata", faults)
             if faults:
                 raise InvalidInput(faults)
-    changed = attrs.evolve(current, **values)
-    return values if not same_values(current, changed, values) else {}
+    if "aliases" in values and values["aliases"] is None:
+        values["aliases"] = ()
+    if is_as_given or not same_values(current, attrs.evolve(current, **values), values):
+        return values
+    return {}

@@ -143,8 +143,6 @@ class EntityPlan:
         if is_whole:
             _require_named(record)
         values = {name: getattr(record, name) for name in names}
-        if "aliases" in values:
-            values["aliases"] = record.aliases or ()
         return settle(values, record, current, is_whole=is_whole)
 
     def _can_change(self, id: UUID, record: EntityRecord) -> bool:
