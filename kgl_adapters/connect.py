@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.passwords import Argon2Hasher
@@ -14,6 +14,7 @@ from kgl_adapters.retrying import retry
 from kgl_adapters.sql import migrate as migrations
 from kgl_adapters.sql.engine import is_in_memory, make_engine, parse_url, shown
 from kgl_adapters.sql.files import warn_of_modes
+from kgl_adapters.sql.replica import LAG_MAX_S, OneWriter
 from kgl_adapters.sql.unit_of_work import SqlStore
 from kgl_adapters.system import new_id, now, random
 from kgl_core.credentials import PASSWORD_LENGTH_MIN, Passwords
@@ -28,7 +29,12 @@ MEMORY_URL: Final = "memory://"
 
 
 def connect(
-    url: str | None = None, *, migrate: bool | None = None, password_length_min: int = PASSWORD_LENGTH_MIN
+    url: str | None = None,
+    *,
+    migrate: bool | None = None,
+    password_length_min: int = PASSWORD_LENGTH_MIN,
+    replica_url: str | None = None,
+    replica_lag_max: float = LAG_MAX_S,
 ) -> KnowledgeGraph:
     """The knowledge graph in the database at ``url``, to be shared by all threads and closed at the end.
 
@@ -39,12 +45,31 @@ def connect(
     Raises InvalidUrl, StoreUnavailable when the database can't be opened or reached, MigrationNeeded when it is not at
     head, SchemaTooNew when a newer kgl made it; other StoreErrors when it is in trouble.
 
+    ``replica_url`` names a standby of the same PostgreSQL database, which then answers reads of entities and
+    relationships: as they were at most ``replica_lag_max`` seconds ago, and later than the last write by this object.
+    Where the standby can't promise that, or can't be reached, the primary answers. Listings of changes, accounts and
+    clients are always the primary's. Processes don't know of each other's writes.
+
     A new SQLite file is made for its owner alone. An existing one that others can read is told of by a UserWarning.
     """
     text = url or os.environ.get("DATABASE_URL") or DEFAULT_URL
+    standby = None if replica_url is None else parse_replica_url(text, replica_url)
     store: Store = MemoryStore() if text == MEMORY_URL else SqlStore(_opened(text, migrate))
+    if standby is not None and isinstance(store, SqlStore):
+        store.replicate(make_engine(standby), OneWriter(), lag_max_s=replica_lag_max)
     passwords = Passwords(Argon2Hasher(), password_length_min)
     return KnowledgeGraph(Context(store, SYSTEM, now, new_id, retry), passwords, random)
+
+
+def parse_replica_url(primary: str, replica: str) -> URL:
+    """The URL of a standby of the database at ``primary``. Raises InvalidUrl where one of them is not PostgreSQL's."""
+    if (
+        primary == MEMORY_URL
+        or replica == MEMORY_URL
+        or "sqlite" in {parse_url(primary).drivername, parse_url(replica).drivername}
+    ):
+        raise InvalidUrl("a replica is a standby of PostgreSQL: DATABASE_URL and DATABASE_REPLICA_URL must both be")
+    return parse_url(replica)
 
 
 def _opened(text: str, migrate: bool | None) -> Engine:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import click
 
+from kgl_adapters.connect import parse_replica_url
 from kgl_adapters.sql.engine import parse_url
 from kgl_core.distribution import DISTRIBUTION
 from kgl_core.usecases.load_outcomes import Existing
@@ -90,6 +91,8 @@ def serve(settings: Settings, host: str, port: int, workers: int | None, threads
     url = parse_url(settings.database_url)
     if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
         refuse_memory()  # each worker would have a graph of its own
+    if settings.database_replica_url:
+        parse_replica_url(settings.database_url, settings.database_replica_url)
     run(settings, host=host, port=port, workers=workers or os.cpu_count() or 1, threads=threads)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import cast
 
 import attrs
 from dependency_injector import containers, providers
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 
-from kgl_adapters.connect import MEMORY_URL
+from kgl_adapters.connect import MEMORY_URL, parse_replica_url
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.observed import ObservedStore
 from kgl_adapters.passwords import Argon2Hasher, BoundedHasher
@@ -20,6 +21,7 @@ from kgl_adapters.signing import make_signer, read_keys
 from kgl_adapters.sql.connections import watch
 from kgl_adapters.sql.engine import Pool, make_engine, parse_url
 from kgl_adapters.sql.migrate import require_head
+from kgl_adapters.sql.replica import Replica
 from kgl_adapters.sql.unit_of_work import SqlStore
 from kgl_adapters.system import new_id, now, random
 from kgl_core.auth import RegistrationRules
@@ -40,6 +42,7 @@ from kgl_http.metrics import Metrics
 from kgl_http.readiness import Readiness
 from kgl_http.settings import Settings
 from kgl_http.slots import Slots
+from kgl_http.writers import CallersWrites
 
 
 @attrs.frozen
@@ -55,6 +58,12 @@ def _open_engine(settings: Settings, capacity: Capacity, metrics: Metrics) -> It
     if settings.database_url == MEMORY_URL:
         yield None
         return
+    engine = _make_engine(parse_url(settings.database_url), settings, capacity, metrics)
+    yield engine
+    engine.dispose()
+
+
+def _make_engine(url: URL, settings: Settings, capacity: Capacity, metrics: Metrics) -> Engine:
     pool = Pool(
         size=settings.database_pool_size or capacity.threads,
         overflow=settings.database_pool_overflow,
@@ -63,15 +72,29 @@ def _open_engine(settings: Settings, capacity: Capacity, metrics: Metrics) -> It
         pre_ping=settings.database_pool_pre_ping,
         statement_timeout_s=settings.database_statement_timeout,
     )
-    engine = make_engine(parse_url(settings.database_url), pool)
+    engine = make_engine(url, pool)
     watch(engine, metrics.connections.inc, metrics.connections.dec)
-    yield engine
-    engine.dispose()
+    return engine
 
 
-def _make_store(engine: Engine | None, metrics: Metrics) -> Store:
-    store: Store = MemoryStore() if engine is None else SqlStore(engine)
-    return ObservedStore(store, metrics.changed)
+def _make_database(engine: Engine | None) -> Store:
+    return MemoryStore() if engine is None else SqlStore(engine)
+
+
+def _open_replica(
+    database: Store, settings: Settings, capacity: Capacity, metrics: Metrics
+) -> Iterator[Replica | None]:
+    """The standby that answers reads; None where there is none."""
+    if not settings.database_replica_url:
+        yield None
+        return
+    url = parse_replica_url(settings.database_url, settings.database_replica_url)
+    engine = _make_engine(url, settings, capacity, metrics)
+    writers = CallersWrites(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+    lag_max_s = settings.database_replica_lag_max
+    replica = cast(SqlStore, database).replicate(engine, writers, lag_max_s=lag_max_s, told=metrics.replica_looked_at)
+    yield replica
+    replica.close()
 
 
 def _make_signer(settings: Settings) -> TokenSigner:
@@ -110,8 +133,9 @@ def _make_oauth(settings: Settings, context: Context, auth: Auth, signer: TokenS
     return OAuth(context, auth, signer, _lifetimes(settings))
 
 
-def _open_readiness(engine: Engine | None, signer: TokenSigner) -> Iterator[Readiness]:
-    readiness = Readiness(lambda: None if engine is None else require_head(engine), signer)
+def _open_readiness(engine: Engine | None, signer: TokenSigner, replica: Replica | None) -> Iterator[Readiness]:
+    problem = None if replica is None else lambda: replica.problem
+    readiness = Readiness(lambda: None if engine is None else require_head(engine), signer, problem)
     yield readiness
     readiness.close()
 
@@ -123,7 +147,9 @@ class Container(containers.DeclarativeContainer):
     capacity = providers.Dependency(instance_of=Capacity, default=Capacity())
     metrics = providers.ThreadSafeSingleton(Metrics)
     engine = providers.Resource(_open_engine, settings, capacity, metrics)
-    store = providers.ThreadSafeSingleton(_make_store, engine, metrics)
+    database = providers.ThreadSafeSingleton(_make_database, engine)
+    replica = providers.Resource(_open_replica, database, settings, capacity, metrics)
+    store = providers.ThreadSafeSingleton(ObservedStore, database, metrics.provided.changed)
     effects = providers.ThreadSafeSingleton(HeldStore, store, now=providers.Object(now))
     context = providers.ThreadSafeSingleton(Context, store, SYSTEM, now, new_id, providers.Object(retry))
     effects_context = providers.ThreadSafeSingleton(Context, effects, SYSTEM, now, new_id, providers.Object(retry))
@@ -134,7 +160,7 @@ class Container(containers.DeclarativeContainer):
     auth = providers.ThreadSafeSingleton(_make_auth, settings, context, passwords, signer)
     authenticator = providers.ThreadSafeSingleton(Authenticator, auth)
     oauth = providers.ThreadSafeSingleton(_make_oauth, settings, context, auth, signer)
-    readiness = providers.Resource(_open_readiness, engine, signer)
+    readiness = providers.Resource(_open_readiness, engine, signer, replica)
     idempotency = providers.ThreadSafeSingleton(
         Idempotency, effects, providers.ThreadSafeSingleton(AesGcmSeal, providers.Object(random))
     )

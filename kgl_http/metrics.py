@@ -59,6 +59,12 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self._replica_lag = Gauge(
+            "kgl_replica_lag_seconds",
+            "How old what the replica answers may be; +Inf while it answers nothing",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self._logins = Counter("kgl_logins", "Attempts to log in", ("outcome",), registry=registry)
         self._token_requests = Counter(
             "kgl_token_requests", "Requests for tokens, without logins", ("grant", "outcome"), registry=registry
@@ -100,6 +106,10 @@ class Metrics:
             counter = self._changes_of(kind.__name__.lower(), action)
             if counter is not None:
                 counter.inc(number)
+
+    def replica_looked_at(self, lag_s: float) -> None:
+        """The replica is so many seconds behind."""
+        self._replica_lag.set(lag_s)
 
     def render(self) -> bytes:
         """Everything, of all workers, in Prometheus' text format 0.0.4."""

@@ -28,32 +28,56 @@ _log = structlog.get_logger("kgl_http.readiness")
 
 @attrs.frozen
 class Check:
-    """One part: whether it is in order, and what to do if it is not."""
+    """One part: whether it is in order, and what to do if it is not. Without one that is not needed, all is served."""
 
     name: str
     is_ok: bool
     detail: str | None = None
+    is_needed: bool = True
+
+    @property
+    def is_in_the_way(self) -> bool:
+        """Whether the service can't serve because of it."""
+        return self.is_needed and not self.is_ok
+
+    @property
+    def status(self) -> str:
+        """The part's state in a word."""
+        return "ok" if self.is_ok else "failed" if self.is_needed else "degraded"
 
 
 class Readiness:
     """Looks at the database, its schema and the signing key.
 
     ``require_head`` asks the database, and raises KglError when it is not at head or can't be reached.
+    ``replica_problem`` says why the replica answers no reads, and is None where there is no replica.
     """
 
-    def __init__(self, require_head: Callable[[], None], signer: TokenSigner) -> None:
-        self._require_head, self._signer = require_head, signer
+    def __init__(
+        self,
+        require_head: Callable[[], None],
+        signer: TokenSigner,
+        replica_problem: Callable[[], str | None] | None = None,
+    ) -> None:
+        self._require_head, self._signer, self._replica_problem = require_head, signer, replica_problem
         # One thread: a database that hangs holds up one check, and not one more with every request.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
         self._running: Future[None] | None = None
 
     def check(self) -> Sequence[Check]:
         """Every part, within DATABASE_MAX_S and a little."""
-        return [*self._check_database(), self._check_key()]
+        return [*self._check_database(), *self._check_replica(), self._check_key()]
 
     def close(self) -> None:
         """End the thread; a check that hangs is not waited for."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _check_replica(self) -> Sequence[Check]:
+        if self._replica_problem is None:
+            return []
+        problem = self._replica_problem()
+        detail = None if problem is None else f"The primary answers all reads: {problem}."
+        return [Check("replica", problem is None, detail, is_needed=False)]
 
     def _check_key(self) -> Check:
         at = now().replace(microsecond=0)

@@ -95,7 +95,7 @@ class Service(BaseApplication):  # type: ignore[misc]
             threading.Thread(target=self._tell_readiness, daemon=True).start()
 
     def _tell_readiness(self) -> None:
-        if all(check.is_ok for check in self._container.readiness().check()):
+        if not any(check.is_in_the_way for check in self._container.readiness().check()):
             _log.info("Ready: the database is at head")
 
     def _worker_exit(self, server: Any, worker: Any) -> None:

@@ -235,6 +235,18 @@ class Settings:
     module_id: str = environ.var(
         "backend", name="MODULE_ID", converter=_text, help="the `module_id` of every line of the log"
     )
+    database_replica_url: Hidden = environ.var(
+        "",
+        name="DATABASE_REPLICA_URL",
+        converter=Hidden,
+        help="a standby of PostgreSQL that answers reads of entities and relationships",
+    )
+    database_replica_lag_max: float = environ.var(
+        5,
+        name="DATABASE_REPLICA_LAG_MAX",
+        converter=_seconds(1, 3600),
+        help="how old what the standby answers may be, in seconds; past that, the primary answers",
+    )
     database_pool_size: int = environ.var(
         0,
         name="DATABASE_POOL_SIZE",

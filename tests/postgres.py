@@ -72,9 +72,12 @@ def server() -> Iterator[str]:
 def fresh_database(server_url: str, template: str | None = None) -> Iterator[str]:
     """Yield the URL of a new database, dropped afterwards; `template` is the URL of one to copy.
 
-    Nobody may be connected to the template while it is copied.
+    Nobody may use the template while it is copied; connections that a pooler keeps to it are ended.
     """
     name = f"kgl_test_{uuid.uuid4().hex}"
+    if template:
+        ending = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'"
+        _execute(server_url, ending.format(make_url(template).database))
     source = f' TEMPLATE "{make_url(template).database}"' if template else ""
     _execute(server_url, f"CREATE DATABASE {name}{source}")
     try:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from secrets import token_urlsafe
 
 import pytest
 
@@ -303,6 +304,14 @@ def test_a_setting_that_cannot_be_used_is_named(sqlite_url: str, value: str) -> 
     """With what to give instead."""
     told = kgl(sqlite_url, "stats", status=1, PASSWORD_LENGTH_MIN=value)
     assert "PASSWORD_LENGTH_MIN: give a whole number from 8 to 64" in told.stderr
+
+
+def test_a_replica_is_a_standby_of_postgresql(sqlite_url: str) -> None:
+    """The service does not start on one that it could never use, and quotes no password."""
+    replica = {"DATABASE_REPLICA_URL": "postgresql://kgl:hunter22@127.0.0.1/kgl", "JWT_SECRET": token_urlsafe(48)}
+    told = kgl(sqlite_url, "serve", status=1, **replica)
+    assert "a replica is a standby of PostgreSQL" in told.stderr
+    assert "hunter22" not in told.stderr
 
 
 def test_the_minimum_of_passwords_is_a_setting(sqlite_url: str) -> None:

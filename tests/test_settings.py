@@ -81,6 +81,8 @@ VARIABLES: dict[str, tuple[str, Any, dict[str, Any], tuple[str, ...]]] = {
     "IMPORT_BYTES_MAX": ("import_bytes_max", 1024**3, {"1024": 1024, str(1024**4): 1024**4}, ("1023", "1GB", "")),
     "LOG_LEVEL": ("log_level", "INFO", {"DEBUG": "DEBUG", "ERROR": "ERROR"}, ("info", "CRITICAL", "10")),
     "MODULE_ID": ("module_id", "backend", {"lab": "lab"}, ("a\tb",)),
+    "DATABASE_REPLICA_URL": ("database_replica_url", "", {"postgresql://b/kgl": "postgresql://b/kgl"}, ()),
+    "DATABASE_REPLICA_LAG_MAX": ("database_replica_lag_max", 5.0, {"1": 1.0, "3600": 3600.0}, ("0.5", "3601", "-1")),
     "DATABASE_POOL_SIZE": ("database_pool_size", 0, {"1": 1, "1000": 1000}, ("-1", "1001")),
     "DATABASE_POOL_OVERFLOW": ("database_pool_overflow", 0, {"5": 5}, ("-1", "1001")),
     "DATABASE_POOL_TIMEOUT": ("database_pool_timeout", 1.0, {"0.1": 0.1, "60": 60.0}, ("0", "61", "nan", "inf", "1e0")),

@@ -26,7 +26,7 @@ from kgl_core.changes import BEGINNING, Change, ChangeAction, Place
 from kgl_core.permissions import Actor
 
 _SEQUENCE_MAX: Final = 2**63 - 1
-_COMPLETE_UP_TO: Final = text(
+COMPLETE_UP_TO: Final = (
     "WITH issued AS MATERIALIZED ("
     " SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS sequence FROM backend_entities.changes_sequence_seq"
     ") SELECT least(issued.sequence, ("
@@ -37,6 +37,7 @@ _COMPLETE_UP_TO: Final = text(
     " WHERE announced.key < 0"
     ")) FROM issued"
 )
+"""Finds a sequence number up to which every change there will ever be has been committed; not on a standby."""
 _TABLES: Final = {is_sqlite: schema.on(schema.changes, is_sqlite=is_sqlite) for is_sqlite in (False, True)}
 _SELECTS: Final = {
     is_sqlite: select(*(table.c[name] for name in ("sequence", "at", "actor", "action", "subject", "record")))
@@ -84,7 +85,9 @@ class SqlChangeLog:
 
     def complete_up_to(self) -> int:
         """A sequence number up to which every change there will ever be has been committed."""
-        return _SEQUENCE_MAX if self._session.is_sqlite else int(self._session.execute(_COMPLETE_UP_TO).scalar_one())
+        return (
+            _SEQUENCE_MAX if self._session.is_sqlite else int(self._session.execute(text(COMPLETE_UP_TO)).scalar_one())
+        )
 
     def end(self, up_to: int) -> Place:
         """The place after the last change up to this sequence number."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from sqlalchemy import Engine, NestedTransaction, Transaction
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +23,8 @@ from kgl_adapters.sql.inspection import SqlInspection
 from kgl_adapters.sql.refresh_tokens import SqlRefreshTokens
 from kgl_adapters.sql.rehearsal import Rehearsal, scratch_engine
 from kgl_adapters.sql.relationships import SqlRelationships
+from kgl_adapters.sql.replica import Replica, Writers
+from kgl_adapters.sql.replicated import ReplicatedSession
 from kgl_adapters.sql.revocations import SqlRevocations
 from kgl_adapters.sql.rows import Rows
 from kgl_adapters.sql.session import Session
@@ -33,18 +36,24 @@ from kgl_core.unit_of_work import UnitOfWork, create_in
 
 
 class SqlUnitOfWork:
-    """The repositories over one connection, within a transaction, a savepoint, or neither when only read."""
+    """The repositories over one connection, within a transaction, a savepoint, or neither when only read.
 
-    def __init__(self, session: Session, transaction: Transaction | None = None) -> None:
+    ``graph``: the session for entities and relationships, where it is another one.
+    """
+
+    def __init__(
+        self, session: Session, transaction: Transaction | None = None, *, graph: Session | None = None
+    ) -> None:
         self._session, self._transaction = session, transaction
+        self._graph = graph or session
 
     @property
     def entities(self) -> SqlEntities:
-        return SqlEntities(self._session)
+        return SqlEntities(self._graph)
 
     @property
     def relationships(self) -> SqlRelationships:
-        return SqlRelationships(self._session)
+        return SqlRelationships(self._graph)
 
     @property
     def changes(self) -> SqlChangeLog:
@@ -107,42 +116,69 @@ class _Reading(SqlUnitOfWork):
 
     def __exit__(self, *_: object) -> None:
         self._session.close()
+        if self._graph is not self._session:
+            self._graph.close()
 
 
 class SqlStore:
-    """A `kgl_core.unit_of_work.Store` over an engine."""
+    """A `kgl_core.unit_of_work.Store` over an engine. Once it has a ``replica``, that answers reads of the graph."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.replica: Replica | None = None
         self._connections = Connections(engine)
         self._rows = Rows(is_sqlite=engine.dialect.name == "sqlite")
         # SQLite's own waiting is polling, in which one of many threads can starve.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
 
+    def replicate(self, engine: Engine, writers: Writers, **options: Any) -> Replica:
+        """Let the standby behind this engine answer reads of entities and relationships; see `Replica`."""
+        self.replica = Replica(engine, self._connections, writers, **options)
+        return self.replica
+
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
-        with self._writing():
-            connection, transaction = self._connections.begin(writing=True)
-            with closed(connection):
-                yield SqlUnitOfWork(Session(self._connections, self._rows, connection), transaction)
+        try:
+            with self._writing():
+                connection, transaction = self._connections.begin(writing=True)
+                with closed(connection):
+                    yield SqlUnitOfWork(Session(self._connections, self._rows, connection), transaction)
+        finally:
+            self._note_write()
 
     def create(self, entity: Entity, change: Change) -> None:
         if self._rows.is_sqlite:
             create_in(self, entity, change)
             return
         values = (*self._rows.entity_values(entity), *self._rows.change_values(change))
-        self._connections.run(CREATION, values)
+        try:
+            self._connections.run(CREATION, values)
+        finally:
+            self._note_write()
 
     def read(self) -> AbstractContextManager[SqlUnitOfWork]:
         self._connections.require_open()
-        return _Reading(Session(self._connections, self._rows))
+        session = Session(self._connections, self._rows)
+        if self.replica is None or not self.replica.may_answer():
+            return _Reading(session)
+        return _Reading(session, graph=ReplicatedSession(self._connections, self._rows, self.replica))
 
     def snapshot(self) -> AbstractContextManager[SqlUnitOfWork]:
         self._connections.require_open()
-        return _Reading(Session(self._connections, self._rows, in_snapshot=True))
+        session = Session(self._connections, self._rows, in_snapshot=True)
+        if self.replica is None or not self.replica.may_answer():
+            return _Reading(session)
+        graph = ReplicatedSession(self._connections, self._rows, self.replica, in_snapshot=True)
+        return _Reading(session, graph=graph)
 
     @contextmanager
     def snapshot_at_place(self) -> Iterator[tuple[SqlUnitOfWork, str]]:
+        if self.replica is not None and self.replica.may_answer():
+            up_to = self.replica.complete_up_to
+            session = ReplicatedSession(self._connections, self._rows, self.replica, in_snapshot=True)
+            with _Reading(session) as uow:
+                yield uow, uow.changes.end(up_to).cursor
+            return
         # The question comes first: what is complete by then is in the snapshot, and not the other way round.
         with self.read() as uow:
             up_to = uow.changes.complete_up_to()
@@ -160,6 +196,12 @@ class SqlStore:
 
     def close(self) -> None:
         self._connections.close()
+        if self.replica is not None:
+            self.replica.close()
+
+    def _note_write(self) -> None:
+        if self.replica is not None:
+            self.replica.writers.note()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

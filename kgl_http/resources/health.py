@@ -37,15 +37,12 @@ class Ready(Resource):
     )
     def on_get(self, req: Any, resp: Any) -> None:
         checks = self._readiness.check()
-        is_ready = all(check.is_ok for check in checks)
+        is_ready = not any(check.is_in_the_way for check in checks)
         resp.status = 200 if is_ready else 503
         resp.data = dump_json(
             {
                 "status": "ready" if is_ready else "not_ready",
-                "checks": {
-                    check.name: {"status": "ok" if check.is_ok else "failed", "detail": check.detail}
-                    for check in checks
-                },
+                "checks": {check.name: {"status": check.status, "detail": check.detail} for check in checks},
             }
         )
         resp.set_header("Cache-Control", "no-store")
