@@ -373,3 +373,23 @@ def test_who_may_do_what(api: Api) -> None:
     assert api("POST", f"{path}/restore", by="moderator").status_code == 200
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         problem(api(method, path, by="nobody"), 401, "not_authenticated")
+
+
+def test_one_filter_has_one_cursor_however_it_is_spelled(api: Api) -> None:
+    """Other order, repeated values, other spellings of a number and of a moment."""
+    for number in range(4):
+        api.entity(type=f"t{number % 2}", confidence=0.5)
+    path = "/api/v1/entities"
+    query = "type=t0&type=t1&min_confidence=0.5&created_after=2020-01-01T00:00:00Z"
+    first = api("GET", path, query_string=f"{query}&limit=1").json["meta"]["next_cursor"]
+    rest = api("GET", path, query_string=f"{query}&cursor={first}").json["data"]
+    assert len(rest) == 3
+    for other in (
+        "type=t1&type=t0&min_confidence=0.5&created_after=2020-01-01T00:00:00Z",
+        "created_after=2020-01-01T02:00:00%2B02:00&min_confidence=.50&type=t1&type=t0&type=t1",
+        "type=t0&type=t1&min_confidence=5e-1&created_after=2019-12-31T23:00:00.000000-01:00",
+        "type=t0&type=t1&min_confidence=0.500&created_after=2020-01-01t00:00:00z",
+    ):
+        answer = api("GET", path, query_string=f"{other}&cursor={first}")
+        assert (answer.status_code, answer.json["data"]) == (200, rest), other
+    problem(api("GET", path, query_string=f"type=t0&cursor={first}"), 400, "invalid_cursor")
