@@ -11,6 +11,7 @@ import pytest
 
 from kgl_adapters import connect
 from kgl_adapters.memory.store import MemoryStore
+from kgl_adapters.sql.changes import SqlChangeLog
 from kgl_core import Change, HistoryLost, InvalidCursor, KnowledgeGraph
 from kgl_core.unit_of_work import Store
 from tests.conftest import STORES, WITH_CONCURRENT_WRITERS
@@ -235,6 +236,34 @@ def test_an_export_beside_an_open_transaction_misses_nothing(concurrent_store: S
     assert [record["name"] for record in follower.copy.values()] == ["early"]
     assert names_of(follower.catch_up(kg)) == ["late", "early"]
     assert follower.copy == {record["id"]: record for record in kg.dump()}
+
+
+def test_the_place_of_an_export_is_older_than_its_snapshot(
+    concurrent_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that commits while the place is asked for is in the export, or is read on; never in neither."""
+    kg = graph_on(concurrent_store)
+    asked = SqlChangeLog.complete_up_to
+    early, late = entity("early"), entity("late")
+
+    with concurrent_store.begin() as old:
+        old.changes.append([created(late)])
+        with concurrent_store.begin() as young:
+            young.entities.add([early])
+            young.changes.append([created(early)])
+            young.commit()
+        old.entities.add([late])
+
+        def commit_and_ask(log: SqlChangeLog) -> int:
+            log.count()  # a snapshot that is open already stands from here on
+            old.commit()
+            monkeypatch.undo()
+            return asked(log)
+
+        monkeypatch.setattr(SqlChangeLog, "complete_up_to", commit_and_ask)
+        follower = Follower.of(kg)
+    follower.catch_up(kg)
+    assert sorted(record["name"] for record in follower.copy.values()) == ["early", "late"]
 
 
 LISTINGS: dict[str, Callable[[KnowledgeGraph, str | None], Any]] = {
