@@ -85,12 +85,12 @@ def test_twice_as_much_takes_no_more_than_twice_as_long(
     api: Api, probes: Callable[[Api], Iterator[Probe]], size: int, every: int
 ) -> None:
     """In a sample of all fields, parameters, headers and lines, which is another kind of input for each place."""
-    sweep(api, probes, size, 0.1, every)
+    sweep(api, probes, size, 0.5, every)
 
 
 @pytest.mark.soak
 @PLACES
 def test_the_whole_sweep(api: Api, probes: Callable[[Api], Iterator[Probe]], size: int, every: int) -> None:
     """Every kind of input in every place, as much of it as a body or a header may hold; the slowest are printed."""
-    worst = sweep(api, probes, 4 * size, 0.25)
+    worst = sweep(api, probes, 4 * size, 1.5)
     print(*worst, sep="\n")  # noqa: T201
