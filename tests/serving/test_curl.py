@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from tests.programs import program
 from tests.serving.service import API, Service
 
 ROOT = Path(__file__).parents[2]
@@ -13,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def shell(service: Service, script: str) -> list[Any]:
     """The JSON values that a script prints which was written for the service on port 8000."""
+    program("curl")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace(":8000", f":{service.port}")],
         capture_output=True,
