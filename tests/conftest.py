@@ -44,7 +44,7 @@ settings.load_profile("default")
 _LEFT_TO_ROOT = pytest.StashKey[int]()
 
 _EMPTY_POSTGRES = text(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid();"
     "DELETE FROM backend_entities.changes; DELETE FROM backend_entities.entity_relationships;"
     "DELETE FROM backend_entities.entities; DELETE FROM backend_auth.throttle_counters;"

@@ -831,7 +831,8 @@ def test_loads_beside_each_other_may_name_records_differently(
 
 def wait_until_it_waits(url: str, task: Future[Any]) -> None:
     """Return once PostgreSQL holds up the task at a lock, or the task has ended without one."""
-    engine = create_engine(parse_url(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    unprepared = {"prepare_threshold": None}  # a pooler may be between
+    engine = create_engine(parse_url(url), poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=unprepared)
     with engine.connect() as connection:
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')")
         while not (task.done() or connection.execute(waiting).scalar_one()):

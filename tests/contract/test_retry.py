@@ -325,7 +325,7 @@ def test_two_that_wait_for_each_other_both_succeed(concurrent_store: Store) -> N
         retry(run)
 
     in_threads(2, work)
-    assert min(tries) == 1 < max(tries)
+    assert max(tries) > 1  # on a busy machine, both: the second try of one may meet the first of the other again
     assert names(concurrent_store) == ["by 0", "by 1", "one", "two"]
 
 
