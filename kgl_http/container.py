@@ -9,7 +9,7 @@ from typing import cast
 
 import attrs
 from dependency_injector import containers, providers
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, QueuePool
 
 from kgl_adapters.connect import MEMORY_URL, parse_replica_url
 from kgl_adapters.memory.store import MemoryStore
@@ -18,7 +18,6 @@ from kgl_adapters.passwords import Argon2Hasher, BoundedHasher
 from kgl_adapters.retrying import retry
 from kgl_adapters.sealing import AesGcmSeal
 from kgl_adapters.signing import make_signer, read_keys
-from kgl_adapters.sql.connections import watch
 from kgl_adapters.sql.engine import Pool, make_engine, parse_url
 from kgl_adapters.sql.migrate import require_head
 from kgl_adapters.sql.replica import Replica
@@ -73,7 +72,7 @@ def _make_engine(url: URL, settings: Settings, capacity: Capacity, metrics: Metr
         statement_timeout_s=settings.database_statement_timeout,
     )
     engine = make_engine(url, pool)
-    watch(engine, metrics.connections.inc, metrics.connections.dec)
+    metrics.watch_connections(lambda: cast(QueuePool, engine.pool).checkedout())
     return engine
 
 

@@ -15,7 +15,12 @@ from typing import Final
 from prometheus_client import values
 from prometheus_client.mmap_dict import MmapedDict
 
-_BYTES: Final = {"counter": 512 * 1024, "histogram": 1024 * 1024, "gauge_livesum": 64 * 1024}
+_BYTES: Final = {
+    "counter": 512 * 1024,
+    "histogram": 1024 * 1024,
+    "gauge_livemax": 64 * 1024,
+    "gauge_livesum": 64 * 1024,
+}
 _MARGIN_BYTES: Final = 32 * 1024  # more than one metric with its labels takes
 _USED_BYTES: Final = 4  # a number at the beginning of a file says how many bytes of it are used
 

@@ -6,6 +6,7 @@ can't have its files in that folder, it counts for itself alone.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -47,13 +48,13 @@ class Metrics:
         # Looking a child up takes longer than counting; there are only as many as routes with their answers.
         self._requests_of = _children(requests)
         self._durations_of = _children(durations)
-        self.in_flight = Gauge(
+        self._in_flight = Gauge(
             "kgl_http_requests_in_flight",
             "Requests being answered",
             multiprocess_mode="livesum",
             registry=registry,
         )
-        self.connections = Gauge(
+        self._connections = Gauge(
             "kgl_database_connections_in_use",
             "Connections taken from the pools",
             multiprocess_mode="livesum",
@@ -74,6 +75,26 @@ class Metrics:
         self._dropped_lines = Counter(
             "kgl_log_lines_dropped", "Lines of the log that could not be written", registry=registry
         )
+
+        self._answering: deque[None] = deque()  # its length is a count that threads can share without a lock
+        self._checked_out: list[Callable[[], int]] = []
+
+    def began(self) -> None:
+        """Count a request that is being answered, until `ended`."""
+        self._answering.append(None)
+
+    def ended(self) -> None:
+        """Stop counting it."""
+        self._answering.pop()
+
+    def watch_connections(self, checked_out: Callable[[], int]) -> None:
+        """Have ``checked_out`` say how many connections of a pool are in use."""
+        self._checked_out.append(checked_out)
+
+    def publish(self) -> None:
+        """Write the gauges, which say what is so at one moment: now and then, and not with each request."""
+        self._in_flight.set(len(self._answering))
+        self._connections.set(sum(checked_out() for checked_out in self._checked_out))
 
     def dropped_lines(self, count: int) -> None:
         """Count lines of the log that could not be written."""
@@ -113,6 +134,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Everything, of all workers, in Prometheus' text format 0.0.4."""
+        self.publish()
         registry = self._registry
         if metric_files.are_used():
             registry = CollectorRegistry()

@@ -43,14 +43,14 @@ class Observation:
     def process_request(self, req: Any, resp: Any) -> None:
         req.started_s = time.perf_counter()
         current_request.set(req)
-        self._metrics.in_flight.inc()
+        self._metrics.began()
 
     def process_response(self, req: Any, resp: Any, resource: object, is_success: bool) -> None:
         resp.set_header("X-Request-ID", req.request_id)
         if req.started_s is None:  # Falcon refused it before any middleware
             self.process_request(req, resp)
         duration_s = time.perf_counter() - req.started_s
-        self._metrics.in_flight.dec()
+        self._metrics.ended()
         self._metrics.answered(req.method, req.uri_template, resp.status_code, duration_s)
         trace = {} if req.traceparent is None else {"traceparent": req.traceparent}
         tell(

@@ -90,6 +90,7 @@ class Service(BaseApplication):  # type: ignore[misc]
 
     def _post_worker_init(self, worker: Any) -> None:
         worker.when_stopping = self._container.slots().end_waits
+        worker.when_alive = self._container.metrics().publish
         if worker.age == 1:
             # Beside the requests: a database that can't be reached must not hold up the liveness probe.
             threading.Thread(target=self._tell_readiness, daemon=True).start()

@@ -17,6 +17,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 CLIENT_IDLE_S = 30
 """How long a client may pause within a request, or in taking an answer, before its connection is closed."""
+ALIVE_EVERY_S: Final = 0.25
 _ACCEPT_AGAIN_S: Final = 1.0
 """How long a worker that cannot accept leaves the connections that wait to others."""
 _HANDSHAKE_S: Final = 0.25
@@ -38,7 +39,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     when_stopping: Callable[[], object] = staticmethod(lambda: None)
     """Called once, as soon as the worker stops, while requests go on."""
-    _accept_from = 0.0
+    when_alive: Callable[[], object] = staticmethod(lambda: None)
+    """Called every ALIVE_EVERY_S and a little, by the main thread."""
+    _accept_from = _alive_at = 0.0
 
     def init_signals(self) -> None:
         super().init_signals()
@@ -49,6 +52,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not super().is_parent_alive():
             self.alive = False  # it stops as after SIGTERM
         return self.alive
+
+    def notify(self) -> None:
+        super().notify()
+        if (now_s := time.monotonic()) >= self._alive_at:
+            self._alive_at = now_s + ALIVE_EVERY_S
+            self.when_alive()
 
     def set_accept_enabled(self, enabled: bool) -> None:
         if self.alive:

@@ -25,7 +25,6 @@ AGAIN_WITHIN_S: Final = 1.0
 
 _CURSOR: Final = "kgl_cursor"
 _MADE_AT: Final = "kgl_made_at"
-_IS_TAKEN: Final = "kgl_is_taken"
 
 
 class Connections:
@@ -184,23 +183,6 @@ def cursor_of(proxy: PoolProxiedConnection) -> Any:
     if cursor is None:
         cursor = proxy.info[_CURSOR] = proxy.driver_connection.cursor()  # type: ignore[union-attr]
     return cursor
-
-
-def watch(engine: Engine, taken: Callable[[], object], returned: Callable[[], object]) -> None:
-    """Call ``taken`` for each connection that is taken from an engine's pool, and ``returned`` when it is back."""
-
-    def check_out(_: Any, entry: Any, __: Any) -> None:
-        if not entry.record_info.get(_IS_TAKEN):  # else it was old, and this is its successor
-            entry.record_info[_IS_TAKEN] = True
-            taken()
-
-    def check_in(_: Any, entry: Any) -> None:
-        # A connection that could not be made is checked in without having been checked out.
-        if entry.record_info.pop(_IS_TAKEN, False):
-            returned()
-
-    event.listen(engine, "checkout", check_out)
-    event.listen(engine, "checkin", check_in)
 
 
 def _note_age(_: Any, entry: Any) -> None:

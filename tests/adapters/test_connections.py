@@ -8,27 +8,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from kgl_adapters.sql.bounded import BoundedConnection
-from kgl_adapters.sql.connections import Connections, watch
+from kgl_adapters.sql.connections import Connections
 from kgl_adapters.sql.engine import Pool, make_engine, parse_url
 from kgl_core.errors import CommitUnknown, KglError, MigrationNeeded, StoreBusy, StoreUnavailable
 from tests.postgres import fresh_database
 
 _PID = "SELECT pg_backend_pid()"
-
-
-class Use:
-    """Counts what is taken from a pool and given back."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.now = self.taken = 0
-        watch(engine, self._take, self._give_back)
-
-    def _take(self) -> None:
-        self.taken += 1
-        self.now += 1
-
-    def _give_back(self) -> None:
-        self.now -= 1
 
 
 @pytest.fixture
@@ -63,17 +48,16 @@ def end(url: str, pid: int) -> None:
 
 def test_both_ways_share_connections_and_limits(engine: Engine) -> None:
     """A pool of one: what is opened for a block, a statement waits for; and it is the same connection."""
-    use = Use(engine)
     connections = Connections(engine)
     lent = backend(connections)
     with connections.opened() as connection:
         assert connection.scalar(text(_PID)) == lent
-        assert use.now == 1
+        assert checked_out(engine) == 1
         for call in (connections.fetch, connections.run):
             with pytest.raises(StoreBusy):
                 call("SELECT 1", {})
     assert connections.fetch("SELECT 1", {}) == [(1,)]
-    assert (use.now, use.taken) == (0, 3)
+    assert checked_out(engine) == 0
 
 
 def test_an_error_of_the_statement_loses_nothing(engine: Engine) -> None:
@@ -91,12 +75,11 @@ def test_an_error_of_the_statement_loses_nothing(engine: Engine) -> None:
 
 def test_a_lost_connection_is_replaced(engine: Engine, url: str) -> None:
     """A statement that only reads is tried once more, on another connection."""
-    use = Use(engine)
     connections = Connections(engine)
     pid = backend(connections)
     end(url, pid)
     assert backend(connections) != pid
-    assert (use.now, checked_out(engine)) == (0, 0)
+    assert checked_out(engine) == 0
 
 
 def test_a_connection_that_is_lost_again_is_told(engine: Engine) -> None:
@@ -122,14 +105,13 @@ def test_what_has_waited_for_a_silent_server_is_told(engine: Engine, monkeypatch
 def test_what_was_made_before_a_lost_connection_is_replaced_too(url: str) -> None:
     """A restart of the server ends them all: one that fails is enough."""
     engine = make_engine(parse_url(url), Pool(size=2, overflow=0))
-    use = Use(engine)
     connections = Connections(engine)
     with connections.opened() as one, connections.opened() as two:
         pids = {one.scalar(text(_PID)), two.scalar(text(_PID))}
     for pid in pids:
         end(url, pid)
     assert {backend(connections) for _ in range(2)}.isdisjoint(pids)
-    assert (use.now, checked_out(engine)) == (0, 0)
+    assert checked_out(engine) == 0
     engine.dispose()
 
 
@@ -162,7 +144,6 @@ def test_pre_ping_replaces_what_was_lost_before(url: str) -> None:
 def test_a_connection_that_cannot_be_made_is_not_in_use() -> None:
     """Neither way, however often it is tried; and it is no lost commit."""
     engine = make_engine(parse_url("postgresql://kgl@127.0.0.1:1/kgl"), Pool(size=1, overflow=0))
-    use = Use(engine)
     connections = Connections(engine)
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
@@ -170,7 +151,7 @@ def test_a_connection_that_cannot_be_made_is_not_in_use() -> None:
         with pytest.raises(StoreUnavailable) as refused:
             connections.run("SELECT 1", {})
         assert not isinstance(refused.value, CommitUnknown)
-    assert (use.now, checked_out(engine)) == (0, 0)
+    assert checked_out(engine) == 0
 
 
 def test_only_a_loss_in_the_middle_of_a_commit_leaves_it_unknown(engine: Engine, url: str) -> None:
