@@ -42,25 +42,11 @@ and end with what to do next.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar
 from uuid import UUID
 
-import attrs
-
-
-@attrs.frozen
-class Fault:
-    """One broken rule: where (a JSON Pointer, RFC 6901), which (a stable code), and what to do."""
-
-    pointer: str
-    code: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.pointer or 'record'}: {self.detail}"
-
-
-FAULTS_MAX: Final = 100
+from kgl_core.faults import FAULTS_MAX as FAULTS_MAX
+from kgl_core.faults import Fault as Fault
 
 
 class KglError(Exception):

@@ -228,6 +228,8 @@ def test_one_worker_that_stops_leaves_the_door_open(sqlite_url: str, tmp_path: P
         service._token = "none"
         until(lambda: len(service.workers()) == WORKERS)
         stopped = max(service.workers())
+        # A process that was forked just now has not set its signals yet. It has threads once it has.
+        until(lambda: len([*Path(f"/proc/{stopped}/task").iterdir()]) > 1)
         os.kill(stopped, signal.SIGTERM)
         while stopped in service.workers():
             assert service("GET", "/health").status == 200
@@ -281,7 +283,8 @@ def test_metrics_are_those_of_all_workers(sqlite_url: str, tmp_path: Path) -> No
         assert answered(service) == 16
         assert service("GET", "/health").status == 200
         assert answered(service) == 17
-        assert sample(service, "kgl_http_requests_in_flight", {}) == 1  # the one that asks
+        # The one that asks; another worker says within a second or so that it has none.
+        until(lambda: sample(service, "kgl_http_requests_in_flight", {}) == 1)
         for connection in connections:
             connection.close()
         # gunicorn tells of the kill as an error, and rightly.
