@@ -9,6 +9,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from kgl_core.errors import Fault, InvalidInput
@@ -18,7 +19,15 @@ from kgl_core.strict_json import MALFORMED
 
 _CHUNK_BYTES: Final = 256 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
+_SPACE: Final = b" \t\r\n"  # RFC 8259, section 2
 _NOT_UTF8: Final = (b"\xff\xfe", b"\xfe\xff", b"\0", b"{\0", b"[\0")
+_ARCHIVES: Final = (b"PK\3\4", b"BZh", b"\xfd7zX", b"\x28\xb5\x2f\xfd")  # zip, bzip2, xz, Zstandard
+_UNREADABLE: Final = (
+    (_NOT_UTF8, "not_utf8", "this is not UTF-8, perhaps UTF-16; save it as UTF-8"),
+    (_ARCHIVES, "packed", "this is packed, but not by gzip; unpack it first, or pack it by gzip"),
+)
+_TOLD_BY_BYTES: Final = 4
+"""How many bytes tell what is no object."""
 _OPEN: Final = (b"{", b"[", b",", b":")
 _OUTSIDE: Final = re.compile(rb'["{}\[\],]')
 _INSIDE: Final = re.compile(rb'["\\]')
@@ -52,38 +61,79 @@ def read_texts(read: Read, *, unpacks: bool = True) -> Iterator[bytes | InvalidI
     Values are told by their beginning: an array, or an object whose first line does not end it. They are numbered as
     lines are. A text longer than LINE_BYTES_MAX is cut behind it. InvalidInput stands where no more can be read.
 
-    Raises InvalidInput for what is not UTF-8 from its beginning, and for gzip unless it ``unpacks`` that.
+    The form does not depend on how much each call of ``read`` returns.
+
+    Raises InvalidInput for what is not UTF-8 from its beginning, what other programs packed, and for gzip unless it
+    ``unpacks`` that.
     """
-    head = read(_CHUNK_BYTES)
+    head = b""
+    while len(head) < len(MAGIC) and (piece := read(_CHUNK_BYTES)):
+        head += piece
+    read = _after(head, read)
     if head.startswith(MAGIC):
         if not unpacks:
             raise _unreadable("packed", "this is gzip; say so with Content-Encoding: gzip")
-        read = Unpacked(_after(head, read)).read
-        try:
-            head = read(_CHUNK_BYTES)
-        except InvalidInput as error:
-            return iter([error])
-    head = head.removeprefix(_BOM)
-    if head.startswith(_NOT_UTF8):
-        raise _unreadable("not_utf8", "this is not UTF-8, perhaps UTF-16; save it as UTF-8")
-    begin = head.lstrip()
+        read = Unpacked(read).read
+    begin, breaks, rest = _beginning(_chunks(read))
+    for marks, code, detail in _UNREADABLE:
+        if begin.startswith(marks):
+            raise _unreadable(code, detail)
     if begin.startswith(b"["):
-        return _elements(_chunks(begin[1:] or b" ", read))
-    return (_objects if _is_spread(begin) else _lines)(_chunks(head, read))
+        return _elements(chain([begin[1:]], rest))
+    return (_objects if _is_spread(begin) else _lines)(chain(_blank_lines(breaks), [begin], rest))
 
 
-def _chunks(head: bytes, read: Read) -> Iterator[bytes | InvalidInput]:
+_Chunks = Iterator[bytes | InvalidInput]
+
+
+def _chunks(read: Read) -> _Chunks:
     """What is read, and at last why no more can be."""
     try:
-        while head:
-            yield head
-            head = read(_CHUNK_BYTES)
+        while piece := read(_CHUNK_BYTES):
+            yield piece
     except InvalidInput as error:
         yield error
 
 
+def _beginning(chunks: _Chunks) -> tuple[bytes, int, _Chunks]:
+    """As much of the chunks as tells their form, without a byte order mark and white space before it.
+
+    Also how many line breaks were in that white space, and the chunks that follow.
+    """
+    begin, breaks, is_past_mark, searched = bytearray(), 0, False, 0
+    for chunk in chunks:
+        if isinstance(chunk, InvalidInput):
+            return bytes(begin), breaks, iter([chunk])
+        begin += chunk
+        if not is_past_mark:
+            if len(begin) < len(_BOM) and _BOM.startswith(begin):
+                continue
+            begin, is_past_mark = begin.removeprefix(_BOM), True
+        if begin[:1] in _SPACE:
+            text = begin.lstrip(_SPACE)
+            breaks += begin.count(b"\n", 0, len(begin) - len(text))
+            begin = text
+        if not begin.startswith(b"{"):
+            is_known = len(begin) >= _TOLD_BY_BYTES
+        else:
+            end = begin.find(b"\n", searched)
+            searched = len(begin) if end < 0 else end
+            is_known = len(begin) > LINE_BYTES_MAX or (
+                end >= 0 and (not begin[:end].rstrip().endswith(_OPEN) or bool(begin[end:].strip()))
+            )
+        if is_known:
+            break
+    return bytes(begin), breaks, chunks
+
+
+def _blank_lines(count: int) -> Iterator[bytes]:
+    while count > 0:
+        yield b"\n" * min(count, _CHUNK_BYTES)
+        count -= _CHUNK_BYTES
+
+
 def _lines(chunks: Iterable[bytes | InvalidInput]) -> Iterator[bytes | InvalidInput]:
-    begun, is_cut = b"", False
+    begun, is_cut = bytearray(), False
     for chunk in chunks:
         if isinstance(chunk, InvalidInput):
             yield chunk
@@ -91,21 +141,21 @@ def _lines(chunks: Iterable[bytes | InvalidInput]) -> Iterator[bytes | InvalidIn
         *lines, rest = chunk.split(b"\n")
         if lines:
             if not is_cut:
-                lines[0] = (begun + lines[0])[: LINE_BYTES_MAX + 1]
+                lines[0] = bytes(begun + lines[0])[: LINE_BYTES_MAX + 1]
             yield from lines[is_cut:]
-            begun, is_cut = rest, False
+            begun, is_cut = bytearray(rest), False
         elif not is_cut:
             begun += rest
         if len(begun) > LINE_BYTES_MAX:
-            yield begun[: LINE_BYTES_MAX + 1]
-            begun, is_cut = b"", True
+            yield bytes(begun[: LINE_BYTES_MAX + 1])
+            begun, is_cut = bytearray(), True
     if begun:
-        yield begun
+        yield bytes(begun)
 
 
 def _is_spread(begin: bytes) -> bool:
     """Whether an object begins that goes on in the next line, as no line of NDJSON does."""
-    first, _, rest = begin.partition(b"\n")
+    first, _, rest = begin[: LINE_BYTES_MAX + 1].partition(b"\n")
     return first.startswith(b"{") and first.rstrip().endswith(_OPEN) and rest.lstrip().startswith((b'"', b"}", b"]"))
 
 

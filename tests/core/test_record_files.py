@@ -1,8 +1,11 @@
 """The records in files of any form: lines, arrays, spread objects and gzip, whatever the pieces that they come in."""
 
+import bz2
 import gzip
 import io
+import itertools
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +53,7 @@ def test_objects_may_be_spread_over_lines(values: list[Any]) -> None:
     [
         (b"", []),
         (b"\xef\xbb\xbf", []),
-        (b" \n\n", [b" ", b""]),
+        (b" \n\n", [b"", b""]),
         (LINE, [LINE]),
         (b"\xef\xbb\xbf" + LINE + b"\r\n" + LINE, [LINE + b"\r", LINE]),
         (b"{\n{}\n", [b"{", b"{}"]),
@@ -78,6 +81,61 @@ def test_texts_are_cut_at_their_limit() -> None:
         assert [len(item) for item in items(text)] == [LINE_BYTES_MAX + 1, len(LINE)]
     full = LINE.ljust(LINE_BYTES_MAX)
     assert [len(item) for item in items(full + b"\n" + full)] == [LINE_BYTES_MAX] * 2
+
+
+FORMS = [
+    LINE + b"\r\n\n" + LINE,
+    json.dumps([ADA, ADA], indent=1).encode(),
+    json.dumps(ADA, indent=2).encode() + b"\n" + json.dumps(ADA, indent=2).encode(),
+    b'{\n \n"a":1}{"b":\n2}',
+    b"{\n{}\n",
+    b"{",
+    b"x",
+    b"\xef\xbb",
+    b"[" + LINE,
+]
+
+
+@given(
+    st.sampled_from(FORMS),
+    st.sampled_from([b"", b"\xef\xbb\xbf", b" \r\n\n", b"\xef\xbb\xbf\n "]),
+    st.sampled_from(["plain", "packed", "members"]),
+    st.lists(st.integers(1, 5), min_size=1, max_size=8),
+)
+def test_the_pieces_of_a_file_change_nothing(text: bytes, before: bytes, packing: str, sizes: list[int]) -> None:
+    """Whatever each read returns, the same records come out: it may be a byte order mark alone, or blanks."""
+    if packing == "members":
+        text = b"".join(map(gzip.compress, (before, text[:1], text[1:])))
+    elif packing == "packed":
+        text = gzip.compress(before + text)
+    else:
+        text = before + text
+    file, each = io.BytesIO(text), itertools.cycle(sizes)
+    pieces = list(read_texts(lambda _: file.read(next(each))))
+    assert list(map(str, pieces)) == list(map(str, read_texts(io.BytesIO(text).read)))
+    assert pieces
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\xef", b"\n", b" ", b"\xef\xbb\xbf "])
+def test_a_first_read_without_a_record_is_not_the_end(before: bytes) -> None:
+    """It has a byte order mark, a part of one, or white space."""
+    whole = (b"\xef\xbb\xbf" if before == b"\xef" else before) + LINE
+    pieces = [before, whole[len(before) :]]
+    assert [item for item in read_texts(lambda _: pieces.pop(0) if pieces else b"") if item] == [LINE]
+
+
+def test_white_space_before_an_array_is_not_kept() -> None:
+    """However much it is; before lines, its line breaks count."""
+    blanks = b" \n" * 300_000
+    assert items(blanks + b"[" + LINE + b"]") == [LINE]
+    assert items(gzip.compress(blanks + LINE)) == [b""] * 300_000 + [LINE]
+
+
+@pytest.mark.parametrize("packed", [b"PK\3\4\x14", bz2.compress(LINE), lzma.compress(LINE)])
+def test_what_other_programs_packed_is_told_once(packed: bytes) -> None:
+    """With what to do."""
+    with pytest.raises(InvalidInput, match="unpack it first"):
+        read_items(packed)
 
 
 @pytest.mark.parametrize(
