@@ -40,6 +40,7 @@ from kgl_core.errors import (
     StoreUnavailable,
     TooManyAttempts,
     TransactionConflict,
+    UnreadableRow,
 )
 from kgl_core.knowledge_graph import KnowledgeGraph, Transaction
 from kgl_core.pages import Page
@@ -113,5 +114,6 @@ __all__ = [
     "TooManyAttempts",
     "Transaction",
     "TransactionConflict",
+    "UnreadableRow",
     "User",
 ]

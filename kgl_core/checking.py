@@ -280,6 +280,9 @@ class Inspection(Protocol):
     def latest(self, subject: Subject, ids: Sequence[UUID]) -> Mapping[UUID, Logged]:
         """The last change of each of these records that has one."""
 
+    def close(self) -> None:
+        """Let go of what is not read to its end."""
+
     def mend(self, code: str, keys: Sequence[Any]) -> int:
         """Mend findings of a kind that concerns no change of a record; how many it mended.
 

@@ -32,6 +32,7 @@
         ├── StoreFull            no space left
         ├── StoreClosed          used after close()
         ├── StoreFault           the driver reported something we do not know
+        │   └── UnreadableRow    a stored row is damaged
         ├── MigrationNeeded      the schema is older than this kgl
         └── SchemaTooNew         the schema is newer than this kgl
 
@@ -364,6 +365,16 @@ class StoreFault(StoreError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"the database reported: {reason}; nothing of this transaction was kept")
+
+
+class UnreadableRow(StoreFault):
+    """A stored row is damaged: it makes no record. ``what`` names it, and ``reason`` says what is wrong with it."""
+
+    code = "unreadable_row"
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.what, self.reason = what, reason
+        StoreError.__init__(self, f"{what} cannot be read ({reason}); run `kgl check` to find what is damaged")
 
 
 class MigrationNeeded(StoreError):

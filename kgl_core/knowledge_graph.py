@@ -20,7 +20,7 @@ from kgl_core.usecases.changes import Changes
 from kgl_core.usecases.check import Check, Progress
 from kgl_core.usecases.clients import Clients
 from kgl_core.usecases.context import Context
-from kgl_core.usecases.dump import Dump
+from kgl_core.usecases.dump import Dump, OnUnreadable
 from kgl_core.usecases.entities import Entities
 from kgl_core.usecases.load import Load, LoadResult, LoadSummary, Refusal
 from kgl_core.usecases.load_outcomes import Existing
@@ -107,13 +107,13 @@ class KnowledgeGraph:
             records, existing=existing, atomic=atomic, dry_run=dry_run
         )
 
-    def dump(self) -> Dump:
+    def dump(self, *, on_unreadable: OnUnreadable | None = None) -> Dump:
         """Every entity, then every relationship, of one moment, as records that `load` takes.
 
         Its ``cursor`` is the place in the feed of changes at which it was taken: ``changes(after=dump.cursor)`` has
-        what happened since.
+        what happened since. ``on_unreadable`` is told of damaged records, which are left out then; see `Dump`.
         """
-        return Dump(self._context)
+        return Dump(self._context, on_unreadable)
 
     def stats(self) -> Stats:
         """How much there is of what."""

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from typing import BinaryIO
+from uuid import UUID
 
 import click
 
@@ -204,10 +205,24 @@ def export(settings: Settings, output: str | None, cursor_file: str | None) -> N
 
     With --cursor-file, a copy can be kept up to date: give what is in FILE as `after` to the feed of changes, and it
     has everything that the export has not.
+
+    Damaged records, which `kgl check` finds too, are left out and named on standard error; the exit status is 1 then.
     """
     from kgl_http.progress import writing
 
-    with connected(settings) as kg, kg.dump() as dump, opened(output) as out, writing(kg, out) as advance:
+    left_out = 0
+
+    def tell(kind: str, id: UUID | None, reason: str) -> None:
+        nonlocal left_out
+        left_out += 1
+        note(f"left out: {kind} {id or 'without a readable id'} is damaged ({reason})")
+
+    with (
+        connected(settings) as kg,
+        kg.dump(on_unreadable=tell) as dump,
+        opened(output) as out,
+        writing(kg, out) as advance,
+    ):
         for record in dump:
             out.write(plain(json.dumps(record, ensure_ascii=False, separators=(",", ":"))).encode() + b"\n")
             advance()
@@ -215,6 +230,9 @@ def export(settings: Settings, output: str | None, cursor_file: str | None) -> N
     if cursor_file is not None:
         with opened(cursor_file) as out:
             out.write(f"{dump.cursor}\n".encode())
+    if left_out:
+        note(f"Error: {left_out:,} damaged records were left out; see `kgl check`")
+        sys.exit(1)
 
 
 @main.command()

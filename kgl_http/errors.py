@@ -211,6 +211,9 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     "migration_needed": Problem(503, "The database is not migrated", "An operator has to run `kgl migrate`.", 60),
     "schema_too_new": Problem(503, "The database is newer than the service", "An operator has to upgrade kgl.", 60),
     "store_full": Problem(507, "There is no space left", "Nothing was changed; an operator has to free space.", 60),
+    "unreadable_row": Problem(
+        500, "A stored row is damaged", "An operator has to run `kgl check`, which names it and says how to mend it."
+    ),
     "http_error": Problem(400, "The request cannot be served", "`detail` says why."),
     "internal_error": Problem(
         500, "Something went wrong in kgl", "It was logged: tell an operator the `request_id`, and try again later."

@@ -79,6 +79,9 @@ class MemoryInspection:
             if change.record.id in ids
         }
 
+    def close(self) -> None:
+        pass
+
     def mend(self, code: str, keys: Sequence[Any]) -> int:
         for key in keys if code == "orphaned_token" else ():
             self._tables.refresh_tokens[key] = None

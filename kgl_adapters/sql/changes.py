@@ -19,11 +19,10 @@ from sqlalchemy import bindparam, func, select, text
 
 from kgl_adapters.sql import schema
 from kgl_adapters.sql.announcing import ANNOUNCE, ANNOUNCED, insert_announced
-from kgl_adapters.sql.record_json import read_record
-from kgl_adapters.sql.rows import CHANGE_COLUMNS
+from kgl_adapters.sql.rows import CHANGE_COLUMNS, UNREADABLE, reason_of
 from kgl_adapters.sql.session import Session
-from kgl_core.changes import BEGINNING, Change, ChangeAction, Place
-from kgl_core.permissions import Actor
+from kgl_core.changes import BEGINNING, Change, Place
+from kgl_core.errors import UnreadableRow
 
 _SEQUENCE_MAX: Final = 2**63 - 1
 COMPLETE_UP_TO: Final = (
@@ -98,15 +97,12 @@ class SqlChangeLog:
         return int(self._session.execute(_COUNTS[self._session.is_sqlite]).scalar_one())
 
     def _change(self, row: Sequence[Any]) -> Change:
-        _, at, actor, action, subject, record = row
-        return Change(
-            self._rows.read_instant(at),
-            Actor.parse(actor),
-            ChangeAction(action),
-            read_record(subject, record),
-            self._place(row).cursor,
-        )
+        change = self._rows.change(row)
+        return Change(change.at, change.actor, change.action, change.record, self._place(row).cursor)
 
     def _place(self, row: Sequence[Any]) -> Place:
         sequence, at, *more = row
-        return Place.of(sequence, self._rows.read_instant(at).astimezone(UTC), *more)
+        try:
+            return Place.of(sequence, self._rows.read_instant(at).astimezone(UTC), *more)
+        except UNREADABLE as error:
+            raise UnreadableRow(f"the row {sequence} of changes", reason_of(error)) from error

@@ -8,12 +8,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import attrs
-from sqlalchemy import URL, Connection, Engine, QueuePool, Transaction, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, QueuePool, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from kgl_adapters.sql.errors import translate
 from kgl_adapters.sql.files import OpenFile, database_file, is_uri, make_private
 from kgl_core.distribution import DISTRIBUTION
-from kgl_core.errors import InvalidUrl
+from kgl_core.errors import InvalidUrl, UnreadableRow
 
 WAIT_MAX_S: Final = 10
 """How long a call waits for a connection or a lock before StoreBusy."""
@@ -87,11 +88,20 @@ def make_engine(url: URL, pool: Pool | None = None) -> Engine:
     """An engine for ``url`` whose transactions write. Raises InvalidUrl when the driver is not installed."""
     pool = pool or Pool()
     try:
-        return _sqlite(url, pool) if url.drivername == "sqlite" else _postgres(url, pool)
+        engine = _sqlite(url, pool) if url.drivername == "sqlite" else _postgres(url, pool)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise InvalidUrl(f"PostgreSQL's driver is not installed: pip install '{DISTRIBUTION}[postgres]'") from error
     except (ArgumentError, TypeError, ValueError) as error:
         raise InvalidUrl(f"this database URL has a part that cannot be used ({error})") from error
+
+    @event.listens_for(engine, "handle_error")
+    def tell_of_damage(context: ExceptionContext) -> None:
+        # Rows are fetched wherever a result is read, not only where its statement is run.
+        ours = translate(context.original_exception, shown(url))
+        if isinstance(ours, UnreadableRow):
+            raise ours
+
+    return engine
 
 
 def shown(url: URL) -> str:

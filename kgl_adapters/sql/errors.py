@@ -20,6 +20,7 @@ from kgl_core.errors import (
     StoreReadOnly,
     StoreUnavailable,
     TransactionConflict,
+    UnreadableRow,
 )
 
 _UNIQUE: Final = {
@@ -82,6 +83,8 @@ def _sqlite(error: sqlite3.Error, where: str) -> KglError:
             return StoreUnavailable(f"{where} cannot be opened; check that its folder exists and may be written to")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return StoreUnavailable(f"{where} is no intact SQLite database; choose another file or restore a backup")
+    if words.startswith("Could not decode to UTF-8"):
+        return UnreadableRow(f"a row in {where}", "it holds text that is not UTF-8")
     if words.startswith(("no such table", "no such column")):
         return MigrationNeeded(where, None)
     return StoreFault(words)
@@ -114,7 +117,7 @@ def _postgres(error: Any, where: str) -> KglError:
         case "3D000" | "28P01" | "28000" | "42501":
             return StoreUnavailable(f"{where}: {_first_line(error)}; check the URL and what its user may do")
     if not state and type(error).__name__ == "DataError":  # PEP 249's name: the driver can't read what the server sent
-        return StoreFault(_first_line(error))
+        return UnreadableRow(f"a row in {where}", _first_line(error))
     if not state or state.startswith(("08", "57P")):
         return StoreUnavailable(
             f"{where} cannot be reached ({_first_line(error)}); check that the server runs, and the URL"

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, Table, delete, exists, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from kgl_adapters.sql import schema, structure
 from kgl_adapters.sql.errors import translate
-from kgl_adapters.sql.record_json import read_record
-from kgl_adapters.sql.rows import CLIENT_COLUMNS, ENTITY_COLUMNS, RELATIONSHIP_COLUMNS, USER_COLUMNS
+from kgl_adapters.sql.rows import (
+    CLIENT_COLUMNS,
+    ENTITY_COLUMNS,
+    RELATIONSHIP_COLUMNS,
+    UNREADABLE,
+    USER_COLUMNS,
+    reason_of,
+)
 from kgl_adapters.sql.session import Session
-from kgl_core.changes import Change, ChangeAction
 from kgl_core.checking import COUNTER_ENDS_WITHIN, Finding, Logged, Row, Subject
 from kgl_core.clients import Client
 from kgl_core.entities import Entity
-from kgl_core.errors import StoreFault, StoreUnavailable
+from kgl_core.errors import StoreFault, StoreUnavailable, UnreadableRow
 from kgl_core.idempotency import KEPT_FOR
-from kgl_core.permissions import Actor
 from kgl_core.relationships import Relationship
 from kgl_core.users import User
 
 T = TypeVar("T")
 _AT_ONCE: Final = 1_000
 """How many rows are fetched at a time."""
-_UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
-"""What decoding a damaged row raises; JSON's and date's errors are among them."""
+_DAMAGED: Final = (*UNREADABLE, UnreadableRow)
 _SUBJECTS: Final[tuple[Subject, ...]] = ("entity", "relationship")
 _REFERENCES: Final = {"entity_relationships": "missing_end", "refresh_tokens": "orphaned_token"}
 """The kind of a reference to nothing, by the table that has it; others are broken_reference."""
@@ -42,6 +45,8 @@ class SqlInspection:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._rows = session.rows
+        self._open: set[CursorResult[Any]] = set()
+        self._streams = 0
 
     def size(self) -> Mapping[str, int]:
         tables = {
@@ -111,17 +116,43 @@ class SqlInspection:
         table = self._on(table)
         return int(self._session.execute(delete(table).where(table.c[name].in_(keys))).rowcount)
 
+    def close(self) -> None:
+        while self._open:
+            self._open.pop().close()
+
     def _on(self, table: Table) -> Table:
         return schema.on(table, is_sqlite=self._session.is_sqlite)
 
     def _stream(self, statement: Select[Any]) -> Iterator[Sequence[Any]]:
         """The rows, fetched as they are asked for."""
-        with self._damage_told():
+        with self._damage_told(), self._any_text():
             found = self._session.execute(statement.execution_options(yield_per=_AT_ONCE))
+            self._open.add(found)
             try:
                 yield from found
             finally:
-                found.close()
+                if found in self._open:
+                    self._open.discard(found)
+                    found.close()
+
+    @contextmanager
+    def _any_text(self) -> Iterator[None]:
+        """In the block, SQLite's text that is not UTF-8 is read all the same, as text that can't be written.
+
+        Else none of the rows that are fetched with it could be read.
+        """
+        if not self._session.is_sqlite:
+            yield
+            return
+        driver: Any = self._session.connection.connection.driver_connection
+        self._streams += 1
+        driver.text_factory = _any_text
+        try:
+            yield
+        finally:
+            self._streams -= 1
+            if not self._streams:
+                driver.text_factory = str
 
     @contextmanager
     def _damage_told(self) -> Iterator[None]:
@@ -141,9 +172,11 @@ class SqlInspection:
         for row in self._stream(select(*(table.c[name] for name in columns)).order_by(table.c.id)):
             values = row[:-1] if has_derived else row
             try:
-                yield Row(self._rows.read_id(row[0]), read(values), derived=row[-1] if has_derived else None)
-            except _UNREADABLE as error:
-                yield Row(self._id(row[0]), None, _reason(error))
+                _require_text(row)
+                found = Row(self._rows.read_id(row[0]), read(values), derived=row[-1] if has_derived else None)
+            except _DAMAGED as error:
+                found = Row(self._id(row[0]), None, reason_of(error))
+            yield found
 
     def _changes(self) -> Select[Any]:
         table = self._on(schema.changes)
@@ -153,19 +186,23 @@ class SqlInspection:
 
     def _logged(self, statement: Select[Any]) -> Iterator[Logged]:
         rows = self._rows
-        for subject_id, sequence, at, actor, action, subject, record in self._stream(statement):
+        for subject_id, *row in self._stream(statement):
             try:
-                change = Change(
-                    rows.read_instant(at), Actor.parse(actor), ChangeAction(action), read_record(subject, record)
-                )
-                yield Logged(rows.read_id(subject_id), sequence, change)
-            except _UNREADABLE as error:
-                yield Logged(self._id(subject_id), sequence, None, _reason(error))
+                logged = Logged(rows.read_id(subject_id), row[0], rows.change(row))
+            except _DAMAGED as error:
+                logged = Logged(self._id(subject_id), row[0], None, reason_of(error))
+            yield logged
 
     def _id(self, value: Any) -> UUID | None:
         try:
             return self._rows.read_id(value)
-        except _UNREADABLE:
+        except _DAMAGED:
+            return None
+
+    def _instant(self, value: Any) -> datetime | None:
+        try:
+            return self._rows.read_instant(value)
+        except _DAMAGED:
             return None
 
     def _broken_references(self) -> Iterator[Finding]:
@@ -201,22 +238,23 @@ class SqlInspection:
 
         has_deleted_end = or_(is_deleted(table.c.source_entity_id), is_deleted(table.c.target_entity_id))
         for (id,) in self._stream(select(table.c.id).where(table.c.deleted_at.is_(None), has_deleted_end)):
-            yield Finding("active_with_deleted_end", f"relationship {_shown(id)}", self._rows.read_id(id))
+            yield Finding("active_with_deleted_end", f"relationship {_shown(id)}", self._id(id))
 
     def _unusable_answers(self) -> Iterator[Finding]:
         table = self._on(schema.answers)
         columns = (table.c.id, func.length(table.c.fingerprint), table.c.created_at, table.c.expires_at)
-        read = self._rows.read_instant
         for id, length, created_at, expires_at in self._stream(select(*columns)):
-            kept_for = read(expires_at) - read(created_at)
-            if len(id) != 32 or length != 32 or not (0 < kept_for.total_seconds() <= KEPT_FOR.total_seconds()):
+            begin, end = self._instant(created_at), self._instant(expires_at)
+            is_kept = begin is not None and end is not None and timedelta(0) < end - begin <= KEPT_FOR
+            if len(id) != 32 or length != 32 or not is_kept:
                 yield Finding("unusable_answer", f"answer {_shown(id)}", id)
 
     def _unusable_counters(self, now: datetime) -> Iterator[Finding]:
         table = self._on(schema.counters)
         latest = now + COUNTER_ENDS_WITHIN
         for key, count, expires_at in self._stream(select(table.c.key, table.c["count"], table.c.expires_at)):
-            if len(key) != 32 or count < 1 or self._rows.read_instant(expires_at) > latest:
+            end = self._instant(expires_at)
+            if len(key) != 32 or count < 1 or end is None or end > latest:
                 yield Finding("unusable_counter", f"counter {_shown(key)}", key)
 
     def _refresh(self, ids: Sequence[UUID]) -> int:
@@ -244,5 +282,12 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+def _any_text(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogateescape")
+
+
+def _require_text(row: Sequence[Any]) -> None:
+    """Raise ValueError where text is not UTF-8; see `_any_text`."""
+    for value in row:
+        if type(value) is str and not value.isascii():
+            value.encode()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-import orjson
-
-from kgl_adapters.sql.record_json import dump_json, write_record
+from kgl_adapters.sql.record_json import dump_json, read_array, read_object, read_record, write_record
 from kgl_core.changes import Change, ChangeAction
 from kgl_core.clients import Client
 from kgl_core.entities import Entity
+from kgl_core.errors import UnreadableRow
 from kgl_core.idempotency import KeptAnswer
 from kgl_core.ids import ClientId, UserId
 from kgl_core.permissions import Actor, Role, in_order, scope_text
@@ -92,6 +92,9 @@ REFRESH_TOKEN_COLUMNS: Final = (
 ANSWER_COLUMNS: Final = ("id", "fingerprint", "answer", "created_at", "expires_at")
 CHANGE_COLUMNS: Final = ("at", "actor", "action", "subject", "subject_id", "record")
 
+UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
+"""What decoding a damaged row raises; JSON's and date's errors are among them."""
+T = TypeVar("T")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NO_METADATA: Final = "{}"
@@ -123,6 +126,34 @@ def _uuid(value: bytes) -> UUID:
     return UUID(bytes=value)
 
 
+def reason_of(error: Exception) -> str:
+    """Why a row could not be decoded, shortly."""
+    return error.reason if isinstance(error, UnreadableRow) else f"{type(error).__name__}: {error}"[:200]
+
+
+def _of(table: str) -> Callable[[Callable[[Rows, Sequence[Any]], T]], Callable[[Rows, Sequence[Any]], T]]:
+    """Makes what decodes a row of this table raise UnreadableRow where that can't be done."""
+
+    def telling(read: Callable[[Rows, Sequence[Any]], T]) -> Callable[[Rows, Sequence[Any]], T]:
+        @wraps(read)
+        def told(rows: Rows, row: Sequence[Any]) -> T:
+            try:
+                return read(rows, row)
+            except UNREADABLE as error:
+                raise UnreadableRow(f"{_named(row[0])} of {table}", reason_of(error)) from error
+
+        return told
+
+    return telling
+
+
+def _named(key: Any) -> str:
+    """The row with this key, for people; no hash of a token is shown."""
+    if isinstance(key, bytes):
+        return f"the row {UUID(bytes=key)}" if len(key) == 16 else "a row"
+    return f"the row {key}"
+
+
 class Rows:
     """How one database holds a record's values: ``id`` and ``instant`` write them, `entity` and its like read rows."""
 
@@ -133,6 +164,7 @@ class Rows:
         self.instant: Callable[[datetime], Any] = _micros if is_sqlite else _same
         self.read_instant: Callable[[Any], datetime] = _moment if is_sqlite else _same
 
+    @_of("entities")
     def entity(self, row: Sequence[Any]) -> Entity:
         """The entity in a row of ENTITY_COLUMNS."""
         (id, type, name, aliases, key, confidence, source, source_type, metadata, created_by, created_at, updated_at,
@@ -144,12 +176,12 @@ class Rows:
             id=id,
             type=type,
             name=name,
-            aliases=() if aliases == _NO_ALIASES else tuple(orjson.loads(aliases)),
+            aliases=() if aliases == _NO_ALIASES else tuple(read_array(aliases)),
             key=key,
             confidence=confidence,
             source=source,
             source_type=source_type,
-            metadata={} if metadata == _NO_METADATA else orjson.loads(metadata),
+            metadata={} if metadata == _NO_METADATA else read_object(metadata),
             created_by=Actor.parse(created_by),
             created_at=created_at,
             updated_at=updated_at,
@@ -179,6 +211,7 @@ class Rows:
             entity.sort_name,  # derived, so the table has it last
         )
 
+    @_of("entity_relationships")
     def relationship(self, row: Sequence[Any]) -> Relationship:
         """The relationship in a row of RELATIONSHIP_COLUMNS."""
         (id, source_entity_id, relationship_type, target_entity_id, confidence, source, source_type, metadata,
@@ -195,7 +228,7 @@ class Rows:
             confidence=confidence,
             source=source,
             source_type=source_type,
-            metadata={} if metadata == _NO_METADATA else orjson.loads(metadata),
+            metadata={} if metadata == _NO_METADATA else read_object(metadata),
             created_by=Actor.parse(created_by),
             created_at=created_at,
             updated_at=updated_at,
@@ -225,6 +258,7 @@ class Rows:
             None if relationship.deleted_with is None else self.id(relationship.deleted_with),
         )
 
+    @_of("users")
     def user(self, row: Sequence[Any]) -> User:
         """The user in a row of USER_COLUMNS."""
         (id, email, password_hash, first_name, last_name, role, is_active, auth_version, created_at, updated_at,
@@ -259,6 +293,7 @@ class Rows:
             None if user.last_login_at is None else self.instant(user.last_login_at),
         )
 
+    @_of("oauth_clients")
     def client(self, row: Sequence[Any]) -> Client:
         """The service client in a row of CLIENT_COLUMNS."""
         id, name, secret_hash, scopes, created_by, created_at, updated_at, expires_at, auth_version = row
@@ -288,6 +323,7 @@ class Rows:
             client.auth_version,
         )
 
+    @_of("refresh_tokens")
     def refresh_token(self, row: Sequence[Any]) -> RefreshToken:
         """The refresh token in a row of REFRESH_TOKEN_COLUMNS."""
         hash, family, user_id, auth_version, created_at, expires_at, used_at, revoked_at, seed = row
@@ -317,6 +353,7 @@ class Rows:
             token.child_seed,
         )
 
+    @_of("kept_answers")
     def answer(self, row: Sequence[Any]) -> KeptAnswer:
         """The kept answer in a row of ANSWER_COLUMNS."""
         id, fingerprint, answer, created_at, expires_at = row
@@ -338,3 +375,9 @@ class Rows:
             self.id(change.record.id),
             write_record(change.record),
         )
+
+    @_of("changes")
+    def change(self, row: Sequence[Any]) -> Change:
+        """The change in a row of ``sequence`` and CHANGE_COLUMNS without subject_id."""
+        _, at, actor, action, subject, record = row
+        return Change(self.read_instant(at), Actor.parse(actor), ChangeAction(action), read_record(subject, record))

@@ -66,8 +66,12 @@ class Check:
 
     def _look(self) -> Look:
         with self._context.store.snapshot() as uow:
-            look = Look(uow.inspection, self._on_progress)
-            look.look(self._context.now())
+            inspection = uow.inspection
+            look = Look(inspection, self._on_progress)
+            try:
+                look.look(self._context.now())
+            finally:
+                inspection.close()
         return look
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final, Self
+from uuid import UUID
 
+from kgl_core.checking import Inspection
 from kgl_core.entities import Json
 from kgl_core.permissions import Action, require
 from kgl_core.records import write_record
 from kgl_core.usecases.context import Context
 
 _PAGE: Final = 1_000
+OnUnreadable = Callable[[str, UUID | None, str], object]
 
 
 class Dump(Iterator[dict[str, Json]]):
@@ -19,11 +22,14 @@ class Dump(Iterator[dict[str, Json]]):
     Loaded into an empty store they make an equal graph: ids, fields and activity; not versions, times and actors.
     The moment is that of the first `next`, or of the first look at ``cursor``. Read to the end, or closed, it gives its
     connection back. Making one raises PermissionDenied unless the actor may read.
+
+    A record that is damaged raises UnreadableRow. With ``on_unreadable``, it is left out instead, and that is told what
+    it is ("entity" or "relationship"), its id where that can be read, and what is wrong with it.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, on_unreadable: OnUnreadable | None = None) -> None:
         require(context.actor, Action.READ)
-        self._records = _read(context)
+        self._records = _read(context, on_unreadable)
         self._cursor: str | None = None
 
     @property
@@ -55,12 +61,28 @@ class Dump(Iterator[dict[str, Json]]):
         self.close()
 
 
-def _read(context: Context) -> Generator[Any]:
+def _read(context: Context, on_unreadable: OnUnreadable | None) -> Generator[Any]:
     """The cursor, and then the records."""
     with context.store.snapshot_at_place() as (uow, cursor):
         yield cursor
+        if on_unreadable is not None:
+            yield from _readable(uow.inspection, on_unreadable)
+            return
         for scan in (uow.entities.scan, uow.relationships.scan):
             last = None
             while page := scan(last, _PAGE):
                 yield from map(write_record, page)
                 last = page[-1].id
+
+
+def _readable(inspection: Inspection, on_unreadable: OnUnreadable) -> Generator[dict[str, Json]]:
+    """The records that can be read."""
+    try:
+        for kind, rows in (("entity", inspection.entities()), ("relationship", inspection.relationships())):
+            for row in rows:
+                if row.record is None:
+                    on_unreadable(kind, row.id, row.fault)
+                else:
+                    yield write_record(row.record)
+    finally:
+        inspection.close()

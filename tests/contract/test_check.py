@@ -240,6 +240,20 @@ DAMAGES: Final[dict[str, Damage]] = {
     "an answer is kept for ever": sql(
         "UPDATE kept_answers SET expires_at = expires_at + expires_at", found="unusable_answer", stores=(SQLITE,)
     ),
+    "an answer ends beyond all time": sql(
+        "INSERT INTO kept_answers VALUES (x'01', x'02', x'03', 1, 9223372036854775807)",
+        found="unusable_answer",
+        stores=(SQLITE,),
+    ),
+    "a counter ends beyond all time": sql(
+        "UPDATE throttle_counters SET expires_at = -9223372036854775807", found="unusable_counter", stores=(SQLITE,)
+    ),
+    "a name is not UTF-8": sql(
+        "UPDATE entities SET name = CAST(x'ff41' AS TEXT) WHERE id = {ada}",
+        found="unreadable_record",
+        left="unreadable_record",
+        stores=(SQLITE,),
+    ),
     "an answer is kept for a year": sql(
         "UPDATE kept_answers SET expires_at = expires_at + interval '1 year'",
         found="unusable_answer",

@@ -45,6 +45,7 @@ CODES = {
     "StoreFull": "store_full",
     "StoreClosed": "store_closed",
     "StoreFault": "store_fault",
+    "UnreadableRow": "unreadable_row",
     "MigrationNeeded": "migration_needed",
     "SchemaTooNew": "schema_too_new",
 }
@@ -80,6 +81,7 @@ def test_the_tree_is_public_and_drawn() -> None:
         errors.StaleVersion("entity", ID, 1, 2),
         errors.StoreBusy("a lock"),
         errors.CommitUnknown(),
+        errors.UnreadableRow("the row 1 of entities", "no JSON"),
         errors.MigrationNeeded("sqlite:///x", None),
         errors.SchemaTooNew("9"),
     ],
