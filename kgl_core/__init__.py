@@ -39,6 +39,7 @@ from kgl_core.errors import (
     StoreReadOnly,
     StoreUnavailable,
     TooManyAttempts,
+    TooManyRelationships,
     TransactionConflict,
     UnreadableRow,
 )
@@ -112,6 +113,7 @@ __all__ = [
     "StoreReadOnly",
     "StoreUnavailable",
     "TooManyAttempts",
+    "TooManyRelationships",
     "Transaction",
     "TransactionConflict",
     "UnreadableRow",

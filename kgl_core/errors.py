@@ -20,6 +20,7 @@
     ├── Conflict                 the request is fine, the present state is in its way
     │   ├── AlreadyExists        a key, an email or a relationship that must be unique is taken
     │   ├── EndsDeleted          a relationship's end is deleted
+    │   ├── TooManyRelationships an entity has more relationships than its deletion takes along
     │   ├── StaleVersion         the record has changed since the caller read it
     │   ├── RequestInFlight      a request with this idempotency key is being worked on
     │   └── TransactionConflict  a concurrent transaction came first, also when this one was run again
@@ -254,6 +255,22 @@ class EndsDeleted(Conflict):
     def __init__(self, ids: Sequence[UUID]) -> None:
         self.ids = tuple(ids)
         super().__init__(f"deleted at an end: entity {', '.join(map(str, self.ids))}; restore it first")
+
+
+class TooManyRelationships(Conflict):
+    """Entity ``id`` has more than ``most`` active relationships, which its deletion would have to take along.
+
+    All others wait while they are deleted, so that their number has to have a limit.
+    """
+
+    code = "too_many_relationships"
+
+    def __init__(self, id: UUID, most: int) -> None:
+        self.id, self.most = id, most
+        super().__init__(
+            f"entity {id} has more than {most} relationships, and a deletion takes at most {most} along; list them by "
+            "entity_id and delete enough of them first, or ask a moderator to, where they are not yours"
+        )
 
 
 class StaleVersion(Conflict):

@@ -146,6 +146,9 @@ class RelationshipRepository(Protocol):
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:
         """Up to ``limit`` active relationships with this entity at an end, ordered by id, locked for update."""
 
+    def count_touching(self, entity_id: UUID, most: int) -> int:
+        """How many active relationships have this entity at an end; it counts no further than ``most``."""
+
     def restorable_with(self, entity_id: UUID, after: UUID | None, limit: int) -> Sequence[Relationship]:
         """Up to ``limit`` relationships of this entity that a deletion of an entity took along, locked for update.
 

@@ -164,6 +164,13 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "Send it again, with the same Idempotency-Key, after the seconds that Retry-After names.",
     ),
     "ends_deleted": Problem(409, "An end is deleted", "Restore the entities at the ends of the relationship first."),
+    "too_many_relationships": Problem(
+        409,
+        "The entity has too many relationships",
+        "A deletion takes at most as many relationships along as `detail` says. List them with "
+        "`GET /api/v1/relationships?entity_id=…` and delete enough of them with `DELETE /api/v1/relationships/{id}`; a "
+        "moderator can delete those of others.",
+    ),
     "history_lost": Problem(
         410,
         "The cursor is from another history",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from itertools import islice
 from typing import Literal
 from uuid import UUID
 
@@ -43,6 +44,10 @@ class MemoryRelationships:
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:
         found = [row for row in self._rows.values() if row.is_active and entity_id in row.triple[::2]]
         return [detached(row) for row in sorted(found, key=lambda row: row.id)[:limit]]
+
+    def count_touching(self, entity_id: UUID, most: int) -> int:
+        found = (row for row in self._rows.values() if row.is_active and entity_id in row.triple[::2])
+        return sum(1 for _ in islice(found, most))
 
     def restorable_with(self, entity_id: UUID, after: UUID | None, limit: int) -> Sequence[Relationship]:
         found = [

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import bindparam
+from sqlalchemy import BindParameter, Integer, ScalarSelect, Select, bindparam, func, select
 
 from kgl_adapters.sql.finding import LockingFinder, array, locking
 from kgl_adapters.sql.listing import Condition
@@ -33,9 +33,21 @@ class RelationshipTable(RecordTable):
         self.locking = LockingFinder(table, self.columns, triple, "update")
         is_at_either_end = Condition([table.c.source_entity_id, table.c.target_entity_id]).of("entity_id", 1)
         self.at_either_end = locking(self.select, table, "update").where(is_at_either_end)
+        # The rows of each end apart, as an index has them, and no more of them than asked for.
+        source, target = table.c.source_entity_id, table.c.target_entity_id
+        entity_id = bindparam("entity_id", type_=source.type)
+        most: BindParameter[int] = bindparam("most", type_=Integer)
+        self.count_at_ends = select(
+            _counted(select(table.c.id).where(self.is_active, source == entity_id).limit(most))
+            + _counted(select(table.c.id).where(self.is_active, target == entity_id).limit(most))
+        )
         mark, ids = ("?", "= ?") if is_sqlite else ("%s", "= ANY(CAST(%s AS uuid[]))")
         changed = ", ".join(f"{name} = {mark}" for name in MARKED)
         self.mark = f"UPDATE {table.fullname} SET version = version + 1, {changed} WHERE id {ids}"  # noqa: S608  # our names
+
+
+def _counted(rows: Select[Any]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(rows.subquery()).scalar_subquery()
 
 
 MARKED: Final = ("updated_at", "deleted_at", "deleted_by", "deleted_with")
@@ -80,6 +92,10 @@ class SqlRelationships(SqlRecords[Relationship]):
         statement = self._of.at_either_end.where(self._of.is_active).limit(bindparam("limit"))
         parameters = {"entity_id": self._rows.id(entity_id), "limit": limit}
         return [self._read(row) for row in self._session.execute(statement, parameters)]
+
+    def count_touching(self, entity_id: UUID, most: int) -> int:
+        parameters = {"entity_id": self._rows.id(entity_id), "most": most}
+        return min(most, int(self._session.execute(self._of.count_at_ends, parameters).scalar_one()))
 
     def restorable_with(self, entity_id: UUID, after: UUID | None, limit: int) -> Sequence[Relationship]:
         was_taken_along = self._of.table.c.deleted_with.is_not(None)

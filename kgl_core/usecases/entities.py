@@ -23,7 +23,7 @@ from kgl_core.entities import (
     Json,
     sort_name,
 )
-from kgl_core.errors import Deleted, Fault, InvalidInput, NotFound, StaleVersion
+from kgl_core.errors import Deleted, Fault, InvalidInput, NotFound, StaleVersion, TooManyRelationships
 from kgl_core.ids import EntityId, RelationshipId, require_id
 from kgl_core.kept import Record, read_whole, require_kept, take_kept
 from kgl_core.merge_patch import merge_patch
@@ -38,7 +38,11 @@ from kgl_core.usecases.holders import holder_of_key, naming_holder
 from kgl_core.usecases.listing import read_page
 
 _FIELDS: Final = tuple(rules_of(EntityDraft))
-_BATCH: Final = 5_000
+TAKEN_ALONG_MAX: Final = 5_000
+"""How many relationships a deletion takes along, and restoring brings back.
+
+On SQLite, where all other writers wait meanwhile, that takes about a second.
+"""
 
 Precondition = Callable[[Record], object]
 """Looks at a record before it is changed, while nobody else can; what it raises ends the call without a change."""
@@ -46,11 +50,15 @@ Precondition = Callable[[Record], object]
 
 @attrs.frozen
 class Restoration:
-    """A restored entity, the relationships that came back with it, and those whose other end is still deleted."""
+    """A restored entity, the relationships that came back with it, and those whose other end is still deleted.
+
+    ``has_more_deleted`` says that these are not all: past TAKEN_ALONG_MAX, relationships are restored one by one.
+    """
 
     entity: Entity
     relationships: tuple[RelationshipId, ...]
     left_deleted: tuple[RelationshipId, ...]
+    has_more_deleted: bool = False
 
 
 class Entities:
@@ -228,29 +236,28 @@ class Entities:
     ) -> Entity:
         """The entity, deleted, and with it all its active relationships; `restore` brings them back.
 
-        Raises NotFound, Deleted when it was deleted before, and StaleVersion as `update` does.
+        Raises NotFound, Deleted when it was deleted before, StaleVersion as `update` does, and TooManyRelationships
+        when there are more than TAKEN_ALONG_MAX.
         """
         require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
         wanted = require_id(id)
         with self._context.store.begin() as uow:
             current = self._for_change(uow, wanted, expected_version, precondition)
             now, actor = self._context.now(), self._context.actor
-            while batch := uow.relationships.touching(wanted, _BATCH):
-                self._mark_relationships(
-                    uow,
-                    [
-                        attrs.evolve(
-                            relationship,
-                            version=relationship.version + 1,
-                            updated_at=now,
-                            deleted_at=now,
-                            deleted_by=actor,
-                            deleted_with=current.id,
-                        )
-                        for relationship in batch
-                    ],
-                    ChangeAction.DELETED,
+            if uow.relationships.count_touching(wanted, TAKEN_ALONG_MAX + 1) > TAKEN_ALONG_MAX:
+                raise TooManyRelationships(wanted, TAKEN_ALONG_MAX)
+            taken_along = [
+                attrs.evolve(
+                    relationship,
+                    version=relationship.version + 1,
+                    updated_at=now,
+                    deleted_at=now,
+                    deleted_by=actor,
+                    deleted_with=current.id,
                 )
+                for relationship in uow.relationships.touching(wanted, TAKEN_ALONG_MAX)
+            ]
+            self._mark_relationships(uow, taken_along, ChangeAction.DELETED)
             deleted = attrs.evolve(current, deleted_at=now, deleted_by=actor)
             return self._replace(uow, deleted, ChangeAction.DELETED, now)
 
@@ -261,8 +268,9 @@ class Entities:
         """The entity, active again, and with it the relationships that deletions of entities took along.
 
         A relationship stays deleted while its other end is; restoring that end brings it back. An entity that is
-        active already is left as it is. Raises NotFound, AlreadyExists when its key has been taken meanwhile, and
-        StaleVersion as `update` does.
+        active already is left as it is. No more than TAKEN_ALONG_MAX relationships are looked at.
+
+        Raises NotFound, AlreadyExists when its key has been taken meanwhile, and StaleVersion as `update` does.
         """
         require(self._context.actor, Action.RESTORE)
         wanted = require_id(id)
@@ -275,30 +283,27 @@ class Entities:
             now = self._context.now()
             active = attrs.evolve(current, deleted_at=None, deleted_by=None)
             restored = self._replace(uow, active, ChangeAction.RESTORED, now, commit=False)
-            back, left = self._restore_relationships(uow, restored, now)
+            restoration = self._restore_relationships(uow, restored, now)
             uow.commit()
-            return Restoration(restored, tuple(back), tuple(left))
+            return restoration
 
-    def _restore_relationships(
-        self, uow: UnitOfWork, entity: Entity, now: datetime
-    ) -> tuple[Sequence[RelationshipId], Sequence[RelationshipId]]:
+    def _restore_relationships(self, uow: UnitOfWork, entity: Entity, now: datetime) -> Restoration:
         back: dict[tuple[UUID, str, UUID], RelationshipId] = {}
-        left: dict[RelationshipId, None] = {}
-        last: UUID | None = None
-        while batch := uow.relationships.restorable_with(entity.id, last, _BATCH):
-            last = batch[-1].id
-            others = {end for r in batch for end in (r.source_entity_id, r.target_entity_id)} - {entity.id}
-            active = {other.id for other in uow.entities.ends(others) if other.is_active}
-            active.add(entity.id)
-            ready = []
-            for relationship in batch:
-                if relationship.triple not in back and active.issuperset(relationship.triple[::2]):
-                    back[relationship.triple] = relationship.id
-                    ready.append(restored_relationship(relationship, now))
-                else:
-                    left[relationship.id] = None
-            self._mark_relationships(uow, ready, ChangeAction.RESTORED)
-        return tuple(back.values()), tuple(left)
+        left: list[RelationshipId] = []
+        found = uow.relationships.restorable_with(entity.id, None, TAKEN_ALONG_MAX + 1)
+        batch = found[:TAKEN_ALONG_MAX]
+        others = {end for r in batch for end in (r.source_entity_id, r.target_entity_id)} - {entity.id}
+        active = {other.id for other in uow.entities.ends(others) if other.is_active}
+        active.add(entity.id)
+        ready = []
+        for relationship in batch:
+            if relationship.triple not in back and active.issuperset(relationship.triple[::2]):
+                back[relationship.triple] = relationship.id
+                ready.append(restored_relationship(relationship, now))
+            else:
+                left.append(relationship.id)
+        self._mark_relationships(uow, ready, ChangeAction.RESTORED)
+        return Restoration(entity, tuple(back.values()), tuple(left), has_more_deleted=len(found) > len(batch))
 
     def _for_change(
         self, uow: UnitOfWork, id: UUID, expected_version: int | None, precondition: Precondition | None

@@ -129,7 +129,7 @@ class EntityById(Resource):
         action=Action.CHANGE,
         is_conditional=True,
         answers={200: Answer(Entity, has_etag=True)},
-        errors=(404,),
+        errors=(404, 409),
     )
     def on_delete(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)

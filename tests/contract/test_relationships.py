@@ -104,6 +104,8 @@ def test_touching_gives_the_active_at_either_end_by_id(store: Store, people: lis
     with store.begin() as uow:
         assert list(uow.relationships.touching(a.id, 100)) == expected
         assert list(uow.relationships.touching(a.id, 2)) == expected[:2]
+        counts = [uow.relationships.count_touching(a.id, most) for most in (1, 2, 3, 4, 100)]
+        assert counts == [1, 2, 3, 4, 4]
 
 
 def test_restorable_with_gives_what_deletions_of_entities_took(store: Store, people: list[Entity]) -> None:

@@ -20,6 +20,7 @@ from kgl_core import (
     NotFound,
     Relationship,
     StaleVersion,
+    TooManyRelationships,
 )
 from tests.contract.samples import ids_of, new_id
 
@@ -289,6 +290,33 @@ def test_a_hub_is_deleted_and_restored_whole(kg: KnowledgeGraph) -> None:
     assert len(kg.entities.restore(hub.id).relationships) == 1001
     assert kg.relationships.count(entity_id=hub.id) == 1001
     assert kg.stats().changes == 2003 + 2 * 1002
+
+
+def test_a_deletion_takes_a_limited_number_along(kg: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entity with more relationships stays as it is, until enough of them are deleted."""
+    monkeypatch.setattr("kgl_core.usecases.entities.TAKEN_ALONG_MAX", 2)
+    hub, *spokes = (kg.entities.create(type="t", name="hub") for _ in range(4))
+    mine = [kg.relationships.create(hub.id, "r", spoke.id) for spoke in spokes[:2]]
+    mine.append(kg.relationships.create(spokes[2].id, "r", hub.id))
+    changes = kg.stats().changes
+    with pytest.raises(TooManyRelationships) as refused:
+        kg.entities.delete(hub.id)
+    assert (refused.value.id, refused.value.most) == (hub.id, 2)
+    assert kg.stats().changes == changes
+    kg.relationships.delete(mine[0].id)
+    kg.entities.delete(hub.id)
+    assert set(kg.entities.restore(hub.id).relationships) == {mine[1].id, mine[2].id}
+
+
+def test_restoring_brings_a_limited_number_back(kg: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so, and the others can be restored one by one."""
+    hub, *spokes = (kg.entities.create(type="t", name="hub") for _ in range(4))
+    mine = [kg.relationships.create(hub.id, "r", spoke.id).id for spoke in spokes]
+    kg.entities.delete(hub.id)
+    monkeypatch.setattr("kgl_core.usecases.entities.TAKEN_ALONG_MAX", 2)
+    back = kg.entities.restore(hub.id)
+    assert (back.relationships, back.left_deleted, back.has_more_deleted) == (tuple(mine[:2]), (), True)
+    assert kg.relationships.restore(mine[2]).is_active
 
 
 def test_relationships_need_two_active_ends(kg: KnowledgeGraph, ada: Entity, notes: Entity) -> None:

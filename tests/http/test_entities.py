@@ -197,6 +197,18 @@ def test_no_depth_of_a_body_is_too_much(api: Api) -> None:
     assert api("GET", path).json["data"]["version"] == 1
 
 
+def test_an_entity_with_too_many_relationships_is_not_deleted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """409, with how many are allowed and what to do."""
+    monkeypatch.setattr("kgl_core.usecases.entities.TAKEN_ALONG_MAX", 1)
+    hub, *spokes = (api.entity(name=name)["id"] for name in ("hub", "a", "b"))
+    wheel = [api.relationship(hub, spoke)["id"] for spoke in spokes]
+    found = problem(api("DELETE", f"{PATH}/{hub}"), 409, "too_many_relationships")
+    assert "at most 1 along" in found["detail"]
+    assert api("GET", f"{PATH}/{hub}").status_code == 200
+    assert api("DELETE", f"/api/v1/relationships/{wheel[0]}").status_code == 200
+    assert api("DELETE", f"{PATH}/{hub}").status_code == 200
+
+
 def test_a_deleted_entity_leaves_and_comes_back_with_its_relationships(api: Api) -> None:
     """Deleting answers with the record as it is then, restoring with what came back and what could not."""
     ada, notes, eve = (api.entity(name=name)["id"] for name in ("Ada", "Notes", "Eve"))
@@ -215,7 +227,7 @@ def test_a_deleted_entity_leaves_and_comes_back_with_its_relationships(api: Api)
     assert (back["entity"]["is_active"], back["entity"]["version"]) == (True, 3)
     assert (back["relationships"], back["left_deleted"]) == ([wrote], [knows])
     again = api("POST", f"{PATH}/{ada}/restore").json["data"]
-    assert again == {"entity": back["entity"], "relationships": [], "left_deleted": []}
+    assert again == {"entity": back["entity"], "relationships": [], "left_deleted": [], "has_more_deleted": False}
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
