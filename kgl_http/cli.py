@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from contextlib import nullcontext
 from typing import BinaryIO
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from kgl_http.cli_clients import client
 from kgl_http.cli_users import user
 from kgl_http.connected import connected, refuse_memory
 from kgl_http.settings import InvalidSettings, Settings, read_settings, signing_problems
-from kgl_http.terminal import Commands, note, opened, plain, say
+from kgl_http.terminal import Commands, Interrupted, answering, note, opened, plain, say
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -130,10 +131,11 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
         engine.dispose()
     warn_of_modes(engine.url)
     where = shown(engine.url)
-    if before == after:
-        say(f"{where} is at {after or 'no revision'}: nothing to do")
-    else:
-        say(f"{where}: {before or 'empty'} → {after or 'empty'}")
+    with answering():
+        if before == after:
+            say(f"{where} is at {after or 'no revision'}: nothing to do")
+        else:
+            say(f"{where}: {before or 'empty'} → {after or 'empty'}")
 
 
 @main.command("import")
@@ -172,24 +174,30 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], existing: str, atom
     from kgl_http.progress import Lines, reading
 
     lines, begin = Lines(files), time.monotonic()
-    with connected(settings) as kg, reading(lines) as report:
-        summary = kg.load(
-            lines,
-            existing=existing,
-            atomic=atomic,
-            dry_run=dry_run,
-            on_refusal=lambda refused: report(f"{lines.place(refused.number)}: {refused.detail} ({refused.code})"),
-        )
-    for name in ("created", "updated", "unchanged", "kept", "refused"):
-        say(f"{name:<10}{getattr(summary, name):>12,}")
-    say(f"Took {time.monotonic() - begin:.1f} s.")
-    if dry_run:
-        say("Nothing was kept: this was a dry run. Leave out --dry-run to load.")
-    elif not summary.is_kept:
-        note("Nothing was kept: lines were refused, and --atomic keeps everything or nothing.")
-    elif not (summary.created or summary.updated or summary.refused):
-        is_there = summary.unchanged or summary.kept
-        say("Nothing changed: all of it was there." if is_there else "Nothing to load: no records.")
+    try:
+        with connected(settings) as kg, reading(lines) as report:
+            summary = kg.load(
+                lines,
+                existing=existing,
+                atomic=atomic,
+                dry_run=dry_run,
+                on_refusal=lambda refused: report(f"{lines.place(refused.number)}: {refused.detail} ({refused.code})"),
+            )
+    except KeyboardInterrupt as error:
+        is_undone = atomic or dry_run
+        kept = "nothing was kept" if is_undone else "what was loaded before stays; run it again to go on"
+        raise Interrupted(f"interrupted: {kept}") from error
+    with answering() if summary.is_kept else nullcontext():
+        for name in ("created", "updated", "unchanged", "kept", "refused"):
+            say(f"{name:<10}{getattr(summary, name):>12,}")
+        say(f"Took {time.monotonic() - begin:.1f} s.")
+        if dry_run:
+            say("Nothing was kept: this was a dry run. Leave out --dry-run to load.")
+        elif not summary.is_kept:
+            note("Nothing was kept: lines were refused, and --atomic keeps everything or nothing.")
+        elif not (summary.created or summary.updated or summary.refused):
+            is_there = summary.unchanged or summary.kept
+            say("Nothing changed: all of it was there." if is_there else "Nothing to load: no records.")
     if summary.refused:
         sys.exit(1)
 

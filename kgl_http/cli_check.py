@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import click
 
@@ -13,7 +13,7 @@ from kgl_core.checking import KINDS, CheckReport, Problem
 from kgl_core.usecases.check import Progress
 from kgl_http.connected import connected
 from kgl_http.settings import Settings
-from kgl_http.terminal import say
+from kgl_http.terminal import answering, say
 
 
 @click.command()
@@ -33,11 +33,12 @@ def check(settings: Settings, repair: bool, as_json: bool) -> None:
     """
     with connected(settings) as kg, _progress() as on_progress:
         report = kg.check(repair=repair, on_progress=on_progress)
-    if as_json:
-        say(json.dumps(_as_json(report), ensure_ascii=False))
-    else:
-        for line in _told(report, repair=repair):
-            say(line)
+    with answering() if repair else nullcontext():
+        if as_json:
+            say(json.dumps(_as_json(report), ensure_ascii=False))
+        else:
+            for line in _told(report, repair=repair):
+                say(line)
     if not report.is_clean:
         sys.exit(1)
 

@@ -13,8 +13,9 @@ from kgl_core.clients import ClientCredentials
 from kgl_core.permissions import Scope, scope_text
 from kgl_http.connected import connected
 from kgl_http.settings import Settings
-from kgl_http.terminal import note, say
+from kgl_http.terminal import answering, note, require_output, say
 
+_SHOWN_ONCE = "open it: it is where the secret is shown, this once"
 _SCOPES = click.Choice([scope.value for scope in Scope])
 
 
@@ -50,8 +51,10 @@ def _expiry(command: Callable[..., None]) -> Callable[..., None]:
 @click.pass_obj
 def client_create(settings: Settings, name: str, scopes: tuple[str, ...], expires_at: datetime | None) -> None:
     """Make a service client called NAME, and show its secret this once."""
+    require_output(_SHOWN_ONCE)
     with connected(settings) as kg:
-        _show_credentials(kg.clients.create(name=name, scopes=tuple(dict.fromkeys(scopes)), expires_at=expires_at))
+        made = kg.clients.create(name=name, scopes=tuple(dict.fromkeys(scopes)), expires_at=expires_at)
+    _show_credentials(made)
 
 
 @client.command("list")
@@ -80,8 +83,10 @@ def client_rotate(context: click.Context, id: str, expires_at: datetime | None) 
     Without --expires-at, it expires when the old one would have.
     """
     is_given = context.get_parameter_source("expires_at") is ParameterSource.COMMANDLINE
+    require_output(_SHOWN_ONCE)
     with connected(context.obj) as kg:
-        _show_credentials(kg.clients.rotate(id, expires_at=expires_at) if is_given else kg.clients.rotate(id))
+        made = kg.clients.rotate(id, expires_at=expires_at) if is_given else kg.clients.rotate(id)
+    _show_credentials(made)
 
 
 @client.command("delete")
@@ -91,10 +96,16 @@ def client_delete(settings: Settings, id: str) -> None:
     """Delete the client ID; its secret and tokens end, what it created stays."""
     with connected(settings) as kg:
         kg.clients.delete(id)
-    say(f"client {id} is deleted")
+    with answering():
+        say(f"client {id} is deleted")
 
 
 def _show_credentials(made: ClientCredentials) -> None:
-    say(f"client_id      {made.client.id}")
-    say(f"client_secret  {made.secret}")
+    id = made.client.id
+    with answering(
+        f"client {id} exists with a new secret that nobody has seen: run kgl client rotate {id} for another, "
+        f"or kgl client delete {id}"
+    ):
+        say(f"client_id      {id}")
+        say(f"client_secret  {made.secret}")
     note("Keep the secret now: it cannot be shown again.")

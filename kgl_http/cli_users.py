@@ -12,7 +12,7 @@ from kgl_core.permissions import Role
 from kgl_core.users import User
 from kgl_http.connected import connected
 from kgl_http.settings import Settings
-from kgl_http.terminal import say
+from kgl_http.terminal import answering, say
 
 _ROLES = click.Choice([role.value for role in Role])
 
@@ -45,7 +45,8 @@ def user_create(
     password = _read_password(password_file)
     with connected(settings) as kg:
         made = kg.users.create(email=email, role=role, first_name=first_name, last_name=last_name, password=password)
-    say(f"{made.email} is a new {made.role.value} ({made.id})")
+    with answering():
+        say(f"{made.email} is a new {made.role.value} ({made.id})")
 
 
 @user.command("list")
@@ -69,7 +70,9 @@ def user_list(settings: Settings) -> None:
 def user_disable(settings: Settings, email: str) -> None:
     """Stop EMAIL from doing anything, until enabled."""
     with connected(settings) as kg:
-        say(_line(kg.users.disable(kg.users.get_by_email(email).id)))
+        changed = kg.users.disable(kg.users.get_by_email(email).id)
+    with answering():
+        say(_line(changed))
 
 
 @user.command("enable")
@@ -78,7 +81,9 @@ def user_disable(settings: Settings, email: str) -> None:
 def user_enable(settings: Settings, email: str) -> None:
     """Let EMAIL act again."""
     with connected(settings) as kg:
-        say(_line(kg.users.enable(kg.users.get_by_email(email).id)))
+        changed = kg.users.enable(kg.users.get_by_email(email).id)
+    with answering():
+        say(_line(changed))
 
 
 @user.command("set-role")
@@ -88,7 +93,9 @@ def user_enable(settings: Settings, email: str) -> None:
 def user_set_role(settings: Settings, email: str, role: str) -> None:
     """Give EMAIL another ROLE: user, moderator or admin."""
     with connected(settings) as kg:
-        say(_line(kg.users.set_role(kg.users.get_by_email(email).id, role)))
+        changed = kg.users.set_role(kg.users.get_by_email(email).id, role)
+    with answering():
+        say(_line(changed))
 
 
 @user.command("set-password")
@@ -100,7 +107,8 @@ def user_set_password(settings: Settings, email: str, password_file: Any) -> Non
     with connected(settings) as kg:
         found = kg.users.get_by_email(email)
         kg.users.set_password(found.id, _read_password(password_file))
-    say(f"{found.email} has a new password")
+    with answering():
+        say(f"{found.email} has a new password")
 
 
 def _read_password(file: Any) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,8 @@ COMMANDS = {
     "clients": "client list",
     "a new client": "client create Publishing --scope graph:read",
 }
+CHANGING = [name for name in COMMANDS if name.startswith("a ")] + ["migrate", "import"]
+DONE = "Error: the output could not be written ({}), but "
 
 
 def run(url: str, command: str, out: object, err: object = subprocess.PIPE) -> tuple[int, str]:
@@ -61,23 +64,106 @@ def run(url: str, command: str, out: object, err: object = subprocess.PIPE) -> t
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_what_cannot_be_written_is_told_in_one_line(sqlite_url: str, command: str) -> None:
-    """With status 1; and where that can't be written either, with the status alone."""
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_cannot_be_written_is_told_in_one_line(sqlite_url: str, name: str) -> None:
+    """With status 1, and with what was done; and where that can't be written either, with the status alone."""
     with open("/dev/full", "w") as full:
-        status, told = run(sqlite_url, command, full)
-        given = [line for line in told.splitlines() if not line.startswith(("<stdin>", "Keep the secret"))]
-        assert (status, given) == (1, ["Error: cannot write the output: No space left on device"])
-        assert run(sqlite_url, command, full, full)[0] == 1
+        status, told = run(sqlite_url, COMMANDS[name], full)
+        [line] = errors(told)
+        reason = "No space left on device"
+        if name in CHANGING:
+            assert line.startswith(DONE.format(reason))
+        else:
+            assert line == f"Error: cannot write the output: {reason}"
+        assert status == 1
+        assert run(sqlite_url, COMMANDS[name], full, full)[0] == 1
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_a_reader_that_is_gone_ends_it_quietly(sqlite_url: str, command: str) -> None:
-    """As ``kgl export | head -1`` may find it."""
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_reader_that_is_gone_ends_it(sqlite_url: str, name: str) -> None:
+    """As ``kgl export | head -1`` may find it: quietly, unless it has changed something."""
     with closed_pipe() as pipe:
-        status, told = run(sqlite_url, command, pipe)
-    assert [line for line in told.splitlines() if not line.startswith(("<stdin>", "Keep the secret"))] == []
+        status, told = run(sqlite_url, COMMANDS[name], pipe)
+    found = errors(told)
+    if name in CHANGING:
+        assert [line.startswith(DONE.format("Broken pipe")) for line in found] == [True]
+    else:
+        assert found == []
     assert status == 1
+
+
+def errors(told: str) -> list[str]:
+    """The lines that a command wrote to standard error, without those about refused records."""
+    return [line for line in told.splitlines() if not line.startswith("<stdin>")]
+
+
+def shell(url: str, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with its redirections."""
+    program = f'"{KGL}" --database-url "{url}" {command}'
+    return subprocess.run(["/bin/sh", "-c", program], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_a_secret_that_nobody_could_see_is_told_of(sqlite_url: str) -> None:
+    """A closed output is refused before anything is made; after a failure, the client and the way out are named."""
+    with connect(sqlite_url) as kg:
+        [client] = kg.clients.list().items
+    for command in ("create Publishing --scope graph:read", f"rotate {client.id}"):
+        done = shell(sqlite_url, f"client {command} >&-")
+        assert (done.returncode, done.stderr.startswith("Error: standard output is closed")) == (1, True)
+    with connect(sqlite_url) as kg:
+        assert kg.clients.list().items == (client,)
+    done = shell(sqlite_url, f"client rotate {client.id} >/dev/full")
+    assert f"kgl client rotate {client.id}" in done.stderr
+    assert f"kgl client delete {client.id}" in done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    done = shell(sqlite_url, "client create Publishing --scope graph:read >/dev/full")
+    with connect(sqlite_url) as kg:
+        made = next(found.id for found in kg.clients.list().items if found.name == "Publishing")
+    assert f"kgl client delete {made}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("check 2>&-", 0),
+        ("stats 2>/dev/full", 0),
+        ("stats >&-", 1),
+        ("user list >&-", 1),
+        ("--help >&-", 1),
+        ("import /dev/null 2>&-", 0),
+        ("import /etc/passwd 2>/dev/full", 1),
+        ("nonsense 2>/dev/full", 2),
+        ("nonsense 2>&-", 2),
+        ("user disable nobody@example.org 2>&-", 1),
+    ],
+)
+def test_a_stream_that_cannot_be_used_decides_only_its_own_part(sqlite_url: str, command: str, status: int) -> None:
+    """Errors that nobody can read leave the status as it is, and do not land in the output."""
+    done = shell(sqlite_url, command)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stdout
+
+
+def test_a_check_with_a_closed_error_output_answers(sqlite_url: str) -> None:
+    """As with an open one."""
+    assert shell(sqlite_url, "check 2>&-").stdout.endswith("No faults.\n")
+
+
+@pytest.mark.parametrize(("option", "kept"), [("", "run it again"), ("--atomic", "nothing was kept")])
+def test_an_interrupted_load_says_what_it_kept(sqlite_url: str, tmp_path: Path, option: str, kept: str) -> None:
+    """In one line, with status 130."""
+    file = tmp_path / "begun"
+    file.write_text("x\n" * 5_000)
+    command = [KGL, "--database-url", sqlite_url, "import", *option.split(), str(file), "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
+        assert load.stderr
+        assert b"begun:1" in load.stderr.readline()  # and it will wait for more
+        load.send_signal(signal.SIGINT)
+        out, err = load.communicate(timeout=20)
+    line = err.decode().splitlines()[-1]  # after those of refused records
+    assert (load.returncode, out, line.startswith("Error: interrupted")) == (130, b"", True), line
+    assert kept in line
 
 
 @contextmanager
