@@ -12,6 +12,7 @@ import attrs
 from kgl_core.entities import Entity, EntityDraft
 from kgl_core.errors import Fault, InvalidInput
 from kgl_core.ids import parse_id
+from kgl_core.instants import parse_instant
 from kgl_core.permissions import Actor
 from kgl_core.relationships import Relationship, RelationshipDraft
 from kgl_core.rules import build, rules_of
@@ -19,8 +20,6 @@ from kgl_core.rules import build, rules_of
 Record = Entity | Relationship
 
 D = TypeVar("D", EntityDraft, RelationshipDraft)
-
-_INSTANT_LENGTH_MAX: Final = 64
 
 
 def _kept(record: type, draft: type) -> tuple[str, ...]:
@@ -77,11 +76,8 @@ def _is(value: Any, given: Any) -> bool:
 
 
 def _instant(given: Any) -> datetime | None:
-    if type(given) is str and len(given) <= _INSTANT_LENGTH_MAX:
-        try:
-            given = datetime.fromisoformat(given.upper())  # RFC 3339, section 5.6: t and z may be lower case
-        except ValueError:
-            return None
+    if type(given) is str:
+        given = parse_instant(given)
     return given if isinstance(given, datetime) and given.tzinfo is not None else None
 
 

@@ -21,6 +21,7 @@ import attrs
 
 from kgl_core.errors import FAULTS_MAX, Fault, InvalidInput
 from kgl_core.ids import parse_id
+from kgl_core.strict_json import Inexact
 from kgl_core.text import MARKS_MAX, NFC_SHRINKS_MAX, has_too_many_marks, identity_form, is_visible
 
 TYPE_PATTERN: Final = r"[A-Za-z][A-Za-z0-9_.:-]{0,63}"
@@ -272,7 +273,7 @@ TYPE_NAME: Final = Text(
 
 @attrs.frozen
 class Number:
-    """A finite number from ``ge`` to ``le``, kept as a float."""
+    """A finite number from ``ge`` to ``le``, kept as a float; none with more digits than a float has."""
 
     ge: float
     le: float
@@ -282,6 +283,9 @@ class Number:
             faults.append(
                 Fault(pointer, "not_a_number", f"give a number from {self.ge:g} to {self.le:g}, without quotes")
             )
+            return value
+        if type(value) is Inexact:
+            faults.append(Fault(pointer, "inexact_number", f"a 64-bit float would make it {float(value)!r}; give that"))
             return value
         if not self.ge <= value <= self.le:
             faults.append(Fault(pointer, "out_of_range", f"give a number from {self.ge:g} to {self.le:g}"))

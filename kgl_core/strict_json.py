@@ -19,7 +19,7 @@ through a value that was parsed comes to its end."""
 _EXACT_LENGTH_MAX: Final = 16
 """A literal this short has at most 15 digits beside its point, which every float keeps (IEEE 754, DBL_DIG)."""
 _NUMBER_LENGTH_MAX: Final = 1_000
-_NUMBER: Final = re.compile(r"-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")  # RFC 8259, section 6
+_NUMBER: Final = re.compile(r"-?([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?")
 
 
 class Inexact(float):
@@ -81,7 +81,7 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(name)
 
 
-def _read_float(literal: str) -> float:
+def read_float(literal: str) -> float:
     """The float that a literal means; an `Inexact` where its shortest text means another number than the literal."""
     if len(literal) <= _EXACT_LENGTH_MAX and "e" not in literal and "E" not in literal:
         return float(literal)
@@ -103,7 +103,7 @@ def _number(literal: str) -> tuple[str, int] | None:
     return significant, exponent - len(fraction) + len(digits) - len(significant) if significant else 0
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_read_float)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=read_float)
 
 
 def escape_line_breaks(data: bytes) -> bytes:

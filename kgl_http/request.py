@@ -6,7 +6,6 @@ import io
 import ipaddress
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qsl
@@ -19,6 +18,7 @@ from uuid_utils import uuid7
 from kgl_core.errors import Fault, InvalidInput
 from kgl_core.gzip_stream import Unpacked
 from kgl_core.ids import parse_id
+from kgl_core.instants import parse_instant
 from kgl_core.permissions import Actor
 from kgl_core.rules import (
     Each,
@@ -34,7 +34,7 @@ from kgl_core.rules import (
     rules_of,
     unknown_names,
 )
-from kgl_core.strict_json import parse_json
+from kgl_core.strict_json import parse_json, read_float
 from kgl_http.errors import BadRequest, BodyTooLarge, UnsupportedCoding, UnsupportedMediaType
 from kgl_http.operations import FORM, JSON
 from kgl_http.settings import Network
@@ -43,7 +43,6 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 _PARAMETERS_MAX: Final = 500
 _CHUNK_BYTES: Final = 64 * 1024
 _QUERIES_MAX: Final = 256
-_INSTANT_LENGTH_MAX: Final = 64
 _INCOMPLETE: Final = "the body ended before its Content-Length; send it again"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -324,10 +323,7 @@ def from_text(rule: Rule, text: str) -> Any:
         case Integer() if _WHOLE.fullmatch(text):
             return int(text)
         case Number() if _NUMBER.fullmatch(text):
-            return float(text)
-        case Instant() if len(text) <= _INSTANT_LENGTH_MAX:
-            try:
-                return datetime.fromisoformat(text.upper())  # RFC 3339, section 5.6: t and z may be lower case
-            except ValueError:
-                return text
+            return read_float(text)
+        case Instant():
+            return parse_instant(text) or text
     return text

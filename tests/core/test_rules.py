@@ -11,10 +11,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kgl_core import EntityDraft, EntityFilter, InvalidInput, RelationshipDraft, RelationshipFilter
+from kgl_core import EntityDraft, EntityFilter, Fault, InvalidInput, RelationshipDraft, RelationshipFilter
 from kgl_core.metadata import METADATA_BYTES_MAX, METADATA_DEPTH_MAX, METADATA_KEYS_MAX, JsonObject
-from kgl_core.rules import build, rebuild, rules_of, same_values, unknown_name, unknown_names
-from kgl_core.strict_json import Inexact
+from kgl_core.rules import Number, build, rebuild, rules_of, same_values, unknown_name, unknown_names
+from kgl_core.strict_json import Inexact, parse_json
 from kgl_core.text import MARKS_MAX, identity_form, is_visible
 from kgl_core.users import UserDraft, UserFilter
 
@@ -606,3 +606,19 @@ def test_many_unknown_names_are_told_of_without_looking_for_what_is_near() -> No
     assert len(details) == 101
     assert ["mean" in detail for detail in details[:11]] == [True] * 10 + [False]
     assert "mean" not in unknown_name("confidence" * 100_000, ["confidence" * 7]).detail
+
+
+@pytest.mark.parametrize("literal", ["1.00000000000000000001", "-1e-400", "1e-400", "0.99999999999999999999"])
+def test_a_number_is_not_rounded(literal: str) -> None:
+    """What a float can't hold is refused, in a record and in each spelling."""
+    faults: list[Fault] = []
+    Number(0, 1)(parse_json(literal, "it"), "/confidence", faults)
+    assert [fault.code for fault in faults] == ["inexact_number"]
+
+
+@pytest.mark.parametrize("literal", ["0.30", "1e-1", "1.0", "0.1", "0", "1", "10e-1", "0.30000000000000004", "-0.0"])
+def test_ordinary_numbers_are_taken(literal: str) -> None:
+    """However they are spelled."""
+    faults: list[Fault] = []
+    assert Number(0, 1)(parse_json(literal, "it"), "/confidence", faults) == float(literal)
+    assert faults == []

@@ -197,6 +197,24 @@ def test_no_depth_of_a_body_is_too_much(api: Api) -> None:
     assert api("GET", path).json["data"]["version"] == 1
 
 
+def test_confidence_is_kept_as_it_was_written_or_refused(api: Api) -> None:
+    """By every way to write it, and as a filter."""
+    entity = api.entity()
+    path, headers = f"{PATH}/{entity['id']}", {"content-type": "application/json"}
+    for literal in ("1.00000000000000000001", "-1e-400", "1e-400", "0.30000000000000004441"):
+        body = f'{{"type": "t", "name": "n", "confidence": {literal}}}'
+        for method, place in (("POST", PATH), ("PUT", path), ("PATCH", path)):
+            found = problem(api(method, place, body=body, headers=headers), 422, "invalid_input")
+            assert pointers(found) == [("/confidence", "inexact_number")]
+        line = body.replace("{", '{"kind": "entity", "key": "k", ', 1)
+        loaded = api("POST", "/api/v1/import", body=line, headers={"content-type": "application/x-ndjson"})
+        assert "inexact_number" in loaded.text, loaded.text
+    found = problem(api("GET", PATH, params={"min_confidence": "0.99999999999999999999"}), 400, "bad_request")
+    assert pointers(found) == [("/min_confidence", "inexact_number")]
+    for text in (".5", "5e-1", "0.50", "1."):
+        assert api("GET", PATH, params={"min_confidence": text}).status_code == 200
+
+
 def test_an_entity_with_too_many_relationships_is_not_deleted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """409, with how many are allowed and what to do."""
     monkeypatch.setattr("kgl_core.usecases.entities.TAKEN_ALONG_MAX", 1)
