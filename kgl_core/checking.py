@@ -52,7 +52,7 @@ _KINDS: Final = (
         "broken_constraint",
         "tables with rows that break a constraint",
         "they hold what kgl never writes, and an update of such a row may be refused",
-        "set what is wrong to what the record's last change says, or " + _RESTORE,
+        "`kgl check --repair` puts back what a record's last change says; otherwise " + _RESTORE,
     ),
     Kind(
         "unreadable_table",
@@ -137,8 +137,16 @@ _KINDS: Final = (
     Kind(
         "unreadable_record",
         "records that cannot be read",
-        "whatever reads them fails, lists and exports too",
-        "set what is wrong to what the record's last change says, or " + _RESTORE,
+        "whatever reads them fails, lists too",
+        "`kgl check --repair` puts back what the record's last change says; where that is damaged too, " + _RESTORE,
+        is_mendable=True,
+    ),
+    Kind(
+        "broken_record",
+        "records that hold what no record can",
+        "they were damaged outside kgl; readers are given what is wrong",
+        "`kgl check --repair` puts back what the record's last change says; where that is damaged too, " + _RESTORE,
+        is_mendable=True,
     ),
     Kind(
         "lost_record",
@@ -282,6 +290,12 @@ class Inspection(Protocol):
 
     def close(self) -> None:
         """Let go of what is not read to its end."""
+
+    def lock(self, subject: Subject, ids: Sequence[UUID]) -> None:
+        """Keep others from changing these records until the unit of work ends, whether or not they can be read."""
+
+    def overwrite(self, record: Entity | Relationship) -> None:
+        """Keep a record in place of what its row holds. Raises AlreadyExists where what must be unique is taken."""
 
     def mend(self, code: str, keys: Sequence[Any]) -> int:
         """Mend findings of a kind that concerns no change of a record; how many it mended.

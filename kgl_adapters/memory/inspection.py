@@ -82,6 +82,15 @@ class MemoryInspection:
     def close(self) -> None:
         pass
 
+    def lock(self, subject: Subject, ids: Sequence[UUID]) -> None:
+        pass  # there is one writer at a time
+
+    def overwrite(self, record: Entity | Relationship) -> None:
+        if isinstance(record, Entity):
+            self._tables.entities[record.id] = record
+        else:
+            self._tables.relationships[record.id] = record
+
     def mend(self, code: str, keys: Sequence[Any]) -> int:
         for key in keys if code == "orphaned_token" else ():
             self._tables.refresh_tokens[key] = None

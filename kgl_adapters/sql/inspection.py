@@ -102,6 +102,19 @@ class SqlInspection:
         found = self._logged(self._changes().where(table.c.sequence.in_(last)))
         return {logged.id: logged for logged in found if logged.id is not None}
 
+    def lock(self, subject: Subject, ids: Sequence[UUID]) -> None:
+        table = self._on(schema.entities if subject == "entity" else schema.relationships)
+        held = table.c.id.in_([self._rows.id(id) for id in ids])
+        self._session.execute(select(table.c.id).where(held).order_by(table.c.id).with_for_update()).all()
+
+    def overwrite(self, record: Entity | Relationship) -> None:
+        if isinstance(record, Entity):
+            table, values = self._on(schema.entities), self._rows.entity_values(record)
+        else:
+            table, values = self._on(schema.relationships), self._rows.relationship_values(record)
+        held = dict(zip((column.name for column in table.c), values, strict=True))
+        self._session.execute(update(table).where(table.c.id == held["id"]).values(held))
+
     def mend(self, code: str, keys: Sequence[Any]) -> int:
         if code == "stale_sort_name":
             return self._refresh(keys)

@@ -148,7 +148,7 @@ class Look:
         table = "entities" if subject == "entity" else "relationships"
         log = self._counted("changes", self._inspection.log(subject))
         for row, findings in compare(subject, self._counted(table, rows), log):
-            if row is not None:
+            if row is not None and row.record is not None and not any(f.code == "broken_record" for f in findings):
                 yield from self._of_row(subject, row)
             yield from findings
 

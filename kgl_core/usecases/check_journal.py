@@ -14,6 +14,7 @@ from kgl_core.checking import EXAMPLES_MAX, Finding, Logged, Row, Subject
 from kgl_core.entities import Entity
 from kgl_core.relationships import Relationship
 from kgl_core.rules import same_values
+from kgl_core.usecases.check_whole import broken, unlike
 
 
 @attrs.define
@@ -36,7 +37,7 @@ def compare(
     history = next(histories, None)
     for row in rows:
         if row.id is None:
-            yield row, []
+            yield row, [Finding("unreadable_record", f"{subject} without a readable id: {row.fault}")]
             continue
         while history is not None and history.id.int < row.id.int:
             yield None, _of_lost(subject, history)
@@ -113,10 +114,16 @@ def _of_kept(subject: Subject, row: Row[Any], history: History) -> list[Finding]
     at, key = f"{subject} {history.id}", (subject, history.id)
     record, last = row.record, history.last
     told = 0 if last is None else last.record.version
-    is_cut = record is not None and history.is_last_readable and record.version > told + 1
+    is_cut = record is not None and not broken(record) and history.is_last_readable and record.version > told + 1
     if history.has_gap or is_cut:
         found.append(Finding("missing_changes", at))
-    if record is None or not history.is_last_readable:
+    is_whole = history.is_last_readable and history.is_in_order and last is not None and not broken(last.record)
+    if record is None:
+        return [*found, Finding("unreadable_record", f"{at}: {row.fault}", key if is_whole else None)]
+    fault = broken(record) or (is_whole and last is not None and unlike(record, last.record))
+    if fault:
+        return [*found, Finding("broken_record", f"{at}: {fault}", key if is_whole else None)]
+    if not history.is_last_readable:
         return found
     if last is None or told < record.version:
         found.append(Finding("missing_last_change", at, key))

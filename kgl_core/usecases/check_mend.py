@@ -1,7 +1,7 @@
 """Mending what a check has found, where it can be derived: in transactions of bounded size, each looking again first.
 
-The record is what everybody reads, so it stays as it is and the journal is told; only what is missing altogether is
-made of the journal.
+The record is what everybody reads, so it stays as it is and the journal is told. Only what is missing altogether, or so
+damaged that kgl can't have kept it, is made of the journal.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from kgl_core.errors import AlreadyExists, Conflict, NotFound, StoreFault, Trans
 from kgl_core.relationships import Relationship
 from kgl_core.unit_of_work import UnitOfWork
 from kgl_core.usecases.check_journal import has_wrong_deleted_with, same_record
+from kgl_core.usecases.check_whole import broken
 from kgl_core.usecases.context import Context
 
 BATCH: Final = 2_000
@@ -62,12 +63,32 @@ def _put_back(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     for subject, ids in _by_subject(keys):
         latest = _last_records(uow, subject, ids)
         for record in latest.values():
+            if broken(record):
+                continue
             try:
                 with uow.begin() as inner:
                     if isinstance(record, Entity):
                         inner.entities.add([record])
                     else:
                         inner.relationships.add([record])
+                    inner.commit()
+                done += 1
+            except (AlreadyExists, NotFound):
+                pass
+    return done
+
+
+def _put_right(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
+    """Damaged records whose last change is whole: they are what it says, so that nobody needs to be told."""
+    done = 0
+    for subject, ids in _by_subject(keys):
+        uow.inspection.lock(subject, ids)
+        for id, record in _last_records(uow, subject, ids).items():
+            if record.id != id or broken(record):
+                continue
+            try:
+                with uow.begin() as inner:
+                    inner.inspection.overwrite(record)
                     inner.commit()
                 done += 1
             except (AlreadyExists, NotFound):
@@ -97,7 +118,7 @@ def _delete_with_end(context: Context, uow: UnitOfWork, ids: Sequence[UUID]) -> 
     now, deleted = context.now(), []
     for relationship in uow.relationships.find(ids, lock="update"):
         end = next((end for end in (relationship.source_entity_id, relationship.target_entity_id) if end in gone), None)
-        if relationship.is_active and end is not None:
+        if relationship.is_active and end is not None and not broken(relationship):
             record = _next(relationship, now, deleted_at=now, deleted_by=context.actor, deleted_with=end)
             deleted.append((record, ChangeAction.DELETED))
     return _keep(context, uow, deleted)
@@ -109,7 +130,7 @@ def _forget_deleted_with(context: Context, uow: UnitOfWork, ids: Sequence[UUID])
     changed = [
         (_next(relationship, now, deleted_with=None), ChangeAction.UPDATED)
         for relationship in uow.relationships.find(ids, lock="update")
-        if has_wrong_deleted_with(relationship)
+        if has_wrong_deleted_with(relationship) and not broken(relationship)
     ]
     return _keep(context, uow, changed)
 
@@ -146,6 +167,8 @@ def _retell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 _MENDERS: Final[Mapping[str, _Mender]] = {
     # What adds a version comes after what tells of the present one.
     "lost_record": _put_back,
+    "unreadable_record": _put_right,
+    "broken_record": _put_right,
     "missing_last_change": _tell,
     "active_with_deleted_end": _delete_with_end,
     "wrong_deleted_with": _forget_deleted_with,
@@ -164,9 +187,9 @@ def _by_subject(keys: Iterable[tuple[Subject, UUID]]) -> list[tuple[Subject, lis
 
 
 def _locked(uow: UnitOfWork, subject: Subject, ids: Sequence[UUID]) -> Sequence[_Record]:
-    if subject == "entity":
-        return uow.entities.find(ids, lock="update")
-    return uow.relationships.find(ids, lock="update")
+    records = uow.entities if subject == "entity" else uow.relationships
+    found: Sequence[_Record] = records.find(ids, lock="update")
+    return [record for record in found if not broken(record)]  # what is damaged must not spread
 
 
 def _last_records(uow: UnitOfWork, subject: Subject, ids: Sequence[UUID]) -> dict[UUID, _Record]:
