@@ -112,7 +112,8 @@ def routes(given: Collaborators) -> Routes:
 def create_app(given: Collaborators, *, version: str) -> App:
     """The WSGI application. Raises LookupError when a responder is not described by an operation."""
     served = list(routes(given))
-    document = describe([*served, (_DOCUMENT, pages.OpenApi)], version=version)  # which describes itself, too
+    everything = [*served, (_DOCUMENT, pages.OpenApi)]  # the document describes itself, too
+    document = describe(everything, version=version, root_path=given.settings.root_path)
     served.append((_DOCUMENT, pages.OpenApi(document)))
     middleware: list[Any] = [Observation(given.metrics)]
     if root_path := given.settings.root_path:

@@ -24,7 +24,7 @@ from kgl_http.cli_check import check
 from kgl_http.cli_clients import client
 from kgl_http.cli_users import user
 from kgl_http.connected import connected, refuse_memory
-from kgl_http.settings import InvalidSettings, Settings, read_settings, signing_problems
+from kgl_http.settings import InvalidSettings, Settings, makes_secret, read_settings, signing_problems
 from kgl_http.terminal import Commands, Interrupted, answering, note, opened, plain, say
 
 
@@ -57,7 +57,7 @@ def main(context: click.Context, database_url: str | None) -> None:
     try:
         context.obj = read_settings(environment)
     except InvalidSettings as error:
-        if context.invoked_subcommand != "serve":
+        if context.invoked_subcommand != "serve" or makes_secret(environment):
             raise
         raise InvalidSettings([*error.problems, *signing_problems(environment)]) from None
 
@@ -85,7 +85,7 @@ def serve(settings: Settings, host: str, port: int, workers: int | None, threads
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is not installed: pip install '{DISTRIBUTION}[service]'") from error
     environment = {**os.environ, "DATABASE_URL": str(settings.database_url)}
-    if settings.is_development and settings.jwt_alg == "HS256" and not settings.jwt_secret:
+    if makes_secret(environment):
         environment["JWT_SECRET"] = development_secret()
     settings = read_settings(environment, for_service=True)
     if settings.database_url.startswith("memory:"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,6 +20,8 @@ from kgl_http.operations import PROBLEM
 
 PROBLEMS_PATH: Final = "/api/v1/problems"
 _RETRY_AFTER_S: Final = 1
+# In our own texts a path follows a space or a backquote; a value that a client sent is quoted, and stays as it is.
+_OWN_PATH: Final = re.compile(r"(?<=[ `])/api/v1/")
 
 _log = structlog.get_logger("kgl_http.errors")
 
@@ -259,6 +262,11 @@ def on_kgl_error(req: Any, resp: Any, error: KglError, params: object) -> None:
         resp.set_header("ETag", error.tag)
 
 
+def below_root(req: Any, text: str) -> str:
+    """``text`` with the paths that it names as the client of a proxy sees them."""
+    return _OWN_PATH.sub(lambda found: req.root_path + found[0], text)
+
+
 def detail_of(error: KglError) -> str:
     """What a client is told of one of our errors."""
     if isinstance(error, InvalidInput | BadRequest):
@@ -319,7 +327,7 @@ def _send(
             "type": f"{req.root_path}{PROBLEMS_PATH}/{code}",
             "title": problem.title if status == problem.status else HTTPStatus(status).phrase,
             "status": status,
-            "detail": detail,
+            "detail": below_root(req, detail),
             "instance": req.root_path + quote(req.path),
             "code": code,
             "errors": [attrs.asdict(fault) for fault in faults],

@@ -25,7 +25,7 @@ from kgl_http.openapi_shared import (
 )
 from kgl_http.operations import FORM, METHODS, NDJSON, Answer, Operation, operations_of, takes_key
 from kgl_http.schemas import UUID_SCHEMA, Schema, Schemas, prose
-from kgl_http.security import SECURITY, permission_prose, security_of
+from kgl_http.security import permission_prose, security_of, security_schemes
 
 Routes = Sequence[tuple[str, object]]
 
@@ -33,13 +33,15 @@ _VERBS: Final = {"GET": "get", "POST": "post", "PUT": "replace", "PATCH": "updat
 _CHANGING: Final = ("PUT", "PATCH", "DELETE")
 
 
-def describe(routes: Routes, *, version: str) -> dict[str, Any]:
+def describe(routes: Routes, *, version: str, root_path: str = "") -> dict[str, Any]:
     """The document of the API that has these routes: (path template, resource or its class) pairs.
+
+    ``root_path`` is what a proxy puts before these paths.
 
     Raises LookupError when a responder has no operation, TypeError for a rule or a type without a schema, and
     ValueError when two operations or two schemas would have one name.
     """
-    return _Document().describe(routes, version)
+    return _Document().describe(routes, version, root_path)
 
 
 class _Document:
@@ -49,7 +51,7 @@ class _Document:
         self._operation_ids: set[str] = set()
         self._ids: dict[str, str] = {}  # where a new record's id is in the answer, by path
 
-    def describe(self, routes: Routes, version: str) -> dict[str, Any]:
+    def describe(self, routes: Routes, version: str, root_path: str) -> dict[str, Any]:
         modules: dict[str, None] = {}
         paths = {}
         add_envelope(self._schemas)
@@ -81,7 +83,7 @@ class _Document:
                 "parameters": PARAMETERS,
                 "headers": HEADERS,
                 "responses": problems(self._errors),
-                "securitySchemes": SECURITY,
+                "securitySchemes": security_schemes(root_path),
             },
         }
 

@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from kgl_core.permissions import ROLE_GRANTS, SCOPE_GRANTS, Action, Grant, Scope
 from kgl_http.operations import Operation
 
 Requirement = dict[str, list[str]]
 
-SECURITY: Final[Mapping[str, Mapping[str, Any]]] = {
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "JWT",
-        "description": "The `access_token` that `POST /api/v1/auth/token` gives.",
-    },
-    "oauth2": {
-        "type": "oauth2",
-        "description": "For service clients: an access token for their id and secret.",
-        "flows": {
-            "clientCredentials": {
-                # From the root: what is relative to the server is read otherwise by Swagger UI.
-                "tokenUrl": "/api/v1/oauth/token",
-                "scopes": {scope.value: ", ".join(SCOPE_GRANTS[scope]) for scope in Scope},
-            }
+
+def security_schemes(root_path: str) -> Mapping[str, Mapping[str, Any]]:
+    """How callers prove who they are, to a service that is offered below ``root_path``."""
+    return {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": f"The `access_token` that `POST {root_path}/api/v1/auth/token` gives.",
         },
-    },
-    "client": {
-        "type": "http",
-        "scheme": "basic",
-        "description": "A service client's id and secret; or `client_id` and `client_secret` in the form.",
-    },
-}
+        "oauth2": {
+            "type": "oauth2",
+            "description": "For service clients: an access token for their id and secret.",
+            "flows": {
+                "clientCredentials": {
+                    # From the root: what is relative to the server is read otherwise by Swagger UI.
+                    "tokenUrl": f"{root_path}/api/v1/oauth/token",
+                    "scopes": {scope.value: ", ".join(SCOPE_GRANTS[scope]) for scope in Scope},
+                }
+            },
+        },
+        "client": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "A service client's id and secret; or `client_id` and `client_secret` in the form.",
+        },
+    }
 
 
 def security_of(operation: Operation) -> list[Requirement] | None:

@@ -25,8 +25,8 @@ from kgl_adapters.sql.files import advice_on_modes
 from kgl_core.distribution import DISTRIBUTION
 from kgl_http import log
 from kgl_http.listener import listen, refuse
-from kgl_http.settings import Settings
-from kgl_http.terminal import opened
+from kgl_http.settings import InvalidSettings, Settings, secret_fault
+from kgl_http.terminal import note, opened
 from kgl_http.worker import Worker
 
 GRACEFUL_S: Final = 30
@@ -164,12 +164,27 @@ def _stop_in_order(server: Any) -> None:
 
 
 def development_secret() -> str:
-    """A secret for a developer's machine, made once and kept in a file that only its owner can read."""
-    if not DEVELOPMENT_SECRET.exists():
-        DEVELOPMENT_SECRET.parent.mkdir(exist_ok=True)
-        with opened(str(DEVELOPMENT_SECRET)) as file:
-            file.write(secrets.token_urlsafe(48).encode())
-    return DEVELOPMENT_SECRET.read_text()
+    """A secret for a developer's machine, made once and kept in a file that only its owner can read.
+
+    Raises InvalidSettings when the file can't be made or read, or holds a secret that can be guessed.
+    """
+    file, folder = DEVELOPMENT_SECRET, DEVELOPMENT_SECRET.parent
+    try:
+        if not folder.is_dir():
+            folder.mkdir()
+            folder.chmod(0o700)  # whatever the umask
+        if not file.exists():
+            with opened(str(file)) as made:
+                made.write(secrets.token_urlsafe(48).encode())
+        secret = file.read_bytes().decode(errors="surrogateescape")
+        loose = [str(path) for path in (folder, file) if path.stat().st_mode & 0o077]
+    except OSError as error:
+        raise InvalidSettings([f"{file}: {error.strerror}; set JWT_SECRET, or start where you may write"]) from error
+    if fault := secret_fault(secret):
+        raise InvalidSettings([f"{file}: {fault}; delete it, and another is made"])
+    if loose:
+        note(f"Warning: other users of this machine may get at {file}: run chmod go= {' '.join(loose)}")
+    return secret
 
 
 def _in_memory() -> str | None:

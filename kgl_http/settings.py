@@ -102,8 +102,8 @@ def _text(value: Any) -> str:
 
 
 def _path(value: Any) -> str:
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]{1,64}){0,8}/?", str(value)):
-        raise ValueError("give a path of letters, digits and . _ ~ -, such as /kgl")
+    if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]{1,64}){0,8}/?", str(value)):
+        raise ValueError("give a path of letters, digits and . _ ~ -, without . and .. as a part, such as /kgl")
     return str(value).rstrip("/")
 
 
@@ -229,7 +229,7 @@ class Settings:
     log_level: str = environ.var(
         "INFO",
         name="LOG_LEVEL",
-        converter=_choice("DEBUG", "INFO", "WARNING", "ERROR"),
+        converter=lambda value: _choice("DEBUG", "INFO", "WARNING", "ERROR")(str(value).upper()),
         help="`DEBUG`, `INFO`, `WARNING` or `ERROR`: the least level that is logged",
     )
     module_id: str = environ.var(
@@ -319,16 +319,29 @@ def read_settings(environment: Mapping[str, str], *, for_service: bool = False) 
 
 def signing_problems(environment: Mapping[str, str]) -> list[str]:
     """What is wrong with the secret or the keys that sign tokens; empty when nothing is. Never quotes a secret."""
-    if environment.get("JWT_ALG", "HS256") != "HS256":
-        if environment.get("JWT_KEYS"):
-            return []
-        return ["JWT_KEYS: name the folder or JWKS file that holds the private keys"]
+    algorithm = environment.get("JWT_ALG") or "HS256"
+    if algorithm in ("ES256", "Ed25519"):
+        is_named = environment.get("JWT_KEYS")
+        return [] if is_named else ["JWT_KEYS: name the folder or JWKS file that holds the private keys"]
+    if algorithm != "HS256":
+        return []  # which is a problem of its own
+    fault = secret_fault(environment.get("JWT_SECRET", ""))
     advice = "set it to 32 random bytes or more, such as openssl rand -base64 48 prints"
-    secret = environment.get("JWT_SECRET", "")
+    return [f"JWT_SECRET: {fault}; {advice}"] if fault else []
+
+
+def secret_fault(secret: str) -> str | None:
+    """Why ``secret`` can't sign tokens, without quoting it; None when it can."""
     if not secret:
-        return [f"JWT_SECRET: it is missing; {advice}"]
+        return "it is missing"
     if len(secret.encode(errors="surrogateescape")) < SECRET_BYTES_MIN:
-        return [f"JWT_SECRET: it has less than {SECRET_BYTES_MIN} bytes; {advice}"]
+        return f"it has less than {SECRET_BYTES_MIN} bytes"
     if len(set(secret)) < _SECRET_CHARACTERS_MIN or any(word in secret.lower() for word in _KNOWN_SECRETS):
-        return [f"JWT_SECRET: it can be guessed; {advice}"]
-    return []
+        return "it can be guessed"
+    return None
+
+
+def makes_secret(environment: Mapping[str, str]) -> bool:
+    """Whether the service makes its own secret: on a developer's machine that has been given none."""
+    is_shared = environment.get("JWT_ALG") in (None, "", "HS256")
+    return environment.get("KGL_ENV") == "development" and is_shared and not environment.get("JWT_SECRET")

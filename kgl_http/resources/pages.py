@@ -21,7 +21,7 @@ from kgl_core.distribution import DISTRIBUTION
 from kgl_core.errors import NotFound
 from kgl_http.conditional import is_held
 from kgl_http.envelope import dump_json
-from kgl_http.errors import PROBLEMS, Problem
+from kgl_http.errors import PROBLEMS, Problem, below_root
 from kgl_http.operations import Answer, Resource, operation
 from kgl_http.queries import NoQuery
 
@@ -156,7 +156,8 @@ class Problems(Resource):
     def on_get(self, req: Any, resp: Any) -> None:
         req.read_query(NoQuery)
         items = (
-            f'<dt><a href="{{up}}problems/{escape(code)}">{escape(problem.title)}</a></dt><dd>{_said(problem)}</dd>'
+            f'<dt><a href="{{up}}problems/{escape(code)}">{escape(problem.title)}</a></dt>'
+            f"<dd>{_said(req, problem)}</dd>"
             for code, problem in PROBLEMS.items()
         )
         _send_html(req, resp, _page("Problems", f"<dl>{''.join(items)}</dl>"), _PAGE_POLICY)
@@ -177,7 +178,7 @@ class ProblemByCode(Resource):
         if problem is None:
             raise NotFound("problem", "of this code", "GET /api/v1/problems lists them all")
         content = (
-            f"<p>{_said(problem)}</p>"
+            f"<p>{_said(req, problem)}</p>"
             f"<p><code>{escape(code)}</code>, status {problem.status} {HTTPStatus(problem.status).phrase}</p>"
             '<p><a href="{up}../problems">All problems</a></p>'
         )
@@ -188,9 +189,9 @@ def _read(name: str) -> str:
     return (_PAGES / name).read_text(encoding="utf-8")
 
 
-def _said(problem: Problem) -> str:
+def _said(req: Any, problem: Problem) -> str:
     """A problem's explanation as HTML."""
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(problem.explanation, quote=False))
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(below_root(req, problem.explanation), quote=False))
 
 
 def _page(title: str, content: str) -> str:

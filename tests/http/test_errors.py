@@ -88,6 +88,9 @@ def test_references_hold_below_a_prefix(api: Api) -> None:
     root = {"root_path": "/lab"}
     found = problem(api("GET", "/api/v1/nothing", **root), 404, "no_route")
     assert (found["type"], found["instance"]) == ("/lab/api/v1/problems/no_route", "/lab/api/v1/nothing")
+    assert "at /lab/api/v1/openapi.json" in found["detail"]
+    found = problem(api("GET", ENTITIES, by=NOBODY, **root), 401, "not_authenticated")
+    assert "POST /lab/api/v1/auth/token" in found["detail"]
     made = api("POST", ENTITIES, json={"type": "x", "name": "X"}, **root)
     assert made.headers["location"] == f"/lab{ENTITIES}/{made.json['data']['id']}"
 

@@ -126,6 +126,12 @@ def test_a_new_record_leads_to_what_can_be_asked_of_it() -> None:
     assert links["getClient"]["parameters"] == {"id": "$response.body#/data/client/id"}
 
 
+def test_the_place_of_tokens_holds_below_a_prefix() -> None:
+    """Viewers read it from the root of the site."""
+    schemes = describe([], version="1", root_path="/lab")["components"]["securitySchemes"]
+    assert schemes["oauth2"]["flows"]["clientCredentials"]["tokenUrl"] == "/lab/api/v1/oauth/token"
+
+
 def test_service_clients_are_described() -> None:
     """How they get tokens, what these are good for, and how they are refused."""
     flow = DOCUMENT["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]

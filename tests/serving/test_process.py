@@ -83,6 +83,47 @@ def test_wrong_settings_stop_it_before_anything_else(
     assert "tiger" not in message
 
 
+def begun(folder: Path, redirect: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """``kgl serve`` for development, at an address that nobody can listen on: all before that has been done."""
+    return subprocess.run(
+        ["/bin/sh", "-c", f"umask 777; exec '{KGL}' serve --host no.invalid {redirect}"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "KGL_ENV": "development", **environment},
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+    )
+
+
+def test_a_secret_for_development_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whatever the umask; what others could get at is told of, with what to run; and a weak one is named."""
+    folder, file = tmp_path / ".kgl", tmp_path / ".kgl" / "jwt_secret"
+    assert "Warning" not in begun(tmp_path).stderr
+    assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
+    folder.chmod(0o755)
+    assert begun(tmp_path).stderr.count("chmod go= .kgl\n") == 1
+    file.write_text("short")
+    assert ".kgl/jwt_secret: it has less than 32 bytes" in begun(tmp_path).stderr
+    told = begun(tmp_path, LOG_LEVEL="infos").stderr
+    assert "LOG_LEVEL: give one of" in told
+    assert "JWT_SECRET" not in told
+
+
+def test_a_secret_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
+    """With the way out, and without a traceback."""
+    (tmp_path / ".kgl").write_text("in the way")
+    told = begun(tmp_path).stderr
+    assert told.startswith("Error: .kgl/jwt_secret: ")
+    assert "set JWT_SECRET" in told
+    assert told.count("\n") == 1
+
+
+def test_a_closed_output_does_not_stop_it(tmp_path: Path) -> None:
+    """The log can't be written; that decides nothing."""
+    told = begun(tmp_path, ">&-").stderr
+    assert "cannot listen on no.invalid" in told
+
+
 def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
     """At once, in one line, and not by five tries."""
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -360,6 +401,7 @@ def test_a_developer_reads_logs_on_a_terminal(tmp_path: Path) -> None:
     assert b'{"' not in seen
     assert b"Traceback" not in seen
     secret = tmp_path / ".kgl" / "jwt_secret"
+    assert secret.parent.stat().st_mode & 0o777 == 0o700
     assert secret.stat().st_mode & 0o777 == 0o600
     assert secret.read_bytes() not in seen
 
