@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
+import falcon
 
 from kgl_core.distribution import DISTRIBUTION
 from kgl_core.errors import NotFound
@@ -59,6 +60,7 @@ class Root(Resource):
     def on_get(self, req: Any, resp: Any) -> None:
         req.read_query(NoQuery)
         resp.status = 302
+        resp.content_type = falcon.MEDIA_TEXT  # of a body that is empty: not JSON, which can't be
         resp.location = "api/v1/docs"
 
 

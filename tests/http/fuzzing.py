@@ -22,7 +22,7 @@ from tests.http.conftest import Api, making_apis
 from tests.http.document import DOCUMENT
 
 _ODD: Final = "00000000-0000-0000-0000-000000000001"
-_ACCEPTED: Final = ["2xx", "304", "404", "409", "412"]
+_ACCEPTED: Final = ["2xx", "302", "304", "404", "409", "412"]
 _CONFIG: Final[dict[str, Any]] = {
     "generation": {"deterministic": True, "database": "none"},
     "phases": {name: {"extra-data-sources": {"responses": False}} for name in ("examples", "coverage", "fuzzing")},

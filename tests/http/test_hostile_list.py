@@ -102,7 +102,7 @@ INPUTS = {
     "17. a byte too many": body(
         413, b'{"type": "person", "name": "Ada"}'.ljust(BODY_BYTES_MAX + 1), code="body_too_large"
     ),
-    "18. a gzip bomb": body(415, gzip.compress(bytes(50_000_000)), Content_Encoding="gzip"),
+    "18. a gzip bomb": body(413, gzip.compress(bytes(50_000_000)), code="body_too_large", Content_Encoding="gzip"),
     "19. a role of one's own": registration("/role", role="admin"),
     "20. superuser": registration("/is_superuser", is_superuser=True),
     "21. a password of 1 MiB": Input(

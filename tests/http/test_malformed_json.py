@@ -56,12 +56,14 @@ def test_documents_that_no_parser_takes(storeless_api: Api, kind: str) -> None:
             found = problem(call.send(storeless_api, body=document), 400, MALFORMED)
             assert [(fault["pointer"], fault["code"]) for fault in found["errors"]] == [("", MALFORMED)], document
     lines = [document for document in DOCUMENTS[kind] if document.strip() and b"\n" not in document]
-    answer = storeless_api("POST", "/api/v1/import", body=b"\n".join(lines), headers={"Content-Type": NDJSON})
-    *results, last = map(json.loads, answer.content.splitlines())
+    # What a body begins with says whether it holds lines or an array.
+    body = b"\n".join([b'{"kind":"user"}', *lines])
+    answer = storeless_api("POST", "/api/v1/import", body=body, headers={"Content-Type": NDJSON})
+    _, *results, last = map(json.loads, answer.content.splitlines())
     assert [(result["number"], result["code"]) for result in results] == [
-        (n, MALFORMED) for n in range(1, len(lines) + 1)
+        (n, MALFORMED) for n in range(2, len(lines) + 2)
     ]
-    assert last["summary"]["refused"] == len(lines)
+    assert last["summary"]["refused"] == len(lines) + 1
     assert everything(storeless_api) == before
 
 

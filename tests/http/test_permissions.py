@@ -15,6 +15,7 @@ from tests.http.conftest import NOBODY, Api, MakeApi, making_apis, problem
 # The last three are service clients: with the scope graph:read, with graph:write, and with both.
 TABLE = """
                                                   nobody disabled user  owner moderator admin reader writer service
+GET    /                                             302      302  302    302       302   302    302    302     302
 GET    /health                                       200      200  200    200       200   200    200    200     200
 GET    /health/ready                                 200      200  200    200       200   200    200    200     200
 GET    /metrics                                      200      200  200    200       200   200    200    200     200
