@@ -9,6 +9,7 @@ from itertools import count
 
 import pytest
 
+from kgl_http.resources.bulk import SHORT_BYTES_MAX
 from tests.serving.service import API, SLOTS, WITHIN_S, Answer, Service, chunk, read_answer, until
 
 NDJSON = ("Content-Type: application/x-ndjson", "Transfer-Encoding: chunked")
@@ -18,6 +19,13 @@ _numbers = count()
 def line() -> bytes:
     """A line of NDJSON that no other test imports."""
     return b'{"kind":"entity","key":"long-%d","type":"t","name":"n"}\n' % next(_numbers)
+
+
+def long_lines() -> bytes:
+    """More lines than an import has that counts as short."""
+    lines = b"".join(line() for _ in range(2_000))
+    assert len(lines) > SHORT_BYTES_MAX
+    return lines
 
 
 def begin_import(service: Service, lines: bytes) -> socket.socket:
@@ -92,7 +100,8 @@ def test_an_import_that_breaks_off_imports_nothing(service: Service) -> None:
 def test_imports_take_half_of_the_threads(service: Service) -> None:
     """One more is asked to come again; short requests are served all the while, and those that have begun go on."""
     with ExitStack() as stack:
-        open_ones = [stack.enter_context(begin_import(service, line())) for _ in range(SLOTS + 1)]
+        # Short ones take no slot.
+        open_ones = [stack.enter_context(begin_import(service, long_lines())) for _ in range(SLOTS + 1)]
         refused = some_answer(open_ones)
         found = read_answer(refused)
         assert (found.status, found.json["code"]) == (503, "overloaded")
