@@ -314,7 +314,7 @@ class InvalidUrl(StoreError):
     code = "invalid_url"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason}; use memory://, sqlite:///file.db, sqlite:// or postgresql://user@host/database")
+        super().__init__(f"{reason}; use sqlite:///file.db or postgresql://user@host/database")
 
 
 class StoreUnavailable(StoreError):

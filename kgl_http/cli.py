@@ -17,13 +17,12 @@ from uuid import UUID
 import click
 
 from kgl_adapters.connect import parse_replica_url
-from kgl_adapters.sql.engine import parse_url
 from kgl_core.distribution import DISTRIBUTION
 from kgl_core.usecases.load_outcomes import Existing
 from kgl_http.cli_check import check
 from kgl_http.cli_clients import client
 from kgl_http.cli_users import user
-from kgl_http.connected import connected, refuse_memory
+from kgl_http.connected import connected, durable_url
 from kgl_http.settings import InvalidSettings, Settings, makes_secret, read_settings, signing_problems
 from kgl_http.terminal import Commands, Interrupted, answering, note, opened, plain, say
 
@@ -88,11 +87,7 @@ def serve(settings: Settings, host: str, port: int, workers: int | None, threads
     if makes_secret(environment):
         environment["JWT_SECRET"] = development_secret()
     settings = read_settings(environment, for_service=True)
-    if settings.database_url.startswith("memory:"):
-        refuse_memory()
-    url = parse_url(settings.database_url)
-    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
-        refuse_memory()  # each worker would have a graph of its own
+    durable_url(settings)  # in memory, each worker would have a graph of its own
     if settings.database_replica_url:
         parse_replica_url(settings.database_url, settings.database_replica_url)
     run(settings, host=host, port=port, workers=workers or os.cpu_count() or 1, threads=threads)
@@ -113,7 +108,7 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
 
     if down is not None and history:
         raise click.UsageError("--down and --history exclude each other")
-    engine = make_engine(parse_url(settings.database_url))
+    engine = make_engine(durable_url(settings))
     try:
         if history:
             for revision in migrations.history(engine):
@@ -175,7 +170,7 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], existing: str, atom
 
     lines, begin = Lines(files), time.monotonic()
     try:
-        with connected(settings) as kg, reading(lines) as report:
+        with connected(settings, may_be_new=True) as kg, reading(lines) as report:
             summary = kg.load(
                 lines,
                 existing=existing,

@@ -52,7 +52,7 @@ def _expiry(command: Callable[..., None]) -> Callable[..., None]:
 def client_create(settings: Settings, name: str, scopes: tuple[str, ...], expires_at: datetime | None) -> None:
     """Make a service client called NAME, and show its secret this once."""
     require_output(_SHOWN_ONCE)
-    with connected(settings) as kg:
+    with connected(settings, may_be_new=True) as kg:
         made = kg.clients.create(name=name, scopes=tuple(dict.fromkeys(scopes)), expires_at=expires_at)
     _show_credentials(made)
 

@@ -43,7 +43,7 @@ def user_create(
 ) -> None:
     """Make an account for EMAIL."""
     password = _read_password(password_file)
-    with connected(settings) as kg:
+    with connected(settings, may_be_new=True) as kg:
         made = kg.users.create(email=email, role=role, first_name=first_name, last_name=last_name, password=password)
     with answering():
         say(f"{made.email} is a new {made.role.value} ({made.id})")

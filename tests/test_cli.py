@@ -288,15 +288,43 @@ def on_a_terminal(command: list[str], talk: list[tuple[bytes, bytes]], status: i
         ("postgresql://ada:hunter22@127.0.0.1:1/db", "check that the server runs"),
         ("sqlite:////no/such/folder/graph.db", "check that its folder exists"),
         ("memory://", "set DATABASE_URL to a file or a server"),
+        ("MEMORY://", "set DATABASE_URL to a file or a server"),
+        ("sqlite:///:memory:", "set DATABASE_URL to a file or a server"),
         ("nonsense", "cannot be read"),
+        ("sqlite://graph.db", "three slashes before a relative path"),
+        ("sqlite:///~/graph.db", "write the whole path"),
+        ("sqlite:///\udcff.db", "is not text"),
+        ("postgresql+asyncpg://ada:hunter22@host/db", "kgl has no store called postgresql+asyncpg"),
+        ("POSTGRES+psycopg2://ada:hunter22@127.0.0.1:1/db", "check that the server runs"),
     ],
 )
 def test_an_unusable_database_is_one_clear_line(url: str, says: str) -> None:
     """For every command that needs one."""
-    told = kgl(url, "stats", status=1)
-    assert says in told.stderr
-    assert "hunter22" not in told.stderr
-    assert told.stdout == ""
+    for command in ("stats", "migrate"):
+        told = kgl(url, command, status=1)
+        assert says in told.stderr
+        assert "hunter22" not in told.stderr
+        assert "memory://" not in told.stderr
+        assert (told.stdout, told.stderr.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    "command", ["stats", "export", "check", "user list", "client list", "user disable a@b.example"]
+)
+def test_a_mistyped_file_is_not_made(tmp_path: Path, command: str) -> None:
+    """By commands for what should be there."""
+    told = kgl(f"sqlite:///{tmp_path}/typo.db", *command.split(), status=1)
+    assert f"there is no file {tmp_path}/typo.db" in told.stderr
+    assert "kgl migrate" in told.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_file_whose_name_the_locale_cannot_write_is_one_clear_line(tmp_path: Path) -> None:
+    """Python decodes the environment by the locale."""
+    ascii_only = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    told = kgl(f"sqlite:///{tmp_path}/ü.db", "migrate", status=1, **ascii_only)
+    assert "PYTHONUTF8=1" in told.stderr
+    assert told.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("value", ["7", "65", "many", "-8", "8.5"])

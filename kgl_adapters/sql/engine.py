@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -31,6 +32,7 @@ _NETWORK: Final = {
     "keepalives_interval": SILENCE_MAX_S // 4,
     "keepalives_count": 2,
 }
+_POSTGRES: Final = frozenset(product(("postgres", "postgresql"), ("", "psycopg", "psycopg2")))
 _QUESTION_MARK: Final = "in the name of a file, write %3F for ?"
 _OPEN_FILE: Final = "kgl_open_file"  # the option of an engine that has its OpenFile
 _SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
@@ -64,8 +66,12 @@ class Pool:
 
 def parse_url(text: str) -> URL:
     """The URL of a SQL store. Raises InvalidUrl, whose message does not quote the password."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        # Bytes of the environment that Python could not decode.
+        raise InvalidUrl("this database URL is not text: write it in UTF-8, under a locale of UTF-8 or PYTHONUTF8=1")
+    scheme, separator, rest = text.partition("://")
     try:
-        url = make_url(text)
+        url = make_url(f"{scheme.lower()}{separator}{rest}")
     except (ArgumentError, ValueError) as error:
         raise InvalidUrl("this database URL cannot be read") from error
     _, is_asking, options = text.rpartition("@")[2].partition("?")
@@ -73,13 +79,19 @@ def parse_url(text: str) -> URL:
         # SQLAlchemy leaves them out, and opens a file whose name ends before the question mark.
         raise InvalidUrl(f"after ? a database URL has options, each as name=value; {_QUESTION_MARK}")
     if url.drivername in ("sqlite", "sqlite+pysqlite"):
+        if url.host or url.username or url.password or url.port:
+            raise InvalidUrl(
+                "an SQLite URL has three slashes before a relative path, and four before one from the root"
+            )
+        if str(url.database).startswith("~/"):
+            raise InvalidUrl("a database URL does not know ~; write the whole path")
         if url.query and "uri" not in url.query:
             example = "sqlite:///file:graph.db?mode=ro&uri=true"
             raise InvalidUrl(f"options of an SQLite URL need uri=true, as in {example}; {_QUESTION_MARK}")
         url = url.set(drivername="sqlite")
         # SQLite decodes a URI again, after SQLAlchemy has done so.
         return url.set(database=quote(str(url.database), safe="/:")) if is_uri(url) else url
-    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+    if url.drivername.partition("+")[::2] in _POSTGRES:
         return url.set(drivername="postgresql+psycopg")
     raise InvalidUrl(f"kgl has no store called {url.drivername}")
 
