@@ -23,8 +23,8 @@ def line() -> bytes:
 
 def long_lines() -> bytes:
     """More lines than an import has that counts as short."""
-    lines = b"".join(line() for _ in range(2_000))
-    assert len(lines) > SHORT_BYTES_MAX
+    lines = b"".join(line() for _ in range(4_000))
+    assert len(lines) > 2 * SHORT_BYTES_MAX  # which is read in pieces of that size
     return lines
 
 
