@@ -27,7 +27,8 @@
     └── StoreError               the store, not the request, is the trouble
         ├── InvalidUrl           the database URL cannot be used
         ├── StoreUnavailable     the store cannot be reached or opened
-        │   └── CommitUnknown    the connection was lost while committing: this was kept, or not
+        │   ├── CommitUnknown    the connection was lost while committing: this was kept, or not
+        │   └── StoreReplaced    SQLite's file was deleted or replaced while it was open
         ├── StoreBusy            no connection or lock within the time allowed
         ├── StoreReadOnly        the store refuses writes
         ├── StoreFull            no space left
@@ -49,12 +50,11 @@ from uuid import UUID
 
 from kgl_core.faults import FAULTS_MAX as FAULTS_MAX
 from kgl_core.faults import Fault as Fault
-
-
-class KglError(Exception):
-    """The root of the tree: catch this to catch everything that kgl raises on purpose."""
-
-    code: ClassVar[str] = "error"
+from kgl_core.faults import KglError as KglError
+from kgl_core.oauth_errors import InvalidClient as InvalidClient
+from kgl_core.oauth_errors import InvalidGrant as InvalidGrant
+from kgl_core.oauth_errors import InvalidScope as InvalidScope
+from kgl_core.oauth_errors import OAuthError as OAuthError
 
 
 class InvalidInput(KglError):
@@ -125,40 +125,6 @@ class InvalidToken(KglError):
         super().__init__(f"this token cannot be used: {reason}; get a new one")
 
 
-class OAuthError(KglError):
-    """A service client is refused. Each kind has the ``code`` that RFC 6749 (section 5.2) defines."""
-
-    code = "oauth_error"
-
-
-class InvalidClient(OAuthError):
-    """A service client's id or secret is wrong, or it has expired; on purpose, it does not say which."""
-
-    code = "invalid_client"
-
-    def __init__(self) -> None:
-        super().__init__("the client is unknown or has expired, or its secret is wrong; ask an admin for a new secret")
-
-
-class InvalidScope(OAuthError):
-    """A scope was asked for that is unknown, or that the client does not have; ``granted`` is what it has."""
-
-    code = "invalid_scope"
-
-    def __init__(self, granted: str) -> None:
-        self.granted = granted
-        super().__init__(f"this client was granted {granted}; ask for some of that, or leave scope out")
-
-
-class InvalidGrant(OAuthError):
-    """A client named a token that was issued to another one."""
-
-    code = "invalid_grant"
-
-    def __init__(self) -> None:
-        super().__init__("the token was issued to another client; only that one can revoke it")
-
-
 class IdempotencyKeyReused(KglError):
     """An idempotency key was used before, for another request."""
 
@@ -208,12 +174,14 @@ class NotFound(KglError):
 
 
 class Deleted(NotFound):
-    """The record was deleted; it is kept and can be restored."""
+    """The record was deleted; it is kept and can be restored, before which it can't be changed."""
 
     code = "deleted"
 
-    def __init__(self, kind: str, name: object) -> None:
-        super().__init__(kind, name, "it was deleted: restore it first, or ask with include_deleted to see it")
+    def __init__(self, kind: str, name: object, *, to_change: bool = False) -> None:
+        way_out = "a moderator can restore it, over HTTP with POST …/restore"
+        hint = way_out if to_change else f"ask with include_deleted to see it, or {way_out}"
+        super().__init__(kind, name, f"it was deleted: {hint}")
 
 
 class Conflict(KglError):
@@ -321,6 +289,18 @@ class StoreUnavailable(StoreError):
     """The store cannot be opened or reached."""
 
     code = "store_unavailable"
+
+
+class StoreReplaced(StoreUnavailable):
+    """SQLite's ``file`` was deleted or replaced while it was open; what is written to it would be lost."""
+
+    code = "store_replaced"
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"{file} was deleted or replaced while it was open, so nothing is written any more; stop every "
+            "process that has it open, put the file or a backup in its place, and start again"
+        )
 
 
 class CommitUnknown(StoreUnavailable):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 
@@ -21,3 +21,9 @@ class Fault:
 
 FAULTS_MAX: Final = 100
 """How many faults one error names."""
+
+
+class KglError(Exception):
+    """The root of the tree: catch this to catch everything that kgl raises on purpose."""
+
+    code: ClassVar[str] = "error"

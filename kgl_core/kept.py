@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -86,4 +87,6 @@ def _shown(value: Any) -> str:
         return "null"
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Actor):
+        return json.dumps({"kind": value.kind, "id": None if value.id is None else str(value.id)})
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -178,10 +178,6 @@ def escape(name: str) -> str:
     return shown.replace("~", "~0").replace("/", "~1")
 
 
-def _one_of(values: Iterable[object]) -> str:
-    return ", ".join(map(str, values))
-
-
 @attrs.frozen
 class Optional:
     """None, or what the inner rule takes."""
@@ -280,17 +276,15 @@ class Number:
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
         if type(value) is not float and (not isinstance(value, (float, int)) or type(value) is bool):
-            faults.append(
-                Fault(pointer, "not_a_number", f"give a number from {self.ge:g} to {self.le:g}, without quotes")
-            )
-            return value
-        if type(value) is Inexact:
-            faults.append(Fault(pointer, "inexact_number", f"a 64-bit float would make it {float(value)!r}; give that"))
-            return value
-        if not self.ge <= value <= self.le:
-            faults.append(Fault(pointer, "out_of_range", f"give a number from {self.ge:g} to {self.le:g}"))
-            return value
-        return float(value) + 0.0  # the addition makes -0.0 plain 0.0
+            code, advice = "not_a_number", f"give a number from {self.ge:g} to {self.le:g}, without quotes"
+        elif type(value) is Inexact:
+            code, advice = "inexact_number", f"a 64-bit float would make it {float(value)!r}; give that"
+        elif not self.ge <= value <= self.le:
+            code, advice = "out_of_range", f"give a number from {self.ge:g} to {self.le:g}"
+        else:
+            return float(value) + 0.0  # the addition makes -0.0 plain 0.0
+        faults.append(Fault(pointer, code, advice))
+        return value
 
 
 @attrs.frozen
@@ -324,7 +318,7 @@ class Choice:
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
         if value not in self.values or not isinstance(value, str):
-            faults.append(Fault(pointer, "not_a_choice", f"give one of {_one_of(self.values)}"))
+            faults.append(Fault(pointer, "not_a_choice", f"give one of {', '.join(self.values)}"))
         return value
 
 

@@ -156,7 +156,11 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     "registration_closed": Problem(403, "Registration is closed", "Ask an admin for an account."),
     "no_route": Problem(404, "There is nothing at this path", "The API's document is at `/api/v1/openapi.json`."),
     "not_found": Problem(404, "There is no such record", "Check the id, or list what there is."),
-    "deleted": Problem(404, "The record was deleted", "Ask with `include_deleted=true` to see it, or restore it."),
+    "deleted": Problem(
+        404,
+        "The record was deleted",
+        "GET shows it with `include_deleted=true`. A moderator can restore it with `POST …/restore`.",
+    ),
     "method_not_allowed": Problem(405, "The path does not take this method", "`Allow` lists those that it takes."),
     "already_exists": Problem(
         409, "A unique value is taken", "Change the record that has it, or choose another value."
@@ -209,6 +213,13 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     "transaction_conflict": Problem(503, "Another transaction came first", _BUSY, _RETRY_AFTER_S),
     "store_busy": Problem(503, "The database is busy", _BUSY, _RETRY_AFTER_S),
     "store_unavailable": Problem(503, "The database cannot be reached", _BUSY, 5),
+    "store_replaced": Problem(
+        503,
+        "The database file is gone",
+        "It was deleted or replaced. An operator has to stop the service, put the file or a backup in its place, and "
+        "start the service again.",
+        60,
+    ),
     "commit_unknown": Problem(
         503,
         "It is not known whether this was kept",

@@ -117,6 +117,8 @@ class Request(falcon.Request):
         found = parse_json(self.read_body(), "the body")
         if type(found) is not dict:
             raise InvalidInput([Fault("", "not_an_object", "the body must be a JSON object, in braces")])
+        if {"data", "meta"} <= found.keys():
+            raise InvalidInput([Fault("", "enveloped", "this is a whole answer; send what is in its data")])
         return found
 
     def read_fields(self, cls: type) -> dict[str, Any]:

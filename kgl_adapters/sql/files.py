@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL
 
-from kgl_core.errors import StoreUnavailable
+from kgl_core.errors import StoreReplaced
 
 _OWNER_ONLY: Final = 0o600
 _COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
@@ -57,18 +57,15 @@ class OpenFile:
         self._identity: tuple[int, int] | None = None
 
     def note(self) -> None:
-        """Take note of the file at the first connection. Raises StoreUnavailable where a later one has another."""
+        """Take note of the file at the first connection. Raises StoreReplaced where a later one has another."""
         if self._identity is None:
             self._identity = self._find()
         self.require_in_place()
 
     def require_in_place(self) -> None:
-        """Raise StoreUnavailable where the file has been deleted or replaced since. It takes about a microsecond."""
+        """Raise StoreReplaced where the file has been deleted or replaced since. It takes about a microsecond."""
         if self._identity is not None and self._find() != self._identity:
-            raise StoreUnavailable(
-                f"{self._file} was deleted or replaced while it was open, so nothing is written any more; stop every "
-                "process that has it open, put the file or a backup in its place, and start again"
-            )
+            raise StoreReplaced(self._file)
 
     def _find(self) -> tuple[int, int] | None:
         try:

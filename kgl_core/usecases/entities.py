@@ -311,7 +311,7 @@ class Entities:
         current = _locked(uow, id)
         require(self._context.actor, Action.CHANGE, current.created_by)
         if not current.is_active:
-            raise Deleted("entity", id)
+            raise Deleted("entity", id, to_change=True)
         check_state("entity", current, expected_version, precondition)
         return current
 

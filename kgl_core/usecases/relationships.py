@@ -255,7 +255,7 @@ class Relationships:
         current = _locked(uow, id)
         require(self._context.actor, Action.CHANGE, current.created_by)
         if not current.is_active:
-            raise Deleted("relationship", id)
+            raise Deleted("relationship", id, to_change=True)
         check_state("relationship", current, expected_version, precondition)
         return current
 

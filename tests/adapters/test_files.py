@@ -103,14 +103,14 @@ def test_a_file_is_found_after_the_process_has_gone_to_another_folder(
 def test_the_service_says_that_its_file_is_gone(
     file: Path, lose: Callable[[Path], None], make_elsewhere: MakeApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not ready, and 503 to writes; the reason is in the log and not in the answer."""
+    """Not ready, and 503 to writes, with no advice to try again; the reason is in the log and not in the answer."""
     connect(f"sqlite:///{file}", migrate=True).close()
     api = make_elsewhere(database_url=f"sqlite:///{file}")
     api.entity()
     lose(file)
     answer = api("POST", "/api/v1/entities", json={"type": "person", "name": "Ada"})
-    found = problem(answer, 503, "store_unavailable")
-    assert answer.headers["retry-after"] == "5"
+    found = problem(answer, 503, "store_replaced")
+    assert answer.headers["retry-after"] == "60"
     assert str(file) not in answer.text
     assert found["data"] is None
     ready = api("GET", "/health/ready", by=NOBODY)

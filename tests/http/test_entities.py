@@ -1,5 +1,6 @@
 """``/entities``: list, create, get, replace, patch, delete and restore over HTTP."""
 
+import json
 from typing import Any
 
 import pytest
@@ -213,6 +214,27 @@ def test_confidence_is_kept_as_it_was_written_or_refused(api: Api) -> None:
     assert pointers(found) == [("/min_confidence", "inexact_number")]
     for text in (".5", "5e-1", "0.50", "1."):
         assert api("GET", PATH, params={"min_confidence": text}).status_code == 200
+
+
+def test_what_is_deleted_says_who_can_restore_it(api: Api) -> None:
+    """A change is not advised to use a parameter that it does not take; a GET is."""
+    path = f"{PATH}/{api.entity()['id']}"
+    api("DELETE", path)
+    for method, body in (("PUT", {"type": "t", "name": "n"}), ("PATCH", {"name": "n"}), ("DELETE", None)):
+        found = problem(api(method, path, **({} if body is None else {"json": body})), 404, "deleted")
+        assert "a moderator can restore it" in found["detail"]
+        assert "include_deleted" not in found["detail"]
+    assert "include_deleted" in problem(api("GET", path), 404, "deleted")["detail"]
+
+
+def test_a_whole_answer_is_not_a_record(api: Api) -> None:
+    """It says which part of it to send; what kgl sets is shown as GET shows it."""
+    path = f"{PATH}/{api.entity()['id']}"
+    answer = api("GET", path).json
+    found = problem(api("PUT", path, json=answer), 422, "invalid_input")
+    assert pointers(found) == [("", "enveloped")]
+    found = problem(api("PATCH", path, json={"created_by": None}), 422, "invalid_input")
+    assert json.dumps(answer["data"]["created_by"]) in found["detail"]
 
 
 def test_an_entity_with_too_many_relationships_is_not_deleted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

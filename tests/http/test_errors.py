@@ -200,6 +200,7 @@ def test_what_a_database_says_stays_in_the_log(api: Api, monkeypatch: pytest.Mon
         (errors.StoreClosed(), 503, "store_closed"),
         (errors.TransactionConflict(), 503, "transaction_conflict"),
         (errors.CommitUnknown(), 503, "commit_unknown"),
+        (errors.StoreReplaced("/srv/hunter22.db"), 503, "store_replaced"),
         (errors.Overloaded("password hashing", 7), 503, "overloaded"),
     ):
         answer = api("GET", ENTITIES)
