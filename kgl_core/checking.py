@@ -47,6 +47,18 @@ _KINDS: Final = (
         "the tables are not those that this kgl knows",
         "run `kgl migrate`",
     ),
+    Kind(
+        "missing_table",
+        "tables or columns that are missing",
+        "what was in them is lost, kgl can't work without them, and nothing else was looked at",
+        "restore a backup; no migration makes them again",
+    ),
+    Kind(
+        "foreign_object",
+        "triggers or views in kgl's schema",
+        "kgl makes none: a trigger may alter or refuse what kgl writes, and a view may be in a migration's way",
+        "find out who made them, and drop them",
+    ),
     Kind("damaged_file", "damages of the database file", "SQLite cannot read all of its own file", _RESTORE),
     Kind(
         "broken_constraint",
@@ -163,6 +175,18 @@ _KINDS: Final = (
         _RESTORE,
     ),
     Kind(
+        "misplaced_change",
+        "changes with a number that kgl never gives",
+        "whoever follows the feed of changes never sees them, or nothing after them",
+        _RESTORE,
+    ),
+    Kind(
+        "wrong_action",
+        "changes whose action does not fit what came before",
+        "whoever follows the feed of changes is told something else than what happened",
+        _RESTORE,
+    ),
+    Kind(
         "missing_last_change",
         "records whose last change is not in the journal",
         "whoever follows the feed of changes does not know what the record is now",
@@ -187,6 +211,12 @@ _KINDS: Final = (
         "they were changed outside kgl; whoever follows the feed of changes knows something else",
         "`kgl check --repair` makes what the record is now a new version, with its change",
         is_mendable=True,
+    ),
+    Kind(
+        "endless_row",
+        "refresh tokens or revocations that end years from now, or at no time at all",
+        "they are kept for ever, or what reads them fails",
+        "set expires_at to a time that fits, or delete the row",
     ),
     Kind(
         "orphaned_token",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import orjson
 from sqlalchemy import ColumnElement, CursorResult, Select, Table, delete, exists, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
@@ -27,6 +29,7 @@ from kgl_core.clients import Client
 from kgl_core.entities import Entity
 from kgl_core.errors import StoreFault, StoreUnavailable, UnreadableRow
 from kgl_core.idempotency import KEPT_FOR
+from kgl_core.permissions import scope_text
 from kgl_core.relationships import Relationship
 from kgl_core.users import User
 
@@ -34,6 +37,8 @@ T = TypeVar("T")
 _AT_ONCE: Final = 1_000
 """How many rows are fetched at a time."""
 _DAMAGED: Final = (*UNREADABLE, UnreadableRow)
+_ENDS_WITHIN: Final = timedelta(days=3660)
+"""No token or revocation ends later than this."""
 _SUBJECTS: Final[tuple[Subject, ...]] = ("entity", "relationship")
 _REFERENCES: Final = {"entity_relationships": "missing_end", "refresh_tokens": "orphaned_token"}
 """The kind of a reference to nothing, by the table that has it; others are broken_reference."""
@@ -65,13 +70,20 @@ class SqlInspection:
         }
 
     def findings(self, now: datetime) -> Iterator[Finding]:
+        is_whole = True
         with self._damage_told():
-            yield from structure.findings(self._session)
+            for finding in structure.findings(self._session):
+                is_whole &= finding.code != "missing_table"
+                yield finding
+        if not is_whole:
+            return
         yield from self._broken_references()
         yield from self._not_unique()
         yield from self._active_with_deleted_end()
         yield from self._unusable_answers()
         yield from self._unusable_counters(now)
+        yield from self._endless_rows(now)
+        yield from self._misplaced_changes()
 
     def entities(self) -> Iterator[Row[Entity]]:
         columns = (*ENTITY_COLUMNS, "sort_name")
@@ -81,10 +93,10 @@ class SqlInspection:
         return self._read(schema.relationships, RELATIONSHIP_COLUMNS, self._rows.relationship)
 
     def users(self) -> Iterator[Row[User]]:
-        return self._read(schema.users, USER_COLUMNS, self._rows.user)
+        return self._read(schema.users, USER_COLUMNS, self._user)
 
     def clients(self) -> Iterator[Row[Client]]:
-        return self._read(schema.clients, CLIENT_COLUMNS, self._rows.client)
+        return self._read(schema.clients, CLIENT_COLUMNS, self._client)
 
     def log(self, subject: Subject) -> Iterator[Logged]:
         table = self._on(schema.changes)
@@ -181,11 +193,15 @@ class SqlInspection:
     def _read(self, table: Table, columns: Sequence[str], read: Callable[[Sequence[Any]], T]) -> Iterator[Row[T]]:
         """Rows by id. A column after those that ``read`` takes is what is derived of them."""
         table = self._on(table)
+        has_metadata = "metadata" in columns
+        place = columns.index("metadata") if has_metadata else 0
         has_derived = columns[-1] == "sort_name"
         for row in self._stream(select(*(table.c[name] for name in columns)).order_by(table.c.id)):
             values = row[:-1] if has_derived else row
             try:
                 _require_text(row)
+                if has_metadata:
+                    _require_unique_names(row[place])
                 found = Row(self._rows.read_id(row[0]), read(values), derived=row[-1] if has_derived else None)
             except _DAMAGED as error:
                 found = Row(self._id(row[0]), None, reason_of(error))
@@ -270,6 +286,36 @@ class SqlInspection:
             if len(key) != 32 or count < 1 or end is None or end > latest:
                 yield Finding("unusable_counter", f"counter {_shown(key)}", key)
 
+    def _endless_rows(self, now: datetime) -> Iterator[Finding]:
+        for what, table in (("refresh token", schema.refresh_tokens), ("revocation", schema.revocations)):
+            on = self._on(table)
+            [key] = on.primary_key.columns
+            for id, expires_at in self._stream(select(key, on.c.expires_at)):
+                end = self._instant(expires_at)
+                if end is None or end > now + _ENDS_WITHIN:
+                    yield Finding("endless_row", f"{what} {_shown(id)}")
+
+    def _misplaced_changes(self) -> Iterator[Finding]:
+        number = self._on(schema.changes).c.sequence
+        for (sequence,) in self._stream(select(number).where((number < 1) | (number > structure.SEQUENCE_MAX))):
+            yield Finding("misplaced_change", f"change {sequence}")
+
+    def _user(self, row: Sequence[Any]) -> User:
+        user = self._rows.user(row)
+        if row[USER_COLUMNS.index("is_active")] not in (0, 1):
+            raise ValueError("is_active is neither true nor false")
+        if not user.password_hash.startswith("$"):  # as every hash in the PHC string format does
+            raise ValueError("password_hash is no hash of a password")
+        return user
+
+    def _client(self, row: Sequence[Any]) -> Client:
+        client = self._rows.client(row)
+        if scope_text(client.scopes) != row[CLIENT_COLUMNS.index("scopes")] or not client.scopes:
+            raise ValueError("it has scopes that there are not")
+        if len(client.secret_hash) != 32:
+            raise ValueError("secret_hash is no hash of a secret")
+        return client
+
     def _refresh(self, ids: Sequence[UUID]) -> int:
         """Make the sort_name of these entities anew."""
         table = self._on(schema.entities)
@@ -293,6 +339,19 @@ def _shown(value: Any) -> str:
     if isinstance(value, bytes):
         return str(UUID(bytes=value)) if len(value) == 16 else value.hex()
     return str(value)
+
+
+def _require_unique_names(metadata: str) -> None:
+    """Raise ValueError where an object in this JSON has a name twice; of these, decoding keeps only one."""
+    if len(orjson.dumps(orjson.loads(metadata))) != len(metadata.encode()):  # nearly all is kept as it is written
+        json.loads(metadata, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("its metadata has a name twice")
+    return made
 
 
 def _any_text(stored: bytes) -> str:

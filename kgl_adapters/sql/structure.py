@@ -27,15 +27,42 @@ _CONSTRAINTS: Final = text(
     "SELECT c.conname, c.convalidated FROM pg_constraint c"  # noqa: S608  # names of our own
     f" JOIN pg_namespace n ON n.oid = c.connamespace WHERE n.nspname IN {_SCHEMAS}"
 )
-_LAST_NUMBER: Final = text("SELECT max(sequence) FROM backend_entities.changes")
+SEQUENCE_MAX: Final = 2**53
+"""No change has a higher number: at a million a second, that would take three centuries."""
+_LAST_NUMBER: Final = text(f"SELECT max(sequence) FROM backend_entities.changes WHERE sequence <= {SEQUENCE_MAX}")  # noqa: S608
+_COLUMNS: Final = {
+    True: text("SELECT m.name, p.name FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type = 'table'"),
+    False: text(
+        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"  # noqa: S608
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+        f" WHERE c.relkind = 'r' AND n.nspname IN {_SCHEMAS}"
+    ),
+}
+_FOREIGN: Final = {
+    True: text("SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view') ORDER BY 1, 2"),
+    False: text(
+        "SELECT 'trigger', t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"  # noqa: S608
+        f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal AND n.nspname IN {_SCHEMAS}"
+        " UNION ALL SELECT 'view', c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE c.relkind IN ('v', 'm') AND n.nspname IN {_SCHEMAS} ORDER BY 1, 2"
+    ),
+}
 _LAST_TAKEN: Final = text(
     "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM backend_entities.changes_sequence_seq"
 )
 
 
 def findings(session: Session) -> Iterator[Finding]:
-    """What is wrong with it."""
+    """What is wrong with it. Where a table or a column is missing, nothing but that and the indexes is looked at."""
     yield from _of_revision(session)
+    yield from (
+        Finding("foreign_object", f"{kind} {name}") for kind, name in session.execute(_FOREIGN[session.is_sqlite])
+    )
+    missing = list(_missing(session))
+    if missing:
+        yield from (Finding("missing_table", each) for each in missing)
+        yield from (Finding("missing_index", name) for name in _missing_indexes(session))
+        return
     yield from _of_sqlite(session) if session.is_sqlite else _of_postgres(session)
 
 
@@ -95,6 +122,22 @@ def _of_revision(session: Session) -> Iterator[Finding]:
         yield Finding("wrong_revision", ", ".join(found) or "none")
 
 
+def _missing(session: Session) -> Iterator[str]:
+    there: dict[str, set[str]] = {}
+    for table, column in session.execute(_COLUMNS[session.is_sqlite]):
+        there.setdefault(table, set()).add(column)
+    for known in _tables(session):
+        if known.name not in there:
+            yield f"table {known.name}"
+        else:
+            yield from (f"column {known.name}.{c.name}" for c in known.c if c.name not in there[known.name])
+
+
+def _missing_indexes(session: Session) -> list[str]:
+    query = text("SELECT name FROM sqlite_master WHERE type = 'index'") if session.is_sqlite else _INDEXES
+    return sorted(_indexes(session).keys() - {row[0] for row in session.execute(query)})
+
+
 def _of_sqlite(session: Session) -> Iterator[Finding]:
     damaged: set[str] = set()
     broken: set[str] = set()
@@ -114,8 +157,7 @@ def _of_sqlite(session: Session) -> Iterator[Finding]:
     for table, rowid, parent, _ in session.run("PRAGMA foreign_key_check"):
         if table not in ("entity_relationships", "refresh_tokens"):  # those are found one by one, by their ids
             yield Finding("broken_reference", f"row {rowid} of {table}, to {parent}")
-    there = {row[0] for row in session.run("SELECT name FROM sqlite_master WHERE type = 'index'")}
-    for name in sorted(_indexes(session).keys() - there):
+    for name in _missing_indexes(session):
         yield Finding("missing_index", name, name)
 
 

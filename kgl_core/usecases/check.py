@@ -106,6 +106,8 @@ class Look:
                 # The transaction is of no use any more.
                 self._note(Finding("unreadable_table", f"{name}: {error.reason}; what comes after was not looked at"))
                 return
+            if self._counts["missing_table"]:
+                return
 
     def report(self, mended: Counter[str]) -> CheckReport:
         """What was found."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.changes import Change
+from kgl_core.changes import Change, ChangeAction
 from kgl_core.checking import EXAMPLES_MAX, Finding, Logged, Row, Subject
 from kgl_core.entities import Entity
 from kgl_core.relationships import Relationship
@@ -27,6 +27,7 @@ class History:
     unreadable: list[Logged] = attrs.Factory(list)
     has_gap: bool = False
     is_in_order: bool = True
+    misfits: list[int] = attrs.Factory(list)
 
 
 def compare(
@@ -70,6 +71,7 @@ def _histories(log: Iterator[Logged]) -> Iterator[History]:
         history = History(id)
         versions: set[int] = set()
         before = unreadable = 0
+        previous: Change | None = None
         for logged in changes:
             change = logged.change
             history.is_last_readable = change is not None and change.record.id == id
@@ -81,6 +83,9 @@ def _histories(log: Iterator[Logged]) -> Iterator[History]:
             version = change.record.version
             history.is_in_order &= version > before
             before = version
+            if not _fits(previous, change) and len(history.misfits) < EXAMPLES_MAX:
+                history.misfits.append(logged.place)
+            previous = change
             versions.add(version)
             if history.last is None or version >= history.last.record.version:
                 history.last = change
@@ -89,12 +94,30 @@ def _histories(log: Iterator[Logged]) -> Iterator[History]:
         yield history
 
 
+def _fits(before: Change | None, change: Change) -> bool:
+    """Whether what a change says was done can have made its record of what the change before it left.
+
+    An update may be said of anything but the first version: an import can alter the activity with other fields.
+    """
+    action, record = change.action, change.record
+    if action in (ChangeAction.DELETED, ChangeAction.RESTORED) and record.is_active is (action is ChangeAction.DELETED):
+        return False
+    if before is None:
+        return action is ChangeAction.CREATED or record.version > 1
+    if before.record.version + 1 != record.version:
+        return True  # there is a gap or no order, which is told already
+    if action is ChangeAction.CREATED:
+        return False
+    return action is ChangeAction.UPDATED or before.record.is_active is not record.is_active
+
+
 def _of_history(subject: Subject, history: History) -> list[Finding]:
     at = f"{subject} {history.id}"
     found = [
         Finding("unreadable_change", f"change {logged.place} of {at}{logged.fault and ': ' + logged.fault}")
         for logged in history.unreadable
     ]
+    found += [Finding("wrong_action", f"change {place} of {at}") for place in history.misfits]
     if not history.is_in_order:
         found.append(Finding("changes_out_of_order", at))
     return found

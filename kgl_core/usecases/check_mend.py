@@ -116,11 +116,12 @@ def _delete_with_end(context: Context, uow: UnitOfWork, ids: Sequence[UUID]) -> 
     ends = uow.entities.ends({end for relationship in seen for end in relationship.triple[::2]})
     gone = {end.id for end in ends if not end.is_active}
     now, deleted = context.now(), []
+    latest = _last_records(uow, "relationship", ids)
     for relationship in uow.relationships.find(ids, lock="update"):
         end = next((end for end in (relationship.source_entity_id, relationship.target_entity_id) if end in gone), None)
         if relationship.is_active and end is not None and not broken(relationship):
             record = _next(relationship, now, deleted_at=now, deleted_by=context.actor, deleted_with=end)
-            deleted.append((record, ChangeAction.DELETED))
+            deleted.append((record, _action(latest.get(record.id, relationship), record)))
     return _keep(context, uow, deleted)
 
 

@@ -174,8 +174,8 @@ DAMAGES: Final[dict[str, Damage]] = {
     ),
     "changes are turned around": sql(
         "UPDATE changes SET sequence = -sequence WHERE subject_id = {ada}",
-        found="changes_out_of_order",
-        left="changes_out_of_order",
+        found="changes_out_of_order misplaced_change",
+        left="changes_out_of_order misplaced_change",
     ),
     "a change tells of another record": sql(
         "UPDATE changes SET subject_id = {note} WHERE subject_id = {ada}",
@@ -336,6 +336,93 @@ DAMAGES: Final[dict[str, Damage]] = {
     "the sequence is behind": sql(
         "SELECT setval('changes_sequence_seq', 3)", found="sequence_behind", stores=(POSTGRES,)
     ),
+    "a change has a negative number": sql(
+        "UPDATE changes SET sequence = -4 WHERE sequence = (SELECT min(sequence) FROM changes)",
+        found="misplaced_change",
+        left="misplaced_change",
+    ),
+    "a change has the number zero": sql(
+        "UPDATE changes SET sequence = 0 WHERE sequence = (SELECT min(sequence) FROM changes)",
+        found="misplaced_change",
+        left="misplaced_change",
+    ),
+    "a change has the highest number": sql(
+        "UPDATE changes SET sequence = 9223372036854775807 WHERE sequence = (SELECT max(sequence) FROM changes)",
+        found="misplaced_change",
+        left="misplaced_change",
+    ),
+    "a creation is told as a deletion": sql(
+        "UPDATE changes SET action = 'deleted' WHERE sequence = (SELECT min(sequence) FROM changes)",
+        found="wrong_action",
+        left="wrong_action",
+    ),
+    "a deletion is told as a creation": sql(
+        "UPDATE changes SET action = 'created' WHERE action = 'deleted'", found="wrong_action", left="wrong_action"
+    ),
+    "there is a view": sql("CREATE VIEW strange AS SELECT 1 AS one", found="foreign_object", left="foreign_object"),
+    "there is a trigger": sql(
+        "CREATE TRIGGER strange AFTER DELETE ON entities BEGIN SELECT 1; END",
+        found="foreign_object",
+        left="foreign_object",
+        stores=(SQLITE,),
+    ),
+    "there is a trigger of the server's": sql(
+        "CREATE TRIGGER strange BEFORE UPDATE ON entities FOR EACH ROW"
+        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        found="foreign_object",
+        left="foreign_object",
+        stores=(POSTGRES,),
+    ),
+    "a client has scopes that there are not": sql(
+        "INSERT INTO oauth_clients VALUES (x'00112233445566778899aabbccddeeff', 'c', zeroblob(32), 'bogus', 'system',"
+        " 1, 1, NULL, 1)",
+        found="unreadable_record",
+        left="unreadable_record",
+        stores=(SQLITE,),
+    ),
+    "a client has no secret": sql(
+        "INSERT INTO oauth_clients VALUES (x'00112233445566778899aabbccddeeff', 'c', x'', 'graph:read', 'system', 1,"
+        " 1, NULL, 1)",
+        found="unreadable_record",
+        left="unreadable_record",
+        stores=(SQLITE,),
+    ),
+    "a user has no hash of a password": sql(
+        "UPDATE users SET password_hash = 'xx'", found="unreadable_record", left="unreadable_record"
+    ),
+    "a user is neither active nor disabled": sql(
+        "UPDATE users SET is_active = 7", found="unreadable_record", left="unreadable_record", stores=(SQLITE,)
+    ),
+    "a refresh token never ends": sql(
+        "UPDATE refresh_tokens SET expires_at = 9223372036854775807",
+        found="endless_row",
+        left="endless_row",
+        stores=(SQLITE,),
+    ),
+    "a revocation never ends": sql(
+        "INSERT INTO revocations VALUES (x'00112233445566778899aabbccddeeff', 'user:x', 9000000000000000)",
+        found="endless_row",
+        left="endless_row",
+        stores=(SQLITE,),
+    ),
+    "metadata has a name twice": sql(
+        """UPDATE entities SET metadata = '{{"born":1815,"born":1815}}' WHERE id = {ada}""", found="unreadable_record"
+    ),
+    "a table is gone": sql(
+        "ALTER TABLE kept_answers RENAME TO kept_answers_gone", found="missing_table", left="missing_table"
+    ),
+    "a table is gone with its index": sql(
+        "DROP TABLE kept_answers",
+        found="missing_table missing_index",
+        left="missing_table missing_index",
+        stores=(SQLITE,),
+    ),
+    "the journal's table is gone": sql(
+        "DROP TABLE changes", found="missing_table", left="missing_table", stores=(SQLITE,)
+    ),
+    "a column is gone": sql(
+        "ALTER TABLE users RENAME COLUMN first_name TO forename", found="missing_table", left="missing_table"
+    ),
     "the revision is another": sql(
         "UPDATE alembic_version SET version_num = '0001'", found="wrong_revision", left="wrong_revision"
     ),
@@ -355,7 +442,11 @@ def restored(url: str) -> Iterator[str]:
     if url.startswith("postgresql"):
         with raw(url) as on:
             on.run(f"UPDATE alembic_version SET version_num = '{schema.REVISIONS[-1]}'", "DELETE FROM changes")
-            on.run("DELETE FROM entity_relationships", "DELETE FROM entities")
+            on.run("DELETE FROM entity_relationships", "DELETE FROM entities", "DELETE FROM users")
+            on.run("DROP VIEW IF EXISTS strange", "DROP TRIGGER IF EXISTS strange ON entities")
+            on.run("ALTER TABLE IF EXISTS kept_answers_gone RENAME TO kept_answers")
+            if on.rows("SELECT 1 FROM pg_attribute WHERE attname = 'forename'"):
+                on.run("ALTER TABLE users RENAME COLUMN forename TO first_name")
         with connect(url) as kg:
             assert kg.check(repair=True).is_clean
 
