@@ -49,7 +49,7 @@ _KINDS: Final = (
     ),
     Kind(
         "missing_table",
-        "tables or columns that are missing",
+        "tables or columns that are missing, and the indexes that are",
         "what was in them is lost, kgl can't work without them, and nothing else was looked at",
         "restore a backup; no migration makes them again",
     ),

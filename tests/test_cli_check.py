@@ -92,3 +92,14 @@ def test_a_file_that_is_no_database_is_said_to_be_none(file: Path) -> None:
     """As by every command."""
     file.write_bytes(b"no database at all " * 300)
     assert "no intact SQLite database" in kgl(f"sqlite:///{file}", "check", status=1).stderr
+
+
+def test_missing_tables_and_indexes_are_named(file: Path, sample: Sample) -> None:
+    """With the one way out; no migration and no repair makes again what was in them."""
+    with raw(f"sqlite:///{file}") as on:
+        on.run("DROP TABLE kept_answers")
+    for arguments in (["check"], ["check", "--repair"]):
+        told = kgl(f"sqlite:///{file}", *arguments, status=1).stdout
+        assert "    table kept_answers\n    index ix_kept_answers_expires_at\n" in told
+        assert "Next: restore a backup" in told
+        assert "then run" not in told

@@ -61,7 +61,7 @@ def findings(session: Session) -> Iterator[Finding]:
     missing = list(_missing(session))
     if missing:
         yield from (Finding("missing_table", each) for each in missing)
-        yield from (Finding("missing_index", name) for name in _missing_indexes(session))
+        yield from (Finding("missing_table", f"index {name}") for name in _missing_indexes(session))
         return
     yield from _of_sqlite(session) if session.is_sqlite else _of_postgres(session)
 

@@ -413,8 +413,8 @@ DAMAGES: Final[dict[str, Damage]] = {
     ),
     "a table is gone with its index": sql(
         "DROP TABLE kept_answers",
-        found="missing_table missing_index",
-        left="missing_table missing_index",
+        found="missing_table",
+        left="missing_table",
         stores=(SQLITE,),
     ),
     "the journal's table is gone": sql(
