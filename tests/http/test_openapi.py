@@ -71,7 +71,7 @@ def test_every_problem_is_described_where_its_status_is() -> None:
         if name != "Problem"
         for code in answer["content"][PROBLEM]["schema"]["allOf"][1]["properties"]["code"]["enum"]
     }
-    assert set(PROBLEMS) - listed == {"method_not_allowed", "internal_error", "store_full"}
+    assert set(PROBLEMS) - listed == {"method_not_allowed", "internal_error", "store_full", "unreadable_row"}
     assert DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] == list(PROBLEMS)
 
 
