@@ -80,6 +80,7 @@ def test_an_export_saves_the_others_and_names_what_is_damaged(
         *sorted(str(each.id) for each in (sample.edge, sample.gone_edge)),
     ]
     assert f"entity {sample.ada.id} is damaged" in answer.stderr
+    assert ("text that is not UTF-8" in answer.stderr) is (column == "name")
     copy = tmp_path / "copy.ndjson"
     kgl(f"sqlite:///{file}", "export", "--output", str(copy), status=1)
     assert copy.read_text() == answer.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -39,6 +40,7 @@ _AT_ONCE: Final = 1_000
 _DAMAGED: Final = (*UNREADABLE, UnreadableRow)
 _ENDS_WITHIN: Final = timedelta(days=3660)
 """No token or revocation ends later than this."""
+_STRAY_BYTE: Final = re.compile("[\ud800-\udfff]")
 _SUBJECTS: Final[tuple[Subject, ...]] = ("entity", "relationship")
 _REFERENCES: Final = {"entity_relationships": "missing_end", "refresh_tokens": "orphaned_token"}
 """The kind of a reference to nothing, by the table that has it; others are broken_reference."""
@@ -361,5 +363,5 @@ def _any_text(stored: bytes) -> str:
 def _require_text(row: Sequence[Any]) -> None:
     """Raise ValueError where text is not UTF-8; see `_any_text`."""
     for value in row:
-        if type(value) is str and not value.isascii():
-            value.encode()
+        if type(value) is str and not value.isascii() and _STRAY_BYTE.search(value):
+            raise ValueError("it holds text that is not UTF-8")
