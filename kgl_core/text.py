@@ -29,13 +29,24 @@ INVISIBLE_16_BITS: Final = (
     "\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
 )
 _INVISIBLE: Final = re.compile(
-    f"[{INVISIBLE_16_BITS}\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    f"[{INVISIBLE_16_BITS}\U00013430-\U0001343f\U00013441\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+# What Unicode sets aside for pictographs (UTS #51, Extended_Pictographic) and ideographs: new ones come every year.
+_YET_TO_COME: Final = re.compile("[\U0001f000-\U0001faff\U0001fc00-\U0001fffd\U00020000-\U0003fffd]")
+_NO_CHARACTERS: Final = (0xFFFE, 0xFFFF)
+"""The last 16 bits of code points that are no characters, in every plane (The Unicode Standard, section 23.7)."""
+
+# White space, and what pastes bring along that nobody sees. What changes how the text beside it is shown is not among
+# these: joiners, variation selectors, and what encloses text of another direction.
+_TRIMMED: Final = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + (
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 )
 
 
 def name_form(text: str) -> str:
-    """The form that a name is kept in: without white space around it, in Unicode normalization form C."""
-    text = text.strip()
+    """The form that a name is kept in: without white space and invisible characters around it, in form C (UAX #15)."""
+    text = text.strip(_TRIMMED)
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
@@ -70,12 +81,15 @@ def is_visible(text: str) -> bool:
     """Whether there is anything to see: a character that is no white space, control, combining mark,
     and not among those that Unicode has show nothing.
 
-    Private-use and unassigned characters count as seen: fonts and later versions of Unicode give them shapes.
+    Private-use characters count as seen, since fonts give them shapes. Unassigned ones don't, except where later
+    versions of Unicode add pictographs and ideographs.
     """
     for character in text:
         # Not separators, marks, controls and surrogates.
         kind = unicodedata.category(character)
-        if kind[0] not in "ZM" and kind not in ("Cc", "Cs") and not _INVISIBLE.match(character):
+        if kind[0] in "ZM" or kind in ("Cc", "Cs") or _INVISIBLE.match(character):
+            continue
+        if kind != "Cn" or (_YET_TO_COME.match(character) and ord(character) & 0xFFFF not in _NO_CHARACTERS):
             return True
     return False
 

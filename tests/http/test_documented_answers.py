@@ -178,11 +178,21 @@ def relationship_restored_too_early(api: Api, route: Route) -> testing.Result:
     return api(route.method, route.template.format(id=relationship))
 
 
+def with_too_many_relationships(api: Api, route: Route) -> testing.Result:
+    """An entity with more relationships than a deletion takes along."""
+    hub = api.entity()["id"]
+    api.relationship(hub, api.entity()["id"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kgl_core.usecases.entities.TAKEN_ALONG_MAX", 0)
+        return send(api, route, path=route.template.format(id=hub))
+
+
 IN_THE_WAY: Final[Mapping[str, Give]] = {
     f"POST {REGISTER}": twice,
     "POST /api/v1/entities": twice,
     "PUT /api/v1/entities/{id}": with_a_key_in_use,
     "PATCH /api/v1/entities/{id}": with_a_key_in_use,
+    "DELETE /api/v1/entities/{id}": with_too_many_relationships,
     "POST /api/v1/entities/{id}/restore": entity_restored_too_late,
     "POST /api/v1/relationships": twice,
     "POST /api/v1/relationships/{id}/restore": relationship_restored_too_early,

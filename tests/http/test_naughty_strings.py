@@ -15,7 +15,7 @@ ENTITIES = "/api/v1/entities"
 RELATIONSHIPS = "/api/v1/relationships"
 NAUGHTY: dict[str, list[str]] = json.loads(Path(__file__).with_name("naughty.json").read_text("utf-8"))
 """Text that programs have stumbled over, by what makes it hard."""
-UNSEEN = {"", *"\u0301\u200b\u200c\u2060\ufeff\u180e\u115f\u3164\ufffe\uffff\U000e0001"}
+UNSEEN = {"", *"\u0301\u200b\u200c\u2060\ufeff\u180e\u115f\u3164\ufffe\uffff\U0010ffff\U000e0001"}
 """Those in which there is nothing to see."""
 TEXTS = sorted({text for texts in NAUGHTY.values() for text in texts})
 
@@ -28,7 +28,9 @@ def is_line(text: str, length_max: int = 2000) -> bool:
 
 def composed(text: str) -> str:
     """The text in the form that names are kept in."""
-    return unicodedata.normalize("NFC", text.strip())
+    return unicodedata.normalize(
+        "NFC", text.strip(" \t\n\u00a0\u3000\u00ad\u061c\u180e\u200b\u200e\u200f\u2060\ufeff").strip()
+    )
 
 
 def refuse(answer: testing.Result, pointer: str) -> None:
