@@ -59,8 +59,6 @@ class Pool:
             "pool_timeout": self.timeout_s,
             "pool_recycle": self.recycle_s,
             "pool_pre_ping": self.pre_ping,
-            # Who opens a transaction ends it, and other statements are in autocommit: there is nothing to undo.
-            "pool_reset_on_return": None,
         }
 
 

@@ -273,6 +273,9 @@ def unavailable(make_api: MakeApi) -> Give:
     calls: dict[str, Call] = {str(call.route): call for call in calls_of(stopping)}
     stopping.token("admin")
     stopping.kg.close()
+    # A token that was verified just now would need no store.
+    stopping.container.authenticator()._known.clear()
+    stopping.container.authenticator()._bearers.clear()
     stopping.container.readiness()._require_head = stopping.kg.stats  # which needs the store
     return lambda api, route: calls[str(route)].send(stopping)
 

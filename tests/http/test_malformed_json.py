@@ -32,7 +32,7 @@ FINE = [
     b'{"type":"t","name":"n","confidence":-0}',
     b'{"type":"t","name":"n","confidence":1E-2}',
     b'{"type":"t","name":"n","confidence":0e+1}',
-    b'{"type":"t","name":"n","confidence":1e-999}',
+    b'{"type":"t","name":"n","confidence":1e-300}',
     b'{"type":"t","name":"n","metadata":{"":[[[{}]]],"a":-0.0,"b":9223372036854775807,"c":1.0E+2}}',
 ]
 

@@ -20,7 +20,6 @@ from tests.serving.service import (
     API,
     BIN,
     KGL,
-    SLOTS,
     THREADS,
     WITHIN_S,
     WORKERS,
@@ -207,7 +206,8 @@ def test_requests_under_way_are_finished_when_it_stops(sqlite_url: str, tmp_path
 def test_waits_for_changes_end_when_it_stops(sqlite_url: str, tmp_path: Path, number: signal.Signals) -> None:
     """With an answer, long before the time that was asked for."""
     with serving(sqlite_url, tmp_path / "run") as service, ExitStack() as stack:
-        waiting = [stack.enter_context(service.socket()) for _ in range(SLOTS // WORKERS)]
+        # One: of two, the same worker might get both, and one caller has no more than half of its places.
+        waiting = [stack.enter_context(service.socket())]
         for connection in waiting:
             connection.sendall(service.head("GET", f"{API}/changes?wait=30"))
         until(lambda: f"kgl_http_requests_in_flight {len(waiting) + 1}.0".encode() in service("GET", "/metrics").body)
