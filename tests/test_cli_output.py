@@ -156,7 +156,14 @@ def test_an_interrupted_load_says_what_it_kept(sqlite_url: str, tmp_path: Path, 
     file = tmp_path / "begun"
     file.write_text("x\n" * 5_000)
     command = [KGL, "--database-url", sqlite_url, "import", *option.split(), str(file), "-"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # As on a terminal. What runs in the background of a script ignores it, and so does all that this starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as load:
         assert load.stderr
         assert b"begun:1" in load.stderr.readline()  # and it will wait for more
         load.send_signal(signal.SIGINT)
