@@ -46,15 +46,20 @@ class Follower:
 
 
 def export_while_written(kg: KnowledgeGraph, is_over: Callable[[int], bool], *, writers: int) -> list[Follower]:
-    """Exports that were made while others wrote; their number is told to ``is_over`` after each."""
+    """Exports that were made while others wrote; their number is told to ``is_over`` after each.
+
+    The first export waits until each writer has written.
+    """
     done = threading.Event()
+    begun = threading.Barrier(writers + 1)
     failed: list[BaseException] = []
 
     def write(seed: int) -> None:
         try:
-            Writer(kg, seed).write_until(done)
+            Writer(kg, seed).write_until(done, begun)
         except BaseException as error:
             failed.append(error)
+            begun.abort()
             raise
 
     threads = [threading.Thread(target=write, args=(seed,)) for seed in range(writers)]
@@ -62,6 +67,7 @@ def export_while_written(kg: KnowledgeGraph, is_over: Callable[[int], bool], *, 
         thread.start()
     found: list[Follower] = []
     try:
+        begun.wait()
         while not (failed or is_over(len(found))):
             found.append(Follower.of(kg))
     finally:
@@ -80,10 +86,11 @@ class Writer:
         self._entities: list[UUID] = []
         self._relationships: list[UUID] = []
 
-    def write_until(self, done: threading.Event) -> None:
-        """Change after change, of one record or of several together."""
+    def write_until(self, done: threading.Event, begun: threading.Barrier) -> None:
+        """Change after change, of one record or of several together; the first is made before ``begun`` is passed."""
         steps = [self._create, self._create, self._join, self._change, self._delete, self._restore, self._together]
         self._create()
+        begun.wait()
         while not done.is_set():
             try:
                 self._random.choice(steps)()
