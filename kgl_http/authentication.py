@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from hashlib import sha256
+from hashlib import blake2b
 from typing import Final, TypeVar
 
 import attrs
@@ -19,6 +19,7 @@ STANDING_AGE_MAX_S: Final = 1.0
 """How long a standing is believed to be as it was read: what ends tokens takes effect within this time."""
 KNOWN_MAX: Final = 10_000
 """How many standings, and how many verified tokens, a worker remembers."""
+_DIGEST_BYTES: Final = 32
 _ENDED: Final = {
     ActorKind.USER: "it was revoked, its account was disabled, or its password or role have changed since",
     ActorKind.SERVICE: "it was revoked, or its client was deleted, has expired or got a new secret since",
@@ -49,8 +50,8 @@ class _Bearer:
 class Authenticator:
     """Knows who called lately, so that few requests verify a token or ask the store; shared by threads.
 
-    Tokens are remembered by their SHA-256 alone, and only those that are in force: not longer than the standing that
-    was read is believed, and not past their end. Of what is remembered, the oldest is forgotten first.
+    Tokens are remembered by their BLAKE2b digest alone, and only those that are in force: not longer than the standing
+    that was read is believed, and not past their end. Of what is remembered, the oldest is forgotten first.
     """
 
     def __init__(self, auth: Auth) -> None:
@@ -62,7 +63,7 @@ class Authenticator:
     def caller(self, access_token: str) -> Actor:
         """Who the token belongs to. Raises InvalidToken, also when something has ended it since it was issued."""
         # What is not ASCII is in no token of ours, and with a ? in its place it is none either.
-        digest = sha256(access_token.encode("ascii", "replace")).digest()
+        digest = blake2b(access_token.encode("ascii", "replace"), digest_size=_DIGEST_BYTES).digest()
         bearer = self._bearers.get(digest)
         if bearer is not None and bearer.known.is_last and time.monotonic() < bearer.until_s:
             return bearer.actor

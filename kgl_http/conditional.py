@@ -11,7 +11,7 @@ from kgl_core.entities import Entity
 from kgl_core.errors import Fault
 from kgl_core.permissions import Action, Grant, grant
 from kgl_core.relationships import Relationship
-from kgl_http.converter import unstructure
+from kgl_http.converter import unstructure_record
 from kgl_http.envelope import dump_json, send_json
 from kgl_http.errors import BadRequest, IfMatchRequired, PreconditionFailed
 
@@ -37,7 +37,7 @@ def send_record(req: Any, resp: Any, record: Record) -> None:
     shown = _shown(record)
     tag = _tag(record, shown)
     resp.set_header("ETag", tag)
-    if req.method in ("GET", "HEAD") and is_held(req, tag):
+    if "HTTP_IF_NONE_MATCH" in req.env and req.method in ("GET", "HEAD") and is_held(req, tag):
         resp.status = 304
     else:
         send_json(req, resp, shown)
@@ -81,7 +81,7 @@ def precondition(req: Any, *, is_required: bool) -> Precondition | None:
 
 
 def _shown(record: Record) -> bytes:
-    return dump_json(unstructure(record))
+    return dump_json(unstructure_record(record))
 
 
 def _tag(record: Record, shown: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import cast
 
 import attrs
 from dependency_injector import containers, providers
-from sqlalchemy import URL, Engine, QueuePool
+from sqlalchemy import URL, Engine
 
 from kgl_adapters.connect import MEMORY_URL, parse_replica_url
 from kgl_adapters.memory.store import MemoryStore
@@ -52,17 +52,17 @@ class Capacity:
     threads: int = 4
 
 
-def _open_engine(settings: Settings, capacity: Capacity, metrics: Metrics) -> Iterator[Engine | None]:
+def _open_engine(settings: Settings, capacity: Capacity) -> Iterator[Engine | None]:
     """The database's engine, which connects when first used; None for the store in memory."""
     if settings.database_url == MEMORY_URL:
         yield None
         return
-    engine = _make_engine(parse_url(settings.database_url), settings, capacity, metrics)
+    engine = _make_engine(parse_url(settings.database_url), settings, capacity)
     yield engine
     engine.dispose()
 
 
-def _make_engine(url: URL, settings: Settings, capacity: Capacity, metrics: Metrics) -> Engine:
+def _make_engine(url: URL, settings: Settings, capacity: Capacity) -> Engine:
     pool = Pool(
         size=settings.database_pool_size or capacity.threads,
         overflow=settings.database_pool_overflow,
@@ -71,13 +71,15 @@ def _make_engine(url: URL, settings: Settings, capacity: Capacity, metrics: Metr
         pre_ping=settings.database_pool_pre_ping,
         statement_timeout_s=settings.database_statement_timeout,
     )
-    engine = make_engine(url, pool)
-    metrics.watch_connections(lambda: cast(QueuePool, engine.pool).checkedout())
-    return engine
+    return make_engine(url, pool)
 
 
-def _make_database(engine: Engine | None) -> Store:
-    return MemoryStore() if engine is None else SqlStore(engine)
+def _make_database(engine: Engine | None, metrics: Metrics) -> Store:
+    if engine is None:
+        return MemoryStore()
+    store = SqlStore(engine)
+    metrics.watch_connections(store.connections.in_use)
+    return store
 
 
 def _open_replica(
@@ -88,10 +90,11 @@ def _open_replica(
         yield None
         return
     url = parse_replica_url(settings.database_url, settings.database_replica_url)
-    engine = _make_engine(url, settings, capacity, metrics)
+    engine = _make_engine(url, settings, capacity)
     writers = CallersWrites(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
     lag_max_s = settings.database_replica_lag_max
     replica = cast(SqlStore, database).replicate(engine, writers, lag_max_s=lag_max_s, told=metrics.replica_looked_at)
+    metrics.watch_connections(replica.connections.in_use)
     yield replica
     replica.close()
 
@@ -132,9 +135,14 @@ def _make_oauth(settings: Settings, context: Context, auth: Auth, signer: TokenS
     return OAuth(context, auth, signer, _lifetimes(settings))
 
 
-def _open_readiness(engine: Engine | None, signer: TokenSigner, replica: Replica | None) -> Iterator[Readiness]:
+def _open_readiness(database: Store, signer: TokenSigner, replica: Replica | None) -> Iterator[Readiness]:
+    def require_database() -> None:
+        if isinstance(database, SqlStore):
+            with database.connections.wanting():
+                require_head(database.engine)
+
     problem = None if replica is None else lambda: replica.problem
-    readiness = Readiness(lambda: None if engine is None else require_head(engine), signer, problem)
+    readiness = Readiness(require_database, signer, problem)
     yield readiness
     readiness.close()
 
@@ -145,8 +153,8 @@ class Container(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
     capacity = providers.Dependency(instance_of=Capacity, default=Capacity())
     metrics = providers.ThreadSafeSingleton(Metrics)
-    engine = providers.Resource(_open_engine, settings, capacity, metrics)
-    database = providers.ThreadSafeSingleton(_make_database, engine)
+    engine = providers.Resource(_open_engine, settings, capacity)
+    database = providers.ThreadSafeSingleton(_make_database, engine, metrics)
     replica = providers.Resource(_open_replica, database, settings, capacity, metrics)
     store = providers.ThreadSafeSingleton(ObservedStore, database, metrics.provided.changed)
     effects = providers.ThreadSafeSingleton(HeldStore, store, now=providers.Object(now))
@@ -159,7 +167,7 @@ class Container(containers.DeclarativeContainer):
     auth = providers.ThreadSafeSingleton(_make_auth, settings, context, passwords, signer)
     authenticator = providers.ThreadSafeSingleton(Authenticator, auth)
     oauth = providers.ThreadSafeSingleton(_make_oauth, settings, context, auth, signer)
-    readiness = providers.Resource(_open_readiness, engine, signer, replica)
+    readiness = providers.Resource(_open_readiness, database, signer, replica)
     idempotency = providers.ThreadSafeSingleton(
         Idempotency, effects, providers.ThreadSafeSingleton(AesGcmSeal, providers.Object(random))
     )

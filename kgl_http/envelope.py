@@ -29,8 +29,9 @@ def send(req: Any, resp: Any, data: Any, **more: Any) -> None:
 
 
 def send_json(req: Any, resp: Any, data: bytes) -> None:
-    """Answer with ``data``, which is JSON already, in the envelope."""
-    _send(req, resp, orjson.Fragment(data), {})
+    """Answer with ``data``, which `dump_json` made, in the envelope."""
+    about = orjson.dumps(meta(req), option=orjson.OPT_UTC_Z)
+    resp.data = b'{"data":%b,"meta":%b,"errors":[]}' % (data, about)
 
 
 def send_page(req: Any, resp: Any, page: Page[Any], **more: Any) -> None:

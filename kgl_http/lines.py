@@ -6,6 +6,7 @@ import atexit
 import fcntl
 import os
 import select
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ LINES_MAX: Final = 10_000
 """How many lines may wait for the thread that writes them."""
 WAIT_MAX_S: Final = 1.0
 """How long a process that writes its lines itself waits for a reader who has stopped reading."""
-_GATHER_S: Final = 0.005  # one call for many lines, and fewer times that a thread more wants Python's lock
+_GATHER_S: Final = 0.05  # one call for many lines, and fewer times that a thread more wants Python's lock
+_BLOCK_LINES_MAX: Final = 100
 _TRY_AGAIN_S: Final = 0.01
 
 
@@ -36,15 +38,19 @@ class Lines:
         self.when_dropped: Callable[[int], object] = _ignore
         self._out = _Out(file)
         self._turn = threading.RLock()  # of threads; a signal handler may write in the middle of a line
-        self._queue: SimpleQueue[bytes | threading.Event] | None = None
+        self._queue: SimpleQueue[Callable[[], bytes] | threading.Event] | None = None
         self._is_torn = self._is_stalled = False
 
     def write(self, line: bytes) -> None:
         """Write a line, which has its end."""
+        self.write_later(lambda: line)
+
+    def write_later(self, line: Callable[[], bytes]) -> None:
+        """Write a line that the thread makes, where there is one; it must not raise."""
         queue = self._queue
         if queue is None:
             with self._turn:
-                self._write(line, time.monotonic() + (0 if self._is_stalled else WAIT_MAX_S))
+                self._write(line(), time.monotonic() + (0 if self._is_stalled else WAIT_MAX_S))
         elif queue.qsize() < LINES_MAX:
             queue.put(line)
         else:
@@ -64,24 +70,18 @@ class Lines:
             self._queue.put(written)
             written.wait(wait_max_s)
 
-    def _work(self, queue: SimpleQueue[bytes | threading.Event]) -> None:
-        block = b""
+    def _work(self, queue: SimpleQueue[Callable[[], bytes] | threading.Event]) -> None:
         while True:
-            if queue.empty():
-                self._write(block)
-                block = b""
+            block: list[bytes] = []
+            given = queue.get()
+            time.sleep(_GATHER_S)
+            while not isinstance(given, threading.Event):
+                block.append(given())
+                if len(block) == _BLOCK_LINES_MAX or queue.empty():
+                    break
                 given = queue.get()
-                time.sleep(_GATHER_S)
-            else:
-                given = queue.get()
-            if isinstance(given, bytes) and len(block) + len(given) <= select.PIPE_BUF:
-                block += given
-                continue
-            self._write(block)
-            block = b""
-            if isinstance(given, bytes):
-                block = given
-            else:
+            self._write(b"".join(block))
+            if isinstance(given, threading.Event):
                 given.set()
 
     def _write(self, block: bytes, deadline: float | None = None) -> None:
@@ -107,6 +107,7 @@ class _Out:
         self._file = file
         try:
             self._descriptor = -1 if file is None else file.fileno()
+            self._is_regular = self._descriptor >= 0 and stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         except (AttributeError, OSError, ValueError):
             self._descriptor = -1
 
@@ -117,6 +118,8 @@ class _Out:
                 self._file.write(data.decode(errors="replace"))
                 self._file.flush()
             return len(data)
+        if self._is_regular:  # always ready, and never to be waited for
+            return os.write(self._descriptor, data)
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         if not poll.poll(None if deadline is None else max(0, deadline - time.monotonic()) * 1000):

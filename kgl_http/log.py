@@ -14,6 +14,8 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -46,14 +48,23 @@ class Log:
 
     def write(self, level: int, name: str, message: object, more: dict[str, Any]) -> None:
         """Write a line of the logger ``name`` unless ``level`` is too low; ``more`` are its own keys."""
-        if level < self._level:
-            return
-        request = current_request.get()
+        if level >= self._level:
+            self.lines.write(self._line(now(), current_request.get(), level, name, message, more))
+
+    def tell(self, name: str, message: str, more: dict[str, Any]) -> None:
+        """The same at INFO, made by the thread that writes: nothing in ``more`` may change any more."""
+        if self._level <= logging.INFO:
+            request = current_request.get()
+            self.lines.write_later(partial(self._line, now(), request, logging.INFO, name, message, more))
+
+    def _line(
+        self, at: datetime, request: Request | None, level: int, name: str, message: object, more: dict[str, Any]
+    ) -> bytes:
         caller = None if request is None else request.caller
         is_service = caller is not None and caller.kind is ActorKind.SERVICE
         word = _WORDS.get(level) or logging.getLevelName(level)
         line = {
-            "timestamp": now(),
+            "timestamp": at,
             "level": word,
             "module_id": self._module_id,
             "user_id": None if caller is None or is_service else caller.id,
@@ -63,7 +74,7 @@ class Log:
             "logger": name,
             **more,
         }
-        self.lines.write(_dump(line) if self._in_text is None else self._text(word, line))
+        return _dump(line) if self._in_text is None else self._text(word, line)
 
     def _text(self, level: str, line: dict[str, Any]) -> bytes:
         text: str = self._in_text(None, level.lower(), line)
@@ -105,7 +116,7 @@ def write_behind(when_dropped: Callable[[int], object]) -> None:
 def tell(name: str, message: str, **more: Any) -> None:
     """Write a line at INFO; nothing before `configure`. For the line of each request, which structlog would hold up."""
     if _log is not None:
-        _log.write(logging.INFO, name, message, more)
+        _log.tell(name, message, more)
 
 
 class _Logger:

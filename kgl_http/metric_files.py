@@ -25,6 +25,15 @@ _MARGIN_BYTES: Final = 32 * 1024  # more than one metric with its labels takes
 _USED_BYTES: Final = 4  # a number at the beginning of a file says how many bytes of it are used
 
 _log = logging.getLogger(__name__)
+_process = os.getpid()
+
+
+def _note_process() -> None:
+    global _process
+    _process = os.getpid()
+
+
+os.register_at_fork(after_in_child=_note_process)
 
 
 def reserve() -> None:
@@ -50,6 +59,11 @@ def reserve() -> None:
 def are_used() -> bool:
     """Whether metrics are kept in files."""
     return values.ValueClass is not values.MutexValue
+
+
+if are_used():
+    # It asks which process it is in whenever it counts. The system would take longer to say so than counting takes.
+    values.ValueClass = values.MultiProcessValue(lambda: _process)  # type: ignore[no-untyped-call]
 
 
 def have_room() -> bool:

@@ -6,6 +6,7 @@ can't have its files in that folder, it counts for itself alone.
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -25,6 +26,7 @@ from kgl_http.operations import METHODS
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _METHODS: Final = frozenset({*METHODS, "HEAD", "OPTIONS"})
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_ANSWERS_MAX: Final = 1000  # that wait to be counted
 _UNMATCHED: Final = "unmatched"
 _REFUSALS: Final = (InvalidCredentials, InvalidToken, OAuthError, InvalidInput, BadRequest)
 
@@ -76,7 +78,9 @@ class Metrics:
             "kgl_log_lines_dropped", "Lines of the log that could not be written", registry=registry
         )
 
-        self._answering: deque[None] = deque()  # its length is a count that threads can share without a lock
+        # Threads share deques without a lock; this one's length is a count.
+        self._answering: deque[None] = deque()
+        self._answered: deque[tuple[str, str, int, float]] = deque()
         self._checked_out: list[Callable[[], int]] = []
 
     def began(self) -> None:
@@ -92,7 +96,21 @@ class Metrics:
         self._checked_out.append(checked_out)
 
     def publish(self) -> None:
-        """Write the gauges, which say what is so at one moment: now and then, and not with each request."""
+        """Count the answers since the last time, and write the gauges: now and then, and not with each request."""
+        answers = Tally[tuple[str, str, int]]()
+        while self._answered:
+            try:
+                method, route, status, duration_s = self._answered.popleft()
+            except IndexError:  # another thread was quicker
+                break
+            durations = self._durations_of(method, route)
+            if durations is not None:
+                durations.observe(duration_s)
+            answers[method, route, status] += 1
+        for labels, number in answers.items():
+            requests = self._requests_of(*labels)
+            if requests is not None:
+                requests.inc(number)
         self._in_flight.set(len(self._answering))
         self._connections.set(sum(checked_out() for checked_out in self._checked_out))
 
@@ -101,13 +119,10 @@ class Metrics:
         self._dropped_lines.inc(count)
 
     def answered(self, method: str, route: str | None, status: int, duration_s: float) -> None:
-        """Count an answer to ``route``, a template; None where no route matched."""
-        method = method if method in _METHODS else "other"
-        route = route or _UNMATCHED
-        requests, durations = self._requests_of(method, route, status), self._durations_of(method, route)
-        if requests is not None and durations is not None:
-            requests.inc()
-            durations.observe(duration_s)
+        """Count an answer to ``route``, a template; None where no route matched. `publish` shows it."""
+        self._answered.append((method if method in _METHODS else "other", route or _UNMATCHED, status, duration_s))
+        if len(self._answered) >= _ANSWERS_MAX:
+            self.publish()
 
     def login(self) -> AbstractContextManager[None]:
         """Count an attempt to log in by how the block ends."""
@@ -119,12 +134,8 @@ class Metrics:
 
     def changed(self, changes: Sequence[Change]) -> None:
         """Count committed changes."""
-        tally: dict[tuple[type, str], int] = {}
-        for change in changes:
-            of = type(change.record), change.action.value
-            tally[of] = tally.get(of, 0) + 1
-        for (kind, action), number in tally.items():
-            counter = self._changes_of(kind.__name__.lower(), action)
+        for (kind, action), number in Tally((type(change.record), change.action) for change in changes).items():
+            counter = self._changes_of(kind.__name__.lower(), action.value)
             if counter is not None:
                 counter.inc(number)
 

@@ -51,14 +51,15 @@ class Observation:
             self.process_request(req, resp)
         duration_s = time.perf_counter() - req.started_s
         self._metrics.ended()
-        self._metrics.answered(req.method, req.uri_template, resp.status_code, duration_s)
-        trace = {} if req.traceparent is None else {"traceparent": req.traceparent}
+        status = resp.status_code
+        self._metrics.answered(req.method, req.uri_template, status, duration_s)
+        trace = {"traceparent": req.traceparent} if "HTTP_TRACEPARENT" in req.env and req.traceparent else {}
         tell(
             "kgl_http.requests",
             "Request answered",
             method=req.method,
             path=req.uri_template,
-            status=resp.status_code,
+            status=status,
             duration_ms=round(duration_s * 1000, 3),
             **trace,
         )

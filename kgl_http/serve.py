@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -89,6 +90,9 @@ class Service(BaseApplication):  # type: ignore[misc]
             _log.warning(advice)
 
     def _post_worker_init(self, worker: Any) -> None:
+        # What is there before the first request is never garbage: to look through it all again stops every thread.
+        gc.collect()
+        gc.freeze()
         worker.when_stopping = self._container.slots().end_waits
         worker.when_alive = self._container.metrics().publish
         if worker.age == 1:
@@ -101,6 +105,7 @@ class Service(BaseApplication):  # type: ignore[misc]
 
     def _worker_exit(self, server: Any, worker: Any) -> None:
         if self._container is not None:
+            self._container.metrics().publish()
             self._container.shutdown_resources()
 
 

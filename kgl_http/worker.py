@@ -22,6 +22,7 @@ _ACCEPT_AGAIN_S: Final = 1.0
 """How long a worker that cannot accept leaves the connections that wait to others."""
 _HANDSHAKE_S: Final = 0.25
 """How long a stopping worker accepts: a client that has been answered by the kernel needs a round trip to connect."""
+_PAUSE_S: Final = 1e-9  # as short as the system has it
 _NONE_WAITS: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK})
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -66,7 +67,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._stop_accepting()
 
     def accept(self, listener: Any) -> None:
-        self._accept(listener)
+        if self._accept(listener):
+            # For the other workers to accept as well: whoever is awake would take all of many that come at once.
+            time.sleep(_PAUSE_S)
 
     def handle(self, conn: Any) -> Any:
         if not conn.initialized:

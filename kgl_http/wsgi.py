@@ -24,5 +24,6 @@ def make_application(*, workers: int = 1, threads: int = 4) -> App:
     container.init_resources()
     log.write_behind(container.metrics().dropped_lines)
     atexit.register(container.shutdown_resources)
+    atexit.register(container.metrics().publish)
     app: App = container.app()
     return app

@@ -152,7 +152,7 @@ def concurrent_kg(kg: KnowledgeGraph) -> KnowledgeGraph:
 
 def close_clean(store: Store) -> None:
     """Close a store that must not have left a connection checked out."""
-    left = store.engine.pool.checkedout() if isinstance(store, SqlStore) else 0
+    left = store.connections.in_use() if isinstance(store, SqlStore) else 0
     store.close()
     assert left == 0, f"{left} connections were not given back to the pool"
 

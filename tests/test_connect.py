@@ -407,7 +407,7 @@ def test_a_connection_lost_while_it_is_given_back_hides_no_error(postgres_server
         for fail in (in_a_transaction, in_a_savepoint):
             with store.engine.connect() as killer, pytest.raises(StoreFull):
                 fail(killer)
-            assert store.engine.pool.checkedout() == 0
+            assert store.connections.in_use() == 0
         store.close()
 
 

@@ -269,3 +269,11 @@ def test_what_an_interrupted_build_left_is_built_anew(postgres_engine: Engine) -
     migrate.upgrade(postgres_engine)
     with postgres_engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM pg_index WHERE NOT indisvalid")).scalar_one() == 0
+
+
+def test_one_process_migrates_again_and_again(url: str, engine: Engine) -> None:
+    """psycopg prepares what a connection repeats; the lock must not hold a snapshot then, which indexes wait for."""
+    for _ in range(8):
+        migrate.upgrade(engine)
+        migrate.downgrade(engine, len(REVISIONS))
+    assert migrate.current_revision(engine) is None

@@ -5,25 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, Transaction, event
+from sqlalchemy import Connection, Engine, Transaction, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kgl_adapters.sql import engine as engines
 from kgl_adapters.sql.engine import begin, shown
 from kgl_adapters.sql.errors import translate
+from kgl_adapters.sql.idle import Idle, Lent
 from kgl_core.errors import CommitUnknown, KglError, StoreClosed, StoreUnavailable
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Values = Mapping[str, Any] | Sequence[Any]
 
 AGAIN_WITHIN_S: Final = 1.0
 """How soon a read must have failed to be tried once more. Who has waited for a silent server is told."""
 
-_CURSOR: Final = "kgl_cursor"
 _MADE_AT: Final = "kgl_made_at"
 
 
@@ -40,6 +40,8 @@ class Connections:
         self._dialect, self._driver_error = dialect, dialect.loaded_dbapi.Error
         self._is_closed = False
         self._lost_at = 0.0
+        self._idle = Idle(engine)
+        self.in_use, self.wanting = self._idle.in_use, self._idle.wanting
         event.listen(engine, "connect", _note_age)
         event.listen(engine, "checkout", self._refuse_old)
 
@@ -52,13 +54,14 @@ class Connections:
         """A connection of the pool; closed, it undoes what is open."""
         self.require_open()
         try:
-            return self.engine.connect()
+            with self.wanting():
+                return self.engine.connect()
         except (DBAPIError, PoolTimeout) as error:
             raise translate(error, self.where) from error
 
     def begin(self, *, writing: bool) -> tuple[Connection, Transaction]:
         """As `open`, in a transaction: on a fresh connection where the first turns out to be lost."""
-        return once_more(partial(self._begin, writing=writing))
+        return once_more(self._begin, writing)
 
     @contextmanager
     def opened(self) -> Iterator[Connection]:
@@ -71,39 +74,38 @@ class Connections:
 
         It is tried once more where its connection turns out to be lost. Raises the core's errors as well.
         """
-        return once_more(partial(self._fetch, text, values))
+        return once_more(self._fetch, text, values)
 
     def run(self, text: str, values: Values) -> None:
         """Run one statement that is a transaction by itself.
 
         Raises as `fetch`, but CommitUnknown where the connection is lost: the statement may have been kept.
         """
-        proxy = self._take()
-        driver: Any = proxy.driver_connection
-        if driver.has_ended:  # better known now than after the statement is sent
+        lent = self._take()
+        if lent.driver.has_ended:  # better known now than after the statement is sent
             self.note_loss()
-            proxy.invalidate()
-            proxy.close()
-            proxy = self._take()
-            driver = proxy.driver_connection
+            lent.proxy.invalidate()
+            lent.proxy.close()
+            lent = self._take()
         try:
-            with driver.at_most(engines.WAIT_MAX_S):
-                cursor_of(proxy).execute(text, values)
+            with lent.driver.at_most(engines.WAIT_MAX_S):
+                lent.cursor.execute(text, values)
         except BaseException as error:
-            self._fail(proxy, error, if_lost=CommitUnknown())
-        finally:
-            proxy.close()
+            self._fail(lent, error, if_lost=CommitUnknown())
+        self._idle.put(lent)
 
     def close(self) -> None:
         """Close the connections that are not in use, and hand out no more."""
         self._is_closed = True
+        self._idle.close()
         self.engine.dispose()
 
     def note_loss(self) -> None:
         """Let go of what was made before now: a restart of the server ends all its connections."""
         self._lost_at = time.monotonic()
+        self._idle.clear()
 
-    def _begin(self, *, writing: bool) -> tuple[Connection, Transaction]:
+    def _begin(self, writing: bool) -> tuple[Connection, Transaction]:
         connection = self.open()
         try:
             return connection, begin(connection, writing=writing)
@@ -115,36 +117,38 @@ class Connections:
             raise
 
     def _fetch(self, text: str, values: Values) -> list[tuple[Any, ...]]:
-        proxy = self._take()
+        lent = self._take()
         try:
-            rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(text, values).fetchall()
-            return rows
+            rows: list[tuple[Any, ...]] = lent.cursor.execute(text, values).fetchall()
         except BaseException as error:
-            self._fail(proxy, error)
-        finally:
-            proxy.close()
+            self._fail(lent, error)
+        self._idle.put(lent)
+        return rows
 
-    def _take(self) -> PoolProxiedConnection:
+    def _take(self) -> Lent:
         self.require_open()
         try:
-            return self.engine.raw_connection()
+            return self._idle.take()
         except (self._driver_error, DBAPIError, PoolTimeout) as error:
             raise translate(error, self.where) from error
 
-    def _fail(self, proxy: PoolProxiedConnection, error: BaseException, if_lost: KglError | None = None) -> NoReturn:
-        """Raise what a statement's error means; ``if_lost`` where it lost the connection.
+    def _fail(self, lent: Lent, error: BaseException, if_lost: KglError | None = None) -> NoReturn:
+        """Give a connection back, and raise what its statement's error means; ``if_lost`` where it was lost by that.
 
         A connection that is lost, or was interrupted somewhere in the driver, is not used again.
         """
-        if isinstance(error, self._driver_error):
-            is_lost = self._dialect.is_disconnect(error, proxy.driver_connection, None)
-            if is_lost:
-                self.note_loss()
-                proxy.invalidate(error)
-            raise (is_lost and if_lost) or translate(error, self.where) from error
-        if not isinstance(error, Exception):
-            proxy.invalidate(error)
-        raise error
+        try:
+            if isinstance(error, self._driver_error):
+                is_lost = self._dialect.is_disconnect(error, lent.driver, None)
+                if is_lost:
+                    self.note_loss()
+                    lent.proxy.invalidate(error)
+                raise (is_lost and if_lost) or translate(error, self.where) from error
+            if not isinstance(error, Exception):
+                lent.proxy.invalidate(error)
+            raise error
+        finally:
+            lent.proxy.close()
 
     def _refuse_old(self, _: Any, entry: Any, __: Any) -> None:
         if entry.info.get(_MADE_AT, 0.0) < self._lost_at:
@@ -163,26 +167,18 @@ def closed(connection: Connection) -> Iterator[Connection]:
             connection.close()
 
 
-def once_more(run: Callable[[], T]) -> T:
+def once_more(run: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What ``run`` gives, tried a second time where the store can't be reached; when it fails, it must have no effect.
 
     The second time is on a fresh connection, and there is none when the first has taken AGAIN_WITHIN_S.
     """
     began = time.monotonic()
     try:
-        return run()
+        return run(*args, **kwargs)
     except StoreUnavailable:
         if time.monotonic() - began > AGAIN_WITHIN_S:
             raise
-    return run()
-
-
-def cursor_of(proxy: PoolProxiedConnection) -> Any:
-    """The one cursor of a connection for statements that are read at once: to make one takes as long as a short one."""
-    cursor = proxy.info.get(_CURSOR)
-    if cursor is None:
-        cursor = proxy.info[_CURSOR] = proxy.driver_connection.cursor()  # type: ignore[union-attr]
-    return cursor
+    return run(*args, **kwargs)
 
 
 def _note_age(_: Any, entry: Any) -> None:

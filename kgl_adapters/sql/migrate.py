@@ -171,13 +171,16 @@ def _locked(engine: Engine) -> Iterator[None]:
     """Hold the migration lock, in a transaction of its own that does nothing else.
 
     A session's lock would stay behind in a pooler. Indexes that are built concurrently wait for whoever holds a
-    snapshot. So the statement has no parameters: PostgreSQL then lets go of its snapshot at its end, and not with the
-    transaction. And it is polled, because a statement that waited for the lock would hold one meanwhile.
+    snapshot. So the statement has no parameters and is not prepared: PostgreSQL then lets go of its snapshot at its
+    end, and not with the transaction. And it is polled, because a statement that waited for the lock would hold one
+    meanwhile.
     """
     deadline = time.monotonic() + WAIT_MAX_S
     while True:
         with engine.connect() as connection, begin(connection, writing=True):
-            if connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({_MIGRATING})").scalar_one():
+            driver: Any = connection.connection.driver_connection
+            [is_ours] = driver.execute(f"SELECT pg_try_advisory_xact_lock({_MIGRATING})", prepare=False).fetchone()
+            if is_ours:
                 yield
                 return
         if time.monotonic() > deadline:

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
-from kgl_adapters.sql.connections import Connections, Values, closed, cursor_of, once_more
+from kgl_adapters.sql.connections import Connections, Values, closed, once_more
 from kgl_adapters.sql.errors import translate
+from kgl_adapters.sql.idle import cursor_of
 from kgl_adapters.sql.query import Query
 from kgl_adapters.sql.rows import Rows
 from kgl_core.errors import StoreFault
@@ -67,7 +68,7 @@ class Session:
         """The rows that a query finds."""
         if self._is_writing:
             self.require_transaction()
-        values = {**query.constants, **parameters} if query.constants else parameters
+        values = query.values(parameters)
         if self._connection is None and not self._in_snapshot:
             return self._connections.fetch(query.text, values)
         return self._run(partial(self._fetch, query.text, values))

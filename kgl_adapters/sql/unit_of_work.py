@@ -126,23 +126,23 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.replica: Replica | None = None
-        self._connections = Connections(engine)
+        self.connections = Connections(engine)
         self._rows = Rows(is_sqlite=engine.dialect.name == "sqlite")
         # SQLite's own waiting is polling, in which one of many threads can starve.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     def replicate(self, engine: Engine, writers: Writers, **options: Any) -> Replica:
         """Let the standby behind this engine answer reads of entities and relationships; see `Replica`."""
-        self.replica = Replica(engine, self._connections, writers, **options)
+        self.replica = Replica(engine, self.connections, writers, **options)
         return self.replica
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
         try:
             with self._writing():
-                connection, transaction = self._connections.begin(writing=True)
+                connection, transaction = self.connections.begin(writing=True)
                 with closed(connection):
-                    yield SqlUnitOfWork(Session(self._connections, self._rows, connection), transaction)
+                    yield SqlUnitOfWork(Session(self.connections, self._rows, connection), transaction)
         finally:
             self._note_write()
 
@@ -152,30 +152,30 @@ class SqlStore:
             return
         values = (*self._rows.entity_values(entity), *self._rows.change_values(change))
         try:
-            self._connections.run(CREATION, values)
+            self.connections.run(CREATION, values)
         finally:
             self._note_write()
 
     def read(self) -> AbstractContextManager[SqlUnitOfWork]:
-        self._connections.require_open()
-        session = Session(self._connections, self._rows)
+        self.connections.require_open()
+        session = Session(self.connections, self._rows)
         if self.replica is None or not self.replica.may_answer():
             return _Reading(session)
-        return _Reading(session, graph=ReplicatedSession(self._connections, self._rows, self.replica))
+        return _Reading(session, graph=ReplicatedSession(self.connections, self._rows, self.replica))
 
     def snapshot(self) -> AbstractContextManager[SqlUnitOfWork]:
-        self._connections.require_open()
-        session = Session(self._connections, self._rows, in_snapshot=True)
+        self.connections.require_open()
+        session = Session(self.connections, self._rows, in_snapshot=True)
         if self.replica is None or not self.replica.may_answer():
             return _Reading(session)
-        graph = ReplicatedSession(self._connections, self._rows, self.replica, in_snapshot=True)
+        graph = ReplicatedSession(self.connections, self._rows, self.replica, in_snapshot=True)
         return _Reading(session, graph=graph)
 
     @contextmanager
     def snapshot_at_place(self) -> Iterator[tuple[SqlUnitOfWork, str]]:
         if self.replica is not None and self.replica.may_answer():
             up_to = self.replica.complete_up_to
-            session = ReplicatedSession(self._connections, self._rows, self.replica, in_snapshot=True)
+            session = ReplicatedSession(self.connections, self._rows, self.replica, in_snapshot=True)
             with _Reading(session) as uow:
                 yield uow, uow.changes.end(up_to).cursor
             return
@@ -195,7 +195,7 @@ class SqlStore:
             engine.dispose()
 
     def close(self) -> None:
-        self._connections.close()
+        self.connections.close()
         if self.replica is not None:
             self.replica.close()
 
@@ -210,7 +210,7 @@ class SqlStore:
             yield
             return
         if not self._turn.acquire(timeout=engines.WAIT_MAX_S):
-            raise StoreBusy(f"the write lock of {self._connections.where}")
+            raise StoreBusy(f"the write lock of {self.connections.where}")
         try:
             yield
         finally:

@@ -1,11 +1,11 @@
 """The connections of an engine: those that are opened for a block, and those lent for a statement."""
 
+import threading
 from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from kgl_adapters.sql.bounded import BoundedConnection
 from kgl_adapters.sql.connections import Connections
@@ -29,11 +29,6 @@ def engine(url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def checked_out(engine: Engine) -> int:
-    pool: Any = engine.pool
-    return int(pool.checkedout())
-
-
 def backend(connections: Connections) -> int:
     [(pid,)] = connections.fetch(_PID, {})
     return int(pid)
@@ -52,12 +47,12 @@ def test_both_ways_share_connections_and_limits(engine: Engine) -> None:
     lent = backend(connections)
     with connections.opened() as connection:
         assert connection.scalar(text(_PID)) == lent
-        assert checked_out(engine) == 1
+        assert connections.in_use() == 1
         for call in (connections.fetch, connections.run):
             with pytest.raises(StoreBusy):
                 call("SELECT 1", {})
     assert connections.fetch("SELECT 1", {}) == [(1,)]
-    assert checked_out(engine) == 0
+    assert connections.in_use() == 0
 
 
 def test_an_error_of_the_statement_loses_nothing(engine: Engine) -> None:
@@ -70,7 +65,7 @@ def test_an_error_of_the_statement_loses_nothing(engine: Engine) -> None:
     with pytest.raises(KglError):
         connections.fetch("SELECT %(nothing)s", {})
     assert backend(connections) == pid
-    assert checked_out(engine) == 0
+    assert connections.in_use() == 0
 
 
 def test_a_lost_connection_is_replaced(engine: Engine, url: str) -> None:
@@ -79,7 +74,7 @@ def test_a_lost_connection_is_replaced(engine: Engine, url: str) -> None:
     pid = backend(connections)
     end(url, pid)
     assert backend(connections) != pid
-    assert checked_out(engine) == 0
+    assert connections.in_use() == 0
 
 
 def test_a_connection_that_is_lost_again_is_told(engine: Engine) -> None:
@@ -88,7 +83,7 @@ def test_a_connection_that_is_lost_again_is_told(engine: Engine) -> None:
     with pytest.raises(StoreUnavailable, match="cannot be reached") as lost:
         connections.fetch("SELECT pg_terminate_backend(pg_backend_pid())", {})
     assert isinstance(lost.value.__cause__, psycopg.OperationalError)
-    assert checked_out(engine) == 0
+    assert connections.in_use() == 0
 
 
 def test_what_has_waited_for_a_silent_server_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +106,7 @@ def test_what_was_made_before_a_lost_connection_is_replaced_too(url: str) -> Non
     for pid in pids:
         end(url, pid)
     assert {backend(connections) for _ in range(2)}.isdisjoint(pids)
-    assert checked_out(engine) == 0
+    assert connections.in_use() == 0
     engine.dispose()
 
 
@@ -128,7 +123,7 @@ def test_what_is_interrupted_is_not_used_again(engine: Engine, monkeypatch: pyte
         with pytest.raises(KeyboardInterrupt):
             connections.fetch("SELECT 1", {})
     assert backend(connections) != pid
-    assert checked_out(engine) == 0
+    assert connections.in_use() == 0
 
 
 def test_pre_ping_replaces_what_was_lost_before(url: str) -> None:
@@ -151,7 +146,7 @@ def test_a_connection_that_cannot_be_made_is_not_in_use() -> None:
         with pytest.raises(StoreUnavailable) as refused:
             connections.run("SELECT 1", {})
         assert not isinstance(refused.value, CommitUnknown)
-    assert checked_out(engine) == 0
+    assert connections.in_use() == 0
 
 
 def test_only_a_loss_in_the_middle_of_a_commit_leaves_it_unknown(engine: Engine, url: str) -> None:
@@ -170,10 +165,65 @@ def test_a_statement_that_is_never_answered_loses_its_connection(url: str, monke
     engine = make_engine(parse_url(url), Pool(size=1, overflow=0))
     connections = Connections(engine)
     pid = backend(connections)
-    proxy = engine.raw_connection()
-    proxy.driver_connection.wait_max_s = 0.05  # type: ignore[union-attr]
-    proxy.close()
+    with connections.opened() as connection:
+        connection.connection.driver_connection.wait_max_s = 0.05  # type: ignore[union-attr]
     with pytest.raises(StoreUnavailable, match=r"has not answered for 0\.05 s"):
         connections.fetch("SELECT pg_sleep(30)", {})
     assert backend(connections) != pid
     engine.dispose()
+
+
+def test_a_connection_is_lent_again_without_the_pool(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a second at most; then the pool has looked at it, and may have replaced it."""
+    taken = 0
+
+    def count(*_: object) -> None:
+        nonlocal taken
+        taken += 1
+
+    event.listen(engine, "checkout", count)
+    connections = Connections(engine)
+    for _ in range(3):
+        backend(connections)
+    assert taken == 1
+    monkeypatch.setattr("kgl_adapters.sql.idle.IDLE_MAX_S", 0.0)
+    with connections.opened():
+        pass  # which had it given back
+    for _ in range(3):
+        backend(connections)
+    assert taken == 5
+
+
+def test_no_connection_waits_for_a_statement_while_others_want_one(url: str) -> None:
+    """Threads that use both ways share a pool of two, and nobody finds it empty."""
+    engine = make_engine(parse_url(url), Pool(size=2, overflow=0))
+    connections, failed = Connections(engine), []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(200):
+                if (turn + number) % 3:
+                    backend(connections)
+                else:
+                    with connections.opened() as connection:
+                        connection.scalar(text("SELECT 1"))
+        except KglError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (failed, connections.in_use()) == ([], 0)
+    connections.close()
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_what_is_put_back_after_the_end_is_not_kept(engine: Engine) -> None:
+    """A statement that is running while the store is closed gives its connection back to the pool."""
+    connections = Connections(engine)
+    lent = connections._take()
+    connections.close()
+    connections._idle.put(lent)
+    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ import pytest
 from dependency_injector import providers
 from falcon import testing
 
+from kgl_adapters.sql.unit_of_work import SqlStore
 from kgl_core import Actor, ClientCredentials, KnowledgeGraph, Role, User
 from kgl_http.container import Capacity, Container
 from kgl_http.operations import FORM
@@ -129,10 +130,15 @@ def making_apis(store_url: str) -> Iterator[MakeApi]:
 
     yield make
     for container in made:
-        engine = container.engine()
-        left = 0 if engine is None else engine.pool.checkedout()
+        left = in_use(container)
         container.shutdown_resources()
         assert left == 0, f"{left} connections were not given back to the pool"
+
+
+def in_use(container: Container) -> int:
+    """How many connections to the database the application has in use."""
+    database = container.database()
+    return database.connections.in_use() if isinstance(database, SqlStore) else 0
 
 
 @pytest.fixture

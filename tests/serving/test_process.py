@@ -313,7 +313,7 @@ def test_metrics_are_those_of_all_workers(sqlite_url: str, tmp_path: Path) -> No
             connection.request("GET", "/health")
         for connection in connections:
             assert connection.getresponse().read() == b'{"status":"healthy"}'
-        assert answered(service) == 16
+        until(lambda: answered(service) == 16)
         until(lambda: len(service.workers()) == WORKERS)
         before = service.workers()
         os.kill(min(before), signal.SIGKILL)
@@ -323,7 +323,7 @@ def test_metrics_are_those_of_all_workers(sqlite_url: str, tmp_path: Path) -> No
         until(lambda: len(service.workers()) == WORKERS and max(before) not in service.workers())
         assert answered(service) == 16
         assert service("GET", "/health").status == 200
-        assert answered(service) == 17
+        until(lambda: answered(service) == 17)
         # The one that asks; another worker says within a second or so that it has none.
         until(lambda: sample(service, "kgl_http_requests_in_flight", {}) == 1)
         for connection in connections:
