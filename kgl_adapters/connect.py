@@ -9,20 +9,19 @@ from typing import Final
 from sqlalchemy import URL, Engine
 
 from kgl_adapters.memory.store import MemoryStore
-from kgl_adapters.passwords import Argon2Hasher
 from kgl_adapters.retrying import retry
-from kgl_adapters.sql import migrate as migrations
-from kgl_adapters.sql.engine import is_in_memory, make_engine, parse_url, shown
-from kgl_adapters.sql.files import warn_of_modes
-from kgl_adapters.sql.replica import LAG_MAX_S, OneWriter
-from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.security.argon2_passwords import Argon2Hasher
+from kgl_adapters.sql.engine.engines import is_in_memory, make_engine, parse_url, shown
+from kgl_adapters.sql.engine.sqlite_files import warn_of_modes
+from kgl_adapters.sql.storage import migrating as migrations
+from kgl_adapters.sql.storage.replica import LAG_MAX_S, OneWriter
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_adapters.system import new_id, now, random
-from kgl_core.credentials import PASSWORD_LENGTH_MIN, Passwords
-from kgl_core.errors import InvalidUrl, MigrationNeeded
+from kgl_core.access.passwords import PASSWORD_LENGTH_MIN, Passwords
+from kgl_core.kernel.permissions import SYSTEM
+from kgl_core.kernel.store_errors import InvalidUrl, MigrationNeeded
+from kgl_core.kernel.units_of_work import Context, Store
 from kgl_core.knowledge_graph import KnowledgeGraph
-from kgl_core.permissions import SYSTEM
-from kgl_core.unit_of_work import Store
-from kgl_core.usecases.context import Context
 
 DEFAULT_URL: Final = "sqlite:///kgl.db"
 MEMORY_URL: Final = "memory://"

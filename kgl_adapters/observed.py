@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from kgl_core.changes import Change, ChangeLog
-from kgl_core.entities import Entity
-from kgl_core.unit_of_work import Store, UnitOfWork
+from kgl_core.graph.changes import Change, ChangeLog
+from kgl_core.graph.entities import Entity
+from kgl_core.kernel.units_of_work import Store, UnitOfWork
 
 Observer = Callable[[Sequence[Change]], object]
 
 
 class ObservedStore:
-    """A `kgl_core.unit_of_work.Store` over another one; ``observer`` is called once they are committed."""
+    """A `kgl_core.kernel.units_of_work.Store` over another one; ``observer`` is called once they are committed."""
 
     def __init__(self, store: Store, observer: Observer) -> None:
         self._store, self._observer = store, observer

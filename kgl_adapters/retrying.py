@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import sleep
 from typing import Final, TypeVar
 
-from kgl_core.errors import Conflict, TransactionConflict
+from kgl_core.kernel.errors import Conflict, TransactionConflict
 
 TRIES_MAX: Final = 4
 _WAIT_FIRST_S: Final = 0.01
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def retry(run: Callable[[], T], *also: type[Conflict]) -> T:
-    """A `kgl_core.unit_of_work.Retry`: up to TRIES_MAX tries, with waits of 10 to 100 ms that differ by chance.
+    """A `kgl_core.kernel.units_of_work.Retry`: up to TRIES_MAX tries, with waits of 10 to 100 ms that differ by chance.
 
     What it logs, at INFO, quotes nothing of what is run: that may hold records, passwords and tokens.
     """

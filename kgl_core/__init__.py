@@ -1,36 +1,42 @@
 """kgl's rules: entities, relationships, users and their permissions, behind ports. Standard library and attrs only."""
 
-from kgl_core.changes import Change, ChangeAction
-from kgl_core.checking import CheckReport, Problem
-from kgl_core.clients import Client, ClientCredentials
-from kgl_core.entities import Entity, EntityDraft, EntityFilter
-from kgl_core.errors import (
+from kgl_core.access.oauth_clients import Client, ClientCredentials
+from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant, InvalidScope, OAuthError
+from kgl_core.access.users import User
+from kgl_core.graph.changes import Change, ChangeAction
+from kgl_core.graph.editing_entities import Restoration
+from kgl_core.graph.entities import Entity, EntityDraft, EntityFilter
+from kgl_core.graph.relationships import Relationship, RelationshipDraft, RelationshipFilter
+from kgl_core.kernel.errors import (
     AlreadyExists,
-    CommitUnknown,
     Conflict,
     Deleted,
     EndsDeleted,
     Fault,
     HistoryLost,
     IdempotencyKeyReused,
-    InvalidClient,
     InvalidCredentials,
     InvalidCursor,
-    InvalidGrant,
     InvalidInput,
-    InvalidScope,
     InvalidToken,
-    InvalidUrl,
     KglError,
-    MigrationNeeded,
     NotFound,
-    OAuthError,
     Overloaded,
     PermissionDenied,
     RegistrationClosed,
     RequestInFlight,
-    SchemaTooNew,
     StaleVersion,
+    TooManyAttempts,
+    TooManyRelationships,
+    TransactionConflict,
+)
+from kgl_core.kernel.pages import Page
+from kgl_core.kernel.permissions import SYSTEM, Actor, ActorKind, Role, Scope
+from kgl_core.kernel.store_errors import (
+    CommitUnknown,
+    InvalidUrl,
+    MigrationNeeded,
+    SchemaTooNew,
     StoreBusy,
     StoreClosed,
     StoreError,
@@ -39,20 +45,13 @@ from kgl_core.errors import (
     StoreReadOnly,
     StoreReplaced,
     StoreUnavailable,
-    TooManyAttempts,
-    TooManyRelationships,
-    TransactionConflict,
     UnreadableRow,
 )
 from kgl_core.knowledge_graph import KnowledgeGraph, Transaction
-from kgl_core.pages import Page
-from kgl_core.permissions import SYSTEM, Actor, ActorKind, Role, Scope
-from kgl_core.relationships import Relationship, RelationshipDraft, RelationshipFilter
-from kgl_core.usecases.dump import Dump
-from kgl_core.usecases.entities import Restoration
-from kgl_core.usecases.load import LoadResult, LoadSummary, Refusal
-from kgl_core.usecases.stats import Stats
-from kgl_core.users import User
+from kgl_core.storage.checking.findings import CheckReport, Problem
+from kgl_core.storage.counting import Stats
+from kgl_core.storage.dumping import Dump
+from kgl_core.storage.loading.load import LoadResult, LoadSummary, Refusal
 
 __all__ = [
     "SYSTEM",

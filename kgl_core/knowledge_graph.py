@@ -9,25 +9,24 @@ from typing import Self
 
 import attrs
 
-from kgl_core.changes import Change
-from kgl_core.checking import CheckReport
-from kgl_core.credentials import Passwords
-from kgl_core.ids import Random
-from kgl_core.pages import LIMIT_DEFAULT, Page
-from kgl_core.permissions import Actor
-from kgl_core.unit_of_work import JoinedStore, once
-from kgl_core.usecases.changes import Changes
-from kgl_core.usecases.check import Check, Progress
-from kgl_core.usecases.clients import Clients
-from kgl_core.usecases.context import Context
-from kgl_core.usecases.dump import Dump, OnUnreadable
-from kgl_core.usecases.entities import Entities
-from kgl_core.usecases.load import Load, LoadResult, LoadSummary, Refusal
-from kgl_core.usecases.load_outcomes import Existing
-from kgl_core.usecases.relationships import Relationships
-from kgl_core.usecases.stats import Stats, read_stats
-from kgl_core.usecases.users import Users
-from kgl_core.users import User
+from kgl_core.access.managing_oauth_clients import Clients
+from kgl_core.access.managing_users import Users
+from kgl_core.access.passwords import Passwords
+from kgl_core.access.users import User
+from kgl_core.graph.changes import Change
+from kgl_core.graph.editing_entities import Entities
+from kgl_core.graph.editing_relationships import Relationships
+from kgl_core.graph.reading_changes import Changes
+from kgl_core.kernel.ids import Random
+from kgl_core.kernel.pages import LIMIT_DEFAULT, Page
+from kgl_core.kernel.permissions import Actor
+from kgl_core.kernel.units_of_work import Context, JoinedStore, once
+from kgl_core.storage.checking.check import Check, Progress
+from kgl_core.storage.checking.findings import CheckReport
+from kgl_core.storage.counting import Stats, read_stats
+from kgl_core.storage.dumping import Dump, OnUnreadable
+from kgl_core.storage.loading.load import Load, LoadResult, LoadSummary, Refusal
+from kgl_core.storage.loading.outcomes import Existing
 
 
 class Transaction:

@@ -14,34 +14,33 @@ from sqlalchemy import URL, Engine
 from kgl_adapters.connect import MEMORY_URL, parse_replica_url
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.observed import ObservedStore
-from kgl_adapters.passwords import Argon2Hasher, BoundedHasher
 from kgl_adapters.retrying import retry
-from kgl_adapters.sealing import AesGcmSeal
-from kgl_adapters.signing import make_signer, read_keys
-from kgl_adapters.sql.engine import Pool, make_engine, parse_url
-from kgl_adapters.sql.migrate import require_head
-from kgl_adapters.sql.replica import Replica
-from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.security.argon2_passwords import Argon2Hasher, BoundedHasher
+from kgl_adapters.security.jwt_signing import make_signer, read_keys
+from kgl_adapters.security.sealing import AesGcmSeal
+from kgl_adapters.sql.engine.engines import Pool, make_engine, parse_url
+from kgl_adapters.sql.storage.migrating import require_head
+from kgl_adapters.sql.storage.replica import Replica
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_adapters.system import new_id, now, random
-from kgl_core.auth import RegistrationRules
-from kgl_core.credentials import PasswordHasher, Passwords
+from kgl_core.access.client_tokens import OAuth
+from kgl_core.access.logging_in import Auth
+from kgl_core.access.passwords import PasswordHasher, Passwords
+from kgl_core.access.registration_and_login import RegistrationRules
+from kgl_core.access.tokens import TokenLifetimes, TokenSigner
 from kgl_core.distribution import DISTRIBUTION
-from kgl_core.idempotency import HeldStore
+from kgl_core.kernel.permissions import SYSTEM
+from kgl_core.kernel.units_of_work import Context, Store
 from kgl_core.knowledge_graph import KnowledgeGraph
-from kgl_core.permissions import SYSTEM
-from kgl_core.tokens import TokenLifetimes, TokenSigner
-from kgl_core.unit_of_work import Store
-from kgl_core.usecases.auth import Auth
-from kgl_core.usecases.context import Context
-from kgl_core.usecases.oauth import OAuth
-from kgl_http.app import Collaborators, create_app
-from kgl_http.authentication import Authenticator
-from kgl_http.idempotency import Idempotency
-from kgl_http.metrics import Metrics
-from kgl_http.readiness import Readiness
+from kgl_core.storage.idempotent_store import HeldStore
+from kgl_http.api.app import Collaborators, create_app
+from kgl_http.api.authentication import Authenticator
+from kgl_http.api.idempotency import Idempotency
+from kgl_http.server.long_requests import Slots
+from kgl_http.server.metrics import Metrics
+from kgl_http.server.readiness import Readiness
+from kgl_http.server.recent_writers import CallersWrites
 from kgl_http.settings import Settings
-from kgl_http.slots import Slots
-from kgl_http.writers import CallersWrites
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ import attrs
 import environ
 
 from kgl_adapters.connect import DEFAULT_URL
-from kgl_core.credentials import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
+from kgl_core.access.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 
 SECRET_BYTES_MIN: Final = 32  # RFC 7518, section 3.2: as many as the hash has
 _SECRET_CHARACTERS_MIN: Final = 10

@@ -9,9 +9,9 @@ from alembic import context
 from sqlalchemy import Connection
 
 from kgl_adapters.connect import DEFAULT_URL
-from kgl_adapters.sql.engine import make_engine, parse_url
-from kgl_adapters.sql.migrate import VERSION_TABLE, migrating
+from kgl_adapters.sql.engine.engines import make_engine, parse_url
 from kgl_adapters.sql.schema import AUTH, ENTITIES, metadata, sqlite_metadata
+from kgl_adapters.sql.storage.migrating import VERSION_TABLE, migrating
 
 
 def run(connection: Connection) -> None:

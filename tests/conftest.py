@@ -17,10 +17,10 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 
 from kgl_adapters import connect
 from kgl_adapters.memory.store import MemoryStore
-from kgl_adapters.sql.engine import make_engine, parse_url
-from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.sql.engine.engines import make_engine, parse_url
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import KnowledgeGraph
-from kgl_core.unit_of_work import Store
+from kgl_core.kernel.units_of_work import Store
 from tests.databases.pgbouncer import pgbouncer
 from tests.postgres import fresh_database, server
 

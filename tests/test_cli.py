@@ -14,7 +14,7 @@ from secrets import token_urlsafe
 import pytest
 
 from kgl_adapters import connect
-from kgl_adapters.passwords import Argon2Hasher
+from kgl_adapters.security.argon2_passwords import Argon2Hasher
 from kgl_adapters.sql.schema import REVISIONS
 from tests.postgres import fresh_database
 

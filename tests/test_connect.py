@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from kgl_adapters import connect
-from kgl_adapters.sql import engine as engines
-from kgl_adapters.sql.engine import make_engine, parse_url
-from kgl_adapters.sql.errors import translate
-from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.sql.engine import engines
+from kgl_adapters.sql.engine.driver_errors import translate
+from kgl_adapters.sql.engine.engines import make_engine, parse_url
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import (
     InvalidUrl,
     KnowledgeGraph,
@@ -29,7 +29,7 @@ from kgl_core import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from kgl_core.errors import StoreError
+from kgl_core.kernel.store_errors import StoreError
 from tests.postgres import fresh_database
 
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from kgl_core.distribution import DISTRIBUTION
-from kgl_http.cli import main
-from kgl_http.serve import GRACEFUL_S
+from kgl_http.cli.main import main
+from kgl_http.server.serving import GRACEFUL_S
 from kgl_http.settings import Settings
 
 ROOT = Path(__file__).parent.parent

@@ -80,7 +80,7 @@ def test_the_messages_name_the_distribution() -> None:
         ("psycopg", "postgresql://nobody@localhost/none", "stats", "postgres"),
         ("gunicorn", "sqlite://", "serve", "service"),
     ):
-        program = f"import sys; sys.modules[{missing!r}] = None; from kgl_http.cli import main; main()"
+        program = f"import sys; sys.modules[{missing!r}] = None; from kgl_http.cli.main import main; main()"
         told = subprocess.run(
             [sys.executable, "-c", program, "--database-url", url, command],
             capture_output=True,

@@ -13,11 +13,11 @@ import falcon.inspect
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from kgl_core.permissions import ROLE_GRANTS, Action
-from kgl_core.usecases.load import BATCH_RECORDS_MAX
-from kgl_http.cli import main
+from kgl_core.kernel.permissions import ROLE_GRANTS, Action
+from kgl_core.storage.loading.load import BATCH_RECORDS_MAX
+from kgl_http.cli.main import main
 from kgl_http.container import Container
-from kgl_http.metrics import Metrics
+from kgl_http.server.metrics import Metrics
 from kgl_http.settings import Settings, read_settings
 
 ROOT = Path(__file__).parent.parent

@@ -14,9 +14,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Engine, inspect, text
 
 from kgl_adapters import connect
-from kgl_adapters.sql import migrate
-from kgl_adapters.sql.engine import begin, make_engine, parse_url, reflecting
+from kgl_adapters.sql.engine.engines import begin, make_engine, parse_url, reflecting
 from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS, metadata, sqlite_metadata
+from kgl_adapters.sql.storage import migrating as migrate
 from kgl_core import KnowledgeGraph, MigrationNeeded, SchemaTooNew, StoreBusy, User
 from tests.contract.samples import NOON, SECOND, client, refresh_token
 from tests.postgres import fresh_database

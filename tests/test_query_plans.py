@@ -12,9 +12,9 @@ from sqlalchemy import Engine, event
 
 from kgl_adapters import connect
 from kgl_core import KnowledgeGraph
-from kgl_core.entities import ENTITY_SORTS
-from kgl_core.idempotency import KeptAnswer
-from kgl_core.relationships import RELATIONSHIP_SORTS
+from kgl_core.graph.entities import ENTITY_SORTS
+from kgl_core.graph.relationships import RELATIONSHIP_SORTS
+from kgl_core.kernel.idempotency import KeptAnswer
 from tests.contract.samples import NOON, refresh_token
 
 ENTITIES = 300

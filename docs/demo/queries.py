@@ -9,7 +9,7 @@ Reads the database that DATABASE_URL names (by default sqlite:///kgl.db), after
 import sys
 
 from kgl_adapters import connect
-from kgl_core.errors import KglError
+from kgl_core.kernel.errors import KglError
 
 WHAT_NEXT = """
 What next

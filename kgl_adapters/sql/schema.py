@@ -6,17 +6,7 @@ from typing import Final
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, MetaData, Table, text
 
-from kgl_adapters.sql.types import (
-    BYTES,
-    CONFIDENCE,
-    COUNT,
-    FLAG,
-    ID,
-    INSTANT,
-    JSON,
-    SEQUENCE,
-    TEXT,
-)
+from kgl_adapters.sql.types import BYTES, CONFIDENCE, COUNT, FLAG, ID, INSTANT, JSON, SEQUENCE, TEXT
 
 AUTH: Final = "backend_auth"
 ENTITIES: Final = "backend_entities"

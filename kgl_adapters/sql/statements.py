@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, select, tuple_
 from sqlalchemy.sql.dml import ReturningDelete
 
-from kgl_adapters.sql.rows import Rows
-from kgl_core.pages import Position
+from kgl_adapters.sql.encoding import Encoding
+from kgl_core.kernel.pages import Position
 
 
 def paged(
@@ -20,11 +20,11 @@ def paged(
     sort: str,
     after: Position | None,
     limit: int,
-    rows: Rows,
+    encoding: Encoding,
 ) -> tuple[Select[Any], dict[str, Any]]:
     """Up to ``limit`` rows of the statement, `ordered`, past ``after``, and the parameters."""
     statement = ordered(statement, table, column, sort, is_after=after is not None).limit(bindparam("limit"))
-    return statement, {"limit": limit, **place(after, rows)}
+    return statement, {"limit": limit, **place(after, encoding)}
 
 
 def ordered(
@@ -43,23 +43,23 @@ def ordered(
     return statement.where(here < there if is_descending else here > there)
 
 
-def place(after: Position | None, rows: Rows) -> dict[str, Any]:
+def place(after: Position | None, encoding: Encoding) -> dict[str, Any]:
     """The parameters of a page that begins past ``after``."""
     if after is None:
         return {}
     value, id = after
-    return {"after": rows.instant(value) if isinstance(value, datetime) else value, "after_id": rows.id(id)}
+    return {"after": encoding.instant(value) if isinstance(value, datetime) else value, "after_id": encoding.id(id)}
 
 
 def scanned(
-    statement: Select[Any], table: Table, after: UUID | None, limit: int, rows: Rows
+    statement: Select[Any], table: Table, after: UUID | None, limit: int, encoding: Encoding
 ) -> tuple[Select[Any], dict[str, Any]]:
     """The statement ordered by id, past ``after``."""
     statement = statement.order_by(table.c.id).limit(bindparam("limit"))
     if after is None:
         return statement, {"limit": limit}
     place = bindparam("after_id", type_=table.c.id.type)
-    return statement.where(table.c.id > place), {"limit": limit, "after_id": rows.id(after)}
+    return statement.where(table.c.id > place), {"limit": limit, "after_id": encoding.id(after)}
 
 
 def deleting_expired(table: Table, key: ColumnElement[Any]) -> ReturningDelete[Any]:

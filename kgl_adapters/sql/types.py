@@ -1,6 +1,6 @@
 """Column types, each named for what it holds, and what the two databases make of it.
 
-None of them converts: `kgl_adapters.sql.rows` is the one place between rows and the domain.
+None of them converts: `rows.py`, in each subject's room, is the one place between rows and the domain.
 """
 
 from __future__ import annotations

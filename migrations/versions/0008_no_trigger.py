@@ -1,7 +1,7 @@
 """changes announced by their writers, without a trigger
 
-Whoever writes announces its changes itself from here on (`kgl_adapters.sql.announcing`). Writers of a kgl that does not
-know this revision announce nothing, and a reader of the feed could miss what they write beside others: stop them first.
+Whoever writes announces its changes itself from here on. Writers of a kgl that does not know this revision announce
+nothing, and a reader of the feed could miss what they write beside others: stop them first.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kgl_core.tokens import new_opaque
+from kgl_core.access.tokens import new_opaque
 from tests.adapters.keys import (
     MISSING,
     Mint,

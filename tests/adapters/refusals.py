@@ -6,7 +6,7 @@ It is stricter than the standards ask of others: no token of its own has any of 
 import json
 from typing import Any
 
-from kgl_core.tokens import new_opaque
+from kgl_core.access.tokens import new_opaque
 from tests.adapters.keys import MISSING, NOW, PAYLOAD, ec_key, jwk
 
 IAT, EXP = int(NOW.timestamp()), int(NOW.timestamp()) + 900

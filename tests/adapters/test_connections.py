@@ -7,10 +7,11 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event, text
 
-from kgl_adapters.sql.bounded import BoundedConnection
-from kgl_adapters.sql.connections import Connections
-from kgl_adapters.sql.engine import Pool, make_engine, parse_url
-from kgl_core.errors import CommitUnknown, KglError, MigrationNeeded, StoreBusy, StoreUnavailable
+from kgl_adapters.sql.engine.bounded_connection import BoundedConnection
+from kgl_adapters.sql.engine.connections import Connections
+from kgl_adapters.sql.engine.engines import Pool, make_engine, parse_url
+from kgl_core.kernel.errors import KglError
+from kgl_core.kernel.store_errors import CommitUnknown, MigrationNeeded, StoreBusy, StoreUnavailable
 from tests.postgres import fresh_database
 
 _PID = "SELECT pg_backend_pid()"
@@ -88,7 +89,7 @@ def test_a_connection_that_is_lost_again_is_told(engine: Engine) -> None:
 
 def test_what_has_waited_for_a_silent_server_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second wait would be longer than a caller has patience for."""
-    monkeypatch.setattr("kgl_adapters.sql.connections.AGAIN_WITHIN_S", 0.0)
+    monkeypatch.setattr("kgl_adapters.sql.engine.connections.AGAIN_WITHIN_S", 0.0)
     connections, pids = Connections(engine), set[int]()
     pids.add(backend(connections))
     with pytest.raises(StoreUnavailable):
@@ -161,7 +162,7 @@ def test_only_a_loss_in_the_middle_of_a_commit_leaves_it_unknown(engine: Engine,
 
 def test_a_statement_that_is_never_answered_loses_its_connection(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the time for a statement and a second, whatever became of the network; the next has another."""
-    monkeypatch.setattr("kgl_adapters.sql.connections.AGAIN_WITHIN_S", 0.0)
+    monkeypatch.setattr("kgl_adapters.sql.engine.connections.AGAIN_WITHIN_S", 0.0)
     engine = make_engine(parse_url(url), Pool(size=1, overflow=0))
     connections = Connections(engine)
     pid = backend(connections)
@@ -186,7 +187,7 @@ def test_a_connection_is_lent_again_without_the_pool(engine: Engine, monkeypatch
     for _ in range(3):
         backend(connections)
     assert taken == 1
-    monkeypatch.setattr("kgl_adapters.sql.idle.IDLE_MAX_S", 0.0)
+    monkeypatch.setattr("kgl_adapters.sql.engine.idle_connections.IDLE_MAX_S", 0.0)
     with connections.opened():
         pass  # which had it given back
     for _ in range(3):

@@ -8,10 +8,9 @@ import pytest
 from kgl_adapters.observed import ObservedStore
 from kgl_adapters.system import random
 from kgl_core import AlreadyExists, Change, ChangeAction, InvalidInput, KnowledgeGraph
-from kgl_core.credentials import Passwords
-from kgl_core.permissions import SYSTEM
-from kgl_core.unit_of_work import Store
-from kgl_core.usecases.context import Context
+from kgl_core.access.passwords import Passwords
+from kgl_core.kernel.permissions import SYSTEM
+from kgl_core.kernel.units_of_work import Context, Store
 from tests.contract.fakes import CheapHasher
 from tests.contract.samples import Clock, Ids
 

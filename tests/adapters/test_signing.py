@@ -10,10 +10,10 @@ from cryptography.exceptions import InvalidSignature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgl_adapters.signing import CLOCK_SKEW, JoseSigner
-from kgl_core.errors import InvalidToken
-from kgl_core.permissions import Actor, ActorKind, Role, Scope
-from kgl_core.tokens import AccessClaims
+from kgl_adapters.security.jwt_signing import CLOCK_SKEW, JoseSigner
+from kgl_core.access.tokens import AccessClaims
+from kgl_core.kernel.errors import InvalidToken
+from kgl_core.kernel.permissions import Actor, ActorKind, Role, Scope
 from tests.adapters.forgeries import forgeries, wrong_signatures
 from tests.adapters.keys import (
     CLAIMS,

@@ -17,8 +17,8 @@ from typing import Final
 import attrs
 from sqlalchemy import NullPool, create_engine, text
 
-from kgl_adapters.sql.engine import parse_url
-from kgl_core.usecases.load import BATCH_RECORDS_MAX
+from kgl_adapters.sql.engine.engines import parse_url
+from kgl_core.storage.loading.load import BATCH_RECORDS_MAX
 from tests.benchmarks.application import compare_applications
 from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load

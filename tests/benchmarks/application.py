@@ -83,8 +83,8 @@ def _measure(url: str) -> list[Cost]:
 
 def _application(url: str, log: Any) -> App:
     """kgl's application as a worker has it, with its log in a file."""
-    from kgl_http import log as logs
     from kgl_http.container import Container
+    from kgl_http.server import log as logs
     from kgl_http.settings import read_settings
 
     settings = read_settings({**_SETTINGS, "DATABASE_URL": url})

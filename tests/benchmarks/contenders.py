@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import attrs
 
-from kgl_adapters.sql.engine import parse_url
+from kgl_adapters.sql.engine.engines import parse_url
 from tests.serving.service import Service, until
 
 WORKERS: Final = 2

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.types.json import set_json_loads
 from uuid_utils.compat import uuid7
 
-from kgl_adapters.sql.rows import ENTITY_COLUMNS
+from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS
 
 _COLUMNS: Final = ", ".join(ENTITY_COLUMNS)
 _GET: Final = f"SELECT {_COLUMNS} FROM backend_entities.entities WHERE id = %s AND deleted_at IS NULL"

@@ -17,11 +17,11 @@ import psycopg
 from sqlalchemy import Table
 
 from kgl_adapters import connect
-from kgl_adapters.sql.changes import CHANGE_COLUMNS
-from kgl_adapters.sql.engine import make_engine, parse_url
-from kgl_adapters.sql.rows import ENTITY_COLUMNS, RELATIONSHIP_COLUMNS
+from kgl_adapters.sql.engine.engines import make_engine, parse_url
+from kgl_adapters.sql.graph.changes import CHANGE_COLUMNS
+from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS, RELATIONSHIP_COLUMNS
 from kgl_adapters.sql.schema import changes, entities, relationships
-from kgl_core.usecases.load import BATCH_RECORDS_MAX
+from kgl_core.storage.loading.load import BATCH_RECORDS_MAX
 from tests.benchmarks.records import entity_lines, relationship_lines
 
 SLICE: Final = 10 * BATCH_RECORDS_MAX

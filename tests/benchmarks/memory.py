@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from kgl_adapters import connect
-from kgl_core.usecases.load import BATCH_RECORDS_MAX
+from kgl_core.storage.loading.load import BATCH_RECORDS_MAX
 from tests.benchmarks.records import entity_lines, relationship_lines
 
 _CHECKOUT: Final = Path(__file__).parents[2]

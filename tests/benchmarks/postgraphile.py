@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from kgl_adapters.sql.rows import ENTITY_COLUMNS
+from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS
 from tests.benchmarks.contenders import HOST, THREADS, WORKERS, Contender, answers, plain
 from tests.serving.service import until
 

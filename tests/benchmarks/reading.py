@@ -15,8 +15,8 @@ import attrs
 from sqlalchemy import Engine, MetaData, QueuePool, bindparam, create_engine, select
 
 from kgl_adapters import connect
-from kgl_adapters.sql.engine import parse_url
-from kgl_adapters.sql.rows import ENTITY_COLUMNS
+from kgl_adapters.sql.engine.engines import parse_url
+from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS
 from kgl_adapters.sql.schema import entities
 from tests.benchmarks.records import entity_lines, key_of
 

@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from kgl_core import Entity, KnowledgeGraph, Relationship
-from kgl_core.idempotency import KeptAnswer
+from kgl_core.kernel.idempotency import KeptAnswer
 from tests.contract.samples import NOON, SECOND, Clock, Ids, graph_on, refresh_token, user
 
 SQLITE, POSTGRES = "sqlite", "postgres"

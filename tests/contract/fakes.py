@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from kgl_core import InvalidToken
-from kgl_core.tokens import AccessClaims
+from kgl_core.access.tokens import AccessClaims
 
 
 class CheapHasher:

@@ -9,8 +9,8 @@ from uuid import UUID
 import attrs
 
 from kgl_core import Change, EndsDeleted, Entity, KnowledgeGraph, NotFound, StoreBusy, TransactionConflict
-from kgl_core.errors import AlreadyExists
-from kgl_core.records import write_record
+from kgl_core.kernel.errors import AlreadyExists
+from kgl_core.storage.record_lines import write_record
 
 Copy = dict[str, dict[str, Any]]
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from kgl_adapters.memory.store import MemoryStore, Tables
-from kgl_adapters.sql.engine import make_engine, parse_url
-from kgl_adapters.sql.unit_of_work import SqlStore
-from kgl_core.unit_of_work import Store
+from kgl_adapters.memory.store import MemoryStore
+from kgl_adapters.memory.tables import Tables
+from kgl_adapters.sql.engine.engines import make_engine, parse_url
+from kgl_adapters.sql.units_of_work import SqlStore
+from kgl_core.kernel.units_of_work import Store
 from tests.postgres import fresh_database
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import attrs
 
-from kgl_adapters.passwords import Argon2Hasher
 from kgl_adapters.retrying import retry
+from kgl_adapters.security.argon2_passwords import Argon2Hasher
 from kgl_adapters.system import random as secret_bytes
 from kgl_core import (
     SYSTEM,
@@ -25,11 +25,10 @@ from kgl_core import (
     Scope,
     User,
 )
-from kgl_core.credentials import Passwords
-from kgl_core.ids import ClientId, EntityId, RelationshipId, UserId
-from kgl_core.tokens import RefreshToken
-from kgl_core.unit_of_work import Store
-from kgl_core.usecases.context import Context
+from kgl_core.access.passwords import Passwords
+from kgl_core.access.tokens import RefreshToken
+from kgl_core.kernel.ids import ClientId, EntityId, RelationshipId, UserId
+from kgl_core.kernel.units_of_work import Context, Store
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

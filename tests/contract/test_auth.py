@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_adapters.system import random
 from kgl_core import (
     SYSTEM,
@@ -26,13 +26,12 @@ from kgl_core import (
     TooManyAttempts,
     User,
 )
-from kgl_core.auth import RegistrationRules
-from kgl_core.credentials import Passwords
-from kgl_core.throttling import FAILURES_FROM_ADDRESS
-from kgl_core.tokens import REFRESH_GRACE, IssuedTokens, TokenLifetimes, derive_child, hash_opaque
-from kgl_core.unit_of_work import Store
-from kgl_core.usecases.auth import Auth
-from kgl_core.usecases.context import Context
+from kgl_core.access.logging_in import Auth
+from kgl_core.access.passwords import Passwords
+from kgl_core.access.registration_and_login import RegistrationRules
+from kgl_core.access.throttling import FAILURES_FROM_ADDRESS
+from kgl_core.access.tokens import REFRESH_GRACE, IssuedTokens, TokenLifetimes, derive_child, hash_opaque
+from kgl_core.kernel.units_of_work import Context, Store
 from tests.contract.fakes import CheapHasher, FakeSigner
 from tests.contract.samples import NOON, SECOND, Clock, Ids, new_id, refresh_token
 from tests.contract.test_unit_of_work import in_threads

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kgl_core import SYSTEM, Actor, ActorKind, Change, ChangeAction, InvalidCursor
-from kgl_core.unit_of_work import Store
+from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, changed, created, deleted, entity, keep, relationship
 
 

@@ -12,8 +12,8 @@ from kgl_adapters import connect
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.sql import schema
 from kgl_core import SYSTEM, ChangeAction, CheckReport, KnowledgeGraph, PermissionDenied
-from kgl_core.checking import KINDS
-from kgl_core.unit_of_work import Store
+from kgl_core.kernel.units_of_work import Store
+from kgl_core.storage.checking.findings import KINDS
 from tests.conftest import close_clean
 from tests.contract.damage import POSTGRES, SQLITE, Raw, Sample, fill, raw
 from tests.contract.samples import created, entity, graph_on, relationship, user
@@ -484,8 +484,8 @@ def test_damage_is_found_named_and_mended(restored: str, name: str) -> None:
 
 def _opened(url: str) -> KnowledgeGraph:
     """A graph on a database whose revision `connect` would refuse."""
-    from kgl_adapters.sql.engine import make_engine, parse_url
-    from kgl_adapters.sql.unit_of_work import SqlStore
+    from kgl_adapters.sql.engine.engines import make_engine, parse_url
+    from kgl_adapters.sql.units_of_work import SqlStore
 
     return graph_on(SqlStore(make_engine(parse_url(url))))
 
@@ -639,7 +639,7 @@ def test_more_than_one_look_keeps_is_mended_all_the_same(
     else:
         with raw(store_url) as on:
             on.run("UPDATE entities SET name = 'other', sort_name = 'other'")
-    monkeypatch.setattr("kgl_core.usecases.check.KEPT_MAX", 10)
-    monkeypatch.setattr("kgl_core.usecases.check_mend.BATCH", 4)
+    monkeypatch.setattr("kgl_core.storage.checking.check.KEPT_MAX", 10)
+    monkeypatch.setattr("kgl_core.storage.checking.repairing.BATCH", 4)
     assert kg.check(repair=True).mended == {"record_differs": 25}
     assert kg.check().is_clean

@@ -24,13 +24,12 @@ from kgl_core import (
     Scope,
     TooManyAttempts,
 )
-from kgl_core.auth import RegistrationRules
-from kgl_core.credentials import Passwords
-from kgl_core.tokens import TokenLifetimes, hash_opaque
-from kgl_core.unit_of_work import Store
-from kgl_core.usecases.auth import Auth
-from kgl_core.usecases.context import Context
-from kgl_core.usecases.oauth import OAuth
+from kgl_core.access.client_tokens import OAuth
+from kgl_core.access.logging_in import Auth
+from kgl_core.access.passwords import Passwords
+from kgl_core.access.registration_and_login import RegistrationRules
+from kgl_core.access.tokens import TokenLifetimes, hash_opaque
+from kgl_core.kernel.units_of_work import Context, Store
 from tests.contract.fakes import CheapHasher, FakeSigner
 from tests.contract.samples import NOON, SECOND, Clock, Ids, new_id
 from tests.contract.test_unit_of_work import in_threads

@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from kgl_core import Actor, ActorKind, AlreadyExists, Client, NotFound, Scope
-from kgl_core.pages import Position
-from kgl_core.unit_of_work import Store
+from kgl_core.kernel.pages import Position
+from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, client, ids_of, new_id
 
 

@@ -3,8 +3,8 @@
 import threading
 from datetime import timedelta
 
-from kgl_core.throttling import Counter
-from kgl_core.unit_of_work import Store
+from kgl_core.access.throttling import Counter
+from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND
 from tests.contract.test_unit_of_work import in_threads
 

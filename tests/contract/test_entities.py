@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kgl_core import SYSTEM, Actor, ActorKind, AlreadyExists, EntityFilter, NotFound, Role, StaleVersion
-from kgl_core.entities import ENTITY_SORTS, End, Entity
-from kgl_core.pages import Position
-from kgl_core.unit_of_work import Store
+from kgl_core.graph.entities import ENTITY_SORTS, End, Entity
+from kgl_core.kernel.pages import Position
+from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, changed, deleted, entity, ids_of, keep, new_id
 
 ADA = Actor(ActorKind.USER, "ada", Role.USER)

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from kgl_adapters import connect
-from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import Change, Entity, KnowledgeGraph
-from kgl_core.unit_of_work import Store
+from kgl_core.kernel.units_of_work import Store
 from tests.conftest import STORES
 from tests.contract.samples import Ids, entity, graph_on
 

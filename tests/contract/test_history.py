@@ -11,9 +11,9 @@ import pytest
 
 from kgl_adapters import connect
 from kgl_adapters.memory.store import MemoryStore
-from kgl_adapters.sql.changes import SqlChangeLog
+from kgl_adapters.sql.graph.changes import SqlChangeLog
 from kgl_core import Change, HistoryLost, InvalidCursor, KnowledgeGraph
-from kgl_core.unit_of_work import Store
+from kgl_core.kernel.units_of_work import Store
 from tests.conftest import STORES, WITH_CONCURRENT_WRITERS
 from tests.contract.following import Follower, changes_after, export_while_written
 from tests.contract.restoring import Archive, archive_of

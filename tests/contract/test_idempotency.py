@@ -8,8 +8,9 @@ import attrs
 import pytest
 
 from kgl_core import SYSTEM, Actor, ActorKind, AlreadyExists, InvalidToken, NotFound, RequestInFlight
-from kgl_core.idempotency import KEPT_FOR, AnswerKept, HeldStore, IdempotencyKey, KeptAnswer
-from kgl_core.unit_of_work import SWEPT_MAX, Store
+from kgl_core.kernel.idempotency import KEPT_FOR, AnswerKept, IdempotencyKey, KeptAnswer
+from kgl_core.kernel.units_of_work import SWEPT_MAX, Store
+from kgl_core.storage.idempotent_store import HeldStore
 from tests.contract.samples import NOON, SECOND, Clock, new_id, user
 
 ID, OTHER = bytes(range(32)), bytes(range(128, 160))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import NullPool, create_engine, text
 
 from kgl_adapters import connect
-from kgl_adapters.sql.engine import parse_url
+from kgl_adapters.sql.engine.engines import parse_url
 from kgl_core import (
     Actor,
     ActorKind,
@@ -27,9 +27,9 @@ from kgl_core import (
     Refusal,
     Role,
 )
-from kgl_core.records import LINE_BYTES_MAX
-from kgl_core.usecases import load
-from kgl_core.usecases.load import REFUSALS_KEPT_MAX
+from kgl_core.storage.loading import load
+from kgl_core.storage.loading.load import REFUSALS_KEPT_MAX
+from kgl_core.storage.record_lines import LINE_BYTES_MAX
 from tests.conftest import STORES
 from tests.contract.samples import new_id
 

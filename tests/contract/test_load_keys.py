@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgl_core import Actor, ActorKind, KnowledgeGraph, Role
-from kgl_core.usecases import load, load_keys
-from kgl_core.usecases.load_keys import granted
+from kgl_core.storage.loading import keys as load_keys
+from kgl_core.storage.loading import load
+from kgl_core.storage.loading.keys import granted
 from tests.contract.test_load import (
     BATCH_SIZES,
     A,

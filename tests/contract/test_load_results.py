@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from kgl_adapters import connect
 from kgl_core import Actor, ActorKind, KnowledgeGraph, LoadSummary, PermissionDenied, Refusal
-from kgl_core.usecases import load
-from kgl_core.usecases.load import REFUSALS_KEPT_MAX, LoadResult
+from kgl_core.storage.loading import load
+from kgl_core.storage.loading.load import REFUSALS_KEPT_MAX, LoadResult
 from tests.contract.test_load import (
     BATCH_SIZES,
     EXISTING,

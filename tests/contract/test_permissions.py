@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from kgl_core import Actor, ActorKind, Entity, KnowledgeGraph, PermissionDenied, Relationship, Role, User
-from kgl_core.permissions import Scope
+from kgl_core.kernel.permissions import Scope
 from tests.contract.samples import new_id
 
 PASSWORD = "a few unrelated words"

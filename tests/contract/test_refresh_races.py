@@ -10,13 +10,12 @@ import pytest
 
 from kgl_adapters.system import random
 from kgl_core import SYSTEM, InvalidToken, KnowledgeGraph
-from kgl_core.auth import RegistrationRules
-from kgl_core.credentials import Passwords
-from kgl_core.tokens import OWN_CLIENT_ID, IssuedTokens, TokenLifetimes
-from kgl_core.unit_of_work import Store, UnitOfWork
-from kgl_core.usecases.auth import Auth
-from kgl_core.usecases.context import Context
-from kgl_core.usecases.oauth import OAuth
+from kgl_core.access.client_tokens import OAuth
+from kgl_core.access.logging_in import Auth
+from kgl_core.access.passwords import Passwords
+from kgl_core.access.registration_and_login import RegistrationRules
+from kgl_core.access.tokens import OWN_CLIENT_ID, IssuedTokens, TokenLifetimes
+from kgl_core.kernel.units_of_work import Context, Store, UnitOfWork
 from tests.contract.samples import NOON, new_id
 from tests.contract.test_auth import (
     ACCESS,

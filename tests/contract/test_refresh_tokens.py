@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from kgl_core import AlreadyExists, User
-from kgl_core.tokens import RefreshToken
-from kgl_core.unit_of_work import Store
+from kgl_core.access.tokens import RefreshToken
+from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, keep, new_id, refresh_token, user
 
 

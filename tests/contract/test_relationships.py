@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from kgl_core import SYSTEM, Actor, ActorKind, AlreadyExists, NotFound, Relationship, RelationshipFilter, StaleVersion
-from kgl_core.entities import Entity
-from kgl_core.pages import Position
-from kgl_core.relationships import RELATIONSHIP_SORTS
-from kgl_core.unit_of_work import Store
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.relationships import RELATIONSHIP_SORTS
+from kgl_core.kernel.pages import Position
+from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, changed, deleted, entity, ids_of, keep, new_id, relationship
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from kgl_adapters.retrying import TRIES_MAX, retry
-from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_adapters.system import random
 from kgl_core import (
     SYSTEM,
@@ -27,15 +27,14 @@ from kgl_core import (
     TooManyAttempts,
     TransactionConflict,
 )
-from kgl_core.auth import RegistrationRules
-from kgl_core.changes import Change
-from kgl_core.credentials import Passwords
-from kgl_core.entities import Entity
-from kgl_core.tokens import TokenLifetimes
-from kgl_core.unit_of_work import Store, UnitOfWork, create_in, once
-from kgl_core.usecases.auth import Auth
-from kgl_core.usecases.context import Context
-from kgl_core.usecases.oauth import OAuth
+from kgl_core.access.client_tokens import OAuth
+from kgl_core.access.logging_in import Auth
+from kgl_core.access.passwords import Passwords
+from kgl_core.access.registration_and_login import RegistrationRules
+from kgl_core.access.tokens import TokenLifetimes
+from kgl_core.graph.changes import Change
+from kgl_core.graph.entities import Entity
+from kgl_core.kernel.units_of_work import Context, Store, UnitOfWork, create_in, once
 from tests.contract.fakes import CheapHasher, FakeSigner
 from tests.contract.samples import NOON, Clock, Ids, created, entity, keep, relationship
 from tests.contract.test_unit_of_work import in_threads, names

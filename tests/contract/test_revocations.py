@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from kgl_core import Actor, ActorKind
-from kgl_core.unit_of_work import Store
+from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, new_id
 
 ADA, AI = (Actor(kind, str(new_id())) for kind in (ActorKind.USER, ActorKind.SERVICE))

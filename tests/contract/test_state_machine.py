@@ -24,12 +24,12 @@ from hypothesis.stateful import (
 )
 
 from kgl_adapters.memory.store import MemoryStore
-from kgl_adapters.sql.engine import make_engine, parse_url
-from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.sql.engine.engines import make_engine, parse_url
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import Actor, InvalidInput, KglError, KnowledgeGraph, Page, StaleVersion, Transaction
-from kgl_core.entities import ENTITY_SORTS
-from kgl_core.relationships import RELATIONSHIP_SORTS
-from kgl_core.unit_of_work import Store
+from kgl_core.graph.entities import ENTITY_SORTS
+from kgl_core.graph.relationships import RELATIONSHIP_SORTS
+from kgl_core.kernel.units_of_work import Store
 from tests.conftest import close_clean
 from tests.contract.samples import SECOND, Clock, Ids, graph_on
 

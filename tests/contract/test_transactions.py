@@ -2,15 +2,7 @@
 
 import pytest
 
-from kgl_core import (
-    AlreadyExists,
-    EndsDeleted,
-    InvalidInput,
-    KglError,
-    KnowledgeGraph,
-    NotFound,
-    StaleVersion,
-)
+from kgl_core import AlreadyExists, EndsDeleted, InvalidInput, KglError, KnowledgeGraph, NotFound, StaleVersion
 from tests.contract.samples import ids_of
 
 

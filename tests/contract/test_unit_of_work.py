@@ -19,8 +19,8 @@ from kgl_core import (
     StoreError,
     TransactionConflict,
 )
-from kgl_core.entities import Entity
-from kgl_core.unit_of_work import Store
+from kgl_core.graph.entities import Entity
+from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import changed, created, entity, ids_of, keep, new_id, relationship, user
 
 

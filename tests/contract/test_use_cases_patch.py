@@ -17,8 +17,8 @@ from kgl_core import (
     Relationship,
     StaleVersion,
 )
-from kgl_core.entities import EntityDraft
-from kgl_core.relationships import RelationshipDraft
+from kgl_core.graph.entities import EntityDraft
+from kgl_core.graph.relationships import RelationshipDraft
 
 NOWHERE = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kgl_adapters.passwords import Argon2Hasher
+from kgl_adapters.security.argon2_passwords import Argon2Hasher
 from kgl_core import AlreadyExists, InvalidInput, KnowledgeGraph, NotFound, Role, User
 from tests.contract.samples import ids_of, new_id
 

@@ -6,9 +6,9 @@ import attrs
 import pytest
 
 from kgl_core import AlreadyExists, NotFound, Role, User
-from kgl_core.pages import Position
-from kgl_core.unit_of_work import Store
-from kgl_core.users import UserFilter
+from kgl_core.access.users import UserFilter
+from kgl_core.kernel.pages import Position
+from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, ids_of, keep, new_id, user
 
 

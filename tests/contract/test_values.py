@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from kgl_core import Entity, EntityFilter, InvalidInput, KnowledgeGraph
-from kgl_core.unit_of_work import Store
+from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import created, entity, graph_on, ids_of, keep, relationship
 
 LINES = [

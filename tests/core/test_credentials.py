@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgl_adapters.passwords import Argon2Hasher, BoundedHasher
+from kgl_adapters.security.argon2_passwords import Argon2Hasher, BoundedHasher
 from kgl_core import InvalidInput, Overloaded
-from kgl_core.credentials import (
+from kgl_core.access.passwords import (
     COMMON_PASSWORDS,
     PASSWORD_LENGTH_MAX,
     PASSWORD_LENGTH_MIN,
@@ -19,7 +19,7 @@ from kgl_core.credentials import (
     Secret,
     check_password,
 )
-from kgl_core.rules import Faults
+from kgl_core.kernel.field_rules import Faults
 
 
 def refusal(password: Any, email: str, length_min: int) -> InvalidInput | None:

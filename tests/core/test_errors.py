@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 
 import kgl_core
-from kgl_core import EntityDraft, InvalidInput, errors
-from kgl_core.errors import FAULTS_MAX, Fault, KglError
-from kgl_core.rules import build
+from kgl_core import EntityDraft, InvalidInput
+from kgl_core.kernel import errors
+from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.errors import FAULTS_MAX, Fault, KglError
 
 ID = UUID(int=1)
 CODES = {

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kgl_core.instants import parse_instant
+from kgl_core.kernel.times import parse_instant
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import pytest
 
 from kgl_adapters.memory.store import MemoryStore
 from kgl_core import SYSTEM, Actor, ActorKind, ChangeAction, Entity, KglError, Relationship, Role
-from kgl_core.entities import End
-from kgl_core.permissions import Scope
-from kgl_core.records import EntityRecord, RelationshipRecord, read_record
-from kgl_core.usecases.context import Context
-from kgl_core.usecases.load_outcomes import Existing, Outcome
-from kgl_core.usecases.load_plan import EntityPlan, RelationshipPlan
+from kgl_core.graph.entities import End
+from kgl_core.kernel.permissions import Scope
+from kgl_core.kernel.units_of_work import Context
+from kgl_core.storage.loading.outcomes import Existing, Outcome
+from kgl_core.storage.loading.plans import EntityPlan, RelationshipPlan
+from kgl_core.storage.record_lines import EntityRecord, RelationshipRecord, read_record
 from tests.contract.samples import NOON, SECOND, Clock, Ids, deleted, entity, relationship
 
 ADA, GRACE = entity("Ada", key="ada"), entity("Grace", key="grace")

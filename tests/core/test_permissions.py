@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 
 from kgl_core import Actor, ActorKind, PermissionDenied, Role
-from kgl_core.permissions import ROLE_GRANTS, SCOPE_GRANTS, Action, Grant, Scope, grant, require
+from kgl_core.kernel.permissions import ROLE_GRANTS, SCOPE_GRANTS, Action, Grant, Scope, grant, require
 
 NONE, OWN, ANY = Grant.NONE, Grant.OWN, Grant.ANY
 ACTIONS = (

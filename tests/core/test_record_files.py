@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgl_core import InvalidInput
-from kgl_core.record_files import read_items, read_texts
-from kgl_core.records import LINE_BYTES_MAX
+from kgl_core.storage.record_files import read_items, read_texts
+from kgl_core.storage.record_lines import LINE_BYTES_MAX
 
 ADA = {"kind": "entity", "key": 'a,]}"\\', "name": "เอดา", "metadata": {"list": [1, {"x": []}]}}
 LINE = json.dumps(ADA, ensure_ascii=False).encode()

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgl_core import SYSTEM, Entity, EntityDraft, InvalidInput, Relationship, RelationshipDraft
-from kgl_core.ids import EntityId, RelationshipId
-from kgl_core.records import (
+from kgl_core.kernel.checked_records import build, same_values
+from kgl_core.kernel.ids import EntityId, RelationshipId
+from kgl_core.storage.record_lines import (
     LINE_BYTES_MAX,
     EntityRecord,
     RelationshipRecord,
@@ -19,7 +20,6 @@ from kgl_core.records import (
     read_record,
     write_record,
 )
-from kgl_core.rules import build, same_values
 from tests.contract.samples import NOON
 from tests.core.test_rules import ENTITY_DRAFTS, RELATIONSHIP_DRAFTS, refusal
 

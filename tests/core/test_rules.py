@@ -12,11 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kgl_core import EntityDraft, EntityFilter, Fault, InvalidInput, RelationshipDraft, RelationshipFilter
-from kgl_core.metadata import METADATA_BYTES_MAX, METADATA_DEPTH_MAX, METADATA_KEYS_MAX, JsonObject
-from kgl_core.rules import Number, build, rebuild, rules_of, same_values, unknown_name, unknown_names
-from kgl_core.strict_json import Inexact, parse_json
-from kgl_core.text import MARKS_MAX, identity_form, is_visible
-from kgl_core.users import UserDraft, UserFilter
+from kgl_core.access.users import UserDraft, UserFilter
+from kgl_core.graph.metadata import METADATA_BYTES_MAX, METADATA_DEPTH_MAX, METADATA_KEYS_MAX, JsonObject
+from kgl_core.kernel.checked_records import build, rebuild, rules_of, same_values, unknown_name, unknown_names
+from kgl_core.kernel.field_rules import Number
+from kgl_core.kernel.strict_json import Inexact, parse_json
+from kgl_core.kernel.text import MARKS_MAX, identity_form, is_visible
 
 A, B = UUID(int=1), UUID(int=2)
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kgl_core import InvalidInput
-from kgl_core.strict_json import MALFORMED, Inexact, escape_line_breaks, parse_json
+from kgl_core.kernel.strict_json import MALFORMED, Inexact, escape_line_breaks, parse_json
 
 
 @pytest.mark.parametrize(

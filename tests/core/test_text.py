@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgl_core.text import (
+from kgl_core.kernel.text import (
     MARKS_MAX,
     NFC_SHRINKS_MAX,
     has_too_many_marks,

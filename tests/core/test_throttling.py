@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgl_adapters.memory.counters import MemoryCounters
+from kgl_adapters.memory.access.throttling import MemoryCounters
 from kgl_core import TooManyAttempts
-from kgl_core.throttling import (
+from kgl_core.access.throttling import (
     CLIENT_FAILURES,
     LOGINS,
     LOGINS_FROM_ADDRESS,

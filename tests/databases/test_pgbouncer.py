@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from kgl_adapters import connect
-from kgl_adapters.sql import migrate
-from kgl_adapters.sql.connections import Connections
-from kgl_adapters.sql.engine import Pool, make_engine, parse_url
-from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.sql.engine.connections import Connections
+from kgl_adapters.sql.engine.engines import Pool, make_engine, parse_url
+from kgl_adapters.sql.storage import migrating as migrate
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import StoreBusy
 from tests.contract.samples import created, entity
 from tests.databases.pgbouncer import PgBouncer, pgbouncer
@@ -102,7 +102,7 @@ def test_a_statement_ends_in_time(engine: Engine, way: str) -> None:
 
 def test_a_lock_is_waited_for_in_vain(pooler: PgBouncer, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as without a pooler, also by a creation, which is no transaction of several statements."""
-    monkeypatch.setattr("kgl_adapters.sql.engine.WAIT_MAX_S", TIMEOUT_S)
+    monkeypatch.setattr("kgl_adapters.sql.engine.engines.WAIT_MAX_S", TIMEOUT_S)
     one, two = entity(key="Q1"), entity("Other", key="Q1")
     store = SqlStore(make_engine(parse_url(pooler.url)))
     with store.begin() as uow:

@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from kgl_http.serve import GRACEFUL_S
+from kgl_http.server.serving import GRACEFUL_S
 from tests.faults.nginx import nginx
 from tests.serving.service import API, Service, serving
 

@@ -12,14 +12,14 @@ from urllib.parse import urlencode
 import attrs
 from falcon import inspect, testing
 
-from kgl_core.auth import Login, PasswordChange, RefreshRequest, Registration
-from kgl_core.clients import ClientDraft, RotationDraft
-from kgl_core.entities import EntityDraft, EntitySelection
-from kgl_core.relationships import RelationshipDraft
-from kgl_core.rules import rules_of
-from kgl_http.oauth import NamedTokenForm, TokenForm
-from kgl_http.operations import FORM, NDJSON, Operation
-from kgl_http.resources.users import RoleChange
+from kgl_core.access.oauth_clients import ClientDraft, RotationDraft
+from kgl_core.access.registration_and_login import Login, PasswordChange, RefreshRequest, Registration
+from kgl_core.graph.entities import EntityDraft, EntitySelection
+from kgl_core.graph.relationships import RelationshipDraft
+from kgl_core.kernel.checked_records import rules_of
+from kgl_http.access.oauth_server import NamedTokenForm, TokenForm
+from kgl_http.access.users import RoleChange
+from kgl_http.api.operations import FORM, NDJSON, Operation
 from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api
 
 _numbers = itertools.count()

@@ -10,10 +10,10 @@ import pytest
 from dependency_injector import providers
 from falcon import testing
 
-from kgl_adapters.sql.unit_of_work import SqlStore
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import Actor, ClientCredentials, KnowledgeGraph, Role, User
+from kgl_http.api.operations import FORM
 from kgl_http.container import Capacity, Container
-from kgl_http.operations import FORM
 from kgl_http.settings import read_settings
 from tests.contract.fakes import CheapHasher
 

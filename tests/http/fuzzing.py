@@ -13,11 +13,11 @@ from hypothesis import assume
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from kgl_core.errors import Fault
-from kgl_core.metadata import JsonObject
-from kgl_core.text import is_visible
-from kgl_http.openapi_shared import ENTITY_TAGS
-from kgl_http.operations import NDJSON
+from kgl_core.graph.metadata import JsonObject
+from kgl_core.kernel.errors import Fault
+from kgl_core.kernel.text import is_visible
+from kgl_http.api.operations import NDJSON
+from kgl_http.openapi.shared_parts import ENTITY_TAGS
 from tests.http.conftest import Api, making_apis
 from tests.http.document import DOCUMENT
 

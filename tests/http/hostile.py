@@ -5,12 +5,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from kgl_core.credentials import Secret
-from kgl_core.entities import ALIASES_MAX
-from kgl_core.metadata import JsonObject
-from kgl_core.provenance import FILTER_VALUES_MAX
-from kgl_core.rules import Choice, Each, Flag, Id, Instant, Integer, Names, Number, Optional, Rule, Text
-from kgl_core.strict_json import DEPTH_MAX
+from kgl_core.access.passwords import Secret
+from kgl_core.graph.entities import ALIASES_MAX
+from kgl_core.graph.metadata import JsonObject
+from kgl_core.graph.provenance import FILTER_VALUES_MAX
+from kgl_core.kernel.field_rules import Choice, Each, Flag, Id, Instant, Integer, Names, Number, Optional, Rule, Text
+from kgl_core.kernel.strict_json import DEPTH_MAX
 
 DEPTH = 100_000  # far past what any parser follows
 MALFORMED_VALUES = {

@@ -10,9 +10,9 @@ from urllib.parse import quote, quote_plus
 
 import attrs
 
-from kgl_core.records import EntityRecord, RelationshipRecord
-from kgl_core.rules import rules_of
-from kgl_http.operations import NDJSON, Operation
+from kgl_core.kernel.checked_records import rules_of
+from kgl_core.storage.record_lines import EntityRecord, RelationshipRecord
+from kgl_http.api.operations import NDJSON, Operation
 from tests.http.calls import Call, Route, call_of, routes_of
 from tests.http.conftest import Api
 

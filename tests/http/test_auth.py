@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from falcon import testing
 
-from kgl_http import authentication
+from kgl_http.api import authentication
 from tests.http.conftest import NOBODY, PASSWORD, Api, MakeApi, problem
 
 AUTH = "/api/v1/auth"

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from kgl_adapters.system import new_id, now
-from kgl_core.errors import InvalidToken
-from kgl_core.permissions import Actor, ActorKind, Role
-from kgl_core.tokens import AccessClaims, Standing
-from kgl_http import authentication
-from kgl_http.authentication import STANDING_AGE_MAX_S, Authenticator
+from kgl_core.access.tokens import AccessClaims, Standing
+from kgl_core.kernel.errors import InvalidToken
+from kgl_core.kernel.permissions import Actor, ActorKind, Role
+from kgl_http.api import authentication
+from kgl_http.api.authentication import STANDING_AGE_MAX_S, Authenticator
 
 ADA = Actor(ActorKind.USER, str(new_id()), Role.USER)
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from falcon import testing
 
-from kgl_core.errors import StoreUnavailable
-from kgl_core.records import LINE_BYTES_MAX
-from kgl_core.usecases.load import BATCH_BYTES_MAX
-from kgl_http import middleware
-from kgl_http.resources.bulk import REFUSALS_TOLD_MAX, SHORT_BYTES_MAX
+from kgl_core.kernel.store_errors import StoreUnavailable
+from kgl_core.storage.loading.load import BATCH_BYTES_MAX
+from kgl_core.storage.record_lines import LINE_BYTES_MAX
+from kgl_http.api import middleware
+from kgl_http.storage.import_and_export import REFUSALS_TOLD_MAX, SHORT_BYTES_MAX
 from tests.http.conftest import Api, MakeApi, in_use, problem
 
 IMPORT, EXPORT = "/api/v1/import", "/api/v1/export"
@@ -372,7 +372,7 @@ def test_an_export_that_cannot_begin_is_a_problem(api: Api, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise StoreUnavailable("no route to the host db.internal")
 
-    monkeypatch.setattr("kgl_core.usecases.dump.write_record", fail)
+    monkeypatch.setattr("kgl_core.storage.dumping.write_record", fail)
     api.entity()
     for _ in range(3):
         found = problem(api("GET", EXPORT), 503, "store_unavailable")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from kgl_http import authentication
-from kgl_http.queries import WAIT_S_MAX
-from kgl_http.resources import changes
-from kgl_http.slots import Slots
+from kgl_http.api import authentication
+from kgl_http.api.query_parameters import WAIT_S_MAX
+from kgl_http.graph import changes
+from kgl_http.server.long_requests import Slots
 from tests.http.conftest import Api, problem
 from tests.http.cursors import cursor_of, of_another_history, parts_of
 from tests.http.test_bulk import take_all_slots

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kgl_http.middleware import GZIP_BYTES_MIN, accepts_gzip
+from kgl_http.api.middleware import GZIP_BYTES_MIN, accepts_gzip
 from tests.http.conftest import NOBODY, Api, MakeApi, making_apis
 
 ENTITIES = "/api/v1/entities"

@@ -11,7 +11,7 @@ import pytest
 from falcon import testing
 
 from kgl_core import Actor, ActorKind
-from kgl_http.conditional import entity_tag
+from kgl_http.api.preconditions import entity_tag
 from tests.contract.samples import entity as sample_entity
 from tests.contract.samples import keep
 from tests.contract.samples import relationship as sample_relationship

@@ -9,13 +9,13 @@ import jsonschema_rs
 import pytest
 from falcon import testing
 
-from kgl_adapters.memory.answers import MemoryAnswers
-from kgl_adapters.sql.answers import SqlAnswers
-from kgl_core.permissions import Actor, ActorKind
-from kgl_core.throttling import CLIENT_FAILURES, LOGINS_FROM_ADDRESS
-from kgl_http.authentication import Authenticator
-from kgl_http.operations import JSON, PROBLEM
-from kgl_http.request import BODY_BYTES_MAX
+from kgl_adapters.memory.idempotency import MemoryAnswers
+from kgl_adapters.sql.idempotency import SqlAnswers
+from kgl_core.access.throttling import CLIENT_FAILURES, LOGINS_FROM_ADDRESS
+from kgl_core.kernel.permissions import Actor, ActorKind
+from kgl_http.api.authentication import Authenticator
+from kgl_http.api.operations import JSON, PROBLEM
+from kgl_http.api.request import BODY_BYTES_MAX
 from tests.http.calls import Call, Route, call_of, calls_of, routes_of, text_of
 from tests.http.conftest import AS_FORM, NOBODY, Api, MakeApi
 from tests.http.cursors import of_another_history
@@ -183,7 +183,7 @@ def with_too_many_relationships(api: Api, route: Route) -> testing.Result:
     hub = api.entity()["id"]
     api.relationship(hub, api.entity()["id"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kgl_core.usecases.entities.TAKEN_ALONG_MAX", 0)
+        patch.setattr("kgl_core.graph.editing_entities.TAKEN_ALONG_MAX", 0)
         return send(api, route, path=route.template.format(id=hub))
 
 

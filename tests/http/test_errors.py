@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kgl_core import errors
-from kgl_core.errors import FAULTS_MAX, KglError, OAuthError, StoreFault, StoreFull
-from kgl_http.errors import PROBLEMS, BadRequest
-from kgl_http.listener import CannotListen
+from kgl_core.access.oauth_errors import OAuthError
+from kgl_core.kernel import errors
+from kgl_core.kernel.errors import FAULTS_MAX, KglError
+from kgl_core.kernel.store_errors import StoreFault, StoreFull
+from kgl_http.api.problems import PROBLEMS, BadRequest
+from kgl_http.server.listener import CannotListen
 from tests.http.conftest import NOBODY, Api, MakeApi, making_apis, problem
 
 ENTITIES = "/api/v1/entities"
@@ -172,7 +174,7 @@ def test_what_nobody_thought_of_is_told_by_an_id_only(api: Api, monkeypatch: pyt
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("hunter22 at db.internal")
 
-    monkeypatch.setattr("kgl_core.usecases.entities.Entities.list", fail)
+    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list", fail)
     answer = api("GET", ENTITIES)
     found = problem(answer, 500, "internal_error")
     assert found["meta"]["request_id"] in found["detail"]
@@ -187,7 +189,7 @@ def test_what_a_database_says_stays_in_the_log(api: Api, monkeypatch: pytest.Mon
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("kgl_core.usecases.entities.Entities.list", fail)
+    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list", fail)
     for error, status, code in (  # `fail` raises it
         (StoreFault("relation secret_table of user hunter22"), 500, "internal_error"),
         (StoreFull(), 507, "store_full"),

@@ -10,10 +10,10 @@ from falcon import testing
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kgl_core.records import EntityRecord, RelationshipRecord
-from kgl_core.rules import rules_of
-from kgl_http.operations import JSON, NDJSON
-from kgl_http.resources import changes
+from kgl_core.kernel.checked_records import rules_of
+from kgl_core.storage.record_lines import EntityRecord, RelationshipRecord
+from kgl_http.api.operations import JSON, NDJSON
+from kgl_http.graph import changes
 from tests.http.calls import Call, calls_of
 from tests.http.conftest import NOBODY, Api, making_apis, problem
 

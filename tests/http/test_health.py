@@ -9,8 +9,9 @@ import pytest
 from falcon import testing
 
 from kgl_adapters import connect
-from kgl_core.errors import InvalidToken, StoreUnavailable
-from kgl_http import readiness
+from kgl_core.kernel.errors import InvalidToken
+from kgl_core.kernel.store_errors import StoreUnavailable
+from kgl_http.server import readiness
 from tests.http.conftest import NOBODY, Api, MakeApi, making_apis
 from tests.postgres import fresh_database
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from falcon import testing
 
-from kgl_core.records import LINE_BYTES_MAX, EntityRecord, RelationshipRecord
-from kgl_core.rules import MISSING, rules_of
-from kgl_http.operations import JSON, MERGE_PATCH, NDJSON
-from kgl_http.request import BODY_BYTES_MAX
+from kgl_core.kernel.checked_records import MISSING, rules_of
+from kgl_core.storage.record_lines import LINE_BYTES_MAX, EntityRecord, RelationshipRecord
+from kgl_http.api.operations import JSON, MERGE_PATCH, NDJSON
+from kgl_http.api.request import BODY_BYTES_MAX
 from tests.http.calls import Call, call_of, everything, routes_of
 from tests.http.conftest import Api, MakeApi, making_apis, problem
 from tests.http.hostile import MALFORMED_VALUES, values_for

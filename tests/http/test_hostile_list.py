@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from falcon import testing
 
-from kgl_http.request import BODY_BYTES_MAX
+from kgl_http.api.request import BODY_BYTES_MAX
 from tests.adapters.keys import signs_with
 from tests.http.conftest import NOBODY, PASSWORD, MakeApi
 from tests.http.test_hostile_inputs import Trial

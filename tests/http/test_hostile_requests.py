@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kgl_core.rules import rules_of
+from kgl_core.kernel.checked_records import rules_of
 from tests.adapters.keys import decoded
 from tests.http.calls import Call, calls_of, everything
 from tests.http.conftest import NOBODY, Api, making_apis, problem

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from falcon import testing
 
-from kgl_adapters.sealing import AesGcmSeal
+from kgl_adapters.security.sealing import AesGcmSeal
 from kgl_adapters.system import new_id, now, random
-from kgl_core.idempotency import KEPT_FOR, HeldStore, Hold, IdempotencyKey
-from kgl_core.throttling import LOGINS_FROM_ADDRESS
-from kgl_core.unit_of_work import Store
-from kgl_http.operations import takes_key
+from kgl_core.access.throttling import LOGINS_FROM_ADDRESS
+from kgl_core.kernel.idempotency import KEPT_FOR, IdempotencyKey
+from kgl_core.kernel.units_of_work import Store
+from kgl_core.storage.idempotent_store import HeldStore, Hold
+from kgl_http.api.operations import takes_key
 from tests.http.calls import call_of, everything, routes_of, text_of
 from tests.http.conftest import NOBODY, PASSWORD, Api, problem
 

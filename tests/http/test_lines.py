@@ -9,8 +9,8 @@ from typing import TextIO
 
 import pytest
 
-from kgl_http import lines
-from kgl_http.lines import Lines
+from kgl_http.server import log_lines as lines
+from kgl_http.server.log_lines import Lines
 
 SMALL_PIPE = 4096
 

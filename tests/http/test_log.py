@@ -15,8 +15,9 @@ import structlog
 from sqlalchemy import text
 
 from kgl_adapters.observed import ObservedStore
-from kgl_core.errors import TransactionConflict
-from kgl_http import errors, log, readiness
+from kgl_core.kernel.errors import TransactionConflict
+from kgl_http.api import problems as errors
+from kgl_http.server import log, readiness
 from tests.http.conftest import NOBODY, PASSWORD, Api, MakeApi, making_apis
 
 ENTITIES = "/api/v1/entities"
@@ -148,14 +149,14 @@ def test_every_library_logs_in_the_same_form(configured: Configure, api: Api, mo
     lines = configured()
     logging.getLogger("gunicorn.error").info("Booting worker: %s", 7)
     logging.getLogger("sqlalchemy.engine").debug("below the level")
-    structlog.get_logger("kgl_http.serve").info("Listening", address="::1")
+    structlog.get_logger("kgl_http.server.serving").info("Listening", address="::1")
     booting, listening = lines()
     assert list(booting) == KEYS
     assert (booting["message"], booting["logger"], booting["level"]) == ("Booting worker: 7", "gunicorn.error", "INFO")
     assert (booting["request_id"], booting["user_id"], booting["module_id"]) == (None, None, "lab")
     assert list(listening) == [*KEYS, "address"]
 
-    monkeypatch.setattr("kgl_core.usecases.entities.Entities.list", tell)
+    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list", tell)
     answer = api("GET", ENTITIES, by="eve")
     told, failed, request = lines()
     assert list(told) == KEYS
@@ -177,13 +178,13 @@ def test_an_exception_is_on_the_line_that_tells_of_it(
         except KeyError as cause:
             raise ValueError("first\nsecond") from cause
 
-    monkeypatch.setattr("kgl_core.usecases.entities.Entities.list", fail)
+    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list", fail)
     api.token("admin")
     lines = configured()
     api("GET", ENTITIES)
     failed, request = lines()
     assert list(failed) == [*KEYS, "exception"]
-    assert (failed["level"], failed["logger"], request["status"]) == ("ERROR", "kgl_http.errors", 500)
+    assert (failed["level"], failed["logger"], request["status"]) == ("ERROR", "kgl_http.api.problems", 500)
     for part in ("Traceback", "KeyError: 'cause'", "ValueError: first\nsecond"):
         assert part in failed["exception"]
     try:
@@ -209,7 +210,7 @@ def test_rows_that_postgresql_quotes_are_not_logged(
         message = "new row violates x\nDETAIL:  Failing row contains (ada@example.org, $argon2id$).\nHINT:  none"
         raise ValueError(message)
 
-    monkeypatch.setattr("kgl_core.usecases.entities.Entities.list", fail)
+    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list", fail)
     api.token("admin")
     configured(is_readable=is_readable)
     api("GET", ENTITIES)
@@ -238,7 +239,7 @@ def test_a_developer_reads_text_without_local_variables(
     def fail(self: object, *, email: str, password: str, address: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("kgl_core.usecases.auth.Auth.log_in", fail)
+    monkeypatch.setattr("kgl_core.access.logging_in.Auth.log_in", fail)
     configured(is_readable=True)
     body = {"email": "eve@example.org", "password": PASSWORD}
     assert api("POST", "/api/v1/auth/token", by=NOBODY, json=body).status_code == 500

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kgl_core.strict_json import MALFORMED
-from kgl_http.operations import NDJSON
+from kgl_core.kernel.strict_json import MALFORMED
+from kgl_http.api.operations import NDJSON
 from tests.http.calls import call_of, everything, routes_of
 from tests.http.conftest import Api, making_apis, problem
 

@@ -185,7 +185,7 @@ def test_changes_are_counted_by_kind_and_action(api: Api) -> None:
 def test_the_metrics_of_all_workers_are_summed(tmp_path: Path) -> None:
     """Where the variable of Prometheus' client names a folder; counts outlive the process that counted."""
     count = "metrics = Metrics(); metrics.answered('GET', '/health', 200, 0.01); metrics.began()"
-    script = f"from kgl_http.metrics import Metrics; {count}; print(metrics.render().decode())"
+    script = f"from kgl_http.server.metrics import Metrics; {count}; print(metrics.render().decode())"
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     for worker in (1, 2):
         shown = subprocess.run(

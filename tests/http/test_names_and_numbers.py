@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from kgl_http.operations import NDJSON
+from kgl_http.api.operations import NDJSON
 from tests.http.conftest import Api, making_apis, problem
 
 ENTITIES = "/api/v1/entities"

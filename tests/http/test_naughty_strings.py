@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from falcon import testing
 
-from kgl_http.operations import NDJSON
+from kgl_http.api.operations import NDJSON
 from tests.http.conftest import NOBODY, PASSWORD, Api, problem
 
 ENTITIES = "/api/v1/entities"

@@ -15,11 +15,11 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from falcon import testing
 
 from kgl_core import ClientCredentials
-from kgl_core.errors import StoreFault
-from kgl_http import authentication
-from kgl_http.lines import Lines
-from kgl_http.log import Log, current_request
-from kgl_http.request import Request
+from kgl_core.kernel.store_errors import StoreFault
+from kgl_http.api import authentication
+from kgl_http.api.request import Request
+from kgl_http.server.log import Log, current_request
+from kgl_http.server.log_lines import Lines
 from tests.adapters.keys import KEYS, pem, verified
 from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api, MakeApi, problem
 from tests.http.test_auth import Clock

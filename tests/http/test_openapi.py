@@ -11,11 +11,11 @@ import jsonschema_rs
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from kgl_core.rules import check, ruled
-from kgl_http.errors import PROBLEMS
-from kgl_http.openapi import describe
-from kgl_http.operations import JSON, MERGE_PATCH, PROBLEM, Answer, Resource, operation
-from kgl_http.resources import pages
+from kgl_core.kernel.checked_records import check, ruled
+from kgl_http.api.operations import JSON, MERGE_PATCH, PROBLEM, Answer, Resource, operation
+from kgl_http.api.problems import PROBLEMS
+from kgl_http.openapi import docs_pages as pages
+from kgl_http.openapi.document import describe
 from tests.http.conftest import NOBODY, Api, MakeApi, making_apis
 from tests.http.document import DOCUMENT, OPERATIONS
 

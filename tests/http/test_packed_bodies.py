@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from falcon import testing
 
-from kgl_core.gzip_stream import MEMBERS_MAX
-from kgl_http.operations import FORM
-from kgl_http.request import BODY_BYTES_MAX
+from kgl_core.storage.gzip_stream import MEMBERS_MAX
+from kgl_http.api.operations import FORM
+from kgl_http.api.request import BODY_BYTES_MAX
 from tests.http.conftest import Api, MakeApi, problem
 from tests.http.test_bulk import ADA, IMPORT, NDJSON, NOTES, lines_of, results, summary
 

@@ -7,8 +7,8 @@ from urllib.parse import urljoin
 
 import pytest
 
-from kgl_http.errors import PROBLEMS
-from kgl_http.resources import pages
+from kgl_http.api.problems import PROBLEMS
+from kgl_http.openapi import docs_pages as pages
 from tests.http.conftest import NOBODY, Api, MakeApi, making_apis, problem
 
 PAGES = ("docs", "redoc", "problems", "problems/deleted")

@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 import pytest
 
-from kgl_core.relationships import RELATIONSHIP_SORTS
+from kgl_core.graph.relationships import RELATIONSHIP_SORTS
 from tests.http.conftest import Api, problem
 
 PATH = "/api/v1/relationships"

@@ -5,13 +5,14 @@ from typing import Any, Final
 import jsonschema_rs
 import pytest
 
-from kgl_core.clients import SCOPES
-from kgl_core.credentials import Secret
-from kgl_core.entities import EntityDraft
-from kgl_core.relationships import RelationshipDraft
-from kgl_core.rules import Each, Flag, Integer, Names, Optional, Text, rules_of
-from kgl_core.users import UserDraft
-from kgl_http.schemas import Schemas
+from kgl_core.access.oauth_clients import SCOPES
+from kgl_core.access.passwords import Secret
+from kgl_core.access.users import UserDraft
+from kgl_core.graph.entities import EntityDraft
+from kgl_core.graph.relationships import RelationshipDraft
+from kgl_core.kernel.checked_records import rules_of
+from kgl_core.kernel.field_rules import Each, Flag, Integer, Names, Optional, Text
+from kgl_http.openapi.schemas import Schemas
 
 TEXTS: Final = (
     "", " ", "\u3000", "\u2028", "\xa0", "a", " a ", "a b", "é", "😀", "a\n", "\na", "a\x00", "a\x7f", "a\x85", "\x1f",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from kgl_core import Overloaded
-from kgl_core.throttling import FAILURES_FROM_ADDRESS, LOGINS_FROM_ADDRESS
+from kgl_core.access.throttling import FAILURES_FROM_ADDRESS, LOGINS_FROM_ADDRESS
 from tests.http.conftest import PASSWORD, Api, MakeApi, problem
 from tests.http.test_auth import EMAIL, OTHER_PASSWORD, bearer, log_in, me, post, register
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kgl_http import authentication
+from kgl_http.api import authentication
 from tests.http.conftest import NOBODY, PASSWORD, Api, problem
 
 PATH = "/api/v1/users"

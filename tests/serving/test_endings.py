@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from kgl_http.authentication import STANDING_AGE_MAX_S
+from kgl_http.api.authentication import STANDING_AGE_MAX_S
 from tests.serving.service import API, PASSWORD, Answer, Service, answer, kgl, until
 
 OTHER_PASSWORD = "battery horse correct"

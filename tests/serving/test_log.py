@@ -53,8 +53,8 @@ def test_every_line_has_the_same_shape() -> None:
         ("py.warnings", "WARNING"),
         ("gunicorn.error", "ERROR"),
         ("ours", "ERROR"),
-        ("kgl_http.log", "CRITICAL"),
-        ("kgl_http.log", "CRITICAL"),
+        ("kgl_http.server.log", "CRITICAL"),
+        ("kgl_http.server.log", "CRITICAL"),
     ]
     assert lines[1]["message"] == "on two\nlines"
     assert lines[2]["message"] == "of alembic"

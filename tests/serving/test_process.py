@@ -286,7 +286,7 @@ def accepts(address: tuple[str, int]) -> bool:
     return True
 
 
-IMPATIENT = "import kgl_http.worker; kgl_http.worker.CLIENT_IDLE_S = 1; from kgl_http.cli import main; main()"
+IMPATIENT = "from kgl_http.server import worker; worker.CLIENT_IDLE_S = 1; from kgl_http.cli.main import main; main()"
 
 
 def test_clients_that_stop_half_way_lose_their_threads(sqlite_url: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import BinaryIO, Final
 
 from tests.serving.service import BIN, THREADS, WORKERS, read_answer, serving, until
 
-_SERVE: Final = "from kgl_http.cli import main; main()"
+_SERVE: Final = "from kgl_http.cli.main import main; main()"
 
 
 def changed(change: str) -> tuple[str, ...]:
@@ -17,7 +17,7 @@ def changed(change: str) -> tuple[str, ...]:
 
 def test_what_stays_idle_is_closed(sqlite_url: str, tmp_path: Path) -> None:
     """Connections that nothing was ever sent on, and those that were used, and more of either than threads."""
-    command = changed("import kgl_http.serve; kgl_http.serve.KEEP_ALIVE_S = 1")
+    command = changed("import kgl_http.server.serving; kgl_http.server.serving.KEEP_ALIVE_S = 1")
     with serving(sqlite_url, tmp_path / "run", command=command) as service, ExitStack() as stack:
         service._token = "none"
         connections = []
@@ -34,7 +34,9 @@ def test_what_stays_idle_is_closed(sqlite_url: str, tmp_path: Path) -> None:
 
 def test_more_connections_than_a_worker_may_have_wait(sqlite_url: str, tmp_path: Path) -> None:
     """They are accepted, and answered, as others end."""
-    few = "from kgl_http.worker import Worker; Worker.worker_connections = property(lambda _: 3, lambda *_: None)"
+    few = (
+        "from kgl_http.server.worker import Worker; Worker.worker_connections = property(lambda _: 3, lambda *_: None)"
+    )
     with serving(sqlite_url, tmp_path / "run", command=changed(few)) as service, ExitStack() as stack:
         service._token = "none"
         connections = [stack.enter_context(service.socket()) for _ in range(10 * WORKERS)]

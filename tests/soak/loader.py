@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from kgl_adapters import connect
-from kgl_core.usecases import load
+from kgl_core.storage.loading import load
 
 
 def main(url: str, file: str, batch: str) -> None:

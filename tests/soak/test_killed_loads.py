@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from kgl_adapters import connect
-from kgl_adapters.sql.engine import parse_url
+from kgl_adapters.sql.engine.engines import parse_url
 from kgl_core import Change, KnowledgeGraph, Relationship
 
 KILLS: Final = 50

@@ -1,0 +1,40 @@
+"""Changes in a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from kgl_adapters.memory.records import detached
+from kgl_core.graph.changes import BEGINNING, Change, Place
+
+
+class MemoryChangeLog:
+    """A `kgl_core.graph.changes.ChangeLog`: a change's sequence number is its index in the list, from 1."""
+
+    def __init__(self, rows: list[Change]) -> None:
+        self._rows = rows
+
+    def append(self, changes: Sequence[Change]) -> None:
+        self._rows.extend(attrs.evolve(change, record=detached(change.record)) for change in changes)
+
+    def read(self, after: str | None, limit: int) -> Sequence[Change]:
+        place = Place.parse(after)
+        start = place.sequence
+        if place != BEGINNING:
+            place.require(self._place(start) if start <= len(self._rows) else None)
+        return [
+            attrs.evolve(change, cursor=self._place(sequence).cursor, record=detached(change.record))
+            for sequence, change in enumerate(self._rows[start : start + limit], start + 1)
+        ]
+
+    def end(self) -> Place:
+        """The place after the last change."""
+        return self._place(len(self._rows)) if self._rows else BEGINNING
+
+    def count(self) -> int:
+        return len(self._rows)
+
+    def _place(self, sequence: int) -> Place:
+        return Place.of(sequence, self._rows[sequence - 1])

@@ -1,0 +1,1 @@
+"""Password hashes, signed tokens and sealed answers, by well-known libraries."""

@@ -1,0 +1,88 @@
+"""How either database holds an id and a moment, and what decoding a row raises. Nothing here knows a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from kgl_core.kernel.store_errors import UnreadableRow
+
+UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
+"""What decoding a damaged row raises; JSON's and date's errors are among them."""
+T = TypeVar("T")
+V = TypeVar("V", bound="Encoding")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment_of(micros: int) -> datetime:
+    """The moment in a column of SQLite."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def moment_or_none(micros: int | None) -> datetime | None:
+    """The same where there may be none."""
+    return None if micros is None else moment_of(micros)
+
+
+def _bytes(id: UUID) -> bytes:
+    return id.bytes
+
+
+def uuid_of(value: bytes) -> UUID:
+    """The id in a column of SQLite."""
+    return UUID(bytes=value)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a row could not be decoded, shortly."""
+    return error.reason if isinstance(error, UnreadableRow) else f"{type(error).__name__}: {error}"[:200]
+
+
+def reads(table: str) -> Callable[[Callable[[V, Sequence[Any]], T]], Callable[[V, Sequence[Any]], T]]:
+    """Makes what decodes a row of this table raise UnreadableRow where that can't be done."""
+
+    def telling(read: Callable[[V, Sequence[Any]], T]) -> Callable[[V, Sequence[Any]], T]:
+        @wraps(read)
+        def told(encoding: V, row: Sequence[Any]) -> T:
+            try:
+                return read(encoding, row)
+            except UNREADABLE as error:
+                raise UnreadableRow(f"{_named(row[0])} of {table}", reason_of(error)) from error
+
+        return told
+
+    return telling
+
+
+def _named(key: Any) -> str:
+    """The row with this key, for people; no hash of a token is shown."""
+    if isinstance(key, bytes):
+        return f"the row {UUID(bytes=key)}" if len(key) == 16 else "a row"
+    return f"the row {key}"
+
+
+class Encoding:
+    """How one database holds values: ``id`` and ``instant`` write them, ``read_id`` and ``read_instant`` read them."""
+
+    def __init__(self, *, is_sqlite: bool) -> None:
+        self.is_sqlite = is_sqlite
+        self.id: Callable[[UUID], Any] = _bytes if is_sqlite else _same
+        self.read_id: Callable[[Any], UUID] = uuid_of if is_sqlite else _same
+        self.instant: Callable[[datetime], Any] = _micros if is_sqlite else _same
+        self.read_instant: Callable[[Any], datetime] = moment_of if is_sqlite else _same
+
+
+ENCODINGS: Final[Mapping[bool, Encoding]] = {is_sqlite: Encoding(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
+"""By whether the database is SQLite."""

@@ -1,0 +1,201 @@
+"""A connection in use: runs statements, writes many rows at once, and turns driver errors into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import Executable
+
+from kgl_adapters.sql.encoding import Encoding
+from kgl_adapters.sql.engine.connections import Connections, Values, closed, once_more
+from kgl_adapters.sql.engine.driver_errors import translate
+from kgl_adapters.sql.engine.idle_connections import cursor_of
+from kgl_adapters.sql.engine.queries import Query
+from kgl_core.kernel.store_errors import StoreFault
+
+T = TypeVar("T")
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+class Session:
+    """The statements of a unit of work. Every method raises the core's errors, chained to the driver's.
+
+    A writer is given the ``connection`` that its transaction is on. A reader opens its own with its first statement:
+    one for a snapshot, or one without a transaction, unless the driver runs the statement by itself. As long as nothing
+    depends on it, a connection that turns out to be lost is replaced, and the statement tried once more.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        encoding: Encoding,
+        connection: Connection | None = None,
+        *,
+        in_snapshot: bool = False,
+    ) -> None:
+        self._connections = connections
+        self._connection = connection
+        self._is_writing = connection is not None
+        self._in_snapshot = in_snapshot
+        self._repeats = not self._is_writing
+        self.is_sqlite = encoding.is_sqlite
+        self.encoding = encoding
+        self.where = connections.where
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, opened when there is none yet."""
+        if self._connection is None:
+            if self._in_snapshot:
+                self._connection, _ = self._connections.begin(writing=False)
+            else:
+                self._connection = self._connections.open()
+        return self._connection
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with closed(connection):
+                pass
+
+    def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement, or one for each of many parameters."""
+        self.require_transaction()
+        return self._run(partial(self._execute, statement, parameters))
+
+    def fetch(self, query: Query, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows that a query finds."""
+        if self._is_writing:
+            self.require_transaction()
+        values = query.values(parameters)
+        if self._connection is None and not self._in_snapshot:
+            return self._connections.fetch(query.text, values)
+        return self._run(partial(self._fetch, query.text, values))
+
+    def _run(self, run: Callable[[], T]) -> T:
+        if not self._repeats:
+            return run()
+        found = once_more(run)
+        self._repeats = not self._in_snapshot  # what follows has to see the same state
+        return found
+
+    def _execute(self, statement: Executable, parameters: Parameters | None) -> CursorResult[*tuple[Any, ...]]:
+        try:
+            return self.connection.execute(statement, parameters)
+        except DBAPIError as error:
+            if self._repeats:
+                self.close()
+            raise translate(error, self.where) from error
+
+    def _fetch(self, text: str, values: Values) -> list[tuple[Any, ...]]:
+        connection = self.connection
+        proxy = connection.connection
+        try:
+            rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(text, values).fetchall()
+            return rows
+        except connection.dialect.loaded_dbapi.Error as error:
+            if connection.dialect.is_disconnect(error, proxy.driver_connection, None):
+                self._connections.note_loss()
+                connection.invalidate(error)
+            if self._repeats:
+                self.close()
+            raise translate(error, self.where) from error
+
+    def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows whose values are in the order of ``columns``, as fast as the driver can."""
+        if not rows:
+            return
+        self.require_transaction()
+        names = ", ".join(f'"{column}"' for column in columns)
+        if not self.is_sqlite and len(rows) > 1:
+            with self.savepoint():
+                self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", rows)
+            return
+        marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
+        statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
+        with self.all_or_none(rows):
+            self.run(statement, list(rows) if len(rows) > 1 else rows[0])
+
+    def run(self, statement: str, parameters: Any = ()) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement in the driver's own SQL, once or for each of a list of parameters."""
+        self.require_transaction()
+        try:
+            return self.connection.exec_driver_sql(statement, parameters)
+        except DBAPIError as error:
+            raise translate(error, self.where) from error
+
+    @contextmanager
+    def savepoint(self) -> Iterator[NestedTransaction]:
+        """A savepoint that is released at the end of the block, and rolled back when the block raises."""
+        self.require_transaction()
+        try:
+            savepoint = self.connection.begin_nested()
+        except DBAPIError as error:
+            raise translate(error, self.where) from error
+        try:
+            yield savepoint
+        except BaseException:
+            if not self.is_undone:
+                with suppress(DBAPIError):  # a connection that is lost now undoes more than this
+                    savepoint.rollback()
+            raise
+        if savepoint.is_active:
+            try:
+                savepoint.commit()
+            except DBAPIError as error:
+                raise translate(error, self.where) from error
+
+    def all_or_none(self, rows: Sequence[object]) -> AbstractContextManager[NestedTransaction | None]:
+        """A savepoint around what writes several rows, so that a refused one takes the others back."""
+        return self.savepoint() if len(rows) > 1 else nullcontext()
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether SQLite has undone the whole transaction by itself, as it does when the disk is full."""
+        if not (self.is_sqlite and self._is_writing):
+            return False
+        driver: Any = self.connection.connection.driver_connection
+        return not driver.in_transaction
+
+    def require_committable(self) -> None:
+        """Raise StoreFault where a commit would keep nothing and not say so, because a statement has failed."""
+        self.require_transaction()
+        if not self.is_sqlite:
+            driver: Any = self.connection.connection.driver_connection
+            if driver.info.transaction_status.name == "INERROR":
+                raise StoreFault("an earlier error, which undid the whole transaction")
+
+    def require_transaction(self) -> None:
+        """Raise StoreFault where an earlier error has undone the transaction: what follows would be kept without it."""
+        if self.is_undone:
+            raise StoreFault("an earlier error, which undid the whole transaction")
+
+    def lookup(self, statement: str, values: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows that a statement in SQLite's own SQL finds for each of ``values``.
+
+        SQLite runs in this process: many small statements cost it less than building one large one.
+        """
+        cursor: Any = self.connection.connection.cursor()
+        try:
+            return [row for value in values for row in cursor.execute(statement, value)]
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            raise translate(error, self.where) from error
+        finally:
+            cursor.close()
+
+    def _copy(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        cursor: Any = self.connection.connection.cursor()
+        try:
+            with cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            raise translate(error, self.where) from error
+        finally:
+            cursor.close()

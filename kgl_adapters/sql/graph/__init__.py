@@ -1,0 +1,1 @@
+"""Entities, relationships and their changes, in tables."""

@@ -1,0 +1,109 @@
+"""Rehearsals: writing over a snapshot of a store, into a database of its own that is thrown away.
+
+Nobody waits for a rehearsal, and what it has written so far takes room in a temporary file, not in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Engine, StaticPool, create_engine
+
+from kgl_adapters.sql.schema import entities, on, relationships, sqlite_metadata
+from kgl_core.graph.entities import End, Entity
+from kgl_core.graph.relationships import Relationship
+from kgl_core.kernel.units_of_work import Store, UnitOfWork
+
+_PRAGMAS: Final = ("synchronous=OFF", "journal_mode=MEMORY", "temp_store=FILE", f"cache_size=-{16 * 1024}")
+
+R = TypeVar("R", bound=Entity | Relationship)
+
+
+def scratch_engine() -> Engine:
+    """An engine of an empty SQLite database for the graph, which SQLite keeps in a temporary file and deletes.
+
+    It knows no foreign keys: the ends of its relationships may be in the store that it lies over.
+    """
+    engine = create_engine("sqlite://", creator=_connect, poolclass=StaticPool, hide_parameters=True)
+    tables = [on(table, is_sqlite=True) for table in (entities, relationships)]
+    sqlite_metadata.create_all(engine, tables)
+    return engine
+
+
+def _connect() -> sqlite3.Connection:
+    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+class Rehearsal:
+    """A `UnitOfWork` that shows ``below`` and what was committed within it, and keeps nothing."""
+
+    def __init__(self, below: UnitOfWork, scratch: Store) -> None:
+        self._below, self._scratch = below, scratch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._below, name)
+
+    def commit(self) -> None:
+        """Nothing: a rehearsal is never kept."""
+
+    @contextmanager
+    def begin(self) -> Iterator[UnitOfWork]:
+        with self._scratch.begin() as above:
+            yield _Rehearsed(self._below, above)
+
+
+class _Rehearsed:
+    def __init__(self, below: UnitOfWork, above: UnitOfWork) -> None:
+        self.entities: Any = _Entities(below.entities, above.entities)
+        self.relationships: Any = _Over(below.relationships, above.relationships)
+        self.commit = above.commit
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"a rehearsal has no {name}")
+
+
+class _Records(Protocol[R]):
+    def find(self, ids: Collection[UUID], names: Any = (), /) -> Sequence[R]: ...
+    def add(self, records: Sequence[R], /) -> None: ...
+    def replace(self, records: Sequence[R], /) -> None: ...
+
+
+class _Over(Generic[R]):
+    """The records of one repository over those of another, of which it has the later versions."""
+
+    def __init__(self, below: _Records[R], above: _Records[R]) -> None:
+        self._below, self._above = below, above
+
+    def find(self, ids: Collection[UUID], names: Any = (), *, lock: object = None) -> Sequence[R]:
+        """As the repositories do; locks are not needed, since nobody else writes here."""
+        found = {record.id: record for record in self._above.find(ids, names)}
+        below = self._below.find([id for id in ids if id not in found], names)
+        later = {record.id for record in self._above.find([record.id for record in below])}
+        return [*found.values(), *(record for record in below if record.id not in later)]
+
+    def add(self, records: Sequence[R]) -> None:
+        """Keep new records."""
+        self._above.add(records)
+
+    def replace(self, records: Sequence[R]) -> None:
+        """Keep new versions of records."""
+        here = {record.id for record in self._above.find([record.id for record in records])}
+        self._above.replace([record for record in records if record.id in here])
+        self._above.add([record for record in records if record.id not in here])
+
+
+class _Entities(_Over[Entity]):
+    def __init__(self, below: Any, above: Any) -> None:
+        super().__init__(below, above)
+        self.clear_keys = above.clear_keys
+
+    def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
+        """What relationships need to know of the entities that `find` finds."""
+        return [End(entity.id, entity.key, entity.is_active) for entity in self.find(ids, keys)]

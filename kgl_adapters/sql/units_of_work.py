@@ -1,0 +1,219 @@
+"""Units of work on connections of a pool."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, NestedTransaction, Transaction
+from sqlalchemy.exc import DBAPIError
+
+from kgl_adapters.sql.access.oauth_clients import SqlClients
+from kgl_adapters.sql.access.refresh_tokens import SqlRefreshTokens
+from kgl_adapters.sql.access.revocations import SqlRevocations
+from kgl_adapters.sql.access.throttling import SqlCounters
+from kgl_adapters.sql.access.users import SqlUsers
+from kgl_adapters.sql.encoding import ENCODINGS
+from kgl_adapters.sql.engine import engines
+from kgl_adapters.sql.engine.connections import Connections, closed
+from kgl_adapters.sql.engine.driver_errors import translate
+from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.graph.changes import SqlChangeLog
+from kgl_adapters.sql.graph.creation import CREATION
+from kgl_adapters.sql.graph.entities import SqlEntities
+from kgl_adapters.sql.graph.relationships import SqlRelationships
+from kgl_adapters.sql.graph.rows import GRAPH_ROWS
+from kgl_adapters.sql.idempotency import SqlAnswers
+from kgl_adapters.sql.storage.checking import SqlInspection
+from kgl_adapters.sql.storage.rehearsing import Rehearsal, scratch_engine
+from kgl_adapters.sql.storage.replica import Replica, Writers
+from kgl_adapters.sql.storage.replicated_sessions import ReplicatedSession
+from kgl_core.graph.changes import Change
+from kgl_core.graph.entities import Entity
+from kgl_core.kernel.store_errors import CommitUnknown, StoreBusy, StoreUnavailable
+from kgl_core.kernel.units_of_work import UnitOfWork, create_in
+
+
+class SqlUnitOfWork:
+    """The repositories over one connection, within a transaction, a savepoint, or neither when only read.
+
+    ``graph``: the session for entities and relationships, where it is another one.
+    """
+
+    def __init__(
+        self, session: Session, transaction: Transaction | None = None, *, graph: Session | None = None
+    ) -> None:
+        self._session, self._transaction = session, transaction
+        self._graph = graph or session
+
+    @property
+    def entities(self) -> SqlEntities:
+        return SqlEntities(self._graph)
+
+    @property
+    def relationships(self) -> SqlRelationships:
+        return SqlRelationships(self._graph)
+
+    @property
+    def changes(self) -> SqlChangeLog:
+        return SqlChangeLog(self._session)
+
+    @property
+    def users(self) -> SqlUsers:
+        return SqlUsers(self._session)
+
+    @property
+    def clients(self) -> SqlClients:
+        return SqlClients(self._session)
+
+    @property
+    def refresh_tokens(self) -> SqlRefreshTokens:
+        return SqlRefreshTokens(self._session)
+
+    @property
+    def revocations(self) -> SqlRevocations:
+        return SqlRevocations(self._session)
+
+    @property
+    def counters(self) -> SqlCounters:
+        return SqlCounters(self._session)
+
+    @property
+    def answers(self) -> SqlAnswers:
+        return SqlAnswers(self._session)
+
+    @property
+    def inspection(self) -> SqlInspection:
+        return SqlInspection(self._session)
+
+    def commit(self) -> None:
+        if self._transaction is not None:
+            self._session.require_committable()
+            try:
+                self._transaction.commit()
+            except DBAPIError as error:
+                ours = translate(error, self._session.where)
+                is_whole = not (self._session.is_sqlite or isinstance(self._transaction, NestedTransaction))
+                if is_whole and isinstance(ours, StoreUnavailable):
+                    # The server may have kept all before its answer was lost; a savepoint's work is lost for certain.
+                    raise CommitUnknown from error
+                raise ours from error
+
+    @contextmanager
+    def begin(self) -> Iterator[SqlUnitOfWork]:
+        with self._session.savepoint() as savepoint:
+            yield SqlUnitOfWork(self._session, savepoint)
+            if savepoint.is_active:
+                savepoint.rollback()
+
+
+class _Reading(SqlUnitOfWork):
+    """A unit of work that only reads. A class, because most calls are this one and a generator costs them more."""
+
+    def __enter__(self) -> SqlUnitOfWork:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+        if self._graph is not self._session:
+            self._graph.close()
+
+
+class SqlStore:
+    """A `Store` over an engine. Once it has a ``replica``, that answers reads of the graph."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.replica: Replica | None = None
+        self.connections = Connections(engine)
+        self._encoding = ENCODINGS[engine.dialect.name == "sqlite"]
+        # SQLite's own waiting is polling, in which one of many threads can starve.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
+
+    def replicate(self, engine: Engine, writers: Writers, **options: Any) -> Replica:
+        """Let the standby behind this engine answer reads of entities and relationships; see `Replica`."""
+        self.replica = Replica(engine, self.connections, writers, **options)
+        return self.replica
+
+    @contextmanager
+    def begin(self) -> Iterator[SqlUnitOfWork]:
+        try:
+            with self._writing():
+                connection, transaction = self.connections.begin(writing=True)
+                with closed(connection):
+                    yield SqlUnitOfWork(Session(self.connections, self._encoding, connection), transaction)
+        finally:
+            self._note_write()
+
+    def create(self, entity: Entity, change: Change) -> None:
+        if self._encoding.is_sqlite:
+            create_in(self, entity, change)
+            return
+        rows = GRAPH_ROWS[False]
+        values = (*rows.entity_values(entity), *rows.change_values(change))
+        try:
+            self.connections.run(CREATION, values)
+        finally:
+            self._note_write()
+
+    def read(self) -> AbstractContextManager[SqlUnitOfWork]:
+        self.connections.require_open()
+        session = Session(self.connections, self._encoding)
+        if self.replica is None or not self.replica.may_answer():
+            return _Reading(session)
+        return _Reading(session, graph=ReplicatedSession(self.connections, self._encoding, self.replica))
+
+    def snapshot(self) -> AbstractContextManager[SqlUnitOfWork]:
+        self.connections.require_open()
+        session = Session(self.connections, self._encoding, in_snapshot=True)
+        if self.replica is None or not self.replica.may_answer():
+            return _Reading(session)
+        graph = ReplicatedSession(self.connections, self._encoding, self.replica, in_snapshot=True)
+        return _Reading(session, graph=graph)
+
+    @contextmanager
+    def snapshot_at_place(self) -> Iterator[tuple[SqlUnitOfWork, str]]:
+        if self.replica is not None and self.replica.may_answer():
+            up_to = self.replica.complete_up_to
+            session = ReplicatedSession(self.connections, self._encoding, self.replica, in_snapshot=True)
+            with _Reading(session) as uow:
+                yield uow, uow.changes.end(up_to).cursor
+            return
+        # The question comes first: what is complete by then is in the snapshot, and not the other way round.
+        with self.read() as uow:
+            up_to = uow.changes.complete_up_to()
+        with self.snapshot() as uow:
+            yield uow, uow.changes.end(up_to).cursor
+
+    @contextmanager
+    def rehearse(self) -> Iterator[UnitOfWork]:
+        engine = scratch_engine()
+        try:
+            with self.snapshot() as below:
+                yield Rehearsal(below, SqlStore(engine))
+        finally:
+            engine.dispose()
+
+    def close(self) -> None:
+        self.connections.close()
+        if self.replica is not None:
+            self.replica.close()
+
+    def _note_write(self) -> None:
+        if self.replica is not None:
+            self.replica.writers.note()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """On SQLite, the turn of one writer among this process's threads, taken before a connection is."""
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=engines.WAIT_MAX_S):
+            raise StoreBusy(f"the write lock of {self.connections.where}")
+        try:
+            yield
+        finally:
+            self._turn.release()

@@ -1,0 +1,114 @@
+"""What service clients ask for themselves: access tokens, and what became of those that were issued."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import attrs
+
+from kgl_core.access.logging_in import Auth
+from kgl_core.access.oauth_clients import Client
+from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant
+from kgl_core.access.throttling import client_failures, count
+from kgl_core.access.tokens import OWN_CLIENT_ID, AccessClaims, IssuedAccess, TokenLifetimes, TokenSigner, hash_opaque
+from kgl_core.kernel.errors import InvalidToken
+from kgl_core.kernel.ids import parse_id
+from kgl_core.kernel.permissions import scope_text
+from kgl_core.kernel.units_of_work import SWEPT_MAX, Context, transaction
+
+
+class OAuth:
+    """The use cases of service clients (RFC 6749, RFC 7009, RFC 7662); shared by threads.
+
+    Every method raises StoreError when the store is in trouble.
+    """
+
+    def __init__(self, context: Context, auth: Auth, signer: TokenSigner, lifetimes: TokenLifetimes) -> None:
+        self._context, self._auth, self._signer, self._lifetimes = context, auth, signer, lifetimes
+
+    def authenticate(self, client_id: str, secret: str, address: str | None) -> Client:
+        """The client with this id, if the secret is its own; ``address`` is the caller's IP address, None if unknown.
+
+        Raises InvalidClient, and TooManyAttempts after too many of those; the right secret is never refused.
+        """
+        id = parse_id(client_id)
+        client = None
+        if id is not None:
+            with self._context.store.read() as uow:
+                client = uow.clients.get(id)
+        if client is not None and client.has_secret(secret) and client.is_in_force(self._context.now()):
+            return client
+        self._count_failure(id, address)
+        raise InvalidClient
+
+    def issue(self, client: Client, scope: str | None) -> IssuedAccess:
+        """An access token for what ``scope`` names, or for all that the client was granted. Raises InvalidScope.
+
+        It lives no longer than its client.
+        """
+        scopes = client.granted(scope)
+        issued_at = self._context.now().replace(microsecond=0)
+        expires_at = issued_at + self._lifetimes.access
+        if client.expires_at is not None:
+            expires_at = min(expires_at, client.expires_at.replace(microsecond=0))
+        claims = AccessClaims(
+            subject=attrs.evolve(client.actor, scopes=scopes),
+            auth_version=client.auth_version,
+            id=self._context.new_id(),
+            issued_at=issued_at,
+            expires_at=expires_at,
+            client_id=str(client.id),
+        )
+        return IssuedAccess(
+            access_token=self._signer.sign(claims),
+            expires_in=int((expires_at - issued_at).total_seconds()),
+            scope=scope_text(scopes),
+        )
+
+    def revoke(self, client_id: str, token: str) -> None:
+        """End an access token, or a refresh token with its family, that was issued to this client (RFC 7009).
+
+        One that is unknown or has ended is no error (section 2.2); raises InvalidGrant for one of another client.
+        """
+        try:
+            claims = self._signer.verify(token, self._context.now())
+        except InvalidToken:
+            self._revoke_refresh_token(client_id, token)
+            return
+        if claims.client_id != client_id:
+            raise InvalidGrant
+        self._revoke_access_token(claims)
+
+    def introspect(self, token: str) -> AccessClaims | None:
+        """What an access token says, if it is in force at this moment (RFC 7662); None for anything else."""
+        try:
+            claims = self._signer.verify(token, self._context.now())
+        except InvalidToken:
+            return None
+        standing = self._auth.standing(claims.subject)
+        bearer = None if standing is None else standing.bearer(claims)
+        return None if bearer is None else attrs.evolve(claims, subject=bearer)
+
+    @transaction
+    def _count_failure(self, client_id: UUID | None, address: str | None) -> None:
+        now = self._context.now()
+        with self._context.store.begin() as uow:
+            count(uow.counters, client_failures(client_id, address), now)
+            uow.counters.delete_expired(now, SWEPT_MAX)
+            uow.commit()
+
+    @transaction
+    def _revoke_access_token(self, claims: AccessClaims) -> None:
+        with self._context.store.begin() as uow:
+            uow.revocations.add(claims.id, claims.subject, claims.expires_at)
+            uow.revocations.delete_expired(self._context.now(), SWEPT_MAX)
+            uow.commit()
+
+    def _revoke_refresh_token(self, client_id: str, token: str) -> None:
+        with self._context.store.read() as uow:
+            known = uow.refresh_tokens.get(hash_opaque(token))
+        if known is None:
+            return
+        if client_id != OWN_CLIENT_ID:  # to whom alone refresh tokens are issued
+            raise InvalidGrant
+        self._auth.log_out(token)

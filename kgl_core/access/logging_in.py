@@ -1,0 +1,326 @@
+"""Authentication: register, log in, stay logged in, log out, change one's password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Final, Unpack
+from uuid import UUID
+
+import attrs
+
+from kgl_core.access.passwords import Passwords
+from kgl_core.access.registration_and_login import (
+    Login,
+    PasswordChange,
+    RefreshRequest,
+    Registration,
+    RegistrationFields,
+    RegistrationRules,
+)
+from kgl_core.access.throttling import Attempt, count, login_attempts, registration_attempts, settle
+from kgl_core.access.tokens import (
+    OPAQUE_BYTES,
+    AccessClaims,
+    IssuedTokens,
+    RefreshToken,
+    Standing,
+    TokenLifetimes,
+    TokenSigner,
+    derive_child,
+    hash_opaque,
+    new_opaque,
+)
+from kgl_core.access.users import User
+from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.errors import (
+    Fault,
+    InvalidCredentials,
+    InvalidInput,
+    InvalidToken,
+    Overloaded,
+    PermissionDenied,
+    RegistrationClosed,
+    TransactionConflict,
+)
+from kgl_core.kernel.field_rules import Faults
+from kgl_core.kernel.ids import Random, UserId, parse_id, require_id
+from kgl_core.kernel.permissions import Actor, ActorKind, Role
+from kgl_core.kernel.store_errors import StoreError
+from kgl_core.kernel.units_of_work import SWEPT_MAX, Context, UnitOfWork, transaction
+
+_UNUSABLE: Final = "it is unknown, expired or was used before"
+
+
+class Auth:
+    """The use cases of people who prove who they are; shared by threads.
+
+    Every method raises InvalidInput for malformed arguments, before any other work, and StoreError when the store is in
+    trouble; those that look at a password also raise TooManyAttempts, and Overloaded where the hasher does. No
+    connection is held while a password is hashed. An ``address`` is the caller's IP address as text, None if unknown.
+
+    An attempt is counted before the work, and stays counted when the answer is no. It is taken back when there is no
+    answer, because kgl was too busy or its store was in trouble.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        passwords: Passwords,
+        signer: TokenSigner,
+        random: Random,
+        lifetimes: TokenLifetimes,
+        registration: RegistrationRules,
+    ) -> None:
+        self._context, self._passwords, self._signer, self._random = context, passwords, signer, random
+        self._lifetimes, self._registration = lifetimes, registration
+        # Made now, because a first unknown account that takes longer than the others would tell that it is unknown.
+        self._nobodys_hash = passwords.hasher.hash(random(32).hex())
+
+    def register(self, address: str | None, /, **fields: Unpack[RegistrationFields]) -> User:
+        """A new account, with the role of a user. Raises RegistrationClosed, and AlreadyExists for a taken email."""
+        if not self._registration.is_open:
+            raise RegistrationClosed
+        faults: Faults = []
+        try:
+            draft = build(Registration, fields)
+        except InvalidInput as error:
+            # Of a password that was given, the rules that follow know more.
+            faults.extend(fault for fault in error.faults if fault.pointer != "/password" or "password" not in fields)
+        if "password" in fields:
+            try:
+                self._passwords.check(fields["password"], str(fields.get("email", "")).lower())
+            except InvalidInput as error:
+                faults.extend(error.faults)
+        if faults:
+            raise InvalidInput(faults)
+        with self._counted(registration_attempts(address, self._registration.per_hour_max)):
+            password_hash = self._passwords.hasher.hash(draft.password)
+            now = self._context.now()
+            user = User(
+                id=UserId(self._context.new_id()),
+                email=draft.email,
+                password_hash=password_hash,
+                first_name=draft.first_name,
+                last_name=draft.last_name,
+                role=Role.USER,
+                created_at=now,
+                updated_at=now,
+            )
+            self._add(user)
+        return user
+
+    def log_in(self, *, email: str, password: str, address: str | None) -> IssuedTokens:
+        """Tokens of a new family. Raises InvalidCredentials, after the same work whatever is wrong."""
+        login = Login(email=email, password=password)
+        attempts = login_attempts(login.email, address)
+        with self._counted(attempts):
+            with self._context.store.read() as uow:
+                found = uow.users.get_by_email(login.email)
+            return self._start_family(self._prove(found, login.password), attempts)
+
+    @transaction
+    def refresh(self, refresh_token: str) -> IssuedTokens:
+        """New tokens of the same family, for a refresh token that is used up by this.
+
+        Used again within REFRESH_GRACE, it gives the same refresh token once more, if nobody has used that yet. Raises
+        InvalidToken when it is not in force. One that was used or revoked before takes its family with it.
+        """
+        text = RefreshRequest(refresh_token=refresh_token).refresh_token
+        hash = hash_opaque(text)
+        with self._context.store.read() as uow:
+            known = uow.refresh_tokens.get(hash)
+        if known is None:
+            raise InvalidToken(_UNUSABLE)
+        with self._context.store.begin() as uow:
+            user = uow.users.get(known.user_id, lock=True)
+            token = uow.refresh_tokens.get(hash)  # again: only now does nobody else change it
+            now = self._context.now()
+            if user is None or token is None:
+                raise InvalidToken(_UNUSABLE)
+            if token.is_ended:
+                child_text = token.child_of(text, now)
+                child = None if child_text is None else uow.refresh_tokens.get(hash_opaque(child_text))
+                is_retry = child is not None and user.is_active and child.is_in_force(now, user.auth_version)
+                if child_text is not None and is_retry:
+                    return self._tokens(user, child_text, now)
+                uow.refresh_tokens.revoke_family(token.family, now)
+                uow.commit()
+                raise InvalidToken(_UNUSABLE)
+            if not user.is_active or not token.is_in_force(now, user.auth_version):
+                raise InvalidToken(_UNUSABLE)
+            seed = self._random(OPAQUE_BYTES)
+            uow.refresh_tokens.mark_used(hash, now, seed)
+            tokens = self._issue(uow, user, token.family, derive_child(text, seed))
+            uow.commit()
+        return tokens
+
+    @transaction
+    def log_out(self, refresh_token: str) -> None:
+        """Revoke the token's whole family. One that is unknown is no error (RFC 7009, section 2.2)."""
+        hash = hash_opaque(RefreshRequest(refresh_token=refresh_token).refresh_token)
+        with self._context.store.read() as uow:
+            known = uow.refresh_tokens.get(hash)
+        if known is None:
+            return
+        with self._context.store.begin() as uow:
+            uow.users.get(known.user_id, lock=True)  # so that no child is born meanwhile
+            uow.refresh_tokens.revoke_family(known.family, self._context.now())
+            uow.commit()
+
+    def change_password(self, actor: Actor, *, current_password: str, new_password: str, address: str | None) -> User:
+        """The actor's account with another password, which ends every token issued before.
+
+        Counted as a login. Raises InvalidInput when the current password is wrong, and PermissionDenied for an actor
+        that is not a user.
+        """
+        change = PasswordChange(current_password=current_password, new_password=new_password)
+        user = self._account_of(actor)
+        self._passwords.check(change.new_password, user.email, "/new_password")
+        attempts = login_attempts(user.email, address)
+        with self._counted(attempts):
+            try:
+                proved = self._prove(user, change.current_password)
+            except InvalidCredentials:
+                # The login is not in doubt: a field of the request is wrong.
+                fault = Fault("/current_password", "wrong_password", "give the password that you log in with now")
+                raise InvalidInput([fault]) from None
+            return self._replace_password(proved, self._passwords.hasher.hash(change.new_password), attempts)
+
+    def authenticate(self, access_token: str) -> AccessClaims:
+        """What an access token says, as far as the token itself can tell. Raises InvalidToken."""
+        return self._signer.verify(access_token, self._context.now())
+
+    def account(self, id: UUID | str) -> User | None:
+        """The account with this id as it is now, also when it is disabled; None when there is none."""
+        wanted = require_id(id)
+        with self._context.store.read() as uow:
+            return uow.users.get(wanted)
+
+    def standing(self, subject: Actor) -> Standing | None:
+        """What holds now of the user or service of a token; None when there is none any more."""
+        id = parse_id(subject.id)
+        if id is None:
+            return None
+        with self._context.store.read() as uow:
+            found = uow.users.get(id) if subject.kind is ActorKind.USER else uow.clients.get(id)
+        if found is None:
+            return None
+        is_active = found.is_active if isinstance(found, User) else found.is_in_force(self._context.now())
+        with self._context.store.read() as uow:
+            revoked = uow.revocations.of(subject)
+        return Standing(found.actor, found.auth_version, is_active, revoked)
+
+    def _account_of(self, actor: Actor) -> User:
+        id = parse_id(actor.id) if actor.kind is ActorKind.USER else None
+        user = None if id is None else self.account(id)
+        if user is None:
+            raise PermissionDenied(actor, "change a password", "only an account has one; log in with it")
+        return user
+
+    @transaction
+    def _add(self, user: User) -> None:
+        with self._context.store.begin() as uow:
+            uow.users.add(user)
+            uow.commit()
+
+    @transaction
+    def _start_family(self, proved: User, attempts: tuple[Attempt, ...]) -> IssuedTokens:
+        with self._context.store.begin() as uow:
+            user = attrs.evolve(_unchanged(uow, proved), last_login_at=self._context.now())
+            uow.users.replace(user)
+            settle(uow.counters, attempts)
+            tokens = self._issue(uow, user, self._context.new_id(), new_opaque(self._random))
+            uow.commit()
+        return tokens
+
+    @transaction
+    def _replace_password(self, proved: User, password_hash: str, attempts: tuple[Attempt, ...]) -> User:
+        with self._context.store.begin() as uow:
+            current = _unchanged(uow, proved)
+            changed = attrs.evolve(
+                current,
+                password_hash=password_hash,
+                auth_version=current.auth_version + 1,
+                updated_at=self._context.now(),
+            )
+            uow.users.replace(changed)
+            settle(uow.counters, attempts)
+            uow.commit()
+        return changed
+
+    @contextmanager
+    def _counted(self, attempts: tuple[Attempt, ...]) -> Iterator[None]:
+        """Count an attempt, and take it back where the block comes to no answer. Raises TooManyAttempts."""
+        self._count(attempts)
+        try:
+            yield
+        except (Overloaded, StoreError, TransactionConflict):
+            with suppress(StoreError, TransactionConflict):  # the first error says more
+                self._uncount(attempts)
+            raise
+
+    @transaction
+    def _uncount(self, attempts: tuple[Attempt, ...]) -> None:
+        with self._context.store.begin() as uow:
+            uow.counters.decrement([attempt.key for attempt in attempts])
+            uow.commit()
+
+    @transaction
+    def _count(self, attempts: tuple[Attempt, ...]) -> None:
+        """Count an attempt, in a transaction of its own. Raises TooManyAttempts."""
+        now = self._context.now()
+        with self._context.store.begin() as uow:
+            count(uow.counters, attempts, now)
+            uow.counters.delete_expired(now, SWEPT_MAX)
+            uow.commit()
+
+    def _prove(self, user: User | None, password: str) -> User:
+        """The user, if it is an enabled one with this password. Raises InvalidCredentials, after the same work."""
+        is_right = self._passwords.hasher.verify(self._nobodys_hash if user is None else user.password_hash, password)
+        if user is None or not is_right or not user.is_active:
+            raise InvalidCredentials
+        return user
+
+    def _issue(self, uow: UnitOfWork, user: User, family: UUID, text: str) -> IssuedTokens:
+        """New tokens, the refresh token with this text, for a user that is locked, and room made for them."""
+        now = self._context.now()
+        uow.refresh_tokens.add(
+            RefreshToken(
+                hash=hash_opaque(text),
+                family=family,
+                user_id=user.id,
+                auth_version=user.auth_version,
+                created_at=now,
+                expires_at=now + self._lifetimes.refresh,
+            )
+        )
+        uow.refresh_tokens.delete_expired(now, SWEPT_MAX)
+        return self._tokens(user, text, now)
+
+    def _tokens(self, user: User, refresh_text: str, now: datetime) -> IssuedTokens:
+        """A fresh access token beside a refresh token that is kept."""
+        return IssuedTokens(
+            access_token=self._signer.sign(self._claims(user, now)),
+            refresh_token=refresh_text,
+            expires_in=int(self._lifetimes.access.total_seconds()),
+        )
+
+    def _claims(self, user: User, now: datetime) -> AccessClaims:
+        issued_at = now.replace(microsecond=0)
+        return AccessClaims(
+            subject=user.actor,
+            auth_version=user.auth_version,
+            id=self._context.new_id(),
+            issued_at=issued_at,
+            expires_at=issued_at + self._lifetimes.access,
+        )
+
+
+def _unchanged(uow: UnitOfWork, proved: User) -> User:
+    """The user, locked, if nobody has disabled it or changed its password since it proved who it is."""
+    user = uow.users.get(proved.id, lock=True)
+    if user is None or not user.is_active or user.password_hash != proved.password_hash:
+        raise InvalidCredentials
+    return user

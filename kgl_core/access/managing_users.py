@@ -1,0 +1,151 @@
+"""Users: create and list accounts, enable and disable them, set roles and passwords."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Unpack
+from uuid import UUID
+
+import attrs
+
+from kgl_core.access.passwords import Passwords
+from kgl_core.access.users import ROLE, User, UserDraft, UserFields, UserFilter, UserFilterFields
+from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.errors import InvalidInput, NotFound
+from kgl_core.kernel.field_rules import Choice, Faults
+from kgl_core.kernel.ids import UserId, require_id
+from kgl_core.kernel.naming_holders import Holder, naming_holder
+from kgl_core.kernel.pages import LIMIT_DEFAULT, Page, check_limit, read_page
+from kgl_core.kernel.permissions import Action, Role, require
+from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
+
+_SORT: Final = Choice(("email",))
+
+
+class Users:
+    """The use cases of accounts, on behalf of one actor, who must be allowed to manage users.
+
+    Every method raises PermissionDenied, InvalidInput for malformed arguments, and StoreError when the store is in
+    trouble. An id is a UUID or its canonical text.
+    """
+
+    def __init__(self, context: Context, passwords: Passwords) -> None:
+        self._context, self._passwords = context, passwords
+
+    def create(self, *, password: str, **fields: Unpack[UserFields]) -> User:
+        """A new, enabled account. Raises InvalidInput with every fault, AlreadyExists when the email is taken."""
+        require(self._context.actor, Action.MANAGE_USERS)
+        faults: Faults = []
+        try:
+            draft = build(UserDraft, fields)
+        except InvalidInput as error:
+            faults.extend(error.faults)
+        try:
+            self._passwords.check(password, str(fields.get("email", "")).lower())
+        except InvalidInput as error:
+            faults.extend(error.faults)
+        if faults:
+            raise InvalidInput(faults)
+        now = self._context.now()
+        user = User(
+            id=UserId(self._context.new_id()),
+            email=draft.email,
+            password_hash=self._passwords.hasher.hash(password),
+            first_name=draft.first_name,
+            last_name=draft.last_name,
+            role=Role(draft.role),
+            created_at=now,
+            updated_at=now,
+        )
+        with naming_holder(self._context, lambda uow: _holder_of_email(uow, user.email)):
+            self._add(user)
+        return user
+
+    def get(self, id: UUID | str) -> User:
+        """The account with this id. Raises NotFound."""
+        require(self._context.actor, Action.MANAGE_USERS)
+        wanted = require_id(id)
+        with self._context.store.read() as uow:
+            user = uow.users.get(wanted)
+        return _found(user, wanted)
+
+    def get_by_email(self, email: str) -> User:
+        """The account with this email, in any case of letters. Raises NotFound."""
+        require(self._context.actor, Action.MANAGE_USERS)
+        normal = build(UserDraft, {"email": email}).email
+        with self._context.store.read() as uow:
+            user = uow.users.get_by_email(normal)
+        return _found(user, email)
+
+    def list(
+        self, *, limit: int = LIMIT_DEFAULT, cursor: str | None = None, **filter: Unpack[UserFilterFields]
+    ) -> Page[User]:
+        """A page of accounts ordered by email; ``limit`` is 1..200. Raises InvalidCursor, HistoryLost."""
+        require(self._context.actor, Action.MANAGE_USERS)
+        wanted = build(UserFilter, filter)
+        with self._context.store.read() as uow:
+            return read_page(
+                lambda filter, _, after, limit: uow.users.list(filter, after, limit),
+                uow.users.get,
+                wanted,
+                _SORT,
+                "email",
+                check_limit(limit),
+                cursor,
+            )
+
+    def disable(self, id: UUID | str) -> User:
+        """The account, unable to act until it is enabled. Raises NotFound."""
+        return self._change(id, is_active=False)
+
+    def enable(self, id: UUID | str) -> User:
+        """The account, able to act. Raises NotFound."""
+        return self._change(id, is_active=True)
+
+    def set_role(self, id: UUID | str, role: str) -> User:
+        """The account with another role. Raises NotFound."""
+        faults: Faults = []
+        ROLE(role, "/role", faults)
+        if faults:
+            raise InvalidInput(faults)
+        return self._change(id, role=Role(role))
+
+    def set_password(self, id: UUID | str, password: str) -> User:
+        """The account with another password. Raises NotFound, and InvalidInput when the password breaks a rule."""
+        require(self._context.actor, Action.MANAGE_USERS)
+        wanted = require_id(id)
+        with self._context.store.read() as uow:
+            email = _found(uow.users.get(wanted), wanted).email
+        self._passwords.check(password, email)
+        return self._change(wanted, password_hash=self._passwords.hasher.hash(password))
+
+    @transaction
+    def _add(self, user: User) -> None:
+        with self._context.store.begin() as uow:
+            uow.users.add(user)
+            uow.commit()
+
+    @transaction
+    def _change(self, id: UUID | str, /, **values: Any) -> User:
+        require(self._context.actor, Action.MANAGE_USERS)
+        wanted = require_id(id)
+        with self._context.store.begin() as uow:
+            current = _found(uow.users.get(wanted, lock=True), wanted)
+            changed = attrs.evolve(current, **values)
+            if changed == current:
+                return current
+            kept = attrs.evolve(changed, auth_version=current.auth_version + 1, updated_at=self._context.now())
+            uow.users.replace(kept)
+            uow.commit()
+        return kept
+
+
+def _found(user: User | None, name: object) -> User:
+    if user is None:
+        raise NotFound("user", name)
+    return user
+
+
+def _holder_of_email(uow: UnitOfWork, email: str) -> Holder:
+    """The account with this email."""
+    found = uow.users.get_by_email(email)
+    return None if found is None else (found.email, found.id)

@@ -1,0 +1,138 @@
+"""Service clients: the modules that call kgl on their own behalf, what each was granted, and the port that keeps them.
+
+A client is what RFC 6749 (section 2) calls a confidential one: it proves who it is by a secret, which kgl makes, shows
+once, and keeps as a hash.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Protocol, TypedDict
+from uuid import UUID
+
+import attrs
+
+from kgl_core.access.oauth_errors import InvalidScope
+from kgl_core.access.tokens import hash_opaque
+from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.field_rules import Choice, Each, Instant, Optional, Text
+from kgl_core.kernel.ids import ClientId
+from kgl_core.kernel.pages import Position
+from kgl_core.kernel.permissions import Actor, ActorKind, Scope, scope_text
+from kgl_core.kernel.text import name_form
+
+CLIENT_NAME_LENGTH_MAX: Final = 100
+SCOPES: Final = Each(Choice(tuple(scope.value for scope in Scope)), max_items=len(Scope), min_items=1)
+
+
+class ClientFields(TypedDict, total=False):
+    """What is said of a service client, as keyword arguments. `ClientDraft` has the rules."""
+
+    name: str
+    scopes: Sequence[str]
+    expires_at: datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class ClientDraft:
+    """What is said of a new service client, checked as a whole: raises InvalidInput with every fault.
+
+    ``expires_at`` is when its secret and its tokens stop working; None is never.
+    """
+
+    name: str = ruled(Text(CLIENT_NAME_LENGTH_MAX, normalize=name_form))
+    scopes: tuple[str, ...] = ruled(SCOPES)
+    expires_at: datetime | None = ruled(Optional(Instant()), default=None)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
+class RotationFields(TypedDict, total=False):
+    """What is said of a new secret, as keyword arguments. `RotationDraft` has the rules."""
+
+    expires_at: datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class RotationDraft:
+    """What is said of a new secret; without ``expires_at``, it stops working when the old one would have."""
+
+    expires_at: datetime | None = ruled(Optional(Instant()), default=None)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
+@attrs.frozen(kw_only=True)
+class Client:
+    """A service client. ``auth_version`` grows with each new secret, which ends what was issued before."""
+
+    id: ClientId
+    name: str
+    secret_hash: bytes = attrs.field(repr=False)
+    scopes: tuple[Scope, ...]
+    created_by: Actor
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    auth_version: int = 1
+
+    def sort_value(self, field: str) -> datetime:
+        """What a listing sorts this client by: when it was created."""
+        value: datetime = getattr(self, field)
+        return value
+
+    @property
+    def actor(self) -> Actor:
+        """This client as who acts, with all its scopes."""
+        return Actor(ActorKind.SERVICE, str(self.id), scopes=frozenset(self.scopes))
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Whether it can do anything at ``now``."""
+        return self.expires_at is None or now < self.expires_at
+
+    def has_secret(self, secret: str) -> bool:
+        """Whether ``secret`` is this client's, found out in the same time whatever is wrong with it."""
+        return hmac.compare_digest(self.secret_hash, hash_opaque(secret))
+
+    def granted(self, requested: str | None) -> frozenset[Scope]:
+        """The scopes in ``requested``, names between spaces; all that the client has where nothing is requested.
+
+        Raises InvalidScope when one of them is unknown, or more than the client has (RFC 6749, section 3.3).
+        """
+        if not requested:
+            return frozenset(self.scopes)
+        names = requested.split(" ")
+        if not set(names) <= {scope.value for scope in self.scopes}:
+            raise InvalidScope(scope_text(self.scopes))
+        return frozenset(map(Scope, names))
+
+
+@attrs.frozen
+class ClientCredentials:
+    """A service client with its secret, which is shown this once and cannot be asked for again."""
+
+    client: Client
+    secret: str = attrs.field(repr=False)
+
+
+class ClientRepository(Protocol):
+    """Keeps service clients. Every method sees what its unit of work sees."""
+
+    def get(self, id: UUID, *, lock: bool = False) -> Client | None:
+        """The client with this id, or None; with ``lock``, nobody else can change it until the unit of work ends."""
+
+    def list(self, after: Position | None, limit: int) -> Sequence[Client]:
+        """Up to ``limit`` clients in the order of their creation, those past ``after`` (created_at, id)."""
+
+    def add(self, client: Client) -> None:
+        """Keep a new client. Raises AlreadyExists when the id is taken."""
+
+    def replace(self, client: Client) -> None:
+        """Keep a client's new state. Raises NotFound when there is no such client."""
+
+    def delete(self, id: UUID) -> None:
+        """Forget a client. Raises NotFound when there is no such client."""

@@ -1,0 +1,200 @@
+"""Relationships: the directed, typed edges between entities, what they may hold, and the port that keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal, Protocol, TypedDict
+from uuid import UUID
+
+import attrs
+
+from kgl_core.graph.entities import Json
+from kgl_core.graph.metadata import JsonObject
+from kgl_core.graph.provenance import (
+    CONFIDENCE,
+    FILTER_VALUES_MAX,
+    SOURCE,
+    SOURCE_TYPE,
+    RecordFilter,
+    RecordFilterFields,
+)
+from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.errors import Fault, InvalidInput
+from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Id, Optional
+from kgl_core.kernel.ids import EntityId, RelationshipId
+from kgl_core.kernel.pages import Position
+from kgl_core.kernel.permissions import Actor
+
+Triple = tuple[UUID, str, UUID]
+"""What identifies an active relationship: source entity, relationship type, target entity."""
+
+
+def triple_order(triple: Triple) -> tuple[int, str, int]:
+    """What to sort triples by: their own order, which UUIDs compare slowly for."""
+    return (triple[0].int, triple[1], triple[2].int)
+
+
+class RelationshipFields(TypedDict, total=False):
+    """What a caller may change of a relationship, as keyword arguments. `RelationshipDraft` has the rules."""
+
+    confidence: float | None
+    source: str | None
+    source_type: str | None
+    metadata: Mapping[str, Json]
+
+
+@attrs.frozen(kw_only=True)
+class RelationshipDraft:
+    """What a caller says of a relationship, checked as a whole: raises InvalidInput with every fault.
+
+    Its two ends and its type identify it and can't change later; the two ends differ. ``confidence`` is 0..1, or None
+    for unknown. ``source`` is where the statement comes from, not an end.
+    """
+
+    source_entity_id: EntityId = ruled(Id())
+    relationship_type: str = ruled(TYPE_NAME)
+    target_entity_id: EntityId = ruled(Id())
+    confidence: float | None = ruled(CONFIDENCE, default=None)
+    source: str | None = ruled(SOURCE, default=None)
+    source_type: str | None = ruled(SOURCE_TYPE, default=None)
+    metadata: Mapping[str, Json] = ruled(JsonObject(), default=attrs.Factory(dict))
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+        if self.source_entity_id == self.target_entity_id:
+            raise InvalidInput(
+                [Fault("/target_entity_id", "self_relationship", "a relationship joins two different entities")]
+            )
+
+
+@attrs.frozen(kw_only=True, slots=False)  # with slots, making one takes twice as long
+class Relationship:
+    """An edge of the graph as a store keeps it: a checked draft, and what kgl knows of it.
+
+    ``version`` counts from 1. ``deleted_with`` is the entity whose deletion took this relationship along.
+    """
+
+    id: RelationshipId
+    source_entity_id: EntityId
+    relationship_type: str
+    target_entity_id: EntityId
+    confidence: float | None
+    source: str | None
+    source_type: str | None
+    metadata: Mapping[str, Json]
+    created_by: Actor
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+    deleted_at: datetime | None = None
+    deleted_by: Actor | None = None
+    deleted_with: EntityId | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is not deleted."""
+        return self.deleted_at is None
+
+    @property
+    def triple(self) -> Triple:
+        """What identifies it among the active: source, type, target."""
+        return (self.source_entity_id, self.relationship_type, self.target_entity_id)
+
+    def sort_value(self, field: str) -> datetime:
+        """What a listing sorts this relationship by: of created_at and updated_at."""
+        value: datetime = getattr(self, field)
+        return value
+
+
+RelationshipSort = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
+RELATIONSHIP_SORTS: Final[tuple[str, ...]] = ("created_at", "-created_at", "updated_at", "-updated_at")
+
+
+class RelationshipFilterFields(RecordFilterFields, total=False):
+    """The filters of a listing as keyword arguments. `RelationshipFilter` has the rules and the meanings."""
+
+    entity_id: UUID
+    source_entity_id: UUID
+    target_entity_id: UUID
+    relationship_type: str | Sequence[str]
+
+
+@attrs.frozen(kw_only=True)
+class RelationshipFilter(RecordFilter):
+    """Which relationships a listing holds: with these ends, of any of these types, and as `RecordFilter` says.
+
+    ``entity_id`` is an entity at either end.
+    """
+
+    entity_id: UUID | None = ruled(Optional(Id()), default=None)
+    source_entity_id: UUID | None = ruled(Optional(Id()), default=None)
+    target_entity_id: UUID | None = ruled(Optional(Id()), default=None)
+    relationship_type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX, single=True), default=())
+
+
+SORT: Final = Choice(RELATIONSHIP_SORTS)
+
+
+class RelationshipRepository(Protocol):
+    """Keeps relationships, the deleted ones too. Every method sees what its unit of work sees."""
+
+    def get(self, id: UUID) -> Relationship | None:
+        """The relationship with this id, active or deleted; None when there is none."""
+
+    def find(
+        self, ids: Collection[UUID], triples: Collection[Triple] = (), *, lock: Literal["update"] | None = None
+    ) -> Sequence[Relationship]:
+        """The relationships with any of these ids or triples, active and deleted, in any order, each once.
+
+        With ``lock``, other units of work can't change or lock them until this one ends. Raises TransactionConflict
+        where two units of work wait for each other.
+        """
+
+    def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:
+        """Up to ``limit`` active relationships with this entity at an end, ordered by id, locked for update."""
+
+    def count_touching(self, entity_id: UUID, most: int) -> int:
+        """How many active relationships have this entity at an end; it counts no further than ``most``."""
+
+    def restorable_with(self, entity_id: UUID, after: UUID | None, limit: int) -> Sequence[Relationship]:
+        """Up to ``limit`` relationships of this entity that a deletion of an entity took along, locked for update.
+
+        Ordered by id, those past ``after``.
+        """
+
+    def list(
+        self, filter: RelationshipFilter, sort: RelationshipSort, after: Position | None, limit: int
+    ) -> Sequence[Relationship]:
+        """Up to ``limit`` relationships that ``filter`` admits, ordered by ``sort``, then id, those past ``after``."""
+
+    def count(self, filter: RelationshipFilter) -> int:
+        """How many relationships ``filter`` admits."""
+
+    def count_by_type(self) -> dict[str, int]:
+        """How many active relationships there are of each type, the types in order."""
+
+    def count_deleted(self) -> int:
+        """How many deleted relationships there are."""
+
+    def scan(self, after: UUID | None, limit: int) -> Sequence[Relationship]:
+        """Up to ``limit`` relationships, active and deleted, in the order of their ids, those past ``after``."""
+
+    def add(self, relationships: Sequence[Relationship]) -> None:
+        """Keep new relationships: all, or none.
+
+        Raises AlreadyExists when an id, or the triple of an active one, is taken; NotFound when an end does not exist.
+        """
+
+    def replace(self, relationships: Sequence[Relationship]) -> None:
+        """Keep new versions of relationships: all, or none.
+
+        Raises StaleVersion unless each one's stored version is lower, AlreadyExists when a triple is taken.
+        """
+
+    def mark(self, relationships: Sequence[Relationship]) -> None:
+        """Keep the next versions of relationships that all were deleted, or restored, at once: all, or none.
+
+        They were read with a lock, and differ from what is stored in their version, time and deletion only, which is
+        the same for all. `replace` does the same, and takes several times as long. Raises as `replace` does.
+        """

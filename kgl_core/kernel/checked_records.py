@@ -1,0 +1,162 @@
+"""Records that are checked by the rules of their fields, and that tell every fault at once.
+
+A field declares its rule with `ruled`; a class applies them all with `check` in ``__attrs_post_init__``. attrs' own
+validators stop at the first fault and leak values in their messages.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from copy import copy
+from functools import cache, lru_cache
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from kgl_core.kernel.errors import FAULTS_MAX, Fault, InvalidInput
+from kgl_core.kernel.field_rules import Faults, Optional, Rule
+
+MISSING: Final[Any] = object()
+"""Stands for a required field that was not given, until its rule says so."""
+
+_RULE: Final = "kgl_rule"
+_NAME_SHOWN_MAX: Final = 64
+_SUGGESTIONS_MAX: Final = 10
+
+T = TypeVar("T")
+
+
+def ruled(rule: Rule, default: Any = MISSING, *, is_secret: bool = False) -> Any:
+    """An attrs field that ``rule`` guards; required unless it has a default, and never shown if it is a secret."""
+    return attrs.field(default=default, repr=not is_secret, metadata={_RULE: rule})
+
+
+@cache
+def _rules(cls: Hashable) -> Mapping[str, Rule]:
+    return {f.name: f.metadata[_RULE] for f in attrs.fields(cls) if _RULE in f.metadata}  # type: ignore[arg-type]
+
+
+@cache
+def _checks(cls: Hashable) -> Sequence[tuple[str, str, Rule, Any]]:
+    fields = attrs.fields_dict(cls)  # type: ignore[arg-type]
+    # What is optional is None or what the inner rule takes: to know that here spares a call for each value.
+    return [
+        (name, f"/{name}", rule.rule, None)
+        if isinstance(rule, Optional)
+        else (name, f"/{name}", rule, _when_null(fields[name]))
+        for name, rule in _rules(cls).items()
+    ]
+
+
+def _when_null(field: attrs.Attribute[Any]) -> Any:
+    """What None stands for in a field: its default. A required field has none."""
+    default: Any = field.default
+    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+
+
+def rules_of(cls: type) -> Mapping[str, Rule]:
+    """The rules of an attrs class by field name, in the order of its fields."""
+    return _rules(cls)
+
+
+@attrs.frozen
+class Stored:
+    """A value that a store holds already: `check` keeps it as it is, whatever the rules say of it today."""
+
+    value: Any
+
+
+def check(record: Any) -> None:
+    """Apply every rule of ``record``'s class, keeping what they normalized. Raises InvalidInput with all the faults.
+
+    None means the same as leaving the field out.
+    """
+    faults: Faults = []
+    cls: Any = type(record)
+    for name, pointer, rule, when_null in _checks(cls):
+        value = getattr(record, name)
+        if value is MISSING:
+            faults.append(Fault(pointer, "required", f"give a {name}"))
+            continue
+        if value is None:
+            if when_null is None:
+                continue
+            if when_null is not MISSING:
+                value = copy(when_null)
+                object.__setattr__(record, name, value)
+        normal = value.value if value.__class__ is Stored else rule(value, pointer, faults)
+        if normal is not value:
+            object.__setattr__(record, name, normal)
+    if faults:
+        raise InvalidInput(faults)
+
+
+def build(cls: type[T], values: Mapping[str, Any]) -> T:
+    """An instance of the attrs class ``cls`` from untrusted ``values``.
+
+    Raises InvalidInput with every fault: unknown names (with the near miss), missing ones, and what the rules find.
+    """
+    known = rules_of(cls)
+    unknown = [] if values.keys() <= known.keys() else unknown_names((n for n in values if n not in known), known)
+    try:
+        record = cls(**({name: value for name, value in values.items() if name in known} if unknown else values))
+    except InvalidInput as error:
+        raise InvalidInput([*unknown, *error.faults]) from None
+    if unknown:
+        raise InvalidInput(unknown)
+    return record
+
+
+def rebuild(cls: type[T], values: Mapping[str, Any], stored: Mapping[str, Any]) -> T:
+    """As `build`, of values that replace those ``stored`` in a record: what stays as it was is not checked again.
+
+    So a record whose name came before the present rules can be changed in everything else.
+    """
+    return build(cls, {name: _unless_stored(value, stored.get(name)) for name, value in values.items()})
+
+
+def _unless_stored(value: object, stored: object) -> object:
+    return Stored(value) if value is stored or (type(value) is str and value == stored) else value
+
+
+def unknown_names(names: Iterable[object], known: Iterable[str], what: str = "field") -> Faults:
+    """The faults of names that are not among ``known``, as many as are told. The first few say what is near."""
+    # Finding the near miss takes its time, which the many thousands that may be there must not take.
+    return [
+        unknown_name(name, known, what, suggest=number < _SUGGESTIONS_MAX)
+        for number, name in enumerate(islice(names, FAULTS_MAX + 1))
+    ]
+
+
+def unknown_name(name: object, known: Iterable[str], what: str = "field", *, suggest: bool = True) -> Fault:
+    """The fault of a name that is not among ``known``; its detail suggests the nearest that is."""
+    text, names = str(name), tuple(sorted(known))
+    near = _near(text, names) if suggest and len(text) <= _NAME_SHOWN_MAX else None
+    if near is not None:
+        advice = f"did you mean {near}?"
+    else:
+        advice = f"known are {', '.join(names)}" if names else f"leave it out, this takes no {what}"
+    return Fault(f"/{escape(text)}", f"unknown_{what}", f"there is no such {what}; {advice}")
+
+
+@lru_cache(maxsize=256)  # a name that is misspelled in one line of an import is so in all
+def _near(name: str, known: tuple[str, ...]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
+
+
+def same_values(one: object, other: object, names: Iterable[str]) -> bool:
+    """Whether two records hold the same under these names; unlike ==, it tells 1 from True and 1.0 within JSON."""
+    for name in names:
+        a, b = getattr(one, name), getattr(other, name)
+        if a != b or (a and type(a) is dict and json.dumps(a, sort_keys=True) != json.dumps(b, sort_keys=True)):
+            return False
+    return True
+
+
+def escape(name: str) -> str:
+    """A name as a token of a JSON Pointer (RFC 6901, section 3), fit to be shown whatever the caller sent."""
+    shown = name[:_NAME_SHOWN_MAX].encode("utf-8", "backslashreplace").decode()
+    return shown.replace("~", "~0").replace("/", "~1")

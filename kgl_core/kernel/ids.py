@@ -1,0 +1,50 @@
+"""Identifiers, time and randomness: typed ids, and the ports that these come from.
+
+Ids are UUIDs, version 7 (RFC 9562, section 5.7) when kgl makes them, so that they sort by creation. Callers may bring
+any UUID. The core has no clock and no randomness of its own: it is handed both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import NewType
+from uuid import UUID
+
+from kgl_core.kernel.errors import Fault, InvalidInput
+
+EntityId = NewType("EntityId", UUID)
+RelationshipId = NewType("RelationshipId", UUID)
+UserId = NewType("UserId", UUID)
+ClientId = NewType("ClientId", UUID)
+
+Clock = Callable[[], datetime]
+"""Port: the present moment, timezone-aware, in UTC, to the microsecond."""
+
+IdSource = Callable[[], UUID]
+"""Port: a new UUIDv7 at every call, greater than all that this process made before."""
+
+Random = Callable[[int], bytes]
+"""Port: that many unpredictable bytes, fit for secrets."""
+
+_CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def parse_id(value: object) -> UUID | None:
+    """A UUID as it is, or from its canonical text of 36 characters; None for anything else."""
+    if type(value) is UUID:
+        return value
+    if type(value) is str and _CANONICAL.fullmatch(value):
+        return UUID(value)
+    return None
+
+
+def require_id(value: object, pointer: str = "/id") -> UUID:
+    """As `parse_id`, but raises InvalidInput for what is no id."""
+    found = parse_id(value)
+    if found is None:
+        raise InvalidInput(
+            [Fault(pointer, "invalid_id", "an id is a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057")]
+        )
+    return found

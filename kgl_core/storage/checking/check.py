@@ -1,0 +1,197 @@
+"""Check: look at a store as a whole, say what is wrong with it, and mend what can be derived."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from kgl_core.access.oauth_clients import Client
+from kgl_core.access.users import User, UserDraft
+from kgl_core.graph.entities import Entity, EntityDraft
+from kgl_core.graph.relationships import Relationship, RelationshipDraft
+from kgl_core.kernel.checked_records import rules_of, same_values
+from kgl_core.kernel.errors import Fault, InvalidInput
+from kgl_core.kernel.permissions import Action, require
+from kgl_core.kernel.store_errors import StoreFault
+from kgl_core.kernel.units_of_work import Context
+from kgl_core.storage.checking.findings import (
+    EXAMPLES_MAX,
+    KINDS,
+    CheckReport,
+    Finding,
+    Inspection,
+    Problem,
+    Row,
+    Subject,
+)
+from kgl_core.storage.checking.journal import compare, has_wrong_deleted_with
+from kgl_core.storage.checking.repairing import mend
+
+T = TypeVar("T")
+Progress = Callable[[str, int, int], object]
+"""Is told what is looked at, how many rows of it were, and about how many there are."""
+
+KEPT_MAX: Final = 250_000
+"""How many findings of a kind one look keeps to mend; a repair looks again until nothing is left to mend."""
+_ROUNDS_MAX: Final = 100
+_TOLD_EVERY: Final = 5_000
+_DRAFTS: Final[dict[type, type]] = {Entity: EntityDraft, Relationship: RelationshipDraft, User: UserDraft}
+
+
+class Check:
+    """One check of a store, on behalf of one actor."""
+
+    def __init__(self, context: Context, on_progress: Progress | None = None) -> None:
+        self._context = context
+        self._on_progress = on_progress or (lambda what, done, total: None)
+
+    def run(self, *, repair: bool = False) -> CheckReport:
+        """Look at everything as it is at one moment, while others may write. Without ``repair`` nothing is written.
+
+        With it, what can be derived is mended, in transactions of bounded size, and the report is about what is left.
+        What is mended of a record is a new version or a new change of it, by this actor. Raises PermissionDenied unless
+        the actor may operate the service, StoreError when the store is in trouble.
+        """
+        require(self._context.actor, Action.OPERATE)
+        look = self._look()
+        mended: Counter[str] = Counter()
+        for _ in range(_ROUNDS_MAX if repair else 0):
+            done = mend(self._context, look.keys)
+            mended += done
+            if not done.total():
+                break
+            look = self._look()
+        return look.report(mended)
+
+    def _look(self) -> Look:
+        with self._context.store.snapshot() as uow:
+            inspection = uow.inspection
+            look = Look(inspection, self._on_progress)
+            try:
+                look.look(self._context.now())
+            finally:
+                inspection.close()
+        return look
+
+
+class Look:
+    """What one look at a store finds. ``keys`` has, by the code of their kind, what can be mended."""
+
+    def __init__(self, inspection: Inspection, on_progress: Progress) -> None:
+        self._inspection, self._on_progress = inspection, on_progress
+        self._size: Mapping[str, int] = {}
+        self._looked_at = dict.fromkeys(("entities", "relationships", "changes", "users", "clients"), 0)
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = {code: [] for code in KINDS}
+        self.keys: dict[str, list[Any]] = {code: [] for code, kind in KINDS.items() if kind.is_mendable}
+
+    def look(self, now: datetime) -> None:
+        """Look at everything."""
+        see = self._inspection
+        parts: dict[str, Callable[[], Iterator[Finding]]] = {
+            "database": lambda: see.findings(now),
+            "tables": self._measure,
+            "entities": lambda: self._records("entity", see.entities()),
+            "relationships": lambda: self._records("relationship", see.relationships()),
+            "changes": lambda: (Finding("unreadable_change", f"change {each.place}") for each in see.strange()),
+            "users": lambda: self._rows("user", "users", see.users()),
+            "clients": lambda: self._rows("client", "clients", see.clients()),
+        }
+        for name, find in parts.items():
+            try:
+                for finding in find():
+                    self._note(finding)
+            except StoreFault as error:
+                # The transaction is of no use any more.
+                self._note(Finding("unreadable_table", f"{name}: {error.reason}; what comes after was not looked at"))
+                return
+            if self._counts["missing_table"]:
+                return
+
+    def report(self, mended: Counter[str]) -> CheckReport:
+        """What was found."""
+        problems = [
+            Problem(KINDS[code], self._counts[code], tuple(self._examples[code]))
+            for code in KINDS
+            if self._counts[code]
+        ]
+        return CheckReport(
+            looked_at={**self._size, **self._looked_at},
+            faults=tuple(problem for problem in problems if not problem.kind.is_note),
+            notes=tuple(problem for problem in problems if problem.kind.is_note),
+            mended=dict(mended),
+        )
+
+    def _measure(self) -> Iterator[Finding]:
+        self._size = self._inspection.size()
+        return iter(())
+
+    def _note(self, finding: Finding) -> None:
+        self._counts[finding.code] += 1
+        examples = self._examples[finding.code]
+        if len(examples) < EXAMPLES_MAX:
+            examples.append(finding.at)
+        keys = self.keys.get(finding.code)
+        if keys is not None and len(keys) < KEPT_MAX and finding.key is not None:
+            keys.append(finding.key)
+
+    def _counted(self, table: str, rows: Iterator[T]) -> Iterator[T]:
+        total = self._size[table]
+        for row in rows:
+            self._looked_at[table] += 1
+            if self._looked_at[table] % _TOLD_EVERY == 0:
+                self._on_progress(table, self._looked_at[table], total)
+            yield row
+
+    def _records(
+        self, subject: Subject, rows: Iterator[Row[Entity]] | Iterator[Row[Relationship]]
+    ) -> Iterator[Finding]:
+        table = "entities" if subject == "entity" else "relationships"
+        log = self._counted("changes", self._inspection.log(subject))
+        for row, findings in compare(subject, self._counted(table, rows), log):
+            if row is not None and row.record is not None and not any(f.code == "broken_record" for f in findings):
+                yield from self._of_row(subject, row)
+            yield from findings
+
+    def _rows(self, subject: str, table: str, rows: Iterator[Row[User]] | Iterator[Row[Client]]) -> Iterator[Finding]:
+        for row in self._counted(table, rows):
+            yield from self._of_row(subject, row)
+
+    def _of_row(self, subject: str, row: Row[Any]) -> Iterator[Finding]:
+        """What is wrong with a row by itself."""
+        record, at = row.record, f"{subject} {row.id}"
+        if record is None:
+            yield Finding("unreadable_record", f"{at}: {row.fault}")
+            return
+        if isinstance(record, Entity) and row.derived is not None and row.derived != record.sort_name:
+            yield Finding("stale_sort_name", at, row.id)
+        if isinstance(record, Entity | Relationship) and (record.deleted_at is None) != (record.deleted_by is None):
+            yield Finding("half_deleted", at, (subject, row.id))
+        if isinstance(record, Relationship) and has_wrong_deleted_with(record):
+            yield Finding("wrong_deleted_with", at, row.id)
+        if faults := refused_today(record):
+            yield Finding("refused_today", f"{at}, {faults[0].pointer}: {faults[0].detail}")
+
+
+def refused_today(record: Entity | Relationship | User | Client) -> list[Fault]:
+    """What today's rules would say of what a record holds; a fault ``kept_otherwise`` where they would alter it."""
+    draft_class = _DRAFTS.get(type(record))
+    if draft_class is None:
+        return []
+    names = tuple(rules_of(draft_class))
+    values = {name: getattr(record, name) for name in names}
+    if isinstance(record, User):
+        values["role"] = record.role.value
+    try:
+        draft = draft_class(**values)
+    except InvalidInput as error:
+        return list(error.faults)
+    if same_values(draft, record, names):
+        return []
+    return [
+        Fault(f"/{name}", "kept_otherwise", "it would be kept in another form")
+        for name in names
+        if not same_values(draft, record, [name])
+    ]

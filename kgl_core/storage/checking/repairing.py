@@ -1,0 +1,219 @@
+"""Mending what a check has found, where it can be derived: in transactions of bounded size, each looking again first.
+
+The record is what everybody reads, so it stays as it is and the journal is told. Only what is missing altogether, or so
+damaged that kgl can't have kept it, is made of the journal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from kgl_core.graph.changes import Change, ChangeAction
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.relationships import Relationship
+from kgl_core.kernel.errors import AlreadyExists, Conflict, NotFound, TransactionConflict
+from kgl_core.kernel.store_errors import StoreFault
+from kgl_core.kernel.units_of_work import Context, UnitOfWork
+from kgl_core.storage.checking.findings import KINDS, Subject
+from kgl_core.storage.checking.journal import has_wrong_deleted_with, same_record
+from kgl_core.storage.checking.possible_records import broken
+
+BATCH: Final = 2_000
+_Record = Entity | Relationship
+_Keys = Sequence[tuple[Subject, UUID]]
+_Mender = Callable[[Context, UnitOfWork, Sequence[Any]], int]
+
+
+def mend(context: Context, keys: Mapping[str, Sequence[Any]]) -> Counter[str]:
+    """Mend what has these keys, by the code of its kind; how many of each were mended."""
+    done: Counter[str] = Counter()
+    for code in _ORDER:
+        found = keys.get(code, ())
+        size = 1 if code in _ONE_BY_ONE else BATCH
+        for start in range(0, len(found), size):
+            mended = context.retry(partial(_mend_batch, context, code, found[start : start + size]))
+            if mended:
+                done[code] += mended
+    return done
+
+
+def _mend_batch(context: Context, code: str, keys: Sequence[Any]) -> int:
+    try:
+        with context.store.begin() as uow:
+            mender = _MENDERS.get(code)
+            mended = uow.inspection.mend(code, keys) if mender is None else mender(context, uow, keys)
+            uow.commit()
+        return mended
+    except TransactionConflict:
+        raise
+    except (Conflict, NotFound, StoreFault):
+        return 0  # something else is in the way: it is found again, and told
+
+
+def _put_back(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
+    """Lost records, entities first."""
+    done = 0
+    for subject, ids in _by_subject(keys):
+        latest = _last_records(uow, subject, ids)
+        for record in latest.values():
+            if broken(record):
+                continue
+            try:
+                with uow.begin() as inner:
+                    if isinstance(record, Entity):
+                        inner.entities.add([record])
+                    else:
+                        inner.relationships.add([record])
+                    inner.commit()
+                done += 1
+            except (AlreadyExists, NotFound):
+                pass
+    return done
+
+
+def _put_right(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
+    """Damaged records whose last change is whole: they are what it says, so that nobody needs to be told."""
+    done = 0
+    for subject, ids in _by_subject(keys):
+        uow.inspection.lock(subject, ids)
+        for id, record in _last_records(uow, subject, ids).items():
+            if record.id != id or broken(record):
+                continue
+            try:
+                with uow.begin() as inner:
+                    inner.inspection.overwrite(record)
+                    inner.commit()
+                done += 1
+            except (AlreadyExists, NotFound):
+                pass
+    return done
+
+
+def _tell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
+    """Records whose last change is missing."""
+    changes = []
+    for subject, ids in _by_subject(keys):
+        records = _locked(uow, subject, ids)
+        latest = _last_records(uow, subject, ids)
+        for record in records:
+            last = latest.get(record.id)
+            if last is None or last.version < record.version:
+                changes.append(Change(context.now(), context.actor, _action(last, record), record))
+    uow.changes.append(changes)
+    return len(changes)
+
+
+def _delete_with_end(context: Context, uow: UnitOfWork, ids: Sequence[UUID]) -> int:
+    """Active relationships with a deleted end."""
+    seen = uow.relationships.find(ids)
+    ends = uow.entities.ends({end for relationship in seen for end in relationship.triple[::2]})
+    gone = {end.id for end in ends if not end.is_active}
+    now, deleted = context.now(), []
+    latest = _last_records(uow, "relationship", ids)
+    for relationship in uow.relationships.find(ids, lock="update"):
+        end = next((end for end in (relationship.source_entity_id, relationship.target_entity_id) if end in gone), None)
+        if relationship.is_active and end is not None and not broken(relationship):
+            record = _next(relationship, now, deleted_at=now, deleted_by=context.actor, deleted_with=end)
+            deleted.append((record, _action(latest.get(record.id, relationship), record)))
+    return _keep(context, uow, deleted)
+
+
+def _forget_deleted_with(context: Context, uow: UnitOfWork, ids: Sequence[UUID]) -> int:
+    """Relationships that say wrongly with which entity they were deleted."""
+    now = context.now()
+    changed = [
+        (_next(relationship, now, deleted_with=None), ChangeAction.UPDATED)
+        for relationship in uow.relationships.find(ids, lock="update")
+        if has_wrong_deleted_with(relationship) and not broken(relationship)
+    ]
+    return _keep(context, uow, changed)
+
+
+def _complete_deletion(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
+    """Records that are deleted by nobody, or not deleted by somebody."""
+    now, done = context.now(), 0
+    for subject, ids in _by_subject(keys):
+        half = [r for r in _locked(uow, subject, ids) if (r.deleted_at is None) != (r.deleted_by is None)]
+        latest = _last_records(uow, subject, [record.id for record in half])
+        changed = []
+        for record in half:
+            whole = _next(record, now, deleted_by=None if record.deleted_at is None else context.actor)
+            changed.append((whole, _action(latest.get(record.id), whole)))
+        done += _keep(context, uow, changed)
+    return done
+
+
+def _retell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
+    """Records that differ from their last change: a version above both, which is as the record is."""
+    now, done = context.now(), 0
+    for subject, ids in _by_subject(keys):
+        records = _locked(uow, subject, ids)
+        latest = _last_records(uow, subject, ids)
+        changed = []
+        for record in records:
+            last = latest.get(record.id)
+            if last is not None and last.version >= record.version and not same_record(last, record):
+                changed.append((attrs.evolve(record, version=last.version + 1, updated_at=now), _action(last, record)))
+        done += _keep(context, uow, changed)
+    return done
+
+
+_MENDERS: Final[Mapping[str, _Mender]] = {
+    # What adds a version comes after what tells of the present one.
+    "lost_record": _put_back,
+    "unreadable_record": _put_right,
+    "broken_record": _put_right,
+    "missing_last_change": _tell,
+    "active_with_deleted_end": _delete_with_end,
+    "wrong_deleted_with": _forget_deleted_with,
+    "half_deleted": _complete_deletion,
+    "record_differs": _retell,
+}
+_ORDER: Final = (*(code for code, kind in KINDS.items() if kind.is_mendable and code not in _MENDERS), *_MENDERS)
+_ONE_BY_ONE: Final = frozenset({"missing_index", "damaged_index", "missing_constraint"})  # one must not keep up another
+
+
+def _by_subject(keys: Iterable[tuple[Subject, UUID]]) -> list[tuple[Subject, list[UUID]]]:
+    found: dict[Subject, list[UUID]] = {"entity": [], "relationship": []}
+    for subject, id in keys:
+        found[subject].append(id)
+    return [(subject, ids) for subject, ids in found.items() if ids]
+
+
+def _locked(uow: UnitOfWork, subject: Subject, ids: Sequence[UUID]) -> Sequence[_Record]:
+    records = uow.entities if subject == "entity" else uow.relationships
+    found: Sequence[_Record] = records.find(ids, lock="update")
+    return [record for record in found if not broken(record)]  # what is damaged must not spread
+
+
+def _last_records(uow: UnitOfWork, subject: Subject, ids: Sequence[UUID]) -> dict[UUID, _Record]:
+    """The records as their last changes have them."""
+    found = uow.inspection.latest(subject, ids)
+    return {id: logged.change.record for id, logged in found.items() if logged.change is not None}
+
+
+def _next(record: Any, now: datetime, **fields: Any) -> Any:
+    return attrs.evolve(record, version=record.version + 1, updated_at=now, **fields)
+
+
+def _action(before: _Record | None, after: _Record) -> ChangeAction:
+    if before is None:
+        return ChangeAction.CREATED
+    if before.is_active == after.is_active:
+        return ChangeAction.UPDATED
+    return ChangeAction.RESTORED if after.is_active else ChangeAction.DELETED
+
+
+def _keep(context: Context, uow: UnitOfWork, changed: Sequence[tuple[Any, ChangeAction]]) -> int:
+    """Keep these new versions, and the changes that they are."""
+    uow.entities.replace([record for record, _ in changed if isinstance(record, Entity)])
+    uow.relationships.replace([record for record, _ in changed if isinstance(record, Relationship)])
+    uow.changes.append([Change(r.updated_at, context.actor, action, r) for r, action in changed])
+    return len(changed)

@@ -1,0 +1,165 @@
+"""What a load does in one unit of work: look up what a batch of records names, decide, and write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+from kgl_core.graph.changes import Change
+from kgl_core.graph.entities import End, Entity
+from kgl_core.graph.relationships import Relationship
+from kgl_core.kernel.errors import KglError
+from kgl_core.kernel.units_of_work import Context, UnitOfWork
+from kgl_core.storage.loading.ends import Ends
+from kgl_core.storage.loading.keys import Waiting
+from kgl_core.storage.loading.outcomes import Existing, KeyTaken, Outcome, RecordRefused
+from kgl_core.storage.loading.plans import EntityPlan, RelationshipPlan
+from kgl_core.storage.record_lines import EntityRecord, Record, RelationshipRecord
+
+Numbered = tuple[int, Record]
+Applied = tuple[int, Outcome, Entity | Relationship]
+Refused = tuple[int, KglError]
+
+_TOO_MANY_WAIT: Final = "a key that it names changes hands here, and too many lines wait for that; load this again"
+
+
+class Batch:
+    """The records of one batch, with their numbers, as they come into a graph on behalf of the context's actor.
+
+    After `apply`, ``applied`` has what became of each record that was taken, and the entity or relationship as it was
+    then; ``refused`` has the error of each of the others, but for those that have joined ``waiting``. The entities come
+    before the relationships in both. With ``is_last``, the records are those that waited, and none waits any longer.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        uow: UnitOfWork,
+        existing: Existing,
+        waiting: Waiting,
+        *,
+        is_last: bool = False,
+        is_logged: bool = True,
+    ) -> None:
+        self._context, self._uow, self._existing, self._is_logged = context, uow, existing, is_logged
+        self._is_last = is_last
+        self.waiting = Waiting() if is_last else waiting.copy() if waiting.records else Waiting()
+        self.applied: list[Applied] = []
+        self.refused: list[Refused] = []
+
+    def apply(self, records: Sequence[Numbered]) -> None:
+        """Take the records in, without a commit.
+
+        Raises AlreadyExists, NotFound or StaleVersion when the store refuses what the plan allowed, which it does
+        without saying for which record, and StoreError when the store is in trouble.
+        """
+        ends, relationships = self._apply_entities(records)
+        if relationships:
+            self._apply_relationships(ends, relationships)
+
+    def _apply_entities(self, records: Sequence[Numbered]) -> tuple[Ends, Sequence[tuple[int, RelationshipRecord]]]:
+        """Take the entities in.
+
+        Returns the relationship records, and what they see of the entities and of the others that they name.
+        """
+        repository = self._uow.entities
+        entities = [(number, record) for number, record in records if isinstance(record, EntityRecord)]
+        relationships: list[tuple[int, RelationshipRecord]] = []
+        ids = {record.id for _, record in entities if record.id is not None}
+        keys = {record.key for _, record in entities if record.key is not None}
+        other_ids, other_keys = _ends_named(records)
+        # Entities and ends are locked by one call, in one order, so that loads never wait for each other in turn.
+        stored = repository.find(ids | other_ids, keys | other_keys, lock="update") if entities else ()
+        other_ids -= ids.union(entity.id for entity in stored)
+        other_keys -= keys.union(entity.key for entity in stored if entity.key is not None)
+        ends = repository.ends(other_ids, other_keys) if other_ids or other_keys else ()
+        plan = EntityPlan(self._context, stored, ends, self._existing)
+        ready = plan.hand_over(entities) if self._is_last else set()
+        for number, entity in entities if ready else ():
+            if number in ready:
+                self._apply_entity(plan, number, entity, 0)
+        for number, record in records:
+            if number in ready or (self.waiting.records and self._waits(number, record, plan)):
+                continue
+            if isinstance(record, EntityRecord):
+                self._apply_entity(plan, number, record, number)
+            else:
+                relationships.append((number, record))
+        if plan.rekeyed:
+            repository.clear_keys(plan.rekeyed)
+        repository.replace(plan.updated)
+        repository.add(plan.created)
+        self._log(plan.changes)
+        return plan.ends, relationships
+
+    def _apply_entity(self, plan: EntityPlan, number: int, record: EntityRecord, place: int) -> None:
+        try:
+            self.applied.append((number, *plan.apply(place, record)))
+        except KeyTaken as error:
+            # Where nothing that is found is changed, nobody will give a key up.
+            can_wait = not self._is_last and self._existing in (Existing.MERGE, Existing.REPLACE)
+            if can_wait and self.waiting.has_room(record):
+                self.waiting.add(number, record, plan.key_of(record.id))
+            else:
+                self.refused.append((number, error))
+        except KglError as error:
+            self.refused.append((number, error))
+
+    def _waits(self, number: int, record: Record, plan: EntityPlan) -> bool:
+        """Whether a record waits behind one that waits for a key, or is refused because too many do."""
+        key = plan.key_of(record.id) if isinstance(record, EntityRecord) else None
+        if not self.waiting.holds_back(number, record, key):
+            return False
+        if self.waiting.has_room(record):
+            self.waiting.add(number, record, key)
+        else:
+            self.refused.append((number, RecordRefused("key_moves", _TOO_MANY_WAIT)))
+        return True
+
+    def _apply_relationships(self, ends: Ends, records: Sequence[tuple[int, RelationshipRecord]]) -> None:
+        repository = self._uow.relationships
+        joined: list[tuple[int, RelationshipRecord, End | None, End | None]] = []
+        for number, record in records:
+            source = ends.find(number, record.source_entity_id, record.source_entity_key)
+            target = ends.find(number, record.target_entity_id, record.target_entity_key)
+            if source is None and record.names_source:
+                missing = record.source_entity_key or record.source_entity_id
+            elif target is None and record.names_target:
+                missing = record.target_entity_key or record.target_entity_id
+            else:
+                joined.append((number, record, source, target))
+                continue
+            detail = f"there is no entity {missing}; entities come before the relationships that name them"
+            self.refused.append((number, RecordRefused("end_not_found", detail)))
+        ids = {record.id for _, record, _, _ in joined if record.id is not None}
+        triples = {
+            (source.id, record.relationship_type, target.id)
+            for _, record, source, target in joined
+            if source is not None and target is not None and record.relationship_type is not None
+        }
+        plan = RelationshipPlan(self._context, repository.find(ids, triples, lock="update"), self._existing)
+        for number, record, source, target in joined:
+            try:
+                self.applied.append((number, *plan.apply(record, source, target)))
+            except KglError as error:
+                self.refused.append((number, error))
+        repository.add(plan.created)
+        repository.replace(plan.updated)
+        self._log(plan.changes)
+
+    def _log(self, changes: Sequence[Change]) -> None:
+        if self._is_logged:
+            self._uow.changes.append(changes)
+
+
+def _ends_named(records: Iterable[Numbered]) -> tuple[set[UUID], set[str]]:
+    """The ids and the keys by which relationship records name their ends."""
+    ids: set[UUID] = set()
+    keys: set[str] = set()
+    for _, record in records:
+        if not isinstance(record, RelationshipRecord):
+            continue
+        ids.update(id for id in (record.source_entity_id, record.target_entity_id) if id is not None)
+        keys.update(key for key in (record.source_entity_key, record.target_entity_key) if key is not None)
+    return ids, keys

@@ -1,1 +1,0 @@
-"""What can be done with the graph: a class a concept, a method a verb; the only callers of a unit of work."""

@@ -1,0 +1,1 @@
+"""The resources of accounts, logging in, tokens and OAuth clients."""

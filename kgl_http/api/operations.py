@@ -1,0 +1,105 @@
+"""Operations: what each responder is for, said once, beside it.
+
+The middleware asks an operation who may call it, and the API's document is made of the same words. A responder without
+an operation can't be added to the application: what nobody has described, nobody can reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeVar
+
+import attrs
+import falcon
+
+from kgl_core.kernel.permissions import Action
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+NDJSON: Final = "application/x-ndjson"
+FORM: Final = "application/x-www-form-urlencoded"
+PROBLEM: Final = "application/problem+json"
+
+_GRAPH_WRITES: Final = (Action.CREATE, Action.CHANGE, Action.RESTORE)
+_Responder = TypeVar("_Responder", bound=Callable[..., None])
+
+
+@attrs.frozen
+class Answer:
+    """A successful answer: what its body holds.
+
+    ``shape`` is ``one`` or ``page`` for the envelope around one ``model`` or a list of them, ``bare`` for a model
+    without the envelope, ``text`` for another media type, ``none`` for no body. ``id_at`` is the JSON Pointer to the id
+    of a new record.
+    """
+
+    model: Any = None
+    shape: Literal["one", "page", "bare", "text", "none"] = "one"
+    media_type: str = JSON
+    has_etag: bool = False
+    has_location: bool = False
+    has_changes_cursor: bool = False
+    id_at: str = "/data/id"
+
+
+@attrs.frozen(kw_only=True)
+class Operation:
+    """What one method of one route does. ``action`` is what the caller must be allowed; None asks for an account only.
+
+    ``is_for_clients`` is for what service clients call with their id and secret: its errors are those of OAuth 2.0.
+
+    ``body`` and ``query`` are attrs classes whose rules check the input; ``errors`` are the statuses beside those that
+    every operation can have.
+    """
+
+    summary: str
+    answers: Mapping[int, Answer]
+    action: Action | None = None
+    is_public: bool = False
+    is_for_clients: bool = False
+    body: Any = None
+    is_partial: bool = False
+    body_media_types: Sequence[str] = (JSON,)
+    query: Any = None
+    is_conditional: bool = False
+    errors: Sequence[int] = ()
+
+
+def operation(**what: Any) -> Callable[[_Responder], _Responder]:
+    """Describe the responder that follows, by the fields of `Operation`."""
+    described = Operation(**what)
+
+    def describe(responder: _Responder) -> _Responder:
+        responder.operation = described  # type: ignore[attr-defined]
+        return responder
+
+    return describe
+
+
+class Resource:
+    """What all resources have in common: HEAD is GET without the body (RFC 9110, section 9.3.2)."""
+
+    def __init_subclass__(cls) -> None:
+        if hasattr(cls, "on_get"):
+            cls.on_head = cls.on_get  # type: ignore[attr-defined]
+
+
+def takes_key(method: str, operation: Operation) -> bool:
+    """Whether an operation takes an idempotency key: a POST that writes to the graph.
+
+    Logins and tokens never do. A kept answer would let a caller in without its password being checked or counted.
+    """
+    return method == "POST" and operation.action in _GRAPH_WRITES
+
+
+def operations_of(resource: object) -> dict[str, Operation]:
+    """The operations of a resource by method. Raises LookupError when a responder has none."""
+    found = {}
+    for method in falcon.constants.COMBINED_METHODS:
+        responder = getattr(resource, f"on_{method.lower()}", None)
+        if responder is not None and method != "HEAD":
+            if not hasattr(responder, "operation"):
+                raise LookupError(f"{type(resource).__name__}.on_{method.lower()} is not described by @operation")
+            found[method] = responder.operation
+    return found

@@ -1,0 +1,108 @@
+"""Conditional requests (RFC 9110, section 13): a record's entity tag is strong, and says what the record is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Final
+
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.relationships import Relationship
+from kgl_core.kernel.errors import Fault
+from kgl_core.kernel.permissions import Action, Grant, grant
+from kgl_http.api.envelope import dump_json, send_json
+from kgl_http.api.json_views import unstructure_record
+from kgl_http.api.problems import BadRequest, IfMatchRequired, PreconditionFailed
+
+Record = Entity | Relationship
+Precondition = Callable[[Record], None]
+
+# Section 8.8.3, in lists whose elements may be empty (section 5.6.1.2).
+_TAGS: Final = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)')
+_DIGEST_BYTES: Final = 8
+_ANY: Final = "*"
+
+
+def entity_tag(record: Record) -> str:
+    """The ETag of a record: its version, and a digest of the JSON that shows it.
+
+    Two histories can both have a version 3 of a record, as after a backup was restored; the digest tells them apart.
+    """
+    return _tag(record, _shown(record))
+
+
+def send_record(req: Any, resp: Any, record: Record) -> None:
+    """Answer with a record and its ETag; a GET whose If-None-Match names that is answered with 304."""
+    shown = _shown(record)
+    tag = _tag(record, shown)
+    resp.set_header("ETag", tag)
+    if "HTTP_IF_NONE_MATCH" in req.env and req.method in ("GET", "HEAD") and is_held(req, tag):
+        resp.status = 304
+    else:
+        send_json(req, resp, shown)
+
+
+def is_held(req: Any, tag: str) -> bool:
+    """Whether If-None-Match says that the client has what ``tag``, strong or weak, names. Raises BadRequest.
+
+    By the weak comparison (section 13.1.2): a tag matches also when only one of the two is weak.
+    """
+    tags = _read(req.get_header("If-None-Match"))
+    return tags == _ANY or (tags is not None and tag.removeprefix("W/") in (text for _, text in tags))
+
+
+def precondition(req: Any, *, is_required: bool) -> Precondition | None:
+    """What If-Match and If-None-Match ask of the record that a request changes; None where neither was sent.
+
+    It is called with the record within the transaction that changes it, and raises PreconditionFailed (section 13.2.2).
+    This raises BadRequest when a header is malformed, and IfMatchRequired.
+    """
+    wanted = _read(req.get_header("If-Match"))
+    unwanted = _read(req.get_header("If-None-Match"))
+    if wanted is None and is_required:
+        raise IfMatchRequired
+    if wanted in (None, _ANY) and unwanted is None:
+        return None
+
+    def require(record: Record) -> None:
+        tag = entity_tag(record)
+        shown = None if grant(req.actor, Action.READ) is Grant.NONE else tag
+        # By the strong comparison (section 13.1.1): a weak tag matches nothing.
+        if wanted not in (None, _ANY) and (False, tag) not in wanted:
+            raise PreconditionFailed("stale_version", f"version {record.version} is current; read it again", shown)
+        if unwanted is not None and is_held(req, tag):
+            advice = (
+                "the record is there, and If-None-Match asks that it is not; send its ETag as If-Match to change it"
+            )
+            raise PreconditionFailed("precondition_failed", advice, shown)
+
+    return require
+
+
+def _shown(record: Record) -> bytes:
+    return dump_json(unstructure_record(record))
+
+
+def _tag(record: Record, shown: bytes) -> str:
+    return f'"{record.version}-{blake2b(shown, digest_size=_DIGEST_BYTES).hexdigest()}"'
+
+
+def _read(header: str | None) -> Any:
+    """The entity tags in a header, each as whether it is weak and its text in quotes; "*" for any, None for no header.
+
+    Raises BadRequest.
+    """
+    if header is None:
+        return None
+    if header.strip() == _ANY:
+        return _ANY
+    tags, at = [], 0
+    while at < len(header) and (found := _TAGS.match(header, at)):
+        if found[2] is not None:
+            tags.append((found[1] is not None, f'"{found[2]}"'))
+        at = found.end()
+    if at < len(header):
+        advice = 'If-Match and If-None-Match take * or entity tags in quotes, such as "3-5f2b09d1c47ae8f0"'
+        raise BadRequest([Fault("", "malformed_tag", advice)])
+    return tags

@@ -1,0 +1,356 @@
+"""Errors over HTTP: every one is a problem (RFC 9457) with a stable code, and leads to a page that explains it."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+import attrs
+import falcon
+import structlog
+
+from kgl_core.kernel.errors import Fault, InvalidInput, KglError, Overloaded
+from kgl_core.kernel.store_errors import StoreFull
+from kgl_core.kernel.strict_json import MALFORMED
+from kgl_http.api.envelope import dump_json, meta
+from kgl_http.api.operations import PROBLEM
+
+PROBLEMS_PATH: Final = "/api/v1/problems"
+_RETRY_AFTER_S: Final = 1
+# In our own texts a path follows a space or a backquote; a value that a client sent is quoted, and stays as it is.
+_OWN_PATH: Final = re.compile(r"(?<=[ `])/api/v1/")
+
+_log = structlog.get_logger("kgl_http.api.problems")
+
+
+class BadRequest(KglError):
+    """The request's path, query or framing is at fault; ``faults`` names every one."""
+
+    code = "bad_request"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(InvalidInput(faults).faults)
+        super().__init__("; ".join(map(str, self.faults)))
+
+
+class BodyTooLarge(KglError):
+    """The body has more than ``bytes_max`` bytes."""
+
+    code = "body_too_large"
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"a body has at most {bytes_max} bytes here; send less, or in several requests")
+
+
+class UnsupportedMediaType(KglError):
+    """The body is of a type, charset or coding that this operation does not take."""
+
+    code = "unsupported_media_type"
+
+    def __init__(self, advice: str) -> None:
+        super().__init__(f"the body is of a kind that is not taken here; {advice}")
+
+
+class UnsupportedCoding(UnsupportedMediaType):
+    """The body has a Content-Encoding that is not read; the answer names the one that is (RFC 9110, 15.5.16)."""
+
+    def __init__(self) -> None:
+        super().__init__("send the body as it is, or with Content-Encoding: gzip")
+
+
+class AtomicImportTooLarge(KglError):
+    """An atomic import would keep all others from writing for too long, on a store that has one writer at a time."""
+
+    code = "atomic_import_too_large"
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(
+            f"here one writes at a time, and an atomic import of more than {bytes_max} bytes would hold everybody up; "
+            "import without atomic, or in several parts"
+        )
+
+
+class NotAuthenticated(KglError):
+    """No token came with a request that needs one."""
+
+    code = "not_authenticated"
+
+    def __init__(self) -> None:
+        super().__init__("this needs a token: send Authorization: Bearer with one from POST /api/v1/auth/token")
+
+
+class IfMatchRequired(KglError):
+    """The settings ask for If-Match on every change (RFC 6585, section 3)."""
+
+    code = "if_match_required"
+
+    def __init__(self) -> None:
+        super().__init__("changes need If-Match here: read the record, and send its ETag with the change")
+
+
+class PreconditionFailed(KglError):
+    """If-Match or If-None-Match does not hold: ``tag`` is the record's present ETag, None if the caller may not see it.
+
+    ``code`` says which: ``stale_version`` or ``precondition_failed``.
+    """
+
+    def __init__(self, code: str, message: str, tag: str | None) -> None:
+        self.code, self.tag = code, tag  # type: ignore[misc]
+        super().__init__(message)
+
+
+class ImportRefused(KglError):
+    """An atomic import was not kept, because lines were refused."""
+
+    code = "import_refused"
+
+    def __init__(self, refused: int, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(InvalidInput(faults).faults)
+        super().__init__(f"{refused} lines were refused and nothing was kept; mend them, or import without atomic")
+
+
+@attrs.frozen
+class Problem:
+    """A kind of problem: its status, a title, and what a client should do."""
+
+    status: int
+    title: str
+    explanation: str
+    retry_after_s: int | None = None
+
+
+_BUSY: Final = "It is not your request: send it again after the seconds that Retry-After names."
+
+PROBLEMS: Final[Mapping[str, Problem]] = {
+    "bad_request": Problem(
+        400, "The request is malformed", "`errors` names each parameter or part of the path that is at fault."
+    ),
+    MALFORMED: Problem(
+        400,
+        "The body is not JSON",
+        "Send one JSON value (RFC 8259) in UTF-8, without duplicate names, NaN or Infinity.",
+    ),
+    "invalid_cursor": Problem(
+        400, "The cursor does not belong here", "Start again without a cursor; a cursor goes with its filter and sort."
+    ),
+    "not_authenticated": Problem(
+        401,
+        "A token is needed",
+        "Get one from `POST /api/v1/auth/token`, or as a service from `POST /api/v1/oauth/token`, and send "
+        "`Authorization: Bearer <token>`.",
+    ),
+    "invalid_token": Problem(
+        401,
+        "The token cannot be used",
+        "Refresh it with `POST /api/v1/auth/refresh`, or log in again; a service asks for a new one.",
+    ),
+    "invalid_credentials": Problem(
+        401, "Email or password is wrong", "Check both. A disabled account is answered in the same way; ask an admin."
+    ),
+    "permission_denied": Problem(
+        403, "You may not do this", "Your role or scopes do not include it. Ask the owner, a moderator or an admin."
+    ),
+    "registration_closed": Problem(403, "Registration is closed", "Ask an admin for an account."),
+    "no_route": Problem(404, "There is nothing at this path", "The API's document is at `/api/v1/openapi.json`."),
+    "not_found": Problem(404, "There is no such record", "Check the id, or list what there is."),
+    "deleted": Problem(
+        404,
+        "The record was deleted",
+        "GET shows it with `include_deleted=true`. A moderator can restore it with `POST …/restore`.",
+    ),
+    "method_not_allowed": Problem(405, "The path does not take this method", "`Allow` lists those that it takes."),
+    "already_exists": Problem(
+        409, "A unique value is taken", "Change the record that has it, or choose another value."
+    ),
+    "request_in_flight": Problem(
+        409,
+        "This request is being worked on",
+        "Send it again, with the same Idempotency-Key, after the seconds that Retry-After names.",
+    ),
+    "ends_deleted": Problem(409, "An end is deleted", "Restore the entities at the ends of the relationship first."),
+    "too_many_relationships": Problem(
+        409,
+        "The entity has too many relationships",
+        "A deletion takes at most as many relationships along as `detail` says. List them with "
+        "`GET /api/v1/relationships?entity_id=…` and delete enough of them with `DELETE /api/v1/relationships/{id}`; a "
+        "moderator can delete those of others.",
+    ),
+    "history_lost": Problem(
+        410,
+        "The cursor is from another history",
+        "The store is another one than the cursor came from, or a backup was restored since. Start again: a listing "
+        "without a cursor; the feed of changes with a fresh `GET /api/v1/export`, and from there with its "
+        "`Changes-Cursor` as `after`.",
+    ),
+    "stale_version": Problem(412, "The record has changed", "Read it again, and repeat the change with its new ETag."),
+    "precondition_failed": Problem(
+        412,
+        "The record is there already",
+        "`If-None-Match` asks for the change only if it is not. Leave it out, or send the record's ETag as `If-Match`.",
+    ),
+    "body_too_large": Problem(413, "The body is too large", "Send less, or send it in several requests."),
+    "atomic_import_too_large": Problem(
+        413,
+        "The import is too large to be atomic",
+        "SQLite has one writer at a time. Import without `atomic`, or in several parts; PostgreSQL has no such limit.",
+    ),
+    "unsupported_media_type": Problem(
+        415,
+        "The body is of another type",
+        "Send the media type that `detail` names, in UTF-8, as it is or with `Content-Encoding: gzip`.",
+    ),
+    "invalid_input": Problem(422, "The body breaks rules", "`errors` names every broken rule, by JSON Pointer."),
+    "import_refused": Problem(422, "The import was not kept", "`errors` names the first lines that were refused."),
+    "idempotency_key_reused": Problem(
+        422, "The key belongs to another request", "Send what differs in anything with an Idempotency-Key of its own."
+    ),
+    "if_match_required": Problem(428, "If-Match is needed", "Read the record, and send its ETag as If-Match."),
+    "too_many_attempts": Problem(429, "Too many attempts", "Wait for the seconds that Retry-After names."),
+    "overloaded": Problem(503, "Too busy for this now", _BUSY, _RETRY_AFTER_S),
+    "transaction_conflict": Problem(503, "Another transaction came first", _BUSY, _RETRY_AFTER_S),
+    "store_busy": Problem(503, "The database is busy", _BUSY, _RETRY_AFTER_S),
+    "store_unavailable": Problem(503, "The database cannot be reached", _BUSY, 5),
+    "store_replaced": Problem(
+        503,
+        "The database file is gone",
+        "It was deleted or replaced. An operator has to stop the service, put the file or a backup in its place, and "
+        "start the service again.",
+        60,
+    ),
+    "commit_unknown": Problem(
+        503,
+        "It is not known whether this was kept",
+        "The connection to the database was lost while committing. Look before you send it again, or send it again "
+        "with the same Idempotency-Key.",
+        5,
+    ),
+    "store_closed": Problem(503, "The service is stopping", _BUSY, 5),
+    "store_read_only": Problem(503, "The database is read-only", "An operator has to make it writable.", 60),
+    "migration_needed": Problem(503, "The database is not migrated", "An operator has to run `kgl migrate`.", 60),
+    "schema_too_new": Problem(503, "The database is newer than the service", "An operator has to upgrade kgl.", 60),
+    "store_full": Problem(507, "There is no space left", "Nothing was changed; an operator has to free space.", 60),
+    "unreadable_row": Problem(
+        500, "A stored row is damaged", "An operator has to run `kgl check`, which names it and says how to mend it."
+    ),
+    "http_error": Problem(400, "The request cannot be served", "`detail` says why."),
+    "internal_error": Problem(
+        500, "Something went wrong in kgl", "It was logged: tell an operator the `request_id`, and try again later."
+    ),
+}
+_FALCON_CODES: Final = {
+    404: "no_route",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+
+
+def on_kgl_error(req: Any, resp: Any, error: KglError, params: object) -> None:
+    """Answer with one of our own errors."""
+    code = error.code
+    faults: Sequence[Fault] = getattr(error, "faults", ())
+    if isinstance(error, InvalidInput):
+        if any(fault.code == MALFORMED for fault in faults):
+            code = MALFORMED
+        elif req.method in ("GET", "HEAD", "DELETE"):
+            code = "bad_request"  # there is no body that could be at fault
+    if code not in PROBLEMS:
+        on_exception(req, resp, error, params)
+        return
+    retry_after_s = getattr(error, "retry_after_s", None)
+    detail = detail_of(error)
+    if PROBLEMS[code].status >= 500 and code != "overloaded":
+        # What is wrong with the store names hosts and users: it is for the log.
+        _log.warning("Request failed", code=code, detail=detail)
+        detail = PROBLEMS[code].explanation
+    _send(req, resp, code, detail, faults, retry_after_s=retry_after_s)
+    if isinstance(error, UnsupportedCoding):
+        resp.set_header("Accept-Encoding", "gzip")
+    if isinstance(error, PreconditionFailed) and error.tag is not None:
+        resp.set_header("ETag", error.tag)
+
+
+def below_root(req: Any, text: str) -> str:
+    """``text`` with the paths that it names as the client of a proxy sees them."""
+    return _OWN_PATH.sub(lambda found: req.root_path + found[0], text)
+
+
+def detail_of(error: KglError) -> str:
+    """What a client is told of one of our errors."""
+    if isinstance(error, InvalidInput | BadRequest):
+        return "; ".join(f"{fault.pointer}: {fault.detail}".removeprefix(": ") for fault in error.faults)
+    return str(error)
+
+
+def on_http_error(req: Any, resp: Any, error: falcon.HTTPError, params: object) -> None:
+    """Answer with one of Falcon's errors, in our form."""
+    status = error.status_code
+    code = _FALCON_CODES.get(status, "http_error" if status < 500 else "internal_error")
+    detail = f"{error.description or error.title}; /api/v1/openapi.json says what is served"
+    if code == "no_route":
+        detail = "there is nothing at this path; the API's document is at /api/v1/openapi.json"
+    elif code == "method_not_allowed":
+        detail = f"this path does not take {req.method}; see Allow for what it takes"
+    _send(req, resp, code, detail, status=status)
+    if error.headers is not None:
+        resp.set_headers(error.headers)
+
+
+def on_os_error(req: Any, resp: Any, error: OSError, params: object) -> None:
+    """Answer when a disk is full, which large bodies and their results are kept on, or files are too many.
+
+    Else as to any other exception.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        on_kgl_error(req, resp, StoreFull(), params)
+    elif error.errno in (errno.EMFILE, errno.ENFILE):
+        on_kgl_error(req, resp, Overloaded("the table of open files"), params)
+    else:
+        on_exception(req, resp, error, params)
+
+
+def on_exception(req: Any, resp: Any, error: Exception, params: object) -> None:
+    """Answer to what should not happen: the log has the traceback, the client an id to ask by."""
+    _log.error("Unexpected error", exc_info=error)
+    _send(req, resp, "internal_error", f"something went wrong in kgl; tell an operator the request_id {req.request_id}")
+
+
+def _send(
+    req: Any,
+    resp: Any,
+    code: str,
+    detail: str,
+    faults: Sequence[Fault] = (),
+    *,
+    status: int | None = None,
+    retry_after_s: int | None = None,
+) -> None:
+    problem = PROBLEMS[code]
+    status = status or problem.status
+    resp.status = status
+    resp.content_type = PROBLEM
+    resp.text = resp.stream = None
+    resp.data = dump_json(
+        {
+            "type": f"{req.root_path}{PROBLEMS_PATH}/{code}",
+            "title": problem.title if status == problem.status else HTTPStatus(status).phrase,
+            "status": status,
+            "detail": below_root(req, detail),
+            "instance": req.root_path + quote(req.path),
+            "code": code,
+            "errors": [attrs.asdict(fault) for fault in faults],
+            "data": None,
+            "meta": meta(req),
+        }
+    )
+    wait = retry_after_s or problem.retry_after_s
+    if wait is not None:
+        resp.set_header("Retry-After", str(wait))
+    if status == 401:
+        # RFC 6750, section 3: what was wrong is only told to those who sent a token.
+        resp.set_header("WWW-Authenticate", 'Bearer error="invalid_token"' if code == "invalid_token" else "Bearer")
+    resp.set_header("Cache-Control", "no-store")

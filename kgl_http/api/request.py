@@ -1,0 +1,324 @@
+"""Requests: their id, caller, body and query, read strictly and within limits."""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import random
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import attrs
+import falcon
+
+from kgl_core.kernel.checked_records import build, escape, rules_of, unknown_names
+from kgl_core.kernel.errors import Fault, InvalidInput
+from kgl_core.kernel.field_rules import Each, Flag, Instant, Integer, Names, Number, Optional, Rule
+from kgl_core.kernel.ids import parse_id
+from kgl_core.kernel.permissions import Actor
+from kgl_core.kernel.strict_json import parse_json, read_float
+from kgl_core.kernel.times import parse_instant
+from kgl_core.storage.gzip_stream import Unpacked
+from kgl_http.api.operations import FORM, JSON
+from kgl_http.api.problems import BadRequest, BodyTooLarge, UnsupportedCoding, UnsupportedMediaType
+from kgl_http.settings import Network
+
+BODY_BYTES_MAX: Final = 1024 * 1024
+_PARAMETERS_MAX: Final = 500
+_CHUNK_BYTES: Final = 64 * 1024
+_QUERIES_MAX: Final = 256
+_INCOMPLETE: Final = "the body ended before its Content-Length; send it again"
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_ADDRESS_LENGTH_MAX: Final = 128
+_WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5}", re.ASCII)
+_WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
+_NUMBER: Final = re.compile(r"-?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
+T = TypeVar("T")
+
+
+class Request(falcon.Request):
+    """A request as the resources see it. ``caller`` is who sent it, or None for nobody we know.
+
+    ``started_s`` is when, by the performance counter; None before the first middleware has seen it.
+    """
+
+    caller: Actor | None = None
+    access_token: str = ""
+    started_s: float | None = None
+    _body: bytes | None = None
+    _request_id: str | None = None
+
+    @property
+    def request_id(self) -> str:
+        """What names this request in answers and logs: the client's X-Request-ID when well-formed, else a new one."""
+        if self._request_id is None:
+            given = self.env.get("HTTP_X_REQUEST_ID")
+            self._request_id = given if given and _REQUEST_ID.fullmatch(given) else _new_id()
+        return self._request_id
+
+    @property
+    def traceparent(self) -> str | None:
+        """The client's W3C trace context (level 1, section 3.2), when well-formed."""
+        given = self.env.get("HTTP_TRACEPARENT", "")
+        return given if _TRACEPARENT.fullmatch(given) else None
+
+    @property
+    def actor(self) -> Actor:
+        """The caller of an operation that only accounts may call."""
+        if self.caller is None:
+            raise AssertionError("only a public operation is called by nobody")
+        return self.caller
+
+    def client_address(self, trusted: Sequence[Network]) -> str | None:
+        """Where the request comes from: the peer, or what the nearest ``trusted`` proxies say is behind them."""
+        address = _address(self.env.get("REMOTE_ADDR", ""))
+        hops = [hop.strip() for hop in self.env.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        while hops and address is not None and any(address in network for network in trusted):
+            behind = _address(hops.pop())
+            if behind is None:
+                break
+            address = behind
+        return None if address is None else str(address)
+
+    def read_query(self, cls: type[T]) -> T:
+        """The query as an instance of ``cls``. Raises BadRequest with every fault, unknown parameters among them."""
+        kind: Any = cls  # mypy takes no type[T] for Hashable
+        query: T = _read_query(kind, self.query_string)
+        return query
+
+    def read_id(self, text: str) -> UUID:
+        """The id in the path. Raises BadRequest when it is none."""
+        found = parse_id(text)
+        if found is None:
+            raise BadRequest([Fault("/id", "invalid_id", "an id in a path is a UUID of 36 characters with hyphens")])
+        return found
+
+    def read_object(self, media_types: Collection[str] = (JSON,)) -> dict[str, Any]:
+        """The JSON object in the body. Raises UnsupportedMediaType, BodyTooLarge, and InvalidInput for no object."""
+        self.require_media_type(media_types)
+        found = parse_json(self.read_body(), "the body")
+        if type(found) is not dict:
+            raise InvalidInput([Fault("", "not_an_object", "the body must be a JSON object, in braces")])
+        if {"data", "meta"} <= found.keys():
+            raise InvalidInput([Fault("", "enveloped", "this is a whole answer; send what is in its data")])
+        return found
+
+    def read_fields(self, cls: type) -> dict[str, Any]:
+        """The JSON object in the body, with the moments that a ``cls`` has read from their text. Raises as above."""
+        found = self.read_object()
+        for name, rule in rules_of(cls).items():
+            if rule == Optional(Instant()) and type(found.get(name)) is str:
+                found[name] = from_text(rule, found[name])
+        return found
+
+    def read_form(self) -> dict[str, str]:
+        """The parameters in the body, those without a value left out (RFC 6749, section 3.2); none where it is empty.
+
+        Raises UnsupportedMediaType, BodyTooLarge, and BadRequest for what is malformed or repeated.
+        """
+        body = self.read_body()
+        if not body:
+            return {}
+        self.require_media_type((FORM,))
+        found: dict[str, str] = {}
+        faults: list[Fault] = []
+        for name, texts in _parameters(body).items():
+            if len(texts) > 1:
+                faults.append(Fault(f"/{escape(name)}", "repeated", "give it once"))
+            elif texts[0]:
+                found[name] = texts[0]
+        if faults:
+            raise BadRequest(faults)
+        return found
+
+    def require_media_type(self, media_types: Collection[str]) -> None:
+        """Raise UnsupportedMediaType unless the body is of one of these types, in UTF-8."""
+        given = self.env.get("CONTENT_TYPE", "")
+        if given not in media_types:
+            media_type, _, parameters = given.partition(";")
+            charset = re.fullmatch(r'\s*charset="?utf-8"?\s*', parameters.lower()) if parameters else True
+            if media_type.strip().lower() not in media_types or not charset:
+                raise UnsupportedMediaType(f"send {' or '.join(media_types)}, in UTF-8")
+
+    def spool_body(self, file: Writable, bytes_max: int) -> None:
+        """Write the whole body to ``file``, unpacked where it came as gzip.
+
+        Raises BodyTooLarge for more than ``bytes_max`` as sent or unpacked, UnsupportedCoding, and BadRequest when the
+        body ends before its length or gzip's end, or is no gzip.
+        """
+        length = self.content_length
+        if length is not None and length > bytes_max:
+            raise BodyTooLarge(bytes_max)
+        packed = _Received(self._body_stream(), length, bytes_max)
+        read = Unpacked(packed.read).read if self._is_packed() else packed.read
+        left = bytes_max + 1
+        try:
+            while left and (chunk := read(min(left, _CHUNK_BYTES))):
+                file.write(chunk)
+                left -= len(chunk)
+        except InvalidInput as error:
+            raise BadRequest(error.faults) from None
+        if not left:
+            raise BodyTooLarge(bytes_max)
+
+    def _is_packed(self) -> bool:
+        """Whether the body came as gzip (RFC 9110, section 8.4.1). Raises UnsupportedCoding for what is not read."""
+        codings = [coding.strip().lower() for coding in self.env.get("HTTP_CONTENT_ENCODING", "").split(",")]
+        codings = [coding for coding in codings if coding not in ("", "identity")]
+        if not codings:
+            return False
+        if codings not in (["gzip"], ["x-gzip"]):
+            raise UnsupportedCoding
+        return True
+
+    def read_body(self) -> bytes:
+        """The whole body, however often it is asked for. Raises BodyTooLarge, and BadRequest as above."""
+        if self._body is None:
+            self._body = self._received_body()
+        return self._body
+
+    def _received_body(self) -> bytes:
+        length = self.content_length
+        if length is None or length > BODY_BYTES_MAX or "HTTP_CONTENT_ENCODING" in self.env:
+            file = io.BytesIO()
+            self.spool_body(file, BODY_BYTES_MAX)
+            return file.getvalue()
+        body = _read(self._body_stream(), length)
+        if len(body) < length:
+            raise BadRequest([Fault("", "incomplete_body", _INCOMPLETE)])
+        return body
+
+    def _body_stream(self) -> Any:
+        # Without a Content-Length, Falcon takes a body for empty; a server that ends the stream itself says so.
+        if self.content_length is None and self.env.get("wsgi.input_terminated"):
+            return self.env["wsgi.input"]
+        return self.bounded_stream
+
+
+class _Received:
+    """Reads a body from the server's stream, of this ``length`` where it has one."""
+
+    def __init__(self, stream: Any, length: int | None, bytes_max: int) -> None:
+        self._stream, self._has_length, self._bytes_max = stream, length is not None, bytes_max
+        self._left = bytes_max + 1 if length is None else length
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes, none at the end only. Raises BodyTooLarge, and BadRequest where it ends too early."""
+        chunk = _read(self._stream, min(size, self._left)) if self._left else b""
+        self._left -= len(chunk)
+        if self._has_length:
+            if self._left and not chunk:
+                raise BadRequest([Fault("", "incomplete_body", _INCOMPLETE)])
+        elif not self._left:
+            raise BodyTooLarge(self._bytes_max)
+        return chunk
+
+
+class Writable(Protocol):
+    """What a body can be written to."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+@lru_cache(maxsize=_QUERIES_MAX)
+def _read_query(cls: Any, query_string: str) -> Any:
+    """`Request.read_query`, kept for the next request that asks the same: what it makes is frozen."""
+    values: dict[str, Any] = {}
+    rules = rules_of(cls)
+    given = _parameters(query_string.encode("latin-1"))  # the bytes that were sent (PEP 3333)
+    faults = unknown_names((name for name in given if name not in rules), rules, "parameter")
+    for name, texts in given.items():
+        rule = rules.get(name)
+        if rule is None:
+            continue
+        if _is_list(rule):
+            values[name] = [from_text(rule, text) for text in texts]
+        elif len(texts) > 1:
+            faults.append(Fault(f"/{name}", "repeated", "give it once"))
+        else:
+            values[name] = from_text(rule, texts[0])
+    try:
+        query = build(cls, values)
+    except InvalidInput as error:
+        faults += map(_plus_lost, error.faults)
+    if faults:
+        raise BadRequest(faults)
+    return query
+
+
+def _plus_lost(fault: Fault) -> Fault:
+    """The fault, with a word about the + of a time zone: in a URL that means a space."""
+    if fault.code != "not_an_instant":
+        return fault
+    return attrs.evolve(fault, detail=f"{fault.detail}; in a URL, write the + of a time zone as %2B")
+
+
+def _parameters(encoded: bytes) -> Mapping[str, list[str]]:
+    """The texts of each parameter in a query or a form. Raises BadRequest."""
+    found: dict[str, list[str]] = {}
+    if encoded:
+        try:
+            pairs = parse_qsl(encoded.decode(), keep_blank_values=True, errors="strict", max_num_fields=_PARAMETERS_MAX)
+        except UnicodeDecodeError:
+            raise BadRequest([Fault("", "not_utf8", "parameters must be UTF-8, percent-encoded")]) from None
+        except ValueError:
+            raise BadRequest([Fault("", "too_many", f"at most {_PARAMETERS_MAX} parameters")]) from None
+        for name, text in pairs:
+            found.setdefault(name, []).append(text)
+    return found
+
+
+def _read(stream: Any, size: int) -> bytes:
+    try:
+        data: bytes = stream.read(size)
+    except Exception as error:  # PEP 3333 names none: each server has its own for what it cannot read
+        advice = "the body broke off, or its chunks are malformed; send it again"
+        raise BadRequest([Fault("", "broken_body", advice)]) from error
+    return data
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address in ``text``, which may stand in brackets and before a port, as some proxies write it."""
+    found = _WITH_PORT.fullmatch(text[:_ADDRESS_LENGTH_MAX])
+    try:
+        address = ipaddress.ip_address(
+            (found[1] or found[2] if found else text[:_ADDRESS_LENGTH_MAX]).partition("%")[0]
+        )
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _new_id() -> str:
+    # It names a request and guards nothing. A fork starts Python's generator anew.
+    return f"{random.getrandbits(128):032x}"
+
+
+def _is_list(rule: Rule) -> bool:
+    return isinstance(rule, Each | Names)
+
+
+def from_text(rule: Rule, text: str) -> Any:
+    """What ``rule`` is to judge, from a parameter's text; what is no such value stays text, for the rule to refuse."""
+    match rule:
+        case Optional(Flag()) if text == "any":
+            return None
+        case Optional(inner):
+            return from_text(inner, text)
+        case Each(each):
+            return from_text(each, text)
+        case Flag():
+            return {"true": True, "false": False}.get(text, text)
+        case Integer() if _WHOLE.fullmatch(text):
+            return int(text)
+        case Number() if _NUMBER.fullmatch(text):
+            return read_float(text)
+        case Instant():
+            return parse_instant(text) or text
+    return text

@@ -1,0 +1,1 @@
+"""The command `kgl`: a file for each group of commands."""

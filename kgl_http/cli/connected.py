@@ -1,0 +1,39 @@
+"""The knowledge graph that a command works on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from sqlalchemy import URL
+
+from kgl_adapters.connect import connect
+from kgl_adapters.sql.engine.engines import parse_url
+from kgl_adapters.sql.engine.sqlite_files import database_file
+from kgl_core.knowledge_graph import KnowledgeGraph
+from kgl_http.cli.terminal import plain
+from kgl_http.settings import Settings
+
+
+@contextmanager
+def connected(settings: Settings, *, may_be_new: bool = False) -> Iterator[KnowledgeGraph]:
+    """The settings' knowledge graph, for as long as the block runs.
+
+    Raises ClickException where it would be in memory, or in an SQLite file that is not there, unless it ``may_be_new``:
+    an empty graph would hide a mistyped name.
+    """
+    file = database_file(durable_url(settings))
+    if not may_be_new and file is not None and file.parent.is_dir() and not file.exists():
+        raise click.ClickException(plain(f"there is no file {file}; check DATABASE_URL, or make it: kgl migrate"))
+    with connect(settings.database_url, password_length_min=settings.password_length_min) as kg:
+        yield kg
+
+
+def durable_url(settings: Settings) -> URL:
+    """The URL of the settings' database. Raises ClickException where it would end with the process, and InvalidUrl."""
+    text = settings.database_url
+    url = None if text.lower().startswith("memory:") else parse_url(text)
+    if url is None or (url.drivername == "sqlite" and database_file(url) is None):
+        raise click.ClickException("a graph in memory ends with the command; set DATABASE_URL to a file or a server")
+    return url

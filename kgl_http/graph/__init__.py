@@ -1,0 +1,1 @@
+"""The resources of entities, relationships and changes."""

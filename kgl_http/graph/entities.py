@@ -1,0 +1,193 @@
+"""``/entities``: the nodes of the graph."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from kgl_core.graph.editing_entities import Entities as EntityUseCases
+from kgl_core.graph.editing_entities import Restoration
+from kgl_core.graph.entities import Entity, EntityDraft, EntityFilter, EntitySelection
+from kgl_core.graph.relationships import Relationship
+from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.permissions import Action
+from kgl_core.knowledge_graph import KnowledgeGraph
+from kgl_http.api.envelope import send, send_page
+from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, Resource, operation
+from kgl_http.api.preconditions import Precondition, entity_tag, precondition, send_record
+from kgl_http.api.query_parameters import EntityQuery, EntityRelationshipQuery, NoQuery, RecordQuery, filter_of
+
+_END: Final = {"both": "entity_id", "out": "source_entity_id", "in": "target_entity_id"}
+
+
+class Entities(Resource):
+    """``/entities``."""
+
+    def __init__(self, kg: KnowledgeGraph) -> None:
+        self._kg = kg
+
+    @operation(
+        summary="List entities, or fetch several by id or key",
+        action=Action.READ,
+        query=EntityQuery,
+        answers={200: Answer(Entity, "page")},
+    )
+    def on_get(self, req: Any, resp: Any) -> None:
+        query = req.read_query(EntityQuery)
+        entities = self._kg.acting_as(req.actor).entities
+        if query.id or query.key:
+            found = entities.get_many(ids=query.id, keys=query.key, is_active=query.is_active)
+            send(req, resp, found, next_cursor=None, limit=None)
+            return
+        filter = filter_of(query, EntityFilter)
+        page = entities.list(sort=query.sort, limit=query.limit, cursor=query.cursor, **filter)
+        send_page(req, resp, page, **({"total": entities.count(**filter)} if query.count else {}))
+
+    @operation(
+        summary="Create an entity",
+        action=Action.CREATE,
+        body=EntityDraft,
+        answers={201: Answer(Entity, has_etag=True, has_location=True)},
+        errors=(409,),
+    )
+    def on_post(self, req: Any, resp: Any) -> None:
+        req.read_query(NoQuery)
+        entity = self._kg.acting_as(req.actor).entities.create(**req.read_object())
+        resp.status = 201
+        resp.location = f"{req.root_path}/api/v1/entities/{entity.id}"
+        send_record(req, resp, entity)
+
+
+class EntitySelections(Resource):
+    """``/entities/get``."""
+
+    def __init__(self, kg: KnowledgeGraph) -> None:
+        self._kg = kg
+
+    @operation(
+        summary="Fetch up to 1,000 entities by id, key or name; for more than fit into a URL",
+        action=Action.READ,
+        body=EntitySelection,
+        answers={200: Answer(Entity, "page")},
+    )
+    def on_post(self, req: Any, resp: Any) -> None:
+        req.read_query(NoQuery)
+        selection = build(EntitySelection, req.read_object())
+        found = self._kg.acting_as(req.actor).entities.get_many(
+            ids=selection.ids, keys=selection.keys, names=selection.names, is_active=selection.is_active
+        )
+        send(req, resp, found, next_cursor=None, limit=None)
+
+
+class EntityById(Resource):
+    """``/entities/{id}``."""
+
+    def __init__(self, kg: KnowledgeGraph, *, require_if_match: bool) -> None:
+        self._kg, self._require_if_match = kg, require_if_match
+
+    @operation(
+        summary="Get an entity",
+        action=Action.READ,
+        query=RecordQuery,
+        answers={200: Answer(Entity, has_etag=True)},
+        errors=(404,),
+    )
+    def on_get(self, req: Any, resp: Any, id: str) -> None:
+        query = req.read_query(RecordQuery)
+        found = self._kg.acting_as(req.actor).entities.get(req.read_id(id), include_deleted=query.include_deleted)
+        send_record(req, resp, found)
+
+    @operation(
+        summary="Replace an entity",
+        action=Action.CHANGE,
+        body=EntityDraft,
+        is_conditional=True,
+        answers={200: Answer(Entity, has_etag=True)},
+        errors=(404, 409),
+    )
+    def on_put(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        record = req.read_object()
+        send_record(req, resp, self._of(req).replace(req.read_id(id), record, precondition=self._precondition(req)))
+
+    @operation(
+        summary="Change some fields of an entity",
+        action=Action.CHANGE,
+        body=EntityDraft,
+        is_partial=True,
+        body_media_types=(MERGE_PATCH, JSON),
+        is_conditional=True,
+        answers={200: Answer(Entity, has_etag=True)},
+        errors=(404, 409),
+    )
+    def on_patch(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        patch = req.read_object((MERGE_PATCH, JSON))
+        send_record(req, resp, self._of(req).patch(req.read_id(id), patch, precondition=self._precondition(req)))
+
+    @operation(
+        summary="Delete an entity, and its relationships with it",
+        action=Action.CHANGE,
+        is_conditional=True,
+        answers={200: Answer(Entity, has_etag=True)},
+        errors=(404, 409),
+    )
+    def on_delete(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        send_record(req, resp, self._of(req).delete(req.read_id(id), precondition=self._precondition(req)))
+
+    def _of(self, req: Any) -> EntityUseCases:
+        return self._kg.acting_as(req.actor).entities
+
+    def _precondition(self, req: Any) -> Precondition | None:
+        return precondition(req, is_required=self._require_if_match)
+
+
+class EntityRestoration(Resource):
+    """``/entities/{id}/restore``."""
+
+    def __init__(self, kg: KnowledgeGraph) -> None:
+        self._kg = kg
+
+    @operation(
+        summary="Restore a deleted entity, and the relationships that its deletion took along",
+        action=Action.RESTORE,
+        is_conditional=True,
+        answers={200: Answer(Restoration, has_etag=True)},
+        errors=(404, 409),
+    )
+    def on_post(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        entities = self._kg.acting_as(req.actor).entities
+        condition = precondition(req, is_required=False)
+        restoration = entities.restore(req.read_id(id), precondition=condition)
+        resp.set_header("ETag", entity_tag(restoration.entity))
+        send(req, resp, restoration)
+
+
+class EntityRelationships(Resource):
+    """``/entities/{id}/relationships``."""
+
+    def __init__(self, kg: KnowledgeGraph) -> None:
+        self._kg = kg
+
+    @operation(
+        summary="List the relationships of an entity",
+        action=Action.READ,
+        query=EntityRelationshipQuery,
+        answers={200: Answer(Relationship, "page")},
+        errors=(404,),
+    )
+    def on_get(self, req: Any, resp: Any, id: str) -> None:
+        query = req.read_query(EntityRelationshipQuery)
+        kg = self._kg.acting_as(req.actor)
+        entity = kg.entities.get(req.read_id(id))
+        end: dict[str, Any] = {_END[query.direction]: entity.id}
+        page = kg.relationships.list(
+            sort=query.sort,
+            limit=query.limit,
+            cursor=query.cursor,
+            relationship_type=query.relationship_type,
+            min_confidence=query.min_confidence,
+            **end,
+        )
+        send_page(req, resp, page)

@@ -1,0 +1,140 @@
+"""``/relationships``: the edges of the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from kgl_core.graph.editing_relationships import Relationships as RelationshipUseCases
+from kgl_core.graph.relationships import Relationship, RelationshipDraft, RelationshipFilter
+from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.permissions import Action
+from kgl_core.knowledge_graph import KnowledgeGraph
+from kgl_http.api.envelope import send, send_page
+from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, Resource, operation
+from kgl_http.api.preconditions import Precondition, precondition, send_record
+from kgl_http.api.query_parameters import NoQuery, RecordQuery, RelationshipQuery, filter_of
+
+
+class Relationships(Resource):
+    """``/relationships``."""
+
+    def __init__(self, kg: KnowledgeGraph) -> None:
+        self._kg = kg
+
+    @operation(
+        summary="List relationships, or fetch several by id",
+        action=Action.READ,
+        query=RelationshipQuery,
+        answers={200: Answer(Relationship, "page")},
+    )
+    def on_get(self, req: Any, resp: Any) -> None:
+        query = req.read_query(RelationshipQuery)
+        relationships = self._kg.acting_as(req.actor).relationships
+        if query.id:
+            found = relationships.get_many(ids=query.id, is_active=query.is_active)
+            send(req, resp, found, next_cursor=None, limit=None)
+            return
+        filter = filter_of(query, RelationshipFilter)
+        page = relationships.list(sort=query.sort, limit=query.limit, cursor=query.cursor, **filter)
+        send_page(req, resp, page, **({"total": relationships.count(**filter)} if query.count else {}))
+
+    @operation(
+        summary="Create a relationship",
+        action=Action.CREATE,
+        body=RelationshipDraft,
+        answers={201: Answer(Relationship, has_etag=True, has_location=True)},
+        errors=(404, 409),
+    )
+    def on_post(self, req: Any, resp: Any) -> None:
+        req.read_query(NoQuery)
+        draft = build(RelationshipDraft, req.read_object())
+        relationship = self._kg.acting_as(req.actor).relationships.create(**attrs.asdict(draft, recurse=False))
+        resp.status = 201
+        resp.location = f"{req.root_path}/api/v1/relationships/{relationship.id}"
+        send_record(req, resp, relationship)
+
+
+class RelationshipById(Resource):
+    """``/relationships/{id}``."""
+
+    def __init__(self, kg: KnowledgeGraph, *, require_if_match: bool) -> None:
+        self._kg, self._require_if_match = kg, require_if_match
+
+    @operation(
+        summary="Get a relationship",
+        action=Action.READ,
+        query=RecordQuery,
+        answers={200: Answer(Relationship, has_etag=True)},
+        errors=(404,),
+    )
+    def on_get(self, req: Any, resp: Any, id: str) -> None:
+        query = req.read_query(RecordQuery)
+        relationships = self._kg.acting_as(req.actor).relationships
+        send_record(req, resp, relationships.get(req.read_id(id), include_deleted=query.include_deleted))
+
+    @operation(
+        summary="Replace a relationship; its ends and type must stay as they are",
+        action=Action.CHANGE,
+        body=RelationshipDraft,
+        is_conditional=True,
+        answers={200: Answer(Relationship, has_etag=True)},
+        errors=(404,),
+    )
+    def on_put(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        record = req.read_object()
+        send_record(req, resp, self._of(req).replace(req.read_id(id), record, precondition=self._precondition(req)))
+
+    @operation(
+        summary="Change some fields of a relationship; its ends and type must stay as they are",
+        action=Action.CHANGE,
+        body=RelationshipDraft,
+        is_partial=True,
+        body_media_types=(MERGE_PATCH, JSON),
+        is_conditional=True,
+        answers={200: Answer(Relationship, has_etag=True)},
+        errors=(404,),
+    )
+    def on_patch(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        patch = req.read_object((MERGE_PATCH, JSON))
+        send_record(req, resp, self._of(req).patch(req.read_id(id), patch, precondition=self._precondition(req)))
+
+    @operation(
+        summary="Delete a relationship",
+        action=Action.CHANGE,
+        is_conditional=True,
+        answers={200: Answer(Relationship, has_etag=True)},
+        errors=(404,),
+    )
+    def on_delete(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        send_record(req, resp, self._of(req).delete(req.read_id(id), precondition=self._precondition(req)))
+
+    def _of(self, req: Any) -> RelationshipUseCases:
+        return self._kg.acting_as(req.actor).relationships
+
+    def _precondition(self, req: Any) -> Precondition | None:
+        return precondition(req, is_required=self._require_if_match)
+
+
+class RelationshipRestoration(Resource):
+    """``/relationships/{id}/restore``."""
+
+    def __init__(self, kg: KnowledgeGraph) -> None:
+        self._kg = kg
+
+    @operation(
+        summary="Restore a deleted relationship",
+        action=Action.RESTORE,
+        is_conditional=True,
+        answers={200: Answer(Relationship, has_etag=True)},
+        errors=(404, 409),
+    )
+    def on_post(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        relationships = self._kg.acting_as(req.actor).relationships
+        condition = precondition(req, is_required=False)
+        send_record(req, resp, relationships.restore(req.read_id(id), precondition=condition))

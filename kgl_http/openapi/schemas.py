@@ -1,0 +1,248 @@
+"""JSON Schemas (draft 2020-12) of what the API takes and shows, read from the rules and types of the attrs classes."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Literal, NewType, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import attrs
+
+from kgl_core.access.oauth_clients import Client, ClientDraft
+from kgl_core.access.passwords import Secret
+from kgl_core.access.tokens import IssuedAccess, IssuedTokens
+from kgl_core.access.users import User, UserDraft
+from kgl_core.graph.changes import Change
+from kgl_core.graph.entities import Entity, EntityDraft
+from kgl_core.graph.metadata import JsonObject
+from kgl_core.graph.read_only_fields import KEPT
+from kgl_core.graph.relationships import Relationship, RelationshipDraft
+from kgl_core.kernel.checked_records import MISSING, rules_of
+from kgl_core.kernel.field_rules import Choice, Each, Flag, Id, Instant, Integer, Names, Number, Optional, Rule, Text
+from kgl_core.kernel.permissions import Actor
+from kgl_core.kernel.text import INVISIBLE_16_BITS
+
+Schema = dict[str, Any]
+
+UUID_SCHEMA: Final = {"type": "string", "format": "uuid"}
+INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time"}
+
+# Written out, because \s differs between regular expressions' dialects. Lone surrogates cannot be: a dialect that knows
+# Unicode has no name for them, and JSON that holds them is none that every parser reads (RFC 8259, section 8.2).
+_UNFIT: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\u202d\u202e"
+_SPACE: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+# No more than nearly right: dialects differ in how they name combining marks and characters beyond 16 bits.
+_INVISIBLE: Final = "".join(c if c == "-" else f"\\u{ord(c):04x}" for c in INVISIBLE_16_BITS)
+_BLANK: Final = rf"{_SPACE}{_INVISIBLE}\u0300-\u036f"
+_LINE_PATTERN: Final = f"^[^{_UNFIT}]*[^{_UNFIT}{_BLANK}][^{_UNFIT}]*$"
+_NO_NUL_PATTERN: Final = r"^[^\u0000]*$"
+
+# What the converter shows otherwise than the class has it.
+_HIDDEN: Final[Mapping[type, Sequence[str]]] = {
+    User: ("password_hash", "auth_version"),
+    Client: ("secret_hash", "auth_version"),
+    Actor: ("role", "scopes", "_text"),
+}
+_ADDED: Final[Mapping[type, Mapping[str, Any]]] = {
+    Entity: {"is_active": bool},
+    Relationship: {"is_active": bool},
+    Change: {"kind": Literal["entity", "relationship"]},
+    IssuedTokens: {"token_type": Literal["Bearer"]},
+    IssuedAccess: {"token_type": Literal["Bearer"]},
+}
+_DRAFTS: Final[Mapping[type, type]] = {
+    Entity: EntityDraft,
+    Relationship: RelationshipDraft,
+    User: UserDraft,
+    Client: ClientDraft,
+}
+
+_PLAIN: Final[Mapping[Any, Schema]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    type(None): {"type": "null"},
+    UUID: UUID_SCHEMA,
+    datetime: INSTANT_SCHEMA,
+    Any: {},
+}
+
+
+class Schemas:
+    """Makes schemas; those of classes are kept in ``components`` by name, and referred to."""
+
+    def __init__(self) -> None:
+        self.components: dict[str, Schema] = {}
+
+    def add(self, name: str, schema: Schema) -> Schema:
+        """Keep ``schema`` under ``name``; returns what refers to it. Raises ValueError for another of that name."""
+        if self.components.setdefault(name, schema) != schema:
+            raise ValueError(f"two schemas are called {name}; rename one of the classes")
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def taken(self, cls: type, *, is_partial: bool = False, is_change: bool = False) -> Schema:
+        """What a body may hold that becomes a ``cls``, or a merge patch of one (RFC 7396): null then removes.
+
+        With ``is_change``, it is for a record that is there, whose fields that kgl sets may come along unchanged.
+        """
+        fields = {field.name: field for field in attrs.fields(cls)}
+        properties, required = {}, []
+        for name, rule in rules_of(cls).items():
+            is_required = fields[name].default is MISSING
+            schema = self.of_rule(rule)
+            properties[name] = schema if is_required else nullable(schema)
+            if is_required and not is_partial:
+                required.append(name)
+        if is_change and cls in KEPT:
+            record = next(record for record, draft in _DRAFTS.items() if draft is cls)
+            hints = {**get_type_hints(record), **_ADDED.get(record, {})}
+            properties |= {name: {**self.shown(hints[name]), "readOnly": True} for name in KEPT[cls]}
+        if is_partial:
+            doc = f"A change of a `{cls.__name__}`: what is left out stays as it is, and null removes (RFC 7396)."
+            return self.add(f"{cls.__name__.removesuffix('Draft')}Patch", _object(properties, required, doc))
+        if is_change and cls in KEPT:
+            doc = (
+                f"A whole `{cls.__name__}`: what is left out becomes empty. What kgl sets may come back as it was "
+                "read, and must not be changed."
+            )
+            return self.add(f"{cls.__name__.removesuffix('Draft')}Replacement", _object(properties, required, doc))
+        return self.add(cls.__name__, _object(properties, required, cls.__doc__))
+
+    def form(self, cls: type) -> Schema:
+        """What a form may hold: the parameters of ``cls``, where nothing is null, and others, which are ignored."""
+        fields = {field.name: field for field in attrs.fields(cls)}
+        properties = {name: self.of_parameter(rule) for name, rule in rules_of(cls).items()}
+        required = [name for name in properties if fields[name].default is MISSING]
+        schema = _object(properties, required, cls.__doc__)
+        return self.add(cls.__name__, {**schema, "additionalProperties": True})
+
+    def of_rule(self, rule: Rule) -> Schema:
+        """What ``rule`` takes in a body. Raises TypeError for a rule that nobody has described here."""
+        match rule:
+            case Optional(inner):
+                return nullable(self.of_rule(inner))
+            case Each(each, most, _, least):
+                length = {"minItems": least, "maxItems": most} if least else {"maxItems": most}
+                return {"type": "array", "items": self.of_rule(each), **length}
+            case Names(each):
+                return self.of_rule(each)
+            case JsonObject():
+                return self._json_object(rule)
+            case Text(most, pattern):
+                exact = _LINE_PATTERN if pattern is None else f"^(?:{pattern})$"
+                return {"type": "string", "minLength": 1, "maxLength": most, "pattern": exact}
+            case Secret(most, least):
+                length = {"minLength": least, "maxLength": most}
+                return {"type": "string", "format": "password", **length, "pattern": _NO_NUL_PATTERN}
+            case Number(least, most):
+                return {"type": "number", "minimum": least, "maximum": most}
+            case Integer(least, most):
+                return {"type": "integer", "minimum": least, "maximum": most}
+            case Choice(values):
+                return {"type": "string", "enum": list(values)}
+            case Flag():
+                return {"type": "boolean"}
+            case Id():
+                return dict(UUID_SCHEMA)
+            case Instant():
+                return dict(INSTANT_SCHEMA)
+        raise TypeError(f"no schema is known for {rule}; describe it in kgl_http/openapi/schemas.py")
+
+    def of_parameter(self, rule: Rule) -> Schema:
+        """What ``rule`` takes in a query, where nothing is null, and ``any`` stands for both of a flag."""
+        match rule:
+            case Optional(Flag()):
+                return {"type": "string", "enum": ["true", "false", "any"]}
+            case Optional(inner):
+                return self.of_parameter(inner)
+        return self.of_rule(rule)
+
+    def shown(self, kind: Any) -> Schema:
+        """What a value of the type ``kind`` looks like in an answer. Raises TypeError for one that is unknown here."""
+        if isinstance(kind, NewType):
+            kind = kind.__supertype__
+        plain: Schema | None = _PLAIN.get(kind)
+        if plain is not None:
+            return dict(plain)
+        origin, parts = get_origin(kind), get_args(kind)
+        if origin is Literal:
+            return {"type": "string", "enum": list(parts)}
+        if origin in (Union, types.UnionType):
+            schemas = [self.shown(part) for part in parts if part is not type(None)]
+            schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+            return nullable(schema) if type(None) in parts else schema
+        if origin is tuple:
+            return {"type": "array", "items": self.shown(parts[0])}
+        if origin in (Mapping, dict):
+            return {"type": "object", "additionalProperties": self.shown(parts[1])}
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return {"type": "string", "enum": [member.value for member in kind]}
+        if attrs.has(kind):
+            return self._shown_class(kind)
+        raise TypeError(f"no schema is known for {kind}; describe it in kgl_http/openapi/schemas.py")
+
+    def _shown_class(self, cls: type) -> Schema:
+        hints = get_type_hints(cls)
+        rules = rules_of(_DRAFTS[cls]) if cls in _DRAFTS else {}
+        properties = {}
+        for name in (field.name for field in attrs.fields(cls) if field.name not in _HIDDEN.get(cls, ())):
+            rule = rules.get(name)
+            # What is kept in metadata may have been taken in another spelling than its schema asks for, such as 1e300.
+            is_kept = rule is not None and not isinstance(rule, JsonObject)
+            properties[name] = self.of_rule(rule) if is_kept and rule is not None else self.shown(hints[name])
+        properties |= {name: self.shown(kind) for name, kind in _ADDED.get(cls, {}).items()}
+        return self.add(cls.__name__, _object(properties, list(properties), cls.__doc__))
+
+    def _json_object(self, rule: JsonObject) -> Schema:
+        inner: Schema = {}
+        for level in range(rule.depth_max):
+            kinds: list[Schema] = [
+                {"type": ["boolean", "null"]},
+                {"type": "number", "minimum": -(2**63), "maximum": 2**63 - 1},
+                {"type": "string", "pattern": _NO_NUL_PATTERN},
+            ]
+            if level:
+                kinds += [{"type": "array", "items": inner}, _mapping(inner, rule.keys_max)]
+            inner = self.add(f"JsonOfDepth{level}", {"anyOf": kinds})
+        limits = (
+            f"At most {rule.bytes_max} bytes of compact JSON, {rule.depth_max} levels and {rule.keys_max} names in all."
+        )
+        return self.add("Metadata", {**_mapping(inner, rule.keys_max), "description": limits})
+
+
+def nullable(schema: Schema) -> Schema:
+    """What ``schema`` admits, or null."""
+    kind = schema.get("type")
+    if kind is None:
+        return {"anyOf": [schema, {"type": "null"}]}
+    kinds = kind if isinstance(kind, list) else [kind]
+    if "null" in kinds:
+        return schema
+    values = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [*kinds, "null"], **values}
+
+
+def prose(doc: str | None) -> str:
+    """A docstring as Markdown, without what only callers in Python need to know."""
+    text = re.sub(r",? checked as a whole: raises InvalidInput with every fault", "", doc or "")
+    return "\n".join(line.strip() for line in text.replace("``", "`").splitlines()).strip()
+
+
+def _object(properties: Mapping[str, Schema], required: Sequence[str], doc: str | None) -> Schema:
+    return {
+        "type": "object",
+        "description": prose(doc),
+        "properties": dict(properties),
+        **({"required": list(required)} if required else {}),
+        "additionalProperties": False,
+    }
+
+
+def _mapping(inner: Schema, most: int) -> Schema:
+    names = {"pattern": _NO_NUL_PATTERN}
+    return {"type": "object", "propertyNames": names, "additionalProperties": inner, "maxProperties": most}

@@ -1,0 +1,1 @@
+"""The resources of the store as a whole: import, export, counts."""
