@@ -111,7 +111,7 @@ def escape_line_breaks(data: bytes) -> bytes:
 
     JSON may hold U+0085, U+2028 and U+2029 as they are, but `str.splitlines` and others end a line at them.
     """
-    if data.isascii():
+    if data.isascii() or (b"\xc2\x85" not in data and b"\xe2\x80" not in data):
         return data
     for code in (0x85, 0x2028, 0x2029):
         data = data.replace(chr(code).encode(), b"\\u%04x" % code)
