@@ -24,7 +24,7 @@ from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load
 from tests.benchmarks.reading import compare_gets
 from tests.benchmarks.servers import durable_server
-from tests.benchmarks.service import ROUNDS, SLICE_S, WORKS, Measurement, Start, pair, sizes
+from tests.benchmarks.service import CONNECTIONS, ROUNDS, SLICE_S, WORKS, Measurement, Start, pair, sizes
 from tests.postgres import fresh_database
 
 MEASUREMENTS: Final = ("load", "get", "memory", "application", "service", "tail", "sizes")
@@ -54,7 +54,7 @@ Fresh = Callable[[], str]
 class Scale:
     """How much to load: entities, with twice as many relationships; and entities of the loads to measure memory of.
 
-    Each service is under load ``rounds`` times, for ``seconds`` each, with these ``works``.
+    Each service is under load ``rounds`` times, for ``seconds`` each, with these ``works`` and ``connections``.
     """
 
     entities: int
@@ -62,6 +62,7 @@ class Scale:
     rounds: int = ROUNDS
     seconds: float = SLICE_S
     works: Sequence[str] = WORKS
+    connections: Sequence[int] = CONNECTIONS
 
 
 SCALES: Final = {
@@ -88,8 +89,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--seconds", type=float, default=SLICE_S, help=f"how long each time, in seconds (default: {SLICE_S:g})"
     )
     parser.add_argument("--work", choices=WORKS, action="append", help="with this work; may be given again")
+    parser.add_argument("--connections", type=int, action="append", help="from so many; may be given again")
     chosen = parser.parse_args(arguments)
-    scale = attrs.evolve(SCALES[chosen.scale], rounds=chosen.rounds, seconds=chosen.seconds, works=chosen.work or WORKS)
+    scale = attrs.evolve(
+        SCALES[chosen.scale],
+        rounds=chosen.rounds,
+        seconds=chosen.seconds,
+        works=chosen.work or WORKS,
+        connections=chosen.connections or CONNECTIONS,
+    )
     with ExitStack() as stack:
         print(
             f"Python {platform.python_version()} on {os.cpu_count()} cores ({platform.machine()}), scale {chosen.scale}"
@@ -182,7 +190,7 @@ def _serve(stores: dict[str, Fresh], scale: Scale, title: str, starts: Sequence[
     with ExitStack() as stack:
         measurement = Measurement(stack, stores["PostgreSQL"](), SERVICE_ENTITIES, starts)
         _print_head(title, _SERVICE_COLUMNS)
-        for found in measurement.results(scale.rounds, scale.seconds, scale.works):
+        for found in measurement.results(scale.rounds, scale.seconds, scale.works, scale.connections):
             _print_row(
                 found.workload,
                 str(found.connections),

@@ -104,9 +104,15 @@ class Measurement:
             for number, start in enumerate(starts or [floor, kgl, *_peers()])
         ]
 
-    def results(self, rounds: int = ROUNDS, slice_s: float = SLICE_S, works: Sequence[str] = WORKS) -> Iterator[Result]:
+    def results(
+        self,
+        rounds: int = ROUNDS,
+        slice_s: float = SLICE_S,
+        works: Sequence[str] = WORKS,
+        connections_of: Sequence[int] = CONNECTIONS,
+    ) -> Iterator[Result]:
         """Each of ``works`` under each number of connections; without a peer that fails under it, which is printed."""
-        for (workload, requests_of), connections in product(self._workloads.items(), CONNECTIONS):
+        for (workload, requests_of), connections in product(self._workloads.items(), connections_of):
             if workload not in works:
                 continue
             slices: dict[str, list[Slice]] = {contender.name: [] for contender in self._contenders}
