@@ -14,7 +14,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -49,23 +48,21 @@ class Log:
     def write(self, level: int, name: str, message: object, more: dict[str, Any]) -> None:
         """Write a line of the logger ``name`` unless ``level`` is too low; ``more`` are its own keys."""
         if level >= self._level:
-            self.lines.write(self._line(now(), current_request.get(), level, name, message, more))
+            self.lines.write(self._rendered(self._line(level, name, message, more)))
 
     def tell(self, name: str, message: str, more: dict[str, Any]) -> None:
-        """The same at INFO, made by the thread that writes: nothing in ``more`` may change any more."""
+        """The same at INFO, rendered by the thread that writes: nothing in ``more`` may change any more."""
         if self._level <= logging.INFO:
-            request = current_request.get()
-            self.lines.write_later(partial(self._line, now(), request, logging.INFO, name, message, more))
+            line = self._line(logging.INFO, name, message, more)
+            self.lines.write_later(partial(self._rendered, line))
 
-    def _line(
-        self, at: datetime, request: Request | None, level: int, name: str, message: object, more: dict[str, Any]
-    ) -> bytes:
+    def _line(self, level: int, name: str, message: object, more: dict[str, Any]) -> dict[str, Any]:
+        request = current_request.get()
         caller = None if request is None else request.caller
         is_service = caller is not None and caller.kind is ActorKind.SERVICE
-        word = _WORDS.get(level) or logging.getLevelName(level)
-        line = {
-            "timestamp": at,
-            "level": word,
+        return {
+            "timestamp": now(),
+            "level": _WORDS.get(level) or logging.getLevelName(level),
             "module_id": self._module_id,
             "user_id": None if caller is None or is_service else caller.id,
             "client_id": caller.id if caller is not None and is_service else None,
@@ -74,10 +71,12 @@ class Log:
             "logger": name,
             **more,
         }
-        return _dump(line) if self._in_text is None else self._text(word, line)
 
-    def _text(self, level: str, line: dict[str, Any]) -> bytes:
-        text: str = self._in_text(None, level.lower(), line)
+    def _rendered(self, line: dict[str, Any]) -> bytes:
+        return _dump(line) if self._in_text is None else self._text(line)
+
+    def _text(self, line: dict[str, Any]) -> bytes:
+        text: str = self._in_text(None, line["level"].lower(), line)
         return f"{text}\n".encode(errors="backslashreplace")
 
 
