@@ -7,7 +7,7 @@ from pathlib import Path
 
 MANY = """
 import sys
-from kgl_http.metrics import Metrics
+from kgl_http.server.metrics import Metrics
 metrics = Metrics()
 for number in range(1000):
     metrics.answered("GET", f"/made/up/{number}", 200, 0.01)

@@ -10,7 +10,7 @@ from tests.serving.service import BIN, LOG_KEYS
 WRITERS = """
 import logging, sys, threading, warnings
 import structlog
-from kgl_http import log
+from kgl_http.server import log
 
 log.configure(level=sys.argv[1], module_id="module-7")
 structlog.get_logger("ours").debug("quiet")

@@ -148,7 +148,7 @@ def test_files_that_stop_growing_change_nothing(postgres_service_url: str, tmp_p
 WRITERS = """
 import logging, os, sys
 import structlog
-from kgl_http import log
+from kgl_http.server import log
 
 log.configure(level="INFO", module_id="lab")
 children = []
@@ -183,7 +183,7 @@ def test_long_lines_of_several_processes_stay_whole() -> None:
 BROKEN = """
 import logging, os, sys, warnings
 import structlog
-from kgl_http import log
+from kgl_http.server import log
 
 log.configure(level="DEBUG", module_id="lab", is_readable=sys.argv[1] == "text")
 for turn in range(3):
