@@ -228,3 +228,16 @@ def test_what_is_put_back_after_the_end_is_not_kept(engine: Engine) -> None:
     connections.close()
     connections._idle.put(lent)
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_a_loss_takes_along_what_is_lent_at_that_time(url: str) -> None:
+    """It is put back, and not lent again: the pool replaces what was made before the loss."""
+    engine = make_engine(parse_url(url), Pool(size=2, overflow=0))
+    connections = Connections(engine)
+    pid = backend(connections)
+    lent = connections._take()
+    connections.note_loss()
+    connections._idle.put(lent)
+    assert backend(connections) != pid
+    assert connections.in_use() == 0
+    engine.dispose()

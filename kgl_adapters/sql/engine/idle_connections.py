@@ -22,12 +22,12 @@ _CURSOR: Final = "kgl_cursor"
 
 @attrs.define(eq=False)
 class Lent:
-    """A connection of the pool, its one cursor, and until when it may be lent again, by `time.monotonic`."""
+    """A connection of the pool, its one cursor, and when the pool handed it out, by `time.monotonic`."""
 
     proxy: PoolProxiedConnection
     driver: Any
     cursor: Any
-    until_s: float
+    since_s: float
 
 
 class Idle:
@@ -43,6 +43,8 @@ class Idle:
         # Threads share deques without a lock; this one's length is a count.
         self._idle: deque[Lent] = deque()
         self._wanting: deque[None] = deque()
+        self._cleared_s = 0.0
+        self._is_closed = False
         event.listen(engine, "engine_disposed", self._drop)
 
     def in_use(self) -> int:
@@ -56,18 +58,20 @@ class Idle:
                 lent = self._idle.pop()
             except IndexError:  # another thread was quicker
                 break
-            if time.monotonic() < lent.until_s:
+            if self._cleared_s < lent.since_s > time.monotonic() - IDLE_MAX_S:
                 return lent
             lent.proxy.close()
         with self.wanting():
             proxy = self._engine.raw_connection()
-        return Lent(proxy, proxy.driver_connection, cursor_of(proxy), time.monotonic() + IDLE_MAX_S)
+        return Lent(proxy, proxy.driver_connection, cursor_of(proxy), time.monotonic())
 
     def put(self, lent: Lent) -> None:
         """Take back a connection that nothing is open on."""
         self._idle.append(lent)
         # Looked at afterwards: one of the two, who wants a connection or who puts it back, sees the other.
-        if self._wanting or len(self._idle) > self._kept_max:
+        if self._is_closed:
+            self._drop(self._engine)
+        elif self._wanting or len(self._idle) > self._kept_max:
             self._give_back()
 
     @contextmanager
@@ -81,14 +85,15 @@ class Idle:
             self._wanting.pop()
 
     def clear(self) -> None:
-        """Give all that wait back to the pool."""
+        """Give all that wait back to the pool, and those that are lent now when they have been put back."""
+        self._cleared_s = time.monotonic()
         while self._give_back():
             pass
 
     def close(self) -> None:
-        """The same, and keep none from now on."""
-        self._kept_max = 0
+        """The same, and close those that are put back from now on: their pool will be gone."""
         self.clear()
+        self._is_closed = True
 
     def _drop(self, _: Engine) -> None:
         """Close those that wait, as the engine has done with those in its pool."""
