@@ -19,7 +19,7 @@ from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import build, check, ruled, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import TYPE_NAME, Flag, Id, Optional
-from kgl_core.kernel.strict_json import parse_json
+from kgl_core.kernel.strict_json import MALFORMED, parse_json
 
 KINDS: Final = ("entity", "relationship")
 LINE_BYTES_MAX: Final = 1024 * 1024
@@ -132,6 +132,9 @@ def read_record(item: object) -> Record | None:
     kind = fields.pop("kind", None)
     cls = _CLASSES.get(kind) if isinstance(kind, str) else None
     if cls is None:
+        if kind is None and any(type(value) is list and value and type(value[0]) is dict for value in fields.values()):
+            advice = "send the records without the object around them: one a line, or in an array"
+            raise InvalidInput([Fault("", "enveloped", advice)])
         raise InvalidInput([Fault("/kind", "not_a_choice", 'give "kind": "entity" or "kind": "relationship"')])
     record = build(cls, fields)
     get = fields.get
@@ -147,7 +150,13 @@ def parse_line(line: bytes | str) -> object:
     """The JSON value in a line, as `parse_json` reads it. Raises InvalidInput."""
     if len(line) > LINE_BYTES_MAX:
         raise InvalidInput([Fault("", "too_large", f"a line has at most {LINE_BYTES_MAX} bytes")])
-    return parse_json(line, "the line")
+    try:
+        return parse_json(line, "the line")
+    except InvalidInput:
+        if b"\r{" in (line if isinstance(line, bytes) else line.encode(errors="replace")):
+            advice = "end lines with a line feed (\\n), also after a carriage return (\\r)"
+            raise InvalidInput([Fault("", MALFORMED, advice)]) from None
+        raise
 
 
 _ENTITY_FIELDS: Final = tuple(rules_of(EntityDraft))

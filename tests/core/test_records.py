@@ -138,6 +138,27 @@ def test_a_record_names_its_kind(kind: object) -> None:
     assert refused({"type": "t"}) == [("/kind", "not_a_choice")]
 
 
+def test_records_in_an_object_are_told_to_come_without_it() -> None:
+    """As other programs and kgl's own answers have them; an object without a kind is something else."""
+    for name in ("records", "data", "entities"):
+        with pytest.raises(InvalidInput, match="without the object around them") as refused:
+            read_record({name: [{"kind": "entity", "type": "person", "name": "Ada"}]})
+        assert refused.value.faults[0].code == "enveloped"
+    for fields in ({"aliases": ["Ada"]}, {"kind": "x", "records": [{}]}, {"records": []}, {}):
+        with pytest.raises(InvalidInput, match=r"give .kind."):
+            read_record(dict(fields))
+
+
+def test_lines_that_end_with_a_carriage_return_alone_are_told_so() -> None:
+    """They are one line, and no JSON; within text, a carriage return changes nothing."""
+    line = b'{"kind": "entity", "type": "t", "name": "a"}'
+    for lines in (line + b"\r" + line, (line + b"\r" + line).decode()):
+        with pytest.raises(InvalidInput, match="line feed"):
+            read_record(lines)
+    with pytest.raises(InvalidInput, match="extra data"):
+        read_record(line + line)
+
+
 def test_a_line_has_a_size() -> None:
     """To the byte."""
     room = LINE_BYTES_MAX - len(ENTITY_LINE)
