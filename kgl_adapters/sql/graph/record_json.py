@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -11,6 +11,8 @@ import orjson
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.permissions import Actor
+
+_TEXT: Final = frozenset({str})
 
 
 def dump_json(value: Any) -> str:
@@ -32,7 +34,7 @@ def read_array(text: str) -> list[str]:
 
 
 def _strings(found: Any) -> list[str]:
-    if type(found) is not list or not all(type(each) is str for each in found):
+    if type(found) is not list or not _TEXT.issuperset(map(type, found)):
         raise ValueError("it is no JSON array of strings")
     return found
 
