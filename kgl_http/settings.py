@@ -275,7 +275,7 @@ class Settings:
         False,
         name="DATABASE_POOL_PRE_PING",
         converter=_flag,
-        help="`true`: each connection is tried before it is used, at the cost of a round trip",
+        help="`true`: a connection is tried before it is used, unless the pool did so in the last second",
     )
     database_statement_timeout: float = environ.var(
         7,  # with the wait for a connection and the answer's way, nothing hangs for 10 s
