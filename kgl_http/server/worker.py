@@ -15,6 +15,8 @@ from typing import Any, Final
 from gunicorn.http.errors import InvalidHeader, UnsupportedTransferCoding
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
+from kgl_http.server.threads import RequestThreads, Served
+
 CLIENT_IDLE_S = 30
 """How long a client may pause within a request, or in taking an answer, before its connection is closed."""
 ALIVE_EVERY_S: Final = 0.25
@@ -43,22 +45,31 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     when_alive: Callable[[], object] = staticmethod(lambda: None)
     """Called every ALIVE_EVERY_S and a little, by the main thread."""
     _accept_from = _alive_at = 0.0
+    _is_due = True
+
+    def get_thread_pool(self) -> RequestThreads:
+        return RequestThreads(self.cfg.threads, self.handle, self._hand_over)
+
+    def enqueue_req(self, conn: Any) -> None:
+        self.tpool.put(conn)
 
     def init_signals(self) -> None:
         super().init_signals()
         # A terminal sends it to all processes; the first of them stops the workers, without dropping a request.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
+    def notify(self) -> None:
+        # gunicorn does both with each event, which takes two system calls.
+        self._is_due = (now_s := time.monotonic()) >= self._alive_at
+        if self._is_due:
+            self._alive_at = now_s + ALIVE_EVERY_S
+            super().notify()
+            self.when_alive()
+
     def is_parent_alive(self) -> bool:
-        if not super().is_parent_alive():
+        if self._is_due and not super().is_parent_alive():
             self.alive = False  # it stops as after SIGTERM
         return self.alive
-
-    def notify(self) -> None:
-        super().notify()
-        if (now_s := time.monotonic()) >= self._alive_at:
-            self._alive_at = now_s + ALIVE_EVERY_S
-            self.when_alive()
 
     def set_accept_enabled(self, enabled: bool) -> None:
         if self.alive:
@@ -87,6 +98,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         # gunicorn would answer 501. RFC 9112, section 6.1, allows it, but a 5xx alerts those who watch for our faults.
         error = InvalidHeader("TRANSFER-ENCODING") if isinstance(exc, UnsupportedTransferCoding) else exc
         super().handle_error(req, client, addr, error)
+
+    def _hand_over(self, conn: Any, served: Served) -> None:
+        """Have the main thread go on with a connection that was served."""
+        self.method_queue.defer(self.finish_request, conn, served)
 
     def _accept(self, listener: Any) -> bool:
         """Accept a connection if one waits; whether more may wait.
