@@ -1,4 +1,10 @@
-"""How service clients are refused, as RFC 6749 has it."""
+"""The errors that service clients get, with the codes of RFC 6749.
+
+OAuthError
+├── InvalidClient    the id or the secret is wrong, or the client has expired
+├── InvalidScope     a scope is unknown, or was not granted to the client
+└── InvalidGrant     the token was issued to another client
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.http.fuzzing import Served, check_status, described, mend, send, served, walkable
+from tests.http.openapi.fuzzing import Served, check_status, described, mend, send, served, walkable
 
 pytestmark = pytest.mark.soak
 

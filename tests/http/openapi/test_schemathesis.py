@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.http.fuzzing import Served, described, send, served
+from tests.http.openapi.fuzzing import Served, described, send, served
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,7 @@ from kgl_core.access.passwords import Passwords
 from kgl_core.access.registration_and_login import RegistrationRules
 from kgl_core.access.tokens import OWN_CLIENT_ID, IssuedTokens, TokenLifetimes
 from kgl_core.kernel.units_of_work import Context, Store, UnitOfWork
-from tests.contract.samples import NOON, new_id
-from tests.contract.test_auth import (
+from tests.contract.access.test_logging_in import (
     ACCESS,
     EMAIL,
     HERE,
@@ -28,7 +27,8 @@ from tests.contract.test_auth import (
     assert_ended,
     house_on,
 )
-from tests.contract.test_load import wait_until_it_waits
+from tests.contract.samples import NOON, new_id
+from tests.contract.storage.test_loading import wait_until_it_waits
 
 
 class Staged:

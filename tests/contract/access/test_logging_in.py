@@ -33,8 +33,8 @@ from kgl_core.access.throttling import FAILURES_FROM_ADDRESS
 from kgl_core.access.tokens import REFRESH_GRACE, IssuedTokens, TokenLifetimes, derive_child, hash_opaque
 from kgl_core.kernel.units_of_work import Context, Store
 from tests.contract.fakes import CheapHasher, FakeSigner
+from tests.contract.kernel.test_units_of_work import in_threads
 from tests.contract.samples import NOON, SECOND, Clock, Ids, new_id, refresh_token
-from tests.contract.test_unit_of_work import in_threads
 
 EMAIL = "ada@example.org"
 PASSWORD = "a few unrelated words"

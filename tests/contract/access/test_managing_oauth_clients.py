@@ -31,8 +31,8 @@ from kgl_core.access.registration_and_login import RegistrationRules
 from kgl_core.access.tokens import TokenLifetimes, hash_opaque
 from kgl_core.kernel.units_of_work import Context, Store
 from tests.contract.fakes import CheapHasher, FakeSigner
+from tests.contract.kernel.test_units_of_work import in_threads
 from tests.contract.samples import NOON, SECOND, Clock, Ids, new_id
-from tests.contract.test_unit_of_work import in_threads
 
 HERE, THERE = "203.0.113.7", "198.51.100.1"
 BOTH = ("graph:read", "graph:write")

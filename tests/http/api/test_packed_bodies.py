@@ -11,7 +11,7 @@ from kgl_core.storage.gzip_stream import MEMBERS_MAX
 from kgl_http.api.operations import FORM
 from kgl_http.api.request import BODY_BYTES_MAX
 from tests.http.conftest import Api, MakeApi, problem
-from tests.http.test_bulk import ADA, IMPORT, NDJSON, NOTES, lines_of, results, summary
+from tests.http.storage.test_import_and_export import ADA, IMPORT, NDJSON, NOTES, lines_of, results, summary
 
 ENTITIES = "/api/v1/entities"
 CHUNKED = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}

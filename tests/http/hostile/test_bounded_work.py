@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from tests.http.conftest import Api, making_apis
-from tests.http.sweeping import Probe, bodies, headers, queries
+from tests.http.hostile.sweeping import Probe, bodies, headers, queries
 
 SLOW_S_PER_BYTE = 0.5e-6
 """What takes less of the doubled input is not measured closer: work that is not linear soon takes more."""

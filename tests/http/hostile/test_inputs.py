@@ -17,7 +17,7 @@ from kgl_http.api.operations import JSON, MERGE_PATCH, NDJSON
 from kgl_http.api.request import BODY_BYTES_MAX
 from tests.http.calls import Call, call_of, everything, routes_of
 from tests.http.conftest import Api, MakeApi, making_apis, problem
-from tests.http.hostile import MALFORMED_VALUES, values_for
+from tests.http.hostile.values import MALFORMED_VALUES, values_for
 
 
 @pytest.fixture

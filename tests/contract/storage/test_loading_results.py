@@ -13,7 +13,7 @@ from kgl_adapters import connect
 from kgl_core import Actor, ActorKind, KnowledgeGraph, LoadSummary, PermissionDenied, Refusal
 from kgl_core.storage.loading import load
 from kgl_core.storage.loading.load import REFUSALS_KEPT_MAX, LoadResult
-from tests.contract.test_load import (
+from tests.contract.storage.test_loading import (
     BATCH_SIZES,
     EXISTING,
     GIVEN_IDS,

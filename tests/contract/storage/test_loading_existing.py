@@ -6,7 +6,19 @@ import pytest
 
 from kgl_adapters import connect
 from kgl_core import InvalidInput, KnowledgeGraph
-from tests.contract.test_load import A, B, R, a_relationship, an_entity, counts, deleted, history, line, log, refused
+from tests.contract.storage.test_loading import (
+    A,
+    B,
+    R,
+    a_relationship,
+    an_entity,
+    counts,
+    deleted,
+    history,
+    line,
+    log,
+    refused,
+)
 
 FULL: dict[str, Any] = {
     "aliases": ["Countess"],

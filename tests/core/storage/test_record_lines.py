@@ -21,7 +21,7 @@ from kgl_core.storage.record_lines import (
     write_record,
 )
 from tests.contract.samples import NOON
-from tests.core.test_rules import ENTITY_DRAFTS, RELATIONSHIP_DRAFTS, refusal
+from tests.core.kernel.test_field_rules import ENTITY_DRAFTS, RELATIONSHIP_DRAFTS, refusal
 
 ENTITY_LINE = b'{"kind": "entity", "key": "k", "type": "t", "name": "n"}'
 KEPT: dict[str, Any] = {"created_by": SYSTEM, "created_at": NOON, "updated_at": NOON}

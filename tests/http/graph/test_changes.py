@@ -12,7 +12,7 @@ from kgl_http.graph import changes
 from kgl_http.server.long_requests import Slots
 from tests.http.conftest import Api, problem
 from tests.http.cursors import cursor_of, of_another_history, parts_of
-from tests.http.test_bulk import take_all_slots
+from tests.http.storage.test_import_and_export import take_all_slots
 
 PATH = "/api/v1/changes"
 

@@ -36,8 +36,8 @@ from kgl_core.graph.changes import Change
 from kgl_core.graph.entities import Entity
 from kgl_core.kernel.units_of_work import Context, Store, UnitOfWork, create_in, once
 from tests.contract.fakes import CheapHasher, FakeSigner
+from tests.contract.kernel.test_units_of_work import in_threads, names
 from tests.contract.samples import NOON, Clock, Ids, created, entity, keep, relationship
-from tests.contract.test_unit_of_work import in_threads, names
 from tests.serving.service import until
 
 PASSWORD = "a few unrelated words"

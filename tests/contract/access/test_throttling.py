@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from kgl_core.access.throttling import Counter
 from kgl_core.kernel.units_of_work import Store
+from tests.contract.kernel.test_units_of_work import in_threads
 from tests.contract.samples import NOON, SECOND
-from tests.contract.test_unit_of_work import in_threads
 
 KEY, OTHER = bytes(32), bytes(range(128, 160))
 MINUTE = timedelta(minutes=1)

@@ -10,8 +10,8 @@ from kgl_core.kernel.checked_records import rules_of
 from tests.adapters.keys import decoded
 from tests.http.calls import Call, calls_of, everything
 from tests.http.conftest import NOBODY, Api, making_apis, problem
-from tests.http.hostile import CURSORS, PARAMETERS_MAX, VALUES_MAX, cursor_of, is_list, texts_for
-from tests.http.test_hostile_inputs import Trial
+from tests.http.hostile.test_inputs import Trial
+from tests.http.hostile.values import CURSORS, PARAMETERS_MAX, VALUES_MAX, cursor_of, is_list, texts_for
 
 UNKNOWN_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 ENTITY = {"type": "person", "name": "Ada"}

@@ -14,9 +14,9 @@ from falcon import testing
 
 from kgl_http.api.request import BODY_BYTES_MAX
 from tests.adapters.keys import signs_with
+from tests.http.access.test_tokens import JWKS, Rig, rig_of
 from tests.http.conftest import NOBODY, PASSWORD, MakeApi
-from tests.http.test_hostile_inputs import Trial
-from tests.http.test_tokens import JWKS, Rig, rig_of
+from tests.http.hostile.test_inputs import Trial
 
 ENTITIES = "/api/v1/entities"
 JSON = {"Content-Type": "application/json"}

@@ -21,8 +21,8 @@ from kgl_http.api.request import Request
 from kgl_http.server.log import Log, current_request
 from kgl_http.server.log_lines import Lines
 from tests.adapters.keys import KEYS, pem, verified
+from tests.http.access.test_logging_in import Clock
 from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api, MakeApi, problem
-from tests.http.test_auth import Clock
 
 OAUTH = "/api/v1/oauth"
 PEER = "127.0.0.1"

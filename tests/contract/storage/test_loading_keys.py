@@ -12,7 +12,7 @@ from kgl_core import Actor, ActorKind, KnowledgeGraph, Role
 from kgl_core.storage.loading import keys as load_keys
 from kgl_core.storage.loading import load
 from kgl_core.storage.loading.keys import granted
-from tests.contract.test_load import (
+from tests.contract.storage.test_loading import (
     BATCH_SIZES,
     A,
     B,

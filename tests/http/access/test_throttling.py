@@ -4,8 +4,8 @@ from typing import Any
 
 from kgl_core import Overloaded
 from kgl_core.access.throttling import FAILURES_FROM_ADDRESS, LOGINS_FROM_ADDRESS
+from tests.http.access.test_logging_in import EMAIL, OTHER_PASSWORD, bearer, log_in, me, post, register
 from tests.http.conftest import PASSWORD, Api, MakeApi, problem
-from tests.http.test_auth import EMAIL, OTHER_PASSWORD, bearer, log_in, me, post, register
 
 
 def guesses(api: Api, number: int, **request: Any) -> list[int]:
