@@ -4,7 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Container, Iterator
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -38,15 +38,18 @@ def test_the_core_imports_the_standard_library_and_attrs() -> None:
     """And itself; nothing else, so that it runs anywhere."""
     allowed = {*sys.stdlib_module_names, "attrs", "kgl_core"}
     found = {file.name: imports(file) - allowed for file in PACKAGES[0].rglob("*.py")}
-    assert {name: foreign for name, foreign in found.items() if foreign} == {}
+    foreign = {name: names for name, names in found.items() if names}
+    assert foreign == {}, "the core asks for what it needs by a port, which an adapter implements"
 
 
 def test_the_core_has_no_clock_or_randomness_of_its_own() -> None:
     """Both are handed in."""
     for file in PACKAGES[0].rglob("*.py"):
-        assert not imports(file) & {"time", "random", "secrets", "threading", "socket", "sqlite3", "logging"}, file
+        found = imports(file) & {"time", "random", "secrets", "threading", "socket", "sqlite3", "logging"}
+        assert not found, f"{file}: take the clock, the ids or the randomness of the Context instead"
         text = file.read_text()
-        assert not [call for call in ("datetime.now(", "uuid4(", "uuid1(", "utcnow(") if call in text], file
+        calls = [call for call in ("datetime.now(", "uuid4(", "uuid1(", "utcnow(") if call in text]
+        assert not calls, f"{file}: take the clock or the ids of the Context instead"
 
 
 def loaded_by(*statements: str) -> set[str]:
@@ -74,7 +77,7 @@ def loaded_by(*statements: str) -> set[str]:
 )
 def test_importing_loads_no_more_than_is_needed(statements: list[str], absent: set[str]) -> None:
     """Migrations, drivers and the web are loaded by those who use them, so that starting stays quick."""
-    assert loaded_by(*statements) & absent == set()
+    assert loaded_by(*statements) & absent == set(), "import these within the function that needs them"
 
 
 def test_no_file_outgrows_a_reader() -> None:
@@ -86,7 +89,10 @@ def test_no_file_outgrows_a_reader() -> None:
         if len((text := file.read_text()).splitlines()) > LINES_MAX
         and "Longer than most files:" not in (ast.get_docstring(ast.parse(text)) or "")
     }
-    assert long == {}
+    advice = (
+        "split these by what they decide, or begin a paragraph of the docstring with 'Longer than most files:' and why"
+    )
+    assert long == {}, advice
 
 
 def test_no_folder_outgrows_a_glance() -> None:
@@ -97,14 +103,19 @@ def test_no_folder_outgrows_a_glance() -> None:
         for folder in [package, *package.rglob("*")]
         if folder.is_dir()
     }
-    assert {folder: count for folder, count in folders.items() if count > FILES_MAX} == {}
+    crowded = {folder: count for folder, count in folders.items() if count > FILES_MAX}
+    assert crowded == {}, f"a folder has at most {FILES_MAX} files: make a room of those that belong together"
 
 
 def test_no_modules_import_each_other() -> None:
     """Not around any number of corners, nor for types alone: a reader would have to know all at once."""
     modules = {name_of(file): file for package in PACKAGES for file in package.rglob("*.py")}
     graph = {name: {found for found in imported(file, modules) if found != name} for name, file in modules.items()}
-    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        pytest.fail(f"These import each other; move what they share into a file below both: {circle}")
 
 
 def name_of(file: Path) -> str:
@@ -129,7 +140,7 @@ def test_the_known_revisions_are_the_migrations_in_order() -> None:
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
     scripts = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    assert tuple(reversed(scripts)) == REVISIONS
+    assert tuple(reversed(scripts)) == REVISIONS, "add each migration's number to REVISIONS"
 
 
 def test_every_public_name_exists_and_every_module_says_why() -> None:
@@ -142,4 +153,4 @@ def test_every_public_name_exists_and_every_module_says_why() -> None:
         for file in package.rglob("*.py")
         if not ast.get_docstring(ast.parse(file.read_text()))
     ]
-    assert silent == []
+    assert silent == [], "begin these with a docstring that says what they are for"
