@@ -1,4 +1,4 @@
-"""The ports on real technology: `connect` opens a knowledge graph on memory, SQLite or PostgreSQL."""
+"""The core's ports on real technology. `connect` opens a knowledge graph in memory, SQLite or PostgreSQL."""
 
 from kgl_adapters.connect import connect
 

@@ -1,4 +1,7 @@
-"""kgl's rules: entities, relationships, users and their permissions, behind ports. Standard library and attrs only."""
+"""kgl's rules, and the ports behind which everything else is. Imports the standard library and attrs, nothing else.
+
+The names that this package exports are the library's public face, beside `kgl_adapters.connect`.
+"""
 
 from kgl_core.access.oauth_clients import Client, ClientCredentials
 from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant, InvalidScope, OAuthError

@@ -1,1 +1,1 @@
-"""kgl's outer ring: how people and programs reach a knowledge graph from outside Python."""
+"""The HTTP service and the command ``kgl``. No rule about records or accounts is decided here."""

@@ -19,6 +19,7 @@ from kgl_http.cli.main import main
 from kgl_http.container import Container
 from kgl_http.server.metrics import Metrics
 from kgl_http.settings import Settings, read_settings
+from tests.picture import COMMAND, PAGE, drawn
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -46,6 +47,42 @@ def test_links_between_pages_lead_somewhere(page):
         if heading:
             headings = re.findall(r"^#+ (.*)$", linked.read_text(), flags=re.MULTILINE)
             assert heading in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}, target
+
+
+PATH = re.compile(r"(?:(?:kgl_\w+|tests|docs|migrations)/[\w./-]*|\w+\.py)(?:::\w+)?")
+
+
+def named_in(text):
+    """The files, folders and tests that a text names in its code spans, each as a path."""
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return {word for span in spans for word in span.split() if PATH.fullmatch(word)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_pages_name_are_there(page):
+    """A file or folder is named by its path from the top, so that it can be opened and moved along."""
+    missing = []
+    for name in sorted(named_in(page.read_text())):
+        path, _, test = name.partition("::")
+        if not (ROOT / path).exists() or (test and f"\ndef {test}(" not in (ROOT / path).read_text()):
+            missing.append(name)
+    where = page.relative_to(ROOT)
+    assert missing == [], f"{where} names what is not there: give the present paths, from the top of the repository"
+
+
+def test_the_page_on_architecture_answers_enough_questions():
+    """Its table has twenty questions or more, each with a file to open."""
+    table = PAGE.read_text().partition("## Where to look for what")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+\?) \| (.+) \|$", table, re.MULTILINE)
+    assert len(rows) >= 20
+    assert [question for question, answer in rows if not named_in(answer)] == []
+
+
+def test_the_picture_shows_the_house_as_it_is():
+    """Rooms, their imports and what they say of themselves are drawn from the code."""
+    page = PAGE.read_text()
+    assert "\n| `kgl_core/kernel/` | " in page
+    assert page == drawn(page), f"docs/architecture.md shows another house than the code. To draw it anew: {COMMAND}"
 
 
 def entries():

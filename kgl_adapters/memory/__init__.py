@@ -1,1 +1,1 @@
-"""The ports over dictionaries: the executable specification, and the offline mode (``memory://``)."""
+"""The stores' ports over dictionaries: what ``memory://`` opens, and what the SQL stores are compared with."""

@@ -1,1 +1,1 @@
-"""Password hashes, signed tokens and sealed answers, by well-known libraries."""
+"""Password hashes, signed tokens and encrypted answers, made by well-known libraries. Nothing here knows a store."""

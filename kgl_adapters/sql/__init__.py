@@ -1,1 +1,1 @@
-"""The ports over SQLAlchemy Core: one set of statements for SQLite and PostgreSQL."""
+"""The stores' ports over SQLAlchemy Core: one set of statements for SQLite and PostgreSQL."""

@@ -1,4 +1,4 @@
 """Users, passwords, logging in, tokens, OAuth clients and throttling.
 
-Stands on the kernel alone: nothing here knows the graph.
+Imports the kernel alone: nothing here knows an entity, a load or a check.
 """

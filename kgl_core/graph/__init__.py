@@ -1,4 +1,4 @@
-"""Entities and relationships, what may be done with them, and the journal of their changes.
+"""Entities and relationships, what can be done with them, and the journal of their changes.
 
-Stands on the kernel alone: nothing here knows accounts, loads or checks.
+Imports the kernel alone: nothing here knows an account, a load or a check.
 """

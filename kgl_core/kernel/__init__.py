@@ -1,4 +1,4 @@
-"""What every subject stands on: errors, field rules, text, ids, times, pages, permissions, units of work.
+"""What every subject needs: errors, field rules, text, ids, times, pages, permissions, units of work.
 
-Nothing here knows a noun of the graph, an account, or how a store works.
+Nothing here knows a subject, but for `units_of_work`, which names the repositories of all.
 """

@@ -1,1 +1,1 @@
-"""The resources of accounts, logging in, tokens and OAuth clients."""
+"""The resources of accounts, logging in, tokens and OAuth clients. They know no other subject's resources."""

@@ -1,1 +1,1 @@
-"""What all resources share: requests and answers, problems, authentication, preconditions, idempotency keys."""
+"""What all resources share: requests, answers, problems, authentication, preconditions, idempotency keys."""

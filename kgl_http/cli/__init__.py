@@ -1,1 +1,1 @@
-"""The command `kgl`: a file for each group of commands."""
+"""The command ``kgl``, with a file for each group of commands."""

@@ -1,1 +1,1 @@
-"""The resources of entities, relationships and changes."""
+"""The resources of entities, relationships and changes. They know no other subject's resources."""

@@ -1,1 +1,1 @@
-"""The API's description, made from the operations and the core's classes, and the pages that show it."""
+"""The OpenAPI document, made from the operations and the core's classes, and the pages that show it."""

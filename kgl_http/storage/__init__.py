@@ -1,1 +1,1 @@
-"""The resources of the store as a whole: import, export, counts."""
+"""The resources of the store as a whole: import, export, counts. They know no other subject's resources."""

@@ -1,1 +1,1 @@
-"""Users, OAuth clients, tokens and throttling, in memory."""
+"""Users, OAuth clients, tokens and throttling counters, in dictionaries."""

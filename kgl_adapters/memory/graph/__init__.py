@@ -1,1 +1,1 @@
-"""Entities, relationships and their changes, in memory."""
+"""Entities, relationships and their changes, in dictionaries."""

@@ -1,1 +1,1 @@
-"""Users, OAuth clients, tokens and throttling, in tables."""
+"""Users, OAuth clients, tokens and throttling counters, in tables. Nothing here knows an entity."""

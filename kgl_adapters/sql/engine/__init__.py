@@ -1,1 +1,1 @@
-"""Connections to PostgreSQL and SQLite: made, lent, bounded, lost, replicated. Nothing here knows a table."""
+"""Connections to SQLite and PostgreSQL: opened, lent, timed out, lost and replaced. Nothing here knows a table."""

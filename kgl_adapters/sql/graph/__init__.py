@@ -1,1 +1,1 @@
-"""Entities, relationships and their changes, in tables."""
+"""Entities, relationships and their changes, in tables. Nothing here knows an account."""

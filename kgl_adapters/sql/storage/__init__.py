@@ -1,1 +1,1 @@
-"""A database as a whole: migrating it, checking it, and rehearsing a load over it."""
+"""A database as a whole: migrating it, checking it, reading from a standby, and dry runs of a load."""

@@ -1,1 +1,1 @@
-"""Checks of a whole store: what can be wrong with it, how that is found, and what can be repaired."""
+"""Checking a whole store: what can be wrong with it, how that is found, and what can be repaired."""

@@ -1,1 +1,1 @@
-"""Loads: many records created or updated, batch by batch. What becomes of a batch is decided without the store."""
+"""Loading many records in batches. What becomes of a batch is decided without asking the store again."""
