@@ -9,12 +9,16 @@ READY := $(VENV)/.ready
 .PHONY: help run test check soak bench lock clean
 
 help: ## Show this list
-	@echo "kgl, a knowledge graph's backend. On Debian it needs: apt-get install make python3-venv"
-	@echo "The first command takes a minute or two longer, for an environment of its own in $(VENV)."
+	@echo "kgl, the backend of a knowledge graph. What you can do here:"
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "The times are for two cores. PYTHON=/path/to/python3 takes another interpreter, 3.11 or newer."
+	@echo "While you work: make check, make test, and for one test, in seconds:"
+	@echo
+	@echo "  $(BIN)/pytest tests/contract/graph/test_entities.py::test_add_refuses_a_taken_key"
+	@echo
+	@echo "The times are for two cores. The first command also creates $(VENV), which takes a minute or two longer."
+	@echo "It needs Python 3.11 or newer: on Debian, apt-get install make python3-venv. PYTHON=/path/to/python3 takes another."
 
 run: export KGL_ENV := development
 run: $(READY) ## Serve the API, with the demo graph in a new kgl.db, until Ctrl-C (PORT=8000, DATABASE_URL=...)
@@ -29,13 +33,13 @@ run: $(READY) ## Serve the API, with the demo graph in a new kgl.db, until Ctrl-
 test: $(READY) ## Run the tests on all three stores: 6 minutes
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
-check: $(READY) ## Check format, style, types and architecture: half a minute
+check: $(READY) ## Check format, style, types and import rules: half a minute
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-soak: $(READY) ## Run the tests that take longer: 20 minutes
+soak: $(READY) ## Run the tests that make test leaves out, because they take long: 20 minutes
 	$(BIN)/pytest -m soak
 
 bench: $(READY) ## Measure the stores and the service: half an hour and more
@@ -55,7 +59,7 @@ lock: $(READY) ## Pin all dependencies again (UPGRADE=--upgrade for newer ones)
 	$(PIN) --upgrade --no-annotate --constraint requirements.lock --group image --output-file requirements-image.lock
 	echo hatchling | $(PIN) --upgrade --no-annotate --constraint requirements.lock --output-file requirements-build.lock -
 
-clean: ## Remove the environment, the demo database with its secret, and all caches
+clean: ## Remove the environment, the demo's kgl.db with its secret, and all caches
 	rm -rf $(VENV) dist kgl.db* .kgl .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
