@@ -20,7 +20,8 @@ COMMAND: Final = ".venv/bin/python -m tests.picture"
 RINGS: Final = ("kgl_http", "kgl_adapters", "kgl_core")
 """From the outside in: a ring imports itself and those behind it."""
 SUBJECTS: Final = ("graph", "access", "storage")
-_COLUMNS: Final = len(SUBJECTS) + 2
+_SHARED: Final = 2
+"""How many columns there are for what all subjects share."""
 _WIDTH: Final = 20
 
 Rooms = dict[str, set[str]]
@@ -65,7 +66,7 @@ def read_rooms() -> Rooms:
 
 def picture(rooms: Rooms) -> str:
     """The rings from top to bottom and the subjects from left to right, with the imports of every room."""
-    lines = [_row(["every subject", "", *SUBJECTS])]
+    lines = [_row(["every subject", *[""] * (_SHARED - 1), *SUBJECTS])]
     for ring in RINGS:
         arrow = [] if ring == RINGS[0] else [f"{'v':^{len(_line())}}".rstrip()]
         lines += [*arrow, _line(ring), *_band(ring, rooms), _line()]
@@ -73,12 +74,10 @@ def picture(rooms: Rooms) -> str:
 
 
 def _band(ring: str, rooms: Rooms) -> list[str]:
-    columns: list[list[str]] = [[] for _ in range(_COLUMNS)]
+    columns: list[list[str]] = [[] for _ in range(_SHARED + len(SUBJECTS))]
     for room in sorted(room for room in rooms if ring_of(room) == ring):
         last = room.rpartition("/")[2]
-        column = columns[_COLUMNS - len(SUBJECTS) + SUBJECTS.index(last)] if last in SUBJECTS else None
-        if column is None:  # the shared rooms have two columns
-            column = min(columns[: _COLUMNS - len(SUBJECTS)], key=len)
+        column = columns[_SHARED + SUBJECTS.index(last)] if last in SUBJECTS else min(columns[:_SHARED], key=len)
         column += [*([""] if column else []), *_box(room, rooms[room])]
     return [_row(list(cells)) for cells in zip_longest(*columns, fillvalue="")]
 
@@ -107,9 +106,9 @@ def _row(cells: list[str]) -> str:
 
 
 def _line(name: str = "") -> str:
-    first, *others = ["-" * (_WIDTH + 2)] * _COLUMNS
-    named = f"- {name} " if name else ""
-    return f"+{named}{first[len(named) :]}+" + "".join(f"{other}+" for other in others)
+    plain = f"+{'-' * (_WIDTH + 2)}" * (_SHARED + len(SUBJECTS)) + "+"
+    named = f"+- {name} " if name else ""
+    return named + plain[len(named) :]
 
 
 def table() -> str:
@@ -125,12 +124,8 @@ def table() -> str:
 def drawn(page: str) -> str:
     """The page with the picture and the table as the code has them."""
     for name, text in (("picture", f"```text\n{picture(read_rooms())}\n```"), ("rooms", table())):
-        page = re.sub(
-            rf"(<!-- {name}: .*? -->\n).*?(<!-- end of {name} -->)",
-            lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}",  # type: ignore[misc]
-            page,
-            flags=re.DOTALL,
-        )
+        begin = page.index("-->\n", page.index(f"<!-- {name}: ")) + len("-->\n")
+        page = f"{page[:begin]}\n{text}\n\n{page[page.index(f'<!-- end of {name} -->') :]}"
     return page
 
 
