@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kgl_core.access.oauth_errors import OAuthError
-from kgl_core.kernel import errors
+from kgl_core.kernel import errors, store_errors
 from kgl_core.kernel.errors import FAULTS_MAX, KglError
 from kgl_core.kernel.store_errors import StoreFault, StoreFull
 from kgl_http.api.problems import PROBLEMS, BadRequest
@@ -196,13 +196,13 @@ def test_what_a_database_says_stays_in_the_log(api: Api, monkeypatch: pytest.Mon
         (OSError(errno.EDQUOT, "hunter22"), 507, "store_full"),
         (OSError(errno.EMFILE, "hunter22"), 503, "overloaded"),
         (OSError(errno.EIO, "hunter22"), 500, "internal_error"),
-        (errors.StoreUnavailable("hunter22@db.internal refuses"), 503, "store_unavailable"),
-        (errors.MigrationNeeded("postgresql://hunter22@db.internal/kgl", None), 503, "migration_needed"),
-        (errors.SchemaTooNew("9999_hunter22"), 503, "schema_too_new"),
-        (errors.StoreClosed(), 503, "store_closed"),
+        (store_errors.StoreUnavailable("hunter22@db.internal refuses"), 503, "store_unavailable"),
+        (store_errors.MigrationNeeded("postgresql://hunter22@db.internal/kgl", None), 503, "migration_needed"),
+        (store_errors.SchemaTooNew("9999_hunter22"), 503, "schema_too_new"),
+        (store_errors.StoreClosed(), 503, "store_closed"),
         (errors.TransactionConflict(), 503, "transaction_conflict"),
-        (errors.CommitUnknown(), 503, "commit_unknown"),
-        (errors.StoreReplaced("/srv/hunter22.db"), 503, "store_replaced"),
+        (store_errors.CommitUnknown(), 503, "commit_unknown"),
+        (store_errors.StoreReplaced("/srv/hunter22.db"), 503, "store_replaced"),
         (errors.Overloaded("password hashing", 7), 503, "overloaded"),
     ):
         answer = api("GET", ENTITIES)

@@ -211,7 +211,7 @@ def test_a_responder_without_operation_is_no_part_of_the_api() -> None:
 @pytest.mark.parametrize("resource", [Unruly(), Untyped()])
 def test_an_unknown_rule_or_type_is_not_passed_over(resource: object) -> None:
     """A new kind of rule or value has to be described before it can be served."""
-    with pytest.raises(TypeError, match=r"describe it in kgl_http/schemas\.py"):
+    with pytest.raises(TypeError, match=r"describe it in kgl_http/openapi/schemas\.py"):
         describe([("/unknown", resource)], version="1")
 
 
