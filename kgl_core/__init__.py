@@ -7,7 +7,7 @@ from kgl_core.access.oauth_clients import Client, ClientCredentials
 from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant, InvalidScope, OAuthError
 from kgl_core.access.users import User
 from kgl_core.graph.changes import Change, ChangeAction
-from kgl_core.graph.editing_entities import Restoration
+from kgl_core.graph.deleting_and_restoring import Restoration
 from kgl_core.graph.entities import Entity, EntityDraft, EntityFilter
 from kgl_core.graph.relationships import Relationship, RelationshipDraft, RelationshipFilter
 from kgl_core.kernel.errors import (

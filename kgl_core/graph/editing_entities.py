@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final, Unpack
+from collections.abc import Collection, Sequence
+from typing import Final, Unpack
 from uuid import UUID
 
-import attrs
-
 from kgl_core.graph.changes import Change, ChangeAction
+from kgl_core.graph.deleting_and_restoring import Restoration, delete_relationships_of, restore_relationships_of
+from kgl_core.graph.editing_records import Precondition, Records, next_version
 from kgl_core.graph.entities import (
     NAMED_MAX,
     SORT,
@@ -18,49 +17,25 @@ from kgl_core.graph.entities import (
     EntityFields,
     EntityFilter,
     EntityFilterFields,
+    EntityRepository,
     EntitySelection,
     EntitySort,
-    Json,
     sort_name,
 )
-from kgl_core.graph.merge_patch import merge_patch
 from kgl_core.graph.naming_holders import holder_of_key
-from kgl_core.graph.read_only_fields import Record, read_whole, require_kept, take_kept
-from kgl_core.graph.relationships import Relationship
-from kgl_core.kernel.checked_records import build, rebuild, rules_of, same_values
-from kgl_core.kernel.errors import Deleted, Fault, InvalidInput, NotFound, StaleVersion, TooManyRelationships
-from kgl_core.kernel.ids import EntityId, RelationshipId, require_id
-from kgl_core.kernel.naming_holders import naming_holder
+from kgl_core.kernel.checked_records import build, rebuild, rules_of
+from kgl_core.kernel.errors import Deleted, Fault, InvalidInput, NotFound
+from kgl_core.kernel.ids import EntityId, require_id
+from kgl_core.kernel.naming_holders import Holder, naming_holder
 from kgl_core.kernel.pages import LIMIT_DEFAULT, Page, check_limit, read_page
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.text import identity_form, name_form
-from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
+from kgl_core.kernel.units_of_work import UnitOfWork, transaction
 
 _FIELDS: Final = tuple(rules_of(EntityDraft))
-TAKEN_ALONG_MAX: Final = 5_000
-"""How many relationships a deletion takes along, and restoring brings back.
-
-On SQLite, where all other writers wait meanwhile, that takes about a second.
-"""
-
-Precondition = Callable[[Record], object]
-"""Looks at a record before it is changed, while nobody else can; what it raises ends the call without a change."""
 
 
-@attrs.frozen
-class Restoration:
-    """A restored entity, the relationships that came back with it, and those whose other end is still deleted.
-
-    ``has_more_deleted`` says that these are not all: past TAKEN_ALONG_MAX, relationships are restored one by one.
-    """
-
-    entity: Entity
-    relationships: tuple[RelationshipId, ...]
-    left_deleted: tuple[RelationshipId, ...]
-    has_more_deleted: bool = False
-
-
-class Entities:
+class Entities(Records[Entity, EntityDraft]):
     """The use cases of entities, on behalf of one actor.
 
     Every method raises PermissionDenied when the actor may not, InvalidInput for malformed arguments, and StoreError
@@ -68,8 +43,13 @@ class Entities:
     that the actor may make the change.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _kind, _draft, _fields = "entity", EntityDraft, _FIELDS
+
+    def _repository(self, uow: UnitOfWork) -> EntityRepository:
+        return uow.entities
+
+    def _holder(self, uow: UnitOfWork, record: Entity) -> Holder:
+        return holder_of_key(uow, record.key)
 
     @transaction
     def create(self, /, **fields: Unpack[EntityFields]) -> Entity:
@@ -84,17 +64,9 @@ class Entities:
             updated_at=now,
             **{name: getattr(draft, name) for name in _FIELDS},
         )
-        with naming_holder(self._context, lambda uow: holder_of_key(uow, entity.key)):
+        with naming_holder(self._context, lambda uow: self._holder(uow, entity)):
             self._context.store.create(entity, Change(now, self._context.actor, ChangeAction.CREATED, entity))
         return entity
-
-    def get(self, id: UUID | str, *, include_deleted: bool = False) -> Entity:
-        """The entity with this id. Raises NotFound, and Deleted unless the deleted are asked for."""
-        require(self._context.actor, Action.READ)
-        wanted = require_id(id)
-        with self._context.store.read() as uow:
-            entity = uow.entities.get(wanted)
-        return _present(entity, wanted, include_deleted)
 
     def get_by_key(self, key: str, *, include_deleted: bool = False) -> Entity:
         """The active entity with this key; with ``include_deleted``, or else the one that was deleted last.
@@ -174,97 +146,31 @@ class Entities:
             id, lambda stored: rebuild(EntityDraft, {**stored, **changes}, stored), {}, expected_version
         )
 
-    def replace(
-        self,
-        id: UUID | str,
-        record: EntityDraft | Mapping[str, Json],
-        *,
-        expected_version: int | None = None,
-        precondition: Precondition | None = None,
-    ) -> Entity:
-        """The entity with all its fields as ``record`` has them: a draft, or a mapping as an entity is shown in JSON.
-
-        Such a mapping may have what kgl sets as well, unchanged. Raises as `update` does.
-        """
-        draft, kept = read_whole(EntityDraft, record)
-        return self._update(id, lambda _: draft, kept, expected_version, precondition)
-
-    def patch(
-        self,
-        id: UUID | str,
-        patch: Mapping[str, Json],
-        *,
-        expected_version: int | None = None,
-        precondition: Precondition | None = None,
-    ) -> Entity:
-        """The entity as a JSON Merge Patch (RFC 7396) changes it, metadata name by name. Raises as `update` does.
-
-        The patch may have what kgl sets as well, unchanged.
-        """
-        own, kept = take_kept(EntityDraft, patch)
-
-        def change(stored: dict[str, Any]) -> EntityDraft:
-            return rebuild(EntityDraft, merge_patch(stored, own), stored)
-
-        return self._update(id, change, kept, expected_version, precondition)
-
-    @transaction
-    def _update(
-        self,
-        id: UUID | str,
-        change: Callable[[dict[str, Any]], EntityDraft],
-        kept: Mapping[str, Any],
-        expected_version: int | None,
-        precondition: Precondition | None = None,
-    ) -> Entity:
-        require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
-        wanted = require_id(id)
-        naming = naming_holder(self._context, lambda uow: holder_of_key(uow, changed.key))
-        with naming, self._context.store.begin() as uow:
-            current = self._for_change(uow, wanted, expected_version, precondition)
-            require_kept(current, kept)
-            draft = change({name: getattr(current, name) for name in _FIELDS})
-            if same_values(draft, current, _FIELDS):
-                return current
-            changed = attrs.evolve(current, **{name: getattr(draft, name) for name in _FIELDS})
-            return self._replace(uow, changed, ChangeAction.UPDATED, self._context.now())
-
     @transaction
     def delete(
         self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
     ) -> Entity:
-        """The entity, deleted, and with it all its active relationships; `restore` brings them back.
+        """Delete the entity and all its active relationships; `restore` brings them back.
 
         Raises NotFound, Deleted when it was deleted before, StaleVersion as `update` does, and TooManyRelationships
         when there are more than TAKEN_ALONG_MAX.
         """
-        require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
+        self._require_may_change()
         wanted = require_id(id)
         with self._context.store.begin() as uow:
-            current = self._for_change(uow, wanted, expected_version, precondition)
+            current = self._lock_for_change(uow, wanted, expected_version, precondition)
             now, actor = self._context.now(), self._context.actor
-            if uow.relationships.count_touching(wanted, TAKEN_ALONG_MAX + 1) > TAKEN_ALONG_MAX:
-                raise TooManyRelationships(wanted, TAKEN_ALONG_MAX)
-            taken_along = [
-                attrs.evolve(
-                    relationship,
-                    version=relationship.version + 1,
-                    updated_at=now,
-                    deleted_at=now,
-                    deleted_by=actor,
-                    deleted_with=current.id,
-                )
-                for relationship in uow.relationships.touching(wanted, TAKEN_ALONG_MAX)
-            ]
-            self._mark_relationships(uow, taken_along, ChangeAction.DELETED)
-            deleted = attrs.evolve(current, deleted_at=now, deleted_by=actor)
-            return self._replace(uow, deleted, ChangeAction.DELETED, now)
+            delete_relationships_of(uow, current, actor, now)
+            deleted = next_version(current, now, deleted_at=now, deleted_by=actor)
+            self._store(uow, deleted, ChangeAction.DELETED)
+            uow.commit()
+        return deleted
 
     @transaction
     def restore(
         self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
     ) -> Restoration:
-        """The entity, active again, and with it the relationships that deletions of entities took along.
+        """Restore the entity, and the relationships that were deleted together with it or with their other end.
 
         A relationship stays deleted while its other end is; restoring that end brings it back. An entity that is
         active already is left as it is. No more than TAKEN_ALONG_MAX relationships are looked at.
@@ -273,96 +179,18 @@ class Entities:
         """
         require(self._context.actor, Action.RESTORE)
         wanted = require_id(id)
-        naming = naming_holder(self._context, lambda uow: holder_of_key(uow, current.key))
+        naming = naming_holder(self._context, lambda uow: self._holder(uow, current))
         with naming, self._context.store.begin() as uow:
-            current = _locked(uow, wanted)
-            check_state("entity", current, expected_version, precondition)
+            current = self._lock(uow, wanted)
+            self._check_state(current, expected_version, precondition)
             if current.is_active:
                 return Restoration(current, (), ())
             now = self._context.now()
-            active = attrs.evolve(current, deleted_at=None, deleted_by=None)
-            restored = self._replace(uow, active, ChangeAction.RESTORED, now, commit=False)
-            restoration = self._restore_relationships(uow, restored, now)
+            restored = next_version(current, now, deleted_at=None, deleted_by=None)
+            self._store(uow, restored, ChangeAction.RESTORED)
+            restoration = restore_relationships_of(uow, restored, self._context.actor, now)
             uow.commit()
-            return restoration
-
-    def _restore_relationships(self, uow: UnitOfWork, entity: Entity, now: datetime) -> Restoration:
-        back: dict[tuple[UUID, str, UUID], RelationshipId] = {}
-        left: list[RelationshipId] = []
-        found = uow.relationships.restorable_with(entity.id, None, TAKEN_ALONG_MAX + 1)
-        batch = found[:TAKEN_ALONG_MAX]
-        others = {end for r in batch for end in (r.source_entity_id, r.target_entity_id)} - {entity.id}
-        active = {other.id for other in uow.entities.ends(others) if other.is_active}
-        active.add(entity.id)
-        ready = []
-        for relationship in batch:
-            if relationship.triple not in back and active.issuperset(relationship.triple[::2]):
-                back[relationship.triple] = relationship.id
-                ready.append(restored_relationship(relationship, now))
-            else:
-                left.append(relationship.id)
-        self._mark_relationships(uow, ready, ChangeAction.RESTORED)
-        return Restoration(entity, tuple(back.values()), tuple(left), has_more_deleted=len(found) > len(batch))
-
-    def _for_change(
-        self, uow: UnitOfWork, id: UUID, expected_version: int | None, precondition: Precondition | None
-    ) -> Entity:
-        current = _locked(uow, id)
-        require(self._context.actor, Action.CHANGE, current.created_by)
-        if not current.is_active:
-            raise Deleted("entity", id, to_change=True)
-        check_state("entity", current, expected_version, precondition)
-        return current
-
-    def _replace(
-        self, uow: UnitOfWork, changed: Entity, action: ChangeAction, now: datetime, *, commit: bool = True
-    ) -> Entity:
-        kept = attrs.evolve(changed, version=changed.version + 1, updated_at=now)
-        uow.entities.replace([kept])
-        uow.changes.append([Change(now, self._context.actor, action, kept)])
-        if commit:
-            uow.commit()
-        return kept
-
-    def _mark_relationships(self, uow: UnitOfWork, relationships: Sequence[Relationship], action: ChangeAction) -> None:
-        if relationships:
-            uow.relationships.mark(relationships)
-            uow.changes.append([Change(r.updated_at, self._context.actor, action, r) for r in relationships])
-
-
-def restored_relationship(relationship: Relationship, now: datetime) -> Relationship:
-    """The next version of a deleted relationship, active again."""
-    return attrs.evolve(
-        relationship,
-        version=relationship.version + 1,
-        updated_at=now,
-        deleted_at=None,
-        deleted_by=None,
-        deleted_with=None,
-    )
-
-
-def check_state(kind: str, record: Record, expected: int | None, precondition: Precondition | None) -> None:
-    """Raise StaleVersion unless ``expected`` is None or the record's version, and what the precondition raises.
-
-    Raises InvalidInput when ``expected`` is no version.
-    """
-    if expected is not None:
-        if type(expected) is not int or expected < 1:
-            raise InvalidInput(
-                [Fault("/expected_version", "out_of_range", "give the version that you read, 1 or more")]
-            )
-        if record.version != expected:
-            raise StaleVersion(kind, record.id, expected, record.version)
-    if precondition is not None:
-        precondition(record)
-
-
-def _locked(uow: UnitOfWork, id: UUID) -> Entity:
-    found = uow.entities.find([id], lock="update")
-    if not found:
-        raise NotFound("entity", id)
-    return found[0]
+        return restoration
 
 
 def _named(uow: UnitOfWork, names: Sequence[str]) -> Sequence[Entity]:
@@ -375,11 +203,3 @@ def _named(uow: UnitOfWork, names: Sequence[str]) -> Sequence[Entity]:
         advice = f"more than {NAMED_MAX} entities have these names; ask for fewer names at a time"
         raise InvalidInput([Fault("/names", "too_many_found", advice)])
     return [entity for entity in candidates if identity_form(name_form(entity.name)) in wanted]
-
-
-def _present(entity: Entity | None, id: UUID, include_deleted: bool) -> Entity:
-    if entity is None:
-        raise NotFound("entity", id)
-    if not entity.is_active and not include_deleted:
-        raise Deleted("entity", id)
-    return entity

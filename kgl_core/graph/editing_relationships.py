@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Unpack
 from uuid import UUID
 
-import attrs
-
 from kgl_core.graph.changes import Change, ChangeAction
-from kgl_core.graph.editing_entities import Precondition, check_state, restored_relationship
-from kgl_core.graph.entities import EntitySelection, Json
-from kgl_core.graph.merge_patch import merge_patch
+from kgl_core.graph.deleting_and_restoring import restored_relationship
+from kgl_core.graph.editing_records import Precondition, Records, next_version
+from kgl_core.graph.entities import EntitySelection
 from kgl_core.graph.naming_holders import holder_of_triple
-from kgl_core.graph.read_only_fields import read_whole, require_kept, take_kept
 from kgl_core.graph.relationships import (
     SORT,
     Relationship,
@@ -21,29 +18,41 @@ from kgl_core.graph.relationships import (
     RelationshipFields,
     RelationshipFilter,
     RelationshipFilterFields,
+    RelationshipRepository,
     RelationshipSort,
 )
-from kgl_core.kernel.checked_records import build, rebuild, rules_of, same_values, unknown_names
-from kgl_core.kernel.errors import Deleted, EndsDeleted, Fault, InvalidInput, NotFound
+from kgl_core.kernel.checked_records import build, rebuild, rules_of, unknown_names
+from kgl_core.kernel.errors import EndsDeleted, Fault, InvalidInput, NotFound
 from kgl_core.kernel.ids import RelationshipId, require_id
-from kgl_core.kernel.naming_holders import naming_holder
+from kgl_core.kernel.naming_holders import Holder, naming_holder
 from kgl_core.kernel.pages import LIMIT_DEFAULT, Page, check_limit, read_page
 from kgl_core.kernel.permissions import Action, require
-from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
+from kgl_core.kernel.units_of_work import UnitOfWork, transaction
 
 _FIELDS: Final = tuple(rules_of(RelationshipDraft))
 _CHANGEABLE: Final = frozenset(RelationshipFields.__annotations__)
 
 
-class Relationships:
+class Relationships(Records[Relationship, RelationshipDraft]):
     """The use cases of relationships, on behalf of one actor.
 
     Every method raises PermissionDenied when the actor may not, InvalidInput for malformed arguments, and StoreError
     when the store is in trouble. An id is a UUID or its canonical text.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _kind, _draft, _fields = "relationship", RelationshipDraft, _FIELDS
+
+    def _repository(self, uow: UnitOfWork) -> RelationshipRepository:
+        return uow.relationships
+
+    def _holder(self, uow: UnitOfWork, record: Relationship) -> Holder:
+        return holder_of_triple(uow, record)
+
+    def _check_change(self, current: Relationship, draft: RelationshipDraft) -> None:
+        moved = [name for name in _FIELDS if name not in _CHANGEABLE and getattr(draft, name) != getattr(current, name)]
+        if moved:
+            advice = "it identifies the relationship and can't change; delete the relationship and create another"
+            raise InvalidInput([Fault(f"/{name}", "immutable", advice) for name in moved])
 
     @transaction
     def create(
@@ -73,24 +82,12 @@ class Relationships:
             updated_at=now,
             **{name: getattr(draft, name) for name in _FIELDS},
         )
-        naming = naming_holder(self._context, lambda uow: holder_of_triple(uow, relationship))
+        naming = naming_holder(self._context, lambda uow: self._holder(uow, relationship))
         with naming, self._context.store.begin() as uow:
             _require_active_ends(uow, relationship)
             uow.relationships.add([relationship])
             uow.changes.append([Change(now, self._context.actor, ChangeAction.CREATED, relationship)])
             uow.commit()
-        return relationship
-
-    def get(self, id: UUID | str, *, include_deleted: bool = False) -> Relationship:
-        """The relationship with this id. Raises NotFound, and Deleted unless the deleted are asked for."""
-        require(self._context.actor, Action.READ)
-        wanted = require_id(id)
-        with self._context.store.read() as uow:
-            relationship = uow.relationships.get(wanted)
-        if relationship is None:
-            raise NotFound("relationship", wanted)
-        if not relationship.is_active and not include_deleted:
-            raise Deleted("relationship", wanted)
         return relationship
 
     def get_many(self, *, ids: Collection[UUID | str], is_active: bool | None = True) -> Sequence[Relationship]:
@@ -149,127 +146,49 @@ class Relationships:
 
         return self._update(id, change, {}, expected_version)
 
-    def replace(
-        self,
-        id: UUID | str,
-        record: RelationshipDraft | Mapping[str, Json],
-        *,
-        expected_version: int | None = None,
-        precondition: Precondition | None = None,
-    ) -> Relationship:
-        """The relationship as ``record`` has it, with the same ends and type: a draft, or a mapping as in JSON.
-
-        Such a mapping may have what kgl sets as well, unchanged. Raises as `update` does.
-        """
-        draft, kept = read_whole(RelationshipDraft, record)
-        return self._update(id, lambda _: draft, kept, expected_version, precondition)
-
-    def patch(
-        self,
-        id: UUID | str,
-        patch: Mapping[str, Json],
-        *,
-        expected_version: int | None = None,
-        precondition: Precondition | None = None,
-    ) -> Relationship:
-        """The relationship as a JSON Merge Patch (RFC 7396) changes it. Raises as `update` does.
-
-        The patch may have what kgl sets as well, unchanged.
-        """
-        own, kept = take_kept(RelationshipDraft, patch)
-
-        def change(stored: dict[str, Any]) -> RelationshipDraft:
-            return rebuild(RelationshipDraft, merge_patch(stored, own), stored)
-
-        return self._update(id, change, kept, expected_version, precondition)
-
-    @transaction
-    def _update(
-        self,
-        id: UUID | str,
-        change: Callable[[dict[str, Any]], RelationshipDraft],
-        kept: Mapping[str, Any],
-        expected_version: int | None,
-        precondition: Precondition | None = None,
-    ) -> Relationship:
-        require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
-        wanted = require_id(id)
-        with self._context.store.begin() as uow:
-            current = self._for_change(uow, wanted, expected_version, precondition)
-            require_kept(current, kept)
-            draft = change({name: getattr(current, name) for name in _FIELDS})
-            _require_same_identity(draft, current)
-            if same_values(draft, current, _FIELDS):
-                return current
-            changed = attrs.evolve(current, **{name: getattr(draft, name) for name in _FIELDS})
-            now = self._context.now()
-            return self._replace(
-                uow, attrs.evolve(changed, version=current.version + 1, updated_at=now), ChangeAction.UPDATED
-            )
-
     @transaction
     def delete(
         self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
     ) -> Relationship:
-        """The relationship, deleted. Raises NotFound, Deleted when it was before, and StaleVersion as `update` does."""
-        require(self._context.actor, Action.CHANGE, self._context.actor)  # whoever may change nothing learns nothing
+        """Delete the relationship. Raises NotFound, Deleted when it was before, and StaleVersion as `update` does."""
+        self._require_may_change()
         wanted = require_id(id)
         with self._context.store.begin() as uow:
-            current = self._for_change(uow, wanted, expected_version, precondition)
+            current = self._lock_for_change(uow, wanted, expected_version, precondition)
             now = self._context.now()
-            deleted = attrs.evolve(
-                current, version=current.version + 1, updated_at=now, deleted_at=now, deleted_by=self._context.actor
-            )
-            return self._replace(uow, deleted, ChangeAction.DELETED)
+            deleted = next_version(current, now, deleted_at=now, deleted_by=self._context.actor)
+            self._store(uow, deleted, ChangeAction.DELETED)
+            uow.commit()
+        return deleted
 
     @transaction
     def restore(
         self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
     ) -> Relationship:
-        """The relationship, active again; one that is active already is left as it is.
+        """Restore the relationship; one that is active already is left as it is.
 
         Raises NotFound, EndsDeleted when an end is deleted, AlreadyExists when there is an active relationship with
         its source, type and target, and StaleVersion as `update` does.
         """
         require(self._context.actor, Action.RESTORE)
         wanted = require_id(id)
-        naming = naming_holder(self._context, lambda uow: holder_of_triple(uow, current))
+        naming = naming_holder(self._context, lambda uow: self._holder(uow, current))
         with naming, self._context.store.begin() as uow:
             # The ends never change, so they can be locked first: entities before relationships, as everywhere.
             seen = uow.relationships.get(wanted)
             if seen is None:
                 raise NotFound("relationship", wanted)
             ends = uow.entities.ends(seen.triple[::2])
-            current = _locked(uow, wanted)
-            check_state("relationship", current, expected_version, precondition)
+            current = self._lock(uow, wanted)
+            self._check_state(current, expected_version, precondition)
             if current.is_active:
                 return current
             if deleted := [end.id for end in ends if not end.is_active]:
                 raise EndsDeleted(sorted(deleted))
-            return self._replace(uow, restored_relationship(current, self._context.now()), ChangeAction.RESTORED)
-
-    def _for_change(
-        self, uow: UnitOfWork, id: UUID, expected_version: int | None, precondition: Precondition | None
-    ) -> Relationship:
-        current = _locked(uow, id)
-        require(self._context.actor, Action.CHANGE, current.created_by)
-        if not current.is_active:
-            raise Deleted("relationship", id, to_change=True)
-        check_state("relationship", current, expected_version, precondition)
-        return current
-
-    def _replace(self, uow: UnitOfWork, changed: Relationship, action: ChangeAction) -> Relationship:
-        uow.relationships.replace([changed])
-        uow.changes.append([Change(changed.updated_at, self._context.actor, action, changed)])
-        uow.commit()
-        return changed
-
-
-def _locked(uow: UnitOfWork, id: UUID) -> Relationship:
-    found = uow.relationships.find([id], lock="update")
-    if not found:
-        raise NotFound("relationship", id)
-    return found[0]
+            restored = restored_relationship(current, self._context.now())
+            self._store(uow, restored, ChangeAction.RESTORED)
+            uow.commit()
+        return restored
 
 
 def _require_active_ends(uow: UnitOfWork, relationship: Relationship) -> None:
@@ -279,10 +198,3 @@ def _require_active_ends(uow: UnitOfWork, relationship: Relationship) -> None:
             raise NotFound("entity", id)
     if deleted := [end.id for end in ends.values() if not end.is_active]:
         raise EndsDeleted(sorted(deleted))
-
-
-def _require_same_identity(draft: RelationshipDraft, current: Relationship) -> None:
-    moved = [name for name in _FIELDS if name not in _CHANGEABLE and getattr(draft, name) != getattr(current, name)]
-    if moved:
-        advice = "it identifies the relationship and can't change; delete the relationship and create another"
-        raise InvalidInput([Fault(f"/{name}", "immutable", advice) for name in moved])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from kgl_core.graph.deleting_and_restoring import Restoration
 from kgl_core.graph.editing_entities import Entities as EntityUseCases
-from kgl_core.graph.editing_entities import Restoration
 from kgl_core.graph.entities import Entity, EntityDraft, EntityFilter, EntitySelection
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import build

@@ -294,7 +294,7 @@ def test_a_hub_is_deleted_and_restored_whole(kg: KnowledgeGraph) -> None:
 
 def test_a_deletion_takes_a_limited_number_along(kg: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
     """An entity with more relationships stays as it is, until enough of them are deleted."""
-    monkeypatch.setattr("kgl_core.graph.editing_entities.TAKEN_ALONG_MAX", 2)
+    monkeypatch.setattr("kgl_core.graph.deleting_and_restoring.TAKEN_ALONG_MAX", 2)
     hub, *spokes = (kg.entities.create(type="t", name="hub") for _ in range(4))
     mine = [kg.relationships.create(hub.id, "r", spoke.id) for spoke in spokes[:2]]
     mine.append(kg.relationships.create(spokes[2].id, "r", hub.id))
@@ -313,7 +313,7 @@ def test_restoring_brings_a_limited_number_back(kg: KnowledgeGraph, monkeypatch:
     hub, *spokes = (kg.entities.create(type="t", name="hub") for _ in range(4))
     mine = [kg.relationships.create(hub.id, "r", spoke.id).id for spoke in spokes]
     kg.entities.delete(hub.id)
-    monkeypatch.setattr("kgl_core.graph.editing_entities.TAKEN_ALONG_MAX", 2)
+    monkeypatch.setattr("kgl_core.graph.deleting_and_restoring.TAKEN_ALONG_MAX", 2)
     back = kg.entities.restore(hub.id)
     assert (back.relationships, back.left_deleted, back.has_more_deleted) == (tuple(mine[:2]), (), True)
     assert kg.relationships.restore(mine[2]).is_active

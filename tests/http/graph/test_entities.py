@@ -239,7 +239,7 @@ def test_a_whole_answer_is_not_a_record(api: Api) -> None:
 
 def test_an_entity_with_too_many_relationships_is_not_deleted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """409, with how many are allowed and what to do."""
-    monkeypatch.setattr("kgl_core.graph.editing_entities.TAKEN_ALONG_MAX", 1)
+    monkeypatch.setattr("kgl_core.graph.deleting_and_restoring.TAKEN_ALONG_MAX", 1)
     hub, *spokes = (api.entity(name=name)["id"] for name in ("hub", "a", "b"))
     wheel = [api.relationship(hub, spoke)["id"] for spoke in spokes]
     found = problem(api("DELETE", f"{PATH}/{hub}"), 409, "too_many_relationships")

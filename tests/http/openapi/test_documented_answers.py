@@ -183,7 +183,7 @@ def with_too_many_relationships(api: Api, route: Route) -> testing.Result:
     hub = api.entity()["id"]
     api.relationship(hub, api.entity()["id"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kgl_core.graph.editing_entities.TAKEN_ALONG_MAX", 0)
+        patch.setattr("kgl_core.graph.deleting_and_restoring.TAKEN_ALONG_MAX", 0)
         return send(api, route, path=route.template.format(id=hub))
 
 
