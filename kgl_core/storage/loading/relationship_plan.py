@@ -1,0 +1,130 @@
+"""What a batch of relationship records does: which relationships it creates and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from kgl_core.graph.changes import ChangeAction
+from kgl_core.graph.entities import End
+from kgl_core.graph.relationships import Relationship, Triple, triple_order
+from kgl_core.kernel.errors import Fault, InvalidInput
+from kgl_core.kernel.ids import EntityId, RelationshipId
+from kgl_core.kernel.permissions import Action, require
+from kgl_core.kernel.units_of_work import Context
+from kgl_core.storage.loading.outcomes import LEAVING, Existing, Outcome, RecordRefused
+from kgl_core.storage.loading.plans import Plan
+from kgl_core.storage.record_lines import RelationshipRecord
+
+
+class RelationshipPlan(Plan[RelationshipRecord, Relationship]):
+    """The effect of relationship records, one after the other, on the relationships that they name."""
+
+    _kind, _fields = "relationship", ("confidence", "source", "source_type", "metadata")
+
+    def __init__(self, context: Context, stored: Iterable[Relationship], existing: Existing = Existing.MERGE) -> None:
+        super().__init__(context, existing)
+        self._active: dict[Triple, UUID] = {}
+        self._deleted: dict[Triple, UUID] = {}
+        for relationship in stored:
+            self._note(relationship)
+
+    @property
+    def created(self) -> list[Relationship]:
+        """The new relationships, ordered by ends and type, the order in which every load takes unique values."""
+        return sorted((self._by_id[id] for id in self._created), key=lambda created: triple_order(created.triple))
+
+    def apply(self, record: RelationshipRecord, source: End | None, target: End | None) -> tuple[Outcome, Relationship]:
+        """Take in a record whose ends were found: what became of it, and the relationship as it is then.
+
+        An end is None where the record does not name it. Raises RecordRefused, PermissionDenied or InvalidInput when
+        it must be refused.
+        """
+        current = self._match(record, source, target)
+        if current is None:
+            return self._create(record, source, target)
+        return self._apply_to(current, record)
+
+    def _match(self, record: RelationshipRecord, source: End | None, target: End | None) -> Relationship | None:
+        triple = _triple(record, source, target)
+        holder = None if triple is None else self._active.get(triple)
+        if record.id is not None:
+            current = self._by_id.get(record.id)
+            if current is not None and self._existing in LEAVING:
+                return current
+            if record.is_active and holder is not None and holder != record.id:
+                raise RecordRefused(
+                    "triple_taken", f"relationship {holder} joins these already; leave out the id to update that one"
+                )
+            if current is not None and not _agrees(record, source, target, current):
+                raise RecordRefused(
+                    "ends_changed", f"relationship {current.id} has other ends or another type, which can't change"
+                )
+            return current
+        if not record.is_active and triple in self._deleted:
+            return self._by_id[self._deleted[triple]]
+        return None if holder is None else self._by_id[holder]
+
+    def _create(
+        self, record: RelationshipRecord, source: End | None, target: End | None
+    ) -> tuple[Outcome, Relationship]:
+        require(self._context.actor, Action.CREATE)
+        if source is None or target is None or record.relationship_type is None:
+            raise InvalidInput(record.missing())
+        triple = (source.id, record.relationship_type, target.id)
+        if source.id == target.id:
+            raise InvalidInput(
+                [Fault("/target_entity_id", "self_relationship", "a relationship joins two different entities")]
+            )
+        if record.is_active:
+            if deleted := [end for end in (source, target) if not end.is_active]:
+                raise RecordRefused("ends_deleted", f"its end, entity {deleted[0].id}, is deleted; restore that first")
+            if record.id is None and triple in self._deleted:
+                gone = self._by_id[self._deleted[triple]]
+                raise RecordRefused(
+                    "deleted",
+                    f"relationship {gone.id} between these was deleted by {gone.deleted_by}; restore it first",
+                )
+        elif record.deleted_with not in (None, source.id, target.id):
+            raise RecordRefused("deleted_with", "deleted_with names one of the relationship's two ends")
+        now = self._now
+        relationship = Relationship(
+            id=RelationshipId(record.id or self._context.new_id()),
+            source_entity_id=source.id,
+            relationship_type=record.relationship_type,
+            target_entity_id=target.id,
+            confidence=record.confidence,
+            source=record.source,
+            source_type=record.source_type,
+            metadata=record.metadata or {},
+            created_by=self._context.actor,
+            created_at=now,
+            updated_at=now,
+            deleted_at=None if record.is_active else now,
+            deleted_by=None if record.is_active else self._context.actor,
+            deleted_with=None if record.deleted_with is None else EntityId(record.deleted_with),
+        )
+        self._created[relationship.id] = None
+        self._note(relationship)
+        self._keep(relationship, ChangeAction.CREATED)
+        return Outcome.CREATED, relationship
+
+    def _note(self, relationship: Relationship) -> None:
+        self._by_id[relationship.id] = relationship
+        triple, id = relationship.triple, relationship.id
+        if relationship.is_active:
+            self._active[triple] = id
+        elif triple not in self._deleted or id.int < self._deleted[triple].int:
+            self._deleted[triple] = id  # of several, the lowest, so that it does not depend on their order
+
+
+def _triple(record: RelationshipRecord, source: End | None, target: End | None) -> Triple | None:
+    if source is None or target is None or record.relationship_type is None:
+        return None
+    return (source.id, record.relationship_type, target.id)
+
+
+def _agrees(record: RelationshipRecord, source: End | None, target: End | None, current: Relationship) -> bool:
+    """Whether what the record names of ends and type is the relationship's own."""
+    named = (source and source.id, record.relationship_type, target and target.id)
+    return all(mine is None or mine == theirs for mine, theirs in zip(named, current.triple, strict=True))
