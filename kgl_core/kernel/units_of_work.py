@@ -25,7 +25,7 @@ from kgl_core.kernel.permissions import Actor
 
 if TYPE_CHECKING:  # they are about units of work themselves
     from kgl_core.kernel.idempotency import AnswerRepository
-    from kgl_core.storage.checking.findings import Inspection
+    from kgl_core.storage.checking.inspection import Inspection
 
 SWEPT_MAX: Final = 100
 """How many expired rows one call forgets: more than it adds, and few enough not to be noticed."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from kgl_core.graph.entities import Json
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
-from kgl_core.storage.checking.findings import Inspection
+from kgl_core.storage.checking.inspection import Inspection
 from kgl_core.storage.record_lines import write_record
 
 _PAGE: Final = 1_000

@@ -15,11 +15,12 @@ from kgl_core.access.users import User
 from kgl_core.graph.changes import Change
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
-from kgl_core.storage.checking.findings import Finding, Logged, Row, Subject
+from kgl_core.storage.checking.findings import Finding
+from kgl_core.storage.checking.inspection import Logged, Row, Subject
 
 
 class MemoryInspection:
-    """A `kgl_core.storage.checking.findings.Inspection`."""
+    """A `kgl_core.storage.checking.inspection.Inspection`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -28,7 +28,8 @@ from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.idempotency import KEPT_FOR
 from kgl_core.kernel.permissions import scope_text
 from kgl_core.kernel.store_errors import StoreFault, StoreUnavailable, UnreadableRow
-from kgl_core.storage.checking.findings import COUNTER_ENDS_WITHIN, Finding, Logged, Row, Subject
+from kgl_core.storage.checking.findings import Finding
+from kgl_core.storage.checking.inspection import COUNTER_ENDS_WITHIN, Logged, Row, Subject
 
 T = TypeVar("T")
 _AT_ONCE: Final = 1_000
@@ -43,7 +44,7 @@ _REFERENCES: Final = {"entity_relationships": "missing_end", "refresh_tokens": "
 
 
 class SqlInspection:
-    """A `kgl_core.storage.checking.findings.Inspection`."""
+    """A `kgl_core.storage.checking.inspection.Inspection`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -16,16 +16,8 @@ from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.store_errors import StoreFault
 from kgl_core.kernel.units_of_work import Context
-from kgl_core.storage.checking.findings import (
-    EXAMPLES_MAX,
-    KINDS,
-    CheckReport,
-    Finding,
-    Inspection,
-    Problem,
-    Row,
-    Subject,
-)
+from kgl_core.storage.checking.findings import EXAMPLES_MAX, KINDS, CheckReport, Finding, Problem
+from kgl_core.storage.checking.inspection import Inspection, Row, Subject
 from kgl_core.storage.checking.journal import compare, has_wrong_deleted_with
 from kgl_core.storage.checking.repairing import mend
 

@@ -13,7 +13,8 @@ from kgl_core.graph.changes import Change, ChangeAction
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import same_values
-from kgl_core.storage.checking.findings import EXAMPLES_MAX, Finding, Logged, Row, Subject
+from kgl_core.storage.checking.findings import EXAMPLES_MAX, Finding
+from kgl_core.storage.checking.inspection import Logged, Row, Subject
 from kgl_core.storage.checking.possible_records import broken, unlike
 
 

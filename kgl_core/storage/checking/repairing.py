@@ -21,7 +21,8 @@ from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.errors import AlreadyExists, Conflict, NotFound, TransactionConflict
 from kgl_core.kernel.store_errors import StoreFault
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
-from kgl_core.storage.checking.findings import KINDS, Subject
+from kgl_core.storage.checking.findings import KINDS
+from kgl_core.storage.checking.inspection import Subject
 from kgl_core.storage.checking.journal import has_wrong_deleted_with, same_record
 from kgl_core.storage.checking.possible_records import broken
 
