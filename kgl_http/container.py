@@ -26,7 +26,7 @@ from kgl_adapters.system import new_id, now, random
 from kgl_core.access.client_tokens import OAuth
 from kgl_core.access.logging_in import Auth
 from kgl_core.access.passwords import PasswordHasher, Passwords
-from kgl_core.access.registration_and_login import RegistrationRules
+from kgl_core.access.registering import RegistrationRules
 from kgl_core.access.tokens import TokenLifetimes, TokenSigner
 from kgl_core.distribution import DISTRIBUTION
 from kgl_core.kernel.permissions import SYSTEM

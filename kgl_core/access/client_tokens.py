@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import attrs
 
+from kgl_core.access.counting_attempts import AttemptCounter
 from kgl_core.access.logging_in import Auth
 from kgl_core.access.oauth_clients import Client
 from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant
-from kgl_core.access.throttling import client_failures, count
+from kgl_core.access.throttling import client_failures
 from kgl_core.access.tokens import OWN_CLIENT_ID, AccessClaims, IssuedAccess, TokenLifetimes, TokenSigner, hash_opaque
 from kgl_core.kernel.errors import InvalidToken
 from kgl_core.kernel.ids import parse_id
@@ -25,6 +24,7 @@ class OAuth:
 
     def __init__(self, context: Context, auth: Auth, signer: TokenSigner, lifetimes: TokenLifetimes) -> None:
         self._context, self._auth, self._signer, self._lifetimes = context, auth, signer, lifetimes
+        self._attempts = AttemptCounter(context)
 
     def authenticate(self, client_id: str, secret: str, address: str | None) -> Client:
         """The client with this id, if the secret is its own; ``address`` is the caller's IP address, None if unknown.
@@ -38,7 +38,7 @@ class OAuth:
                 client = uow.clients.get(id)
         if client is not None and client.has_secret(secret) and client.is_in_force(self._context.now()):
             return client
-        self._count_failure(id, address)
+        self._attempts.count(client_failures(id, address))
         raise InvalidClient
 
     def issue(self, client: Client, scope: str | None) -> IssuedAccess:
@@ -88,14 +88,6 @@ class OAuth:
         standing = self._auth.standing(claims.subject)
         bearer = None if standing is None else standing.bearer(claims)
         return None if bearer is None else attrs.evolve(claims, subject=bearer)
-
-    @transaction
-    def _count_failure(self, client_id: UUID | None, address: str | None) -> None:
-        now = self._context.now()
-        with self._context.store.begin() as uow:
-            count(uow.counters, client_failures(client_id, address), now)
-            uow.counters.delete_expired(now, SWEPT_MAX)
-            uow.commit()
 
     @transaction
     def _revoke_access_token(self, claims: AccessClaims) -> None:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Final, Unpack
 from uuid import UUID
 
 import attrs
 
-from kgl_core.access.passwords import Passwords
-from kgl_core.access.registration_and_login import (
-    Login,
-    PasswordChange,
-    RefreshRequest,
-    Registration,
-    RegistrationFields,
-    RegistrationRules,
-)
-from kgl_core.access.throttling import Attempt, count, login_attempts, registration_attempts, settle
+from kgl_core.access.counting_attempts import AttemptCounter
+from kgl_core.access.passwords import NEW_PASSWORD, PASSWORD, Passwords, Secret
+from kgl_core.access.registering import Registering, RegistrationFields, RegistrationRules
+from kgl_core.access.throttling import Attempt, login_attempts, settle
 from kgl_core.access.tokens import (
     OPAQUE_BYTES,
+    REFRESH_TEXT_LENGTH_MAX,
     AccessClaims,
     IssuedTokens,
     RefreshToken,
@@ -32,25 +25,48 @@ from kgl_core.access.tokens import (
     hash_opaque,
     new_opaque,
 )
-from kgl_core.access.users import User
-from kgl_core.kernel.checked_records import build
-from kgl_core.kernel.errors import (
-    Fault,
-    InvalidCredentials,
-    InvalidInput,
-    InvalidToken,
-    Overloaded,
-    PermissionDenied,
-    RegistrationClosed,
-    TransactionConflict,
-)
-from kgl_core.kernel.field_rules import Faults
-from kgl_core.kernel.ids import Random, UserId, parse_id, require_id
-from kgl_core.kernel.permissions import Actor, ActorKind, Role
-from kgl_core.kernel.store_errors import StoreError
+from kgl_core.access.users import EMAIL, User
+from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.errors import Fault, InvalidCredentials, InvalidInput, InvalidToken, PermissionDenied
+from kgl_core.kernel.ids import Random, parse_id, require_id
+from kgl_core.kernel.permissions import Actor, ActorKind
 from kgl_core.kernel.units_of_work import SWEPT_MAX, Context, UnitOfWork, transaction
 
+LOGIN_EMAIL: Final = attrs.evolve(EMAIL, pattern=None, advice="")
+"""Normalized as an account's email, but any text: what cannot be one belongs to no account, and is told no more."""
 _UNUSABLE: Final = "it is unknown, expired or was used before"
+
+
+@attrs.frozen(kw_only=True)
+class Login:
+    """An account's email and what should be its password."""
+
+    email: str = ruled(LOGIN_EMAIL)
+    password: str = ruled(PASSWORD, is_secret=True)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
+@attrs.frozen(kw_only=True)
+class PasswordChange:
+    """What should be one's password, and what shall be it."""
+
+    current_password: str = ruled(PASSWORD, is_secret=True)
+    new_password: str = ruled(NEW_PASSWORD, is_secret=True)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
+@attrs.frozen(kw_only=True)
+class RefreshRequest:
+    """A refresh token, to be exchanged for new tokens or revoked."""
+
+    refresh_token: str = ruled(Secret(REFRESH_TEXT_LENGTH_MAX), is_secret=True)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
 
 
 class Auth:
@@ -74,48 +90,20 @@ class Auth:
         registration: RegistrationRules,
     ) -> None:
         self._context, self._passwords, self._signer, self._random = context, passwords, signer, random
-        self._lifetimes, self._registration = lifetimes, registration
+        self._lifetimes, self._attempts = lifetimes, AttemptCounter(context)
+        self._registering = Registering(context, passwords, registration)
         # Made now, because a first unknown account that takes longer than the others would tell that it is unknown.
         self._nobodys_hash = passwords.hasher.hash(random(32).hex())
 
     def register(self, address: str | None, /, **fields: Unpack[RegistrationFields]) -> User:
-        """A new account, with the role of a user. Raises RegistrationClosed, and AlreadyExists for a taken email."""
-        if not self._registration.is_open:
-            raise RegistrationClosed
-        faults: Faults = []
-        try:
-            draft = build(Registration, fields)
-        except InvalidInput as error:
-            # Of a password that was given, the rules that follow know more.
-            faults.extend(fault for fault in error.faults if fault.pointer != "/password" or "password" not in fields)
-        if "password" in fields:
-            try:
-                self._passwords.check(fields["password"], str(fields.get("email", "")).lower())
-            except InvalidInput as error:
-                faults.extend(error.faults)
-        if faults:
-            raise InvalidInput(faults)
-        with self._counted(registration_attempts(address, self._registration.per_hour_max)):
-            password_hash = self._passwords.hasher.hash(draft.password)
-            now = self._context.now()
-            user = User(
-                id=UserId(self._context.new_id()),
-                email=draft.email,
-                password_hash=password_hash,
-                first_name=draft.first_name,
-                last_name=draft.last_name,
-                role=Role.USER,
-                created_at=now,
-                updated_at=now,
-            )
-            self._add(user)
-        return user
+        """A new account; see `Registering.register`."""
+        return self._registering.register(address, **fields)
 
     def log_in(self, *, email: str, password: str, address: str | None) -> IssuedTokens:
         """Tokens of a new family. Raises InvalidCredentials, after the same work whatever is wrong."""
         login = Login(email=email, password=password)
         attempts = login_attempts(login.email, address)
-        with self._counted(attempts):
+        with self._attempts.counted(attempts):
             with self._context.store.read() as uow:
                 found = uow.users.get_by_email(login.email)
             return self._start_family(self._prove(found, login.password), attempts)
@@ -179,7 +167,7 @@ class Auth:
         user = self._account_of(actor)
         self._passwords.check(change.new_password, user.email, "/new_password")
         attempts = login_attempts(user.email, address)
-        with self._counted(attempts):
+        with self._attempts.counted(attempts):
             try:
                 proved = self._prove(user, change.current_password)
             except InvalidCredentials:
@@ -220,12 +208,6 @@ class Auth:
         return user
 
     @transaction
-    def _add(self, user: User) -> None:
-        with self._context.store.begin() as uow:
-            uow.users.add(user)
-            uow.commit()
-
-    @transaction
     def _start_family(self, proved: User, attempts: tuple[Attempt, ...]) -> IssuedTokens:
         with self._context.store.begin() as uow:
             user = attrs.evolve(_unchanged(uow, proved), last_login_at=self._context.now())
@@ -249,32 +231,6 @@ class Auth:
             settle(uow.counters, attempts)
             uow.commit()
         return changed
-
-    @contextmanager
-    def _counted(self, attempts: tuple[Attempt, ...]) -> Iterator[None]:
-        """Count an attempt, and take it back where the block comes to no answer. Raises TooManyAttempts."""
-        self._count(attempts)
-        try:
-            yield
-        except (Overloaded, StoreError, TransactionConflict):
-            with suppress(StoreError, TransactionConflict):  # the first error says more
-                self._uncount(attempts)
-            raise
-
-    @transaction
-    def _uncount(self, attempts: tuple[Attempt, ...]) -> None:
-        with self._context.store.begin() as uow:
-            uow.counters.decrement([attempt.key for attempt in attempts])
-            uow.commit()
-
-    @transaction
-    def _count(self, attempts: tuple[Attempt, ...]) -> None:
-        """Count an attempt, in a transaction of its own. Raises TooManyAttempts."""
-        now = self._context.now()
-        with self._context.store.begin() as uow:
-            count(uow.counters, attempts, now)
-            uow.counters.delete_expired(now, SWEPT_MAX)
-            uow.commit()
 
     def _prove(self, user: User | None, password: str) -> User:
         """The user, if it is an enabled one with this password. Raises InvalidCredentials, after the same work."""

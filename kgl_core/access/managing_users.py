@@ -8,11 +8,12 @@ from uuid import UUID
 import attrs
 
 from kgl_core.access.passwords import Passwords
+from kgl_core.access.registering import NewAccounts
 from kgl_core.access.users import ROLE, User, UserDraft, UserFields, UserFilter, UserFilterFields
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import InvalidInput, NotFound
 from kgl_core.kernel.field_rules import Choice, Faults
-from kgl_core.kernel.ids import UserId, require_id
+from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.naming_holders import Holder, naming_holder
 from kgl_core.kernel.pages import LIMIT_DEFAULT, Page, check_limit, read_page
 from kgl_core.kernel.permissions import Action, Role, require
@@ -34,31 +35,10 @@ class Users:
     def create(self, *, password: str, **fields: Unpack[UserFields]) -> User:
         """A new, enabled account. Raises InvalidInput with every fault, AlreadyExists when the email is taken."""
         require(self._context.actor, Action.MANAGE_USERS)
-        faults: Faults = []
-        try:
-            draft = build(UserDraft, fields)
-        except InvalidInput as error:
-            faults.extend(error.faults)
-        try:
-            self._passwords.check(password, str(fields.get("email", "")).lower())
-        except InvalidInput as error:
-            faults.extend(error.faults)
-        if faults:
-            raise InvalidInput(faults)
-        now = self._context.now()
-        user = User(
-            id=UserId(self._context.new_id()),
-            email=draft.email,
-            password_hash=self._passwords.hasher.hash(password),
-            first_name=draft.first_name,
-            last_name=draft.last_name,
-            role=Role(draft.role),
-            created_at=now,
-            updated_at=now,
-        )
-        with naming_holder(self._context, lambda uow: _holder_of_email(uow, user.email)):
-            self._add(user)
-        return user
+        accounts = NewAccounts(self._context, self._passwords)
+        draft = accounts.check(UserDraft, fields, password)
+        with naming_holder(self._context, lambda uow: _holder_of_email(uow, draft.email)):
+            return accounts.create(draft, password, Role(draft.role))
 
     def get(self, id: UUID | str) -> User:
         """The account with this id. Raises NotFound."""
@@ -117,12 +97,6 @@ class Users:
             email = _found(uow.users.get(wanted), wanted).email
         self._passwords.check(password, email)
         return self._change(wanted, password_hash=self._passwords.hasher.hash(password))
-
-    @transaction
-    def _add(self, user: User) -> None:
-        with self._context.store.begin() as uow:
-            uow.users.add(user)
-            uow.commit()
 
     @transaction
     def _change(self, id: UUID | str, /, **values: Any) -> User:

@@ -32,7 +32,7 @@ On SQLite that takes about a second, in which no other writer can write.
 class Restoration:
     """A restored entity, the relationships that came back with it, and those whose other end is still deleted.
 
-    ``has_more_deleted`` says that there are more than TAKEN_ALONG_MAX; restore the rest one by one.
+    ``has_more_deleted`` says that these are not all: past TAKEN_ALONG_MAX, relationships are restored one by one.
     """
 
     entity: Entity

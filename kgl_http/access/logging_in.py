@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kgl_core.access.logging_in import Auth
-from kgl_core.access.registration_and_login import Login, PasswordChange, RefreshRequest, Registration
+from kgl_core.access.logging_in import Auth, Login, PasswordChange, RefreshRequest
+from kgl_core.access.registering import Registration
 from kgl_core.access.tokens import IssuedTokens
 from kgl_core.access.users import User
 from kgl_core.kernel.checked_records import build

@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 import attrs
 from falcon import inspect, testing
 
+from kgl_core.access.logging_in import Login, PasswordChange, RefreshRequest
 from kgl_core.access.oauth_clients import ClientDraft, RotationDraft
-from kgl_core.access.registration_and_login import Login, PasswordChange, RefreshRequest, Registration
+from kgl_core.access.registering import Registration
 from kgl_core.graph.entities import EntityDraft, EntitySelection
 from kgl_core.graph.relationships import RelationshipDraft
 from kgl_core.kernel.checked_records import rules_of

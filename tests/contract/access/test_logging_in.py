@@ -28,7 +28,7 @@ from kgl_core import (
 )
 from kgl_core.access.logging_in import Auth
 from kgl_core.access.passwords import Passwords
-from kgl_core.access.registration_and_login import RegistrationRules
+from kgl_core.access.registering import RegistrationRules
 from kgl_core.access.throttling import FAILURES_FROM_ADDRESS
 from kgl_core.access.tokens import REFRESH_GRACE, IssuedTokens, TokenLifetimes, derive_child, hash_opaque
 from kgl_core.kernel.units_of_work import Context, Store

@@ -27,7 +27,7 @@ from kgl_core import (
 from kgl_core.access.client_tokens import OAuth
 from kgl_core.access.logging_in import Auth
 from kgl_core.access.passwords import Passwords
-from kgl_core.access.registration_and_login import RegistrationRules
+from kgl_core.access.registering import RegistrationRules
 from kgl_core.access.tokens import TokenLifetimes, hash_opaque
 from kgl_core.kernel.units_of_work import Context, Store
 from tests.contract.fakes import CheapHasher, FakeSigner

@@ -13,7 +13,7 @@ from kgl_core import SYSTEM, InvalidToken, KnowledgeGraph
 from kgl_core.access.client_tokens import OAuth
 from kgl_core.access.logging_in import Auth
 from kgl_core.access.passwords import Passwords
-from kgl_core.access.registration_and_login import RegistrationRules
+from kgl_core.access.registering import RegistrationRules
 from kgl_core.access.tokens import OWN_CLIENT_ID, IssuedTokens, TokenLifetimes
 from kgl_core.kernel.units_of_work import Context, Store, UnitOfWork
 from tests.contract.access.test_logging_in import (

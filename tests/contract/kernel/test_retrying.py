@@ -30,7 +30,7 @@ from kgl_core import (
 from kgl_core.access.client_tokens import OAuth
 from kgl_core.access.logging_in import Auth
 from kgl_core.access.passwords import Passwords
-from kgl_core.access.registration_and_login import RegistrationRules
+from kgl_core.access.registering import RegistrationRules
 from kgl_core.access.tokens import TokenLifetimes
 from kgl_core.graph.changes import Change
 from kgl_core.graph.entities import Entity

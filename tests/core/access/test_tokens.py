@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from kgl_adapters.system import random
 from kgl_core import InvalidInput
-from kgl_core.access.registration_and_login import Login, PasswordChange, RefreshRequest, Registration
+from kgl_core.access.logging_in import Login, PasswordChange, RefreshRequest
+from kgl_core.access.registering import Registration
 from kgl_core.access.tokens import IssuedTokens, TokenLifetimes, hash_opaque, new_opaque
 from kgl_core.kernel.checked_records import build, rules_of
 from tests.contract.samples import NOON, SECOND, refresh_token, user
