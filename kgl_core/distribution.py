@@ -1,4 +1,4 @@
-"""What kgl is called where packages are installed from. Its import packages and its command have other names."""
+"""The name that kgl is installed by. Its import packages and its command have other names."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The library's face: every use case, bound to a store and to who acts."""
+"""The library's face: every use case, over one store and on behalf of one actor."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from kgl_core.storage.loading.outcomes import Existing
 
 
 class Transaction:
-    """Calls that are kept together, or not at all: what ``with kg.transaction() as tx`` gives.
+    """Calls that are committed together, or not at all: what ``with kg.transaction() as tx`` gives.
 
-    It belongs to one thread. A call that raises takes itself back and leaves the others as they are.
+    It belongs to one thread. A call that raises undoes itself and leaves the others as they are.
     """
 
     def __init__(self, context: Context, passwords: Passwords, random: Random) -> None:
@@ -43,7 +43,7 @@ class Transaction:
 
 
 class KnowledgeGraph:
-    """One knowledge graph, shared by threads. Made by ``kgl_adapters.connect``; acts as the system by itself."""
+    """One knowledge graph, shared by threads. ``kgl_adapters.connect`` makes it; it acts as the system at first."""
 
     def __init__(self, context: Context, passwords: Passwords, random: Random) -> None:
         self._context, self._passwords, self._random = context, passwords, random
@@ -57,7 +57,7 @@ class KnowledgeGraph:
 
     @property
     def relationships(self) -> Relationships:
-        """The same for relationships."""
+        """Create, read, list, change, delete and restore relationships."""
         return Relationships(self._context)
 
     @property
@@ -79,8 +79,8 @@ class KnowledgeGraph:
     def transaction(self) -> Iterator[Transaction]:
         """Several calls as one: committed when the block ends, undone when it raises.
 
-        Raises TransactionConflict when a concurrent transaction came first; then run the block again. While it is open,
-        use ``tx`` for what belongs to it: other calls on the graph do not see it, and writers may wait for it.
+        Raises TransactionConflict when a concurrent transaction came first; then run the block again. Use ``tx`` for
+        all that belongs to it: other calls on the graph do not see what it does, and writers may have to wait for it.
         """
         with self._context.store.begin() as uow:
             context = attrs.evolve(self._context, store=JoinedStore(uow), retry=once)
@@ -88,7 +88,7 @@ class KnowledgeGraph:
             uow.commit()
 
     def changes(self, *, after: str | None = None, limit: int = LIMIT_DEFAULT) -> Page[Change]:
-        """Up to ``limit`` (1..200) changes past the cursor ``after``, in order; ``next_cursor`` is where to read on."""
+        """Up to ``limit`` (1..200) changes after the cursor ``after``; ``next_cursor`` is where to read on."""
         return Changes(self._context).read(after=after, limit=limit)
 
     def load(
@@ -107,19 +107,19 @@ class KnowledgeGraph:
         )
 
     def dump(self, *, on_unreadable: OnUnreadable | None = None) -> Dump:
-        """Every entity, then every relationship, of one moment, as records that `load` takes.
+        """Every entity, then every relationship, at one moment, as records that `load` takes.
 
-        Its ``cursor`` is the place in the feed of changes at which it was taken: ``changes(after=dump.cursor)`` has
-        what happened since. ``on_unreadable`` is told of damaged records, which are left out then; see `Dump`.
+        Its ``cursor`` is its place in the feed of changes: ``changes(after=dump.cursor)`` has what happened since.
+        ``on_unreadable`` is called for damaged records, which are left out then; see `Dump`.
         """
         return Dump(self._context, on_unreadable)
 
     def stats(self) -> Stats:
-        """How much there is of what."""
+        """How many entities, relationships, changes and users there are."""
         return read_stats(self._context)
 
     def check(self, *, repair: bool = False, on_progress: Progress | None = None) -> CheckReport:
-        """Look at the whole store, say what is wrong with it, and with ``repair`` mend what can be. See `Check.run`."""
+        """Check the whole store, and with ``repair`` mend what can be mended. See `Check.run`."""
         return Check(self._context, on_progress).run(repair=repair)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What service clients ask for themselves: access tokens, and what became of those that were issued."""
+"""What service clients do with tokens: get access tokens, revoke them, and ask what they say."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class OAuth:
         self._attempts = AttemptCounter(context)
 
     def authenticate(self, client_id: str, secret: str, address: str | None) -> Client:
-        """The client with this id, if the secret is its own; ``address`` is the caller's IP address, None if unknown.
+        """The client with this id, if ``secret`` is right. ``address`` is the caller's IP address, None if unknown.
 
-        Raises InvalidClient, and TooManyAttempts after too many of those; the right secret is never refused.
+        Raises InvalidClient, or TooManyAttempts after too many failures; the right secret is never refused.
         """
         id = parse_id(client_id)
         client = None
@@ -42,9 +42,9 @@ class OAuth:
         raise InvalidClient
 
     def issue(self, client: Client, scope: str | None) -> IssuedAccess:
-        """An access token for what ``scope`` names, or for all that the client was granted. Raises InvalidScope.
+        """An access token for the scopes in ``scope``, or for all that the client has. Raises InvalidScope.
 
-        It lives no longer than its client.
+        It expires no later than the client.
         """
         scopes = client.granted(scope)
         issued_at = self._context.now().replace(microsecond=0)
@@ -66,9 +66,9 @@ class OAuth:
         )
 
     def revoke(self, client_id: str, token: str) -> None:
-        """End an access token, or a refresh token with its family, that was issued to this client (RFC 7009).
+        """Revoke a token that was issued to this client (RFC 7009); a refresh token is revoked with its family.
 
-        One that is unknown or has ended is no error (section 2.2); raises InvalidGrant for one of another client.
+        A token that is unknown or has ended is no error (section 2.2). Raises InvalidGrant for another client's token.
         """
         try:
             claims = self._signer.verify(token, self._context.now())
@@ -80,7 +80,7 @@ class OAuth:
         self._revoke_access_token(claims)
 
     def introspect(self, token: str) -> AccessClaims | None:
-        """What an access token says, if it is in force at this moment (RFC 7662); None for anything else."""
+        """The claims of an access token that is in force now (RFC 7662); None for anything else."""
         try:
             claims = self._signer.verify(token, self._context.now())
         except InvalidToken:
@@ -101,6 +101,6 @@ class OAuth:
             known = uow.refresh_tokens.get(hash_opaque(token))
         if known is None:
             return
-        if client_id != OWN_CLIENT_ID:  # to whom alone refresh tokens are issued
+        if client_id != OWN_CLIENT_ID:  # the only one that refresh tokens are issued to
             raise InvalidGrant
         self._auth.log_out(token)

@@ -1,4 +1,4 @@
-"""Counting attempts: before the work, in a transaction of its own, and taken back where there was no answer."""
+"""Counts attempts to log in, to register and the like, in transactions of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AttemptCounter:
 
     @contextmanager
     def counted(self, attempts: tuple[Attempt, ...]) -> Iterator[None]:
-        """Count an attempt to do what the block does. Raises TooManyAttempts, and then the block does not run.
+        """Count an attempt to do what the block does. Raises TooManyAttempts before the block runs.
 
         An attempt that fails still counts, unless it fails because kgl is too busy or its store is in trouble.
         """

@@ -1,4 +1,4 @@
-"""Authentication: register, log in, stay logged in, log out, change one's password."""
+"""Logging in: get tokens for a password, renew them, log out, change the password."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from kgl_core.kernel.permissions import Actor, ActorKind
 from kgl_core.kernel.units_of_work import SWEPT_MAX, Context, UnitOfWork, transaction
 
 LOGIN_EMAIL: Final = attrs.evolve(EMAIL, pattern=None, advice="")
-"""Normalized as an account's email, but any text: what cannot be one belongs to no account, and is told no more."""
+"""Normalized like an account's email, but any text will do: what can't be an email belongs to no account, and gets the
+same answer as a wrong password."""
 _UNUSABLE: Final = "it is unknown, expired or was used before"
 
 
@@ -73,11 +74,8 @@ class Auth:
     """The use cases of people who prove who they are; shared by threads.
 
     Every method raises InvalidInput for malformed arguments, before any other work, and StoreError when the store is in
-    trouble; those that look at a password also raise TooManyAttempts, and Overloaded where the hasher does. No
-    connection is held while a password is hashed. An ``address`` is the caller's IP address as text, None if unknown.
-
-    An attempt is counted before the work, and stays counted when the answer is no. It is taken back when there is no
-    answer, because kgl was too busy or its store was in trouble.
+    trouble. Those that check a password also raise TooManyAttempts, and Overloaded when the hasher does. No connection
+    is held while a password is hashed. ``address`` is the caller's IP address as text, None if unknown.
     """
 
     def __init__(
@@ -92,7 +90,7 @@ class Auth:
         self._context, self._passwords, self._signer, self._random = context, passwords, signer, random
         self._lifetimes, self._attempts = lifetimes, AttemptCounter(context)
         self._registering = Registering(context, passwords, registration)
-        # Made now, because a first unknown account that takes longer than the others would tell that it is unknown.
+        # Made now: if the first login with an unknown email had to make it, it would take longer and so give that away.
         self._nobodys_hash = passwords.hasher.hash(random(32).hex())
 
     def register(self, address: str | None, /, **fields: Unpack[RegistrationFields]) -> User:
@@ -100,7 +98,7 @@ class Auth:
         return self._registering.register(address, **fields)
 
     def log_in(self, *, email: str, password: str, address: str | None) -> IssuedTokens:
-        """Tokens of a new family. Raises InvalidCredentials, after the same work whatever is wrong."""
+        """Tokens for an email and its password. Raises InvalidCredentials, after the same work whatever is wrong."""
         login = Login(email=email, password=password)
         attempts = login_attempts(login.email, address)
         with self._attempts.counted(attempts):
@@ -110,10 +108,10 @@ class Auth:
 
     @transaction
     def refresh(self, refresh_token: str) -> IssuedTokens:
-        """New tokens of the same family, for a refresh token that is used up by this.
+        """Exchange a refresh token for new tokens of the same family. It is used up by this.
 
-        Used again within REFRESH_GRACE, it gives the same refresh token once more, if nobody has used that yet. Raises
-        InvalidToken when it is not in force. One that was used or revoked before takes its family with it.
+        Within REFRESH_GRACE, it gives the same new refresh token once more, unless that was used already. Raises
+        InvalidToken when it is not in force; if it was used or revoked before, its whole family is revoked.
         """
         text = RefreshRequest(refresh_token=refresh_token).refresh_token
         hash = hash_opaque(text)
@@ -123,7 +121,7 @@ class Auth:
             raise InvalidToken(_UNUSABLE)
         with self._context.store.begin() as uow:
             user = uow.users.get(known.user_id, lock=True)
-            token = uow.refresh_tokens.get(hash)  # again: only now does nobody else change it
+            token = uow.refresh_tokens.get(hash)  # again, because from now on nobody else can change it
             now = self._context.now()
             if user is None or token is None:
                 raise InvalidToken(_UNUSABLE)
@@ -146,22 +144,22 @@ class Auth:
 
     @transaction
     def log_out(self, refresh_token: str) -> None:
-        """Revoke the token's whole family. One that is unknown is no error (RFC 7009, section 2.2)."""
+        """Revoke the token's whole family. An unknown token is no error (RFC 7009, section 2.2)."""
         hash = hash_opaque(RefreshRequest(refresh_token=refresh_token).refresh_token)
         with self._context.store.read() as uow:
             known = uow.refresh_tokens.get(hash)
         if known is None:
             return
         with self._context.store.begin() as uow:
-            uow.users.get(known.user_id, lock=True)  # so that no child is born meanwhile
+            uow.users.get(known.user_id, lock=True)  # so that the family can't grow meanwhile
             uow.refresh_tokens.revoke_family(known.family, self._context.now())
             uow.commit()
 
     def change_password(self, actor: Actor, *, current_password: str, new_password: str, address: str | None) -> User:
-        """The actor's account with another password, which ends every token issued before.
+        """Change the actor's password, which ends every token that was issued before.
 
-        Counted as a login. Raises InvalidInput when the current password is wrong, and PermissionDenied for an actor
-        that is not a user.
+        It counts as a login. Raises InvalidInput when the current password is wrong, and PermissionDenied when the
+        actor is not a user.
         """
         change = PasswordChange(current_password=current_password, new_password=new_password)
         user = self._account_of(actor)
@@ -171,23 +169,23 @@ class Auth:
             try:
                 proved = self._prove(user, change.current_password)
             except InvalidCredentials:
-                # The login is not in doubt: a field of the request is wrong.
+                # The caller is logged in; only a field of the request is wrong.
                 fault = Fault("/current_password", "wrong_password", "give the password that you log in with now")
                 raise InvalidInput([fault]) from None
             return self._replace_password(proved, self._passwords.hasher.hash(change.new_password), attempts)
 
     def authenticate(self, access_token: str) -> AccessClaims:
-        """What an access token says, as far as the token itself can tell. Raises InvalidToken."""
+        """The claims of an access token, checked without the store. Raises InvalidToken."""
         return self._signer.verify(access_token, self._context.now())
 
     def account(self, id: UUID | str) -> User | None:
-        """The account with this id as it is now, also when it is disabled; None when there is none."""
+        """The account with this id, even if it is disabled; None when there is none."""
         wanted = require_id(id)
         with self._context.store.read() as uow:
             return uow.users.get(wanted)
 
     def standing(self, subject: Actor) -> Standing | None:
-        """What holds now of the user or service of a token; None when there is none any more."""
+        """What is true now of the user or service of a token; None when it no longer exists."""
         id = parse_id(subject.id)
         if id is None:
             return None
@@ -233,14 +231,14 @@ class Auth:
         return changed
 
     def _prove(self, user: User | None, password: str) -> User:
-        """The user, if it is an enabled one with this password. Raises InvalidCredentials, after the same work."""
+        """The user, if it is enabled and this is its password. Raises InvalidCredentials, after the same work."""
         is_right = self._passwords.hasher.verify(self._nobodys_hash if user is None else user.password_hash, password)
         if user is None or not is_right or not user.is_active:
             raise InvalidCredentials
         return user
 
     def _issue(self, uow: UnitOfWork, user: User, family: UUID, text: str) -> IssuedTokens:
-        """New tokens, the refresh token with this text, for a user that is locked, and room made for them."""
+        """New tokens for a locked user; ``text`` is the refresh token. Deletes some expired tokens."""
         now = self._context.now()
         uow.refresh_tokens.add(
             RefreshToken(
@@ -256,7 +254,7 @@ class Auth:
         return self._tokens(user, text, now)
 
     def _tokens(self, user: User, refresh_text: str, now: datetime) -> IssuedTokens:
-        """A fresh access token beside a refresh token that is kept."""
+        """A new access token, together with a refresh token that is stored."""
         return IssuedTokens(
             access_token=self._signer.sign(self._claims(user, now)),
             refresh_token=refresh_text,
@@ -275,7 +273,7 @@ class Auth:
 
 
 def _unchanged(uow: UnitOfWork, proved: User) -> User:
-    """The user, locked, if nobody has disabled it or changed its password since it proved who it is."""
+    """The user, locked. Raises InvalidCredentials if it was disabled or got another password meanwhile."""
     user = uow.users.get(proved.id, lock=True)
     if user is None or not user.is_active or user.password_hash != proved.password_hash:
         raise InvalidCredentials

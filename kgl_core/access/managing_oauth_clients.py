@@ -1,4 +1,4 @@
-"""Service clients: create, list and delete them, and give them new secrets."""
+"""Managing service clients: create, list and delete them, and give them new secrets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SORT: Final = Choice(("created_at",))
 
 
 class Clients:
-    """The use cases of service clients, on behalf of one actor, who must be allowed to manage them.
+    """The use cases of service clients, on behalf of one actor, who must be allowed to manage clients.
 
     Every method raises PermissionDenied, InvalidInput for malformed arguments, and StoreError when the store is in
     trouble. An id is a UUID or its canonical text.
@@ -39,7 +39,7 @@ class Clients:
 
     @transaction
     def create(self, /, **fields: Unpack[ClientFields]) -> ClientCredentials:
-        """A new client and its secret. Raises InvalidInput with every fault."""
+        """Create a client; returns it with its secret. Raises InvalidInput with every fault."""
         require(self._context.actor, Action.MANAGE_CLIENTS)
         draft = build(ClientDraft, fields)
         now = self._context.now()
@@ -84,9 +84,9 @@ class Clients:
 
     @transaction
     def rotate(self, id: UUID | str, /, **fields: Unpack[RotationFields]) -> ClientCredentials:
-        """The client with a new secret, which ends the old one and all tokens that it bought.
+        """Give the client a new secret, which ends the old one and all tokens that were issued for it.
 
-        It expires when the old one would have, unless ``expires_at`` is given. Raises NotFound.
+        The new secret expires when the old one would have, unless ``expires_at`` is given. Raises NotFound.
         """
         require(self._context.actor, Action.MANAGE_CLIENTS)
         wanted = require_id(id)
@@ -108,7 +108,7 @@ class Clients:
 
     @transaction
     def delete(self, id: UUID | str) -> None:
-        """Forget the client, which ends its secret and its tokens; what it created stays. Raises NotFound."""
+        """Delete the client, which ends its secret and its tokens; what it created stays. Raises NotFound."""
         require(self._context.actor, Action.MANAGE_CLIENTS)
         wanted = require_id(id)
         with self._context.store.begin() as uow:

@@ -1,4 +1,4 @@
-"""Users: create and list accounts, enable and disable them, set roles and passwords."""
+"""Managing users: create and list accounts, enable and disable them, set roles and passwords."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Users:
         self._context, self._passwords = context, passwords
 
     def create(self, *, password: str, **fields: Unpack[UserFields]) -> User:
-        """A new, enabled account. Raises InvalidInput with every fault, AlreadyExists when the email is taken."""
+        """Create an account. Raises InvalidInput with every fault, and AlreadyExists when the email is taken."""
         require(self._context.actor, Action.MANAGE_USERS)
         accounts = NewAccounts(self._context, self._passwords)
         draft = accounts.check(UserDraft, fields, password)
@@ -49,7 +49,7 @@ class Users:
         return _found(user, wanted)
 
     def get_by_email(self, email: str) -> User:
-        """The account with this email, in any case of letters. Raises NotFound."""
+        """The account with this email, in upper or lower case. Raises NotFound."""
         require(self._context.actor, Action.MANAGE_USERS)
         normal = build(UserDraft, {"email": email}).email
         with self._context.store.read() as uow:
@@ -74,15 +74,15 @@ class Users:
             )
 
     def disable(self, id: UUID | str) -> User:
-        """The account, unable to act until it is enabled. Raises NotFound."""
+        """Disable the account, so that it can do nothing until it is enabled. Raises NotFound."""
         return self._change(id, is_active=False)
 
     def enable(self, id: UUID | str) -> User:
-        """The account, able to act. Raises NotFound."""
+        """Enable the account. Raises NotFound."""
         return self._change(id, is_active=True)
 
     def set_role(self, id: UUID | str, role: str) -> User:
-        """The account with another role. Raises NotFound."""
+        """Change the account's role. Raises NotFound, and InvalidInput for an unknown role."""
         faults: Faults = []
         ROLE(role, "/role", faults)
         if faults:
@@ -90,7 +90,7 @@ class Users:
         return self._change(id, role=Role(role))
 
     def set_password(self, id: UUID | str, password: str) -> User:
-        """The account with another password. Raises NotFound, and InvalidInput when the password breaks a rule."""
+        """Change the account's password. Raises NotFound, and InvalidInput when the password breaks a rule."""
         require(self._context.actor, Action.MANAGE_USERS)
         wanted = require_id(id)
         with self._context.store.read() as uow:

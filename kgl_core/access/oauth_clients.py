@@ -1,7 +1,7 @@
-"""Service clients: the modules that call kgl on their own behalf, what each was granted, and the port that keeps them.
+"""Service clients: modules that call kgl in their own name, the scopes they have, and the port that stores them.
 
-A client is what RFC 6749 (section 2) calls a confidential one: it proves who it is by a secret, which kgl makes, shows
-once, and keeps as a hash.
+A client is what RFC 6749 (section 2) calls confidential: it proves who it is with a secret, which kgl makes, shows
+once, and stores as a hash.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCOPES: Final = Each(Choice(tuple(scope.value for scope in Scope)), max_items=le
 
 
 class ClientFields(TypedDict, total=False):
-    """What is said of a service client, as keyword arguments. `ClientDraft` has the rules."""
+    """The fields of a service client, as keyword arguments. `ClientDraft` has the rules."""
 
     name: str
     scopes: Sequence[str]
@@ -51,7 +51,7 @@ class ClientDraft:
 
 
 class RotationFields(TypedDict, total=False):
-    """What is said of a new secret, as keyword arguments. `RotationDraft` has the rules."""
+    """The fields of a new secret, as keyword arguments. `RotationDraft` has the rules."""
 
     expires_at: datetime | None
 
@@ -81,13 +81,13 @@ class Client:
     auth_version: int = 1
 
     def sort_value(self, field: str) -> datetime:
-        """What a listing sorts this client by: when it was created."""
+        """The value to sort this client by: when it was created."""
         value: datetime = getattr(self, field)
         return value
 
     @property
     def actor(self) -> Actor:
-        """This client as who acts, with all its scopes."""
+        """This client as an actor, with all its scopes."""
         return Actor(ActorKind.SERVICE, str(self.id), scopes=frozenset(self.scopes))
 
     def is_in_force(self, now: datetime) -> bool:
@@ -95,13 +95,13 @@ class Client:
         return self.expires_at is None or now < self.expires_at
 
     def has_secret(self, secret: str) -> bool:
-        """Whether ``secret`` is this client's, found out in the same time whatever is wrong with it."""
+        """Whether ``secret`` is this client's; checked in the same time whatever is wrong with it."""
         return hmac.compare_digest(self.secret_hash, hash_opaque(secret))
 
     def granted(self, requested: str | None) -> frozenset[Scope]:
-        """The scopes in ``requested``, names between spaces; all that the client has where nothing is requested.
+        """The scopes in ``requested``, names with spaces between; all of the client's when nothing is requested.
 
-        Raises InvalidScope when one of them is unknown, or more than the client has (RFC 6749, section 3.3).
+        Raises InvalidScope when one of them is unknown, or the client does not have it (RFC 6749, section 3.3).
         """
         if not requested:
             return frozenset(self.scopes)
@@ -120,19 +120,19 @@ class ClientCredentials:
 
 
 class ClientRepository(Protocol):
-    """Keeps service clients. Every method sees what its unit of work sees."""
+    """Stores service clients. Every method sees what its unit of work sees."""
 
     def get(self, id: UUID, *, lock: bool = False) -> Client | None:
         """The client with this id, or None; with ``lock``, nobody else can change it until the unit of work ends."""
 
     def list(self, after: Position | None, limit: int) -> Sequence[Client]:
-        """Up to ``limit`` clients in the order of their creation, those past ``after`` (created_at, id)."""
+        """Up to ``limit`` clients in the order of their creation, after the position ``after`` (created_at, id)."""
 
     def add(self, client: Client) -> None:
-        """Keep a new client. Raises AlreadyExists when the id is taken."""
+        """Store a new client. Raises AlreadyExists when the id is taken."""
 
     def replace(self, client: Client) -> None:
-        """Keep a client's new state. Raises NotFound when there is no such client."""
+        """Store a client's new state. Raises NotFound when there is no such client."""
 
     def delete(self, id: UUID) -> None:
-        """Forget a client. Raises NotFound when there is no such client."""
+        """Delete a client. Raises NotFound when there is no such client."""

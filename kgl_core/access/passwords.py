@@ -1,6 +1,7 @@
-"""Credentials: what a password must be, and the port that hashes it.
+"""Passwords: which are allowed, and the port that hashes them.
 
-The rules follow NIST SP 800-63B-4, section 3.1.1: length rather than composition, and a list of what is too common.
+The rules follow NIST SP 800-63B-4, section 3.1.1: a minimum length and a list of common passwords, not a mix of
+characters.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ COMMON_PASSWORDS: Final = frozenset(
 
 @attrs.frozen
 class Secret:
-    """Text of ``min_length`` to ``max_length`` characters of any kind but NUL and lone surrogates, kept as it is.
+    """Text of ``min_length`` to ``max_length`` characters, any but NUL and lone surrogates, kept exactly.
 
-    What a password must be before it is worth comparing. No fault quotes it.
+    No fault quotes it.
     """
 
     max_length: int
@@ -60,17 +61,18 @@ class Secret:
 
 
 PASSWORD: Final = Secret(PASSWORD_LENGTH_MAX)
-"""One that is to be compared: short ones are as wrong as others."""
+"""A password to be compared: one that is too short is simply wrong."""
 NEW_PASSWORD: Final = Secret(PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN)
 
 
 def check_password(
     password: object, email: str = "", length_min: int = PASSWORD_LENGTH_MIN, pointer: str = "/password"
 ) -> str:
-    """The password as it will be hashed. Raises InvalidInput when it breaks a rule; the message never quotes it.
+    """Return the password if it may be used. Raises InvalidInput when it breaks a rule; the message never quotes it.
 
-    ``length_min`` to PASSWORD_LENGTH_MAX characters, of any kind but NUL and lone surrogates; not among the commonest;
-    not the account's own ``email`` or the part before its @. ``pointer`` is where it stands in the input.
+    It has ``length_min`` to PASSWORD_LENGTH_MAX characters, any but NUL and lone surrogates, is not one of the
+    commonest, and is neither the account's own ``email`` nor the part before its @. ``pointer`` is its place in the
+    input.
     """
     faults: Faults = []
     text: str = PASSWORD(password, pointer, faults)
@@ -86,22 +88,22 @@ def check_password(
 
 
 class PasswordHasher(Protocol):
-    """Makes and checks the hashes that a store keeps; the work is the same for right and wrong passwords."""
+    """Makes and checks password hashes; a check takes the same work for right and wrong passwords."""
 
     def hash(self, password: str) -> str:
-        """A salted hash that says how it was made; never twice the same. May raise Overloaded."""
+        """A salted hash that says how it was made; different every time. May raise Overloaded."""
 
     def verify(self, hash: str, password: str) -> bool:
-        """Whether ``hash`` was made of ``password``. May raise Overloaded."""
+        """Whether ``hash`` was made from ``password``. May raise Overloaded."""
 
 
 @attrs.frozen
 class Passwords:
-    """How accounts get their password hashes: by ``hasher``, from passwords of ``length_min`` characters or more."""
+    """The hasher of accounts' passwords, and the number of characters they need at least."""
 
     hasher: PasswordHasher
     length_min: int = PASSWORD_LENGTH_MIN
 
     def check(self, password: object, email: str, pointer: str = "/password") -> str:
-        """The password, if it may be that of ``email``; raises InvalidInput as `check_password` does."""
+        """Return the password if the account with ``email`` may have it; raises as `check_password` does."""
         return check_password(password, email, self.length_min, pointer)

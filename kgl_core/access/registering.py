@@ -52,13 +52,13 @@ class RegistrationRules:
 
 
 class NewAccounts:
-    """Checks and makes accounts, whoever asks for them."""
+    """Checks and creates accounts, both for people who register and for admins."""
 
     def __init__(self, context: Context, passwords: Passwords) -> None:
         self._context, self._passwords = context, passwords
 
     def check(self, draft: type[T], fields: Mapping[str, Any], password: object) -> T:
-        """A draft from untrusted ``fields``, together with its password; MISSING when that was not given.
+        """Make a draft from untrusted ``fields`` and check its password, which is MISSING when it was not given.
 
         Raises InvalidInput with every fault of both.
         """
@@ -66,7 +66,7 @@ class NewAccounts:
         try:
             checked = build(draft, fields)
         except InvalidInput as error:
-            # Of a password that was given, the check below says more.
+            # The check below says more about a password that was given.
             faults.extend(fault for fault in error.faults if fault.pointer != "/password" or password is MISSING)
         if password is not MISSING:
             try:
@@ -78,7 +78,7 @@ class NewAccounts:
         return checked
 
     def create(self, draft: UserDraft | Registration, password: str, role: Role) -> User:
-        """A new, enabled account. Raises AlreadyExists when the email is taken, and Overloaded as the hasher does."""
+        """Create an account. Raises AlreadyExists when the email is taken, and Overloaded when the hasher does."""
         password_hash = self._passwords.hasher.hash(password)
         now = self._context.now()
         user = User(
@@ -108,7 +108,7 @@ class Registering:
         self._rules, self._accounts, self._attempts = rules, NewAccounts(context, passwords), AttemptCounter(context)
 
     def register(self, address: str | None, /, **fields: Unpack[RegistrationFields]) -> User:
-        """A new account with the role of a user. ``address`` is the caller's IP address, None if unknown.
+        """Create an account with the role of a user. ``address`` is the caller's IP address, None if unknown.
 
         Raises RegistrationClosed, InvalidInput with every fault, TooManyAttempts, Overloaded, and AlreadyExists when
         the email is taken.

@@ -1,9 +1,9 @@
-"""Throttling: how many attempts there may be within how long, so that nobody can guess passwords fast.
+"""Throttling: how many attempts are allowed within what time, so that nobody can guess passwords fast.
 
-A limit counts in fixed windows, in the store, which all workers share. An attempt is counted before any work is done
-for it, so that a thousand at once cannot all pass. One that is refused is not counted, so it makes no wait longer.
+A limit counts in fixed windows, in the store that all workers share. An attempt is counted before any work is done for
+it, so that a thousand at once can't all pass. One that is refused is not counted, so it makes no wait longer.
 
-What is kept of whoever attempts is a hash: people type their passwords into the wrong field.
+Emails and addresses are stored as hashes only, because people type their passwords into the wrong field.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import attrs
 from kgl_core.kernel.errors import TooManyAttempts
 
 IPV6_PREFIX: Final = 64
-"""What one customer gets of IPv6 at the least (RFC 6177): addresses within it are as good as one."""
+"""The smallest network that one customer gets in IPv6 (RFC 6177): all addresses in it count as one."""
 
 
 @attrs.frozen
 class Limit:
-    """At most ``attempts_max`` attempts within ``window``, which begins with the first. ``name`` keeps counts apart."""
+    """At most ``attempts_max`` attempts within ``window``, which begins with the first. Each ``name`` counts apart."""
 
     name: str
     attempts_max: int
@@ -36,17 +36,18 @@ class Limit:
 
 LOGINS_FROM_ADDRESS: Final = Limit("logins of an account from an address", 5, timedelta(minutes=1))
 LOGINS: Final = Limit("logins of an account", 50, timedelta(minutes=15))
-"""Whoever knows an email can make its owner wait, but never for longer than this window."""
+"""Anyone who knows an email can make its owner wait, but never for longer than this window."""
 FAILURES_FROM_ADDRESS: Final = Limit("failed logins from an address", 100, timedelta(minutes=15))
 """Stops one address from trying a common password on every account. Successful logins do not count, because a whole
 office may share an address."""
 CLIENT_FAILURES: Final = Limit("failures of a service client from an address", 5, timedelta(minutes=1))
-"""Only what fails is counted: a random secret is not guessed, and nobody shall shut out a module by trying."""
+"""Only failures are counted: nobody guesses a random secret, and nobody should be able to lock a module out by
+trying."""
 
 
 @attrs.frozen
 class Attempt:
-    """What one limit sees of an attempt: the ``key`` of the counter that it adds to."""
+    """An attempt as one limit sees it: ``key`` is the counter that it adds to."""
 
     limit: Limit
     key: bytes
@@ -61,26 +62,27 @@ class Counter:
 
 
 class CounterRepository(Protocol):
-    """Keeps counters, by keys of 32 bytes. Every method sees what its unit of work sees."""
+    """Stores counters by keys of 32 bytes. Every method sees what its unit of work sees."""
 
     def increment(self, key: bytes, now: datetime, expires_at: datetime) -> Counter:
-        """Count one more, whoever else does so at the same time; returns the counter as it is then.
+        """Count one more, even if others do so at the same time; returns the counter as it is then.
 
-        One that is new, or has expired at ``now``, starts at 1 and ends at ``expires_at``; any other keeps its end.
+        A counter that is new, or has expired at ``now``, starts at 1 and ends at ``expires_at``; any other keeps its
+        end.
         """
 
     def decrement(self, keys: Sequence[bytes]) -> None:
         """Take back one attempt from each of these counters, one after the other. An absent counter stays absent."""
 
     def clear(self, keys: Sequence[bytes]) -> None:
-        """Forget these counters, one after the other."""
+        """Delete these counters, one after the other."""
 
     def delete_expired(self, now: datetime, limit: int) -> int:
-        """Forget up to ``limit`` counters that have expired at ``now``; returns how many it forgot."""
+        """Delete up to ``limit`` counters that have expired at ``now``; returns how many."""
 
 
 def login_attempts(email: str, address: str | None) -> tuple[Attempt, ...]:
-    """What a login counts against; ``email`` is normalized as an account's is."""
+    """What a login counts against; ``email`` is normalized like an account's."""
     return (
         Attempt(LOGINS_FROM_ADDRESS, _key(LOGINS_FROM_ADDRESS, email, network(address))),
         Attempt(LOGINS, _key(LOGINS, email)),
@@ -89,9 +91,9 @@ def login_attempts(email: str, address: str | None) -> tuple[Attempt, ...]:
 
 
 def settle(counters: CounterRepository, attempts: Sequence[Attempt]) -> None:
-    """Record that these attempts succeeded: the counts of the account start again.
+    """Record that these attempts succeeded: the account's counts start again.
 
-    The address only gets this one attempt back. Otherwise a guesser could clear its failures by logging in to an
+    The address gets only this one attempt back. Otherwise a guesser could clear its failures by logging in to an
     account of its own.
     """
     for attempt in attempts:
@@ -102,7 +104,7 @@ def settle(counters: CounterRepository, attempts: Sequence[Attempt]) -> None:
 
 
 def registration_attempts(address: str | None, per_hour_max: int) -> tuple[Attempt, ...]:
-    """What a registration is counted as."""
+    """What a registration counts against."""
     limit = Limit("registrations from an address", per_hour_max, timedelta(hours=1))
     return (Attempt(limit, _key(limit, network(address))),)
 
@@ -113,9 +115,9 @@ def client_failures(client_id: UUID | None, address: str | None) -> tuple[Attemp
 
 
 def count(counters: CounterRepository, attempts: Sequence[Attempt], now: datetime) -> None:
-    """Count an attempt against each of its limits, in the order that `settle` follows too, so that neither deadlocks.
+    """Count an attempt against each of its limits, in the same order as `settle`, so that the two never deadlock.
 
-    Raises TooManyAttempts at the first that is past; the caller then commits nothing.
+    Raises TooManyAttempts at the first limit that is reached; the caller then commits nothing.
     """
     for attempt in attempts:
         counter = counters.increment(attempt.key, now, now + attempt.limit.window)
@@ -124,9 +126,9 @@ def count(counters: CounterRepository, attempts: Sequence[Attempt], now: datetim
 
 
 def network(address: str | None) -> str:
-    """What an IP address counts as: an IPv6 address as its network of /64, IPv4 within IPv6 as IPv4.
+    """What an IP address counts as: an IPv6 address as its /64 network, IPv4 within IPv6 as IPv4.
 
-    Text that is no address counts as itself, and all attempts without an address count as from one.
+    Text that is not an address counts as itself, and all attempts without an address count together.
     """
     try:
         found = ip_address(address or "")

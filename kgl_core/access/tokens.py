@@ -1,9 +1,10 @@
-"""Tokens: what an access token says, how refresh tokens live and end, and the ports that sign and keep them.
+"""Tokens: what an access token says, how refresh tokens live and end, and the ports that sign and store them.
 
-An access token is short-lived and checked without asking a store. A refresh token is opaque, lives long, and buys
-one new pair of tokens: it is used up by that, and its child takes its place in the same family. Whoever uses one a
-second time holds a copy, so the whole family ends (RFC 9700, section 4.14.2), unless it is an immediate retry, which
-gets the same child. Services have no refresh tokens: their secret buys access tokens (RFC 6749, section 4.4.3).
+An access token is short-lived and checked without the store. A refresh token is opaque, lives long, and can be
+exchanged for one new pair of tokens: that uses it up, and its child takes its place in the same family. Whoever uses
+one a second time has a copy, so the whole family ends (RFC 9700, section 4.14.2), unless it is an immediate retry,
+which gets the same child. Services have no refresh tokens: they get access tokens for their secret (RFC 6749, section
+4.4.3).
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from kgl_core.kernel.permissions import Actor, ActorKind, scope_text
 
 OPAQUE_BYTES: Final = 32
 TOKEN_LENGTH_MAX: Final = 8 * 1024
-"""How many characters an access token has at most; none of ours comes near."""
+"""How many characters an access token may have; ours are far shorter."""
 REFRESH_GRACE: Final = timedelta(seconds=10)
-"""How long after its use a refresh token still gives its child again: to tabs at once, and to lost answers."""
+"""How long after its use a refresh token still gives the same child, for tabs that refresh at once and answers that got
+lost."""
 REFRESH_TEXT_LENGTH_MAX: Final = 2048
-"""Far above what `new_opaque` makes: another token, sent by mistake, is refused as a token, not as input."""
+"""Far more than `new_opaque` makes, so that another kind of token, sent by mistake, is refused as a token and not as
+malformed input."""
 OWN_CLIENT_ID: Final = "kgl"
 """The client that people log in through: kgl itself, which has no secret. No service client has this id."""
 
@@ -54,24 +57,25 @@ class AccessClaims:
 
 
 class TokenSigner(Protocol):
-    """Port: makes access tokens that others can check, and checks them."""
+    """Port: signs access tokens that others can verify, and verifies them."""
 
     def sign(self, claims: AccessClaims) -> str:
-        """The access token that says ``claims``, signed with the active key."""
+        """An access token with these claims, signed with the active key."""
 
     def verify(self, token: str, now: datetime) -> AccessClaims:
-        """What ``token`` says. Raises InvalidToken when it is no access token of ours or has expired at ``now``."""
+        """The claims of ``token``. Raises InvalidToken when it is not one of ours, or has expired at ``now``."""
 
     def jwks(self) -> dict[str, Any]:
-        """The public keys as a JWK Set (RFC 7517, section 5): {"keys": […]}, without any where the key is secret."""
+        """The public keys as a JWK Set (RFC 7517, section 5): {"keys": […]}, an empty one when the key is secret."""
 
 
 @attrs.frozen(kw_only=True)
 class RefreshToken:
-    """A refresh token as it is kept: not the text, but its hash.
+    """A refresh token as it is stored: its hash, not its text.
 
-    ``family`` is common to all that descend from one login; ``auth_version`` is the user's when it was issued.
-    ``child_seed`` is there once it was used: with its text, which is not kept, it makes its child's.
+    ``family`` is the same for all tokens that descend from one login; ``auth_version`` is the user's when it was
+    issued. ``child_seed`` is set when it is used: together with its text, which is not stored, it gives the text of its
+    child.
     """
 
     hash: bytes = attrs.field(repr=False)
@@ -86,49 +90,49 @@ class RefreshToken:
 
     @property
     def is_ended(self) -> bool:
-        """Whether it was used or revoked, so that another use of it means that there is a copy."""
+        """Whether it was used or revoked, so that using it again means that somebody has a copy."""
         return self.used_at is not None or self.revoked_at is not None
 
     def is_in_force(self, now: datetime, auth_version: int) -> bool:
-        """Whether it buys new tokens at ``now`` for its user, whose present auth_version is given."""
+        """Whether it can be exchanged at ``now``; ``auth_version`` is its user's at present."""
         return not self.is_ended and now < self.expires_at and self.auth_version == auth_version
 
     def child_of(self, text: str, now: datetime) -> str | None:
-        """The child's text, for a retry at ``now`` with this token's own ``text``; None when it is too late for one."""
+        """The child's text, for a retry at ``now`` with this token's own ``text``; None when it is too late."""
         if self.used_at is None or self.child_seed is None or now - self.used_at >= REFRESH_GRACE:
             return None
         return derive_child(text, self.child_seed)
 
 
 class RefreshTokenRepository(Protocol):
-    """Keeps refresh tokens. Every method sees what its unit of work sees.
+    """Stores refresh tokens. Every method sees what its unit of work sees.
 
-    They have no lock of their own. Who adds, marks or revokes a user's tokens locks that user first, and reads the
-    token after that: so of two uses of one token the second sees the first, a family that is being revoked cannot
-    grow, and a token cannot outlive a change of the user's that ends it.
+    They have no lock of their own. Whoever adds, marks or revokes a user's tokens locks that user first, and reads the
+    token afterwards. So the second of two uses of a token sees the first, a family that is being revoked can't grow,
+    and no token outlives a change to its user that should end it.
     """
 
     def get(self, hash: bytes) -> RefreshToken | None:
         """The token with this hash, or None."""
 
     def add(self, token: RefreshToken) -> None:
-        """Keep a new token of a user that is kept. Raises AlreadyExists when the hash is taken."""
+        """Store a new token; its user must exist. Raises AlreadyExists when the hash is taken."""
 
     def mark_used(self, hash: bytes, at: datetime, child_seed: bytes) -> None:
-        """Note when the token with this hash was used, and what its child was made with."""
+        """Record when the token with this hash was used, and the seed of its child."""
 
     def revoke_family(self, family: UUID, at: datetime) -> None:
-        """Revoke all of this family that are not revoked yet."""
+        """Revoke all tokens of this family that are not revoked yet."""
 
     def delete_expired(self, now: datetime, limit: int) -> int:
-        """Forget up to ``limit`` tokens that have expired at ``now``; returns how many it forgot."""
+        """Delete up to ``limit`` tokens that have expired at ``now``; returns how many."""
 
 
 @attrs.frozen
 class Standing:
-    """What holds now of somebody to whom tokens were issued, and which of these tokens were revoked.
+    """What is true now of a user or service that has tokens, and which of its access tokens were revoked.
 
-    ``is_active`` is whether it can act at all: the account is enabled, the client has not expired.
+    ``is_active`` says whether it can act at all: the account is enabled, or the client has not expired.
     """
 
     actor: Actor
@@ -137,7 +141,7 @@ class Standing:
     revoked: frozenset[UUID] = frozenset()
 
     def bearer(self, claims: AccessClaims) -> Actor | None:
-        """Who bears a token that says ``claims``, with what may be done now; None when it is no longer in force."""
+        """Who has a token with these claims, with what they may do now; None when the token is no longer in force."""
         if not self.is_active or claims.auth_version != self.auth_version or claims.id in self.revoked:
             return None
         if self.actor.kind is not ActorKind.SERVICE:
@@ -146,21 +150,21 @@ class Standing:
 
 
 class RevocationRepository(Protocol):
-    """Keeps which access tokens were revoked, until they expire by themselves."""
+    """Stores which access tokens were revoked, until they expire."""
 
     def add(self, id: UUID, subject: Actor, expires_at: datetime) -> None:
-        """Revoke the access token of ``subject`` with this id; one that was revoked before stays so."""
+        """Revoke the access token of ``subject`` with this id; revoking it again does nothing."""
 
     def of(self, subject: Actor) -> frozenset[UUID]:
         """The ids of the revoked access tokens of ``subject``; some may have expired since."""
 
     def delete_expired(self, now: datetime, limit: int) -> int:
-        """Forget up to ``limit`` revocations of tokens that have expired at ``now``; returns how many it forgot."""
+        """Delete up to ``limit`` revocations of tokens that have expired at ``now``; returns how many."""
 
 
 @attrs.frozen
 class TokenLifetimes:
-    """How long tokens can be used; both more than nothing, and ``access`` in whole seconds."""
+    """How long tokens are valid; both more than zero, ``access`` in whole seconds."""
 
     access: timedelta = timedelta(minutes=15)
     refresh: timedelta = timedelta(days=30)
@@ -192,16 +196,16 @@ def new_opaque(random: Random) -> str:
 def derive_child(text: str, seed: bytes) -> str:
     """The child of the refresh token ``text``, in the form of `new_opaque`: HMAC-SHA256 (RFC 2104) of ``seed``.
 
-    The key is the parent's text, which is kept nowhere: the child comes from who presents the parent, or from nobody.
+    The key is the parent's text, which is not stored: only someone who presents the parent can get the child.
     """
     return _opaque(hmac.digest(text.encode(), seed, "sha256"))
 
 
 def hash_opaque(text: str) -> bytes:
-    """The 32 bytes that a refresh token or a client secret is kept by: SHA-256.
+    """The 32 bytes under which a refresh token or a client secret is stored: SHA-256.
 
-    A slow hash such as Argon2 makes guessing what people think up expensive. Nobody guesses 256 random bits, however
-    fast, and what is checked at every request must be checked fast.
+    A slow hash such as Argon2 is for passwords that people make up. Nobody can guess 256 random bits, and what is
+    checked at every request must be fast.
     """
     return hashlib.sha256(text.encode()).digest()
 

@@ -1,4 +1,4 @@
-"""Users: the people who have an account, what it may hold, and the port that keeps it."""
+"""Users: the people who have an account, the rules for its fields, and the port that stores it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROLE: Final = Choice(tuple(role.value for role in Role))
 
 
 class UserFields(TypedDict, total=False):
-    """What is said of a user, as keyword arguments. `UserDraft` has the rules."""
+    """The fields of a user, as keyword arguments. `UserDraft` has the rules."""
 
     email: str
     first_name: str | None
@@ -73,18 +73,18 @@ class User:
     last_login_at: datetime | None = None
 
     def sort_value(self, field: str) -> str:
-        """What a listing sorts this user by: its email."""
+        """The value to sort this user by: its email."""
         value: str = getattr(self, field)
         return value
 
     @property
     def actor(self) -> Actor:
-        """This user as who acts; a disabled user has no role, and so may do nothing."""
+        """This user as an actor; a disabled user has no role, and so may do nothing."""
         return Actor(ActorKind.USER, str(self.id), self.role if self.is_active else None)
 
 
 class UserFilterFields(TypedDict, total=False):
-    """The filters of a listing as keyword arguments. `UserFilter` has the rules."""
+    """The filters of a listing, as keyword arguments. `UserFilter` has the rules."""
 
     email: str
     role: str
@@ -104,7 +104,7 @@ class UserFilter:
 
 
 class UserRepository(Protocol):
-    """Keeps users. Every method sees what its unit of work sees."""
+    """Stores users. Every method sees what its unit of work sees."""
 
     def get(self, id: UUID, *, lock: bool = False) -> User | None:
         """The user with this id, or None; with ``lock``, nobody else can change it until the unit of work ends."""
@@ -113,13 +113,13 @@ class UserRepository(Protocol):
         """The user with this normalized email, or None."""
 
     def list(self, filter: UserFilter, after: Position | None, limit: int) -> Sequence[User]:
-        """Up to ``limit`` users that ``filter`` admits, ordered by email, those past ``after`` (email, id)."""
+        """Up to ``limit`` users that match ``filter``, ordered by email, after the position ``after`` (email, id)."""
 
     def count(self) -> int:
         """How many users there are."""
 
     def add(self, user: User) -> None:
-        """Keep a new user. Raises AlreadyExists when the id or the email is taken."""
+        """Store a new user. Raises AlreadyExists when the id or the email is taken."""
 
     def replace(self, user: User) -> None:
-        """Keep a user's new state. Raises NotFound when there is no such user."""
+        """Store a user's new state. Raises NotFound when there is no such user."""

@@ -1,4 +1,4 @@
-"""Changes: the one event of the graph, appended by every change of an entity or relationship, and never altered."""
+"""Changes: every change of an entity or relationship adds one, and none is ever altered."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ _WAY_OUT: Final = "make a fresh export, and read on after the cursor that comes 
 
 @attrs.frozen
 class Place:
-    """A place in the log: after the change with this ``sequence`` number, or before the first one where it is 0.
+    """A place in the log: after the change with this ``sequence`` number, or before the first one when it is 0.
 
-    ``digest`` is that of the change that stands there. A place proves itself by it: a log in which another change has
-    the number, or none, is not the one that the place was read from.
+    ``digest`` identifies the change at this place. A log that has another change with the number, or none, is not the
+    log that the place was read from.
     """
 
     sequence: int
@@ -55,7 +55,7 @@ class Place:
 
     @staticmethod
     def of(sequence: int, *identity: object) -> Place:
-        """The place after a change. ``identity`` is all that makes it that change, as one store always says it."""
+        """The place after a change. ``identity`` are the values that identify it, always the same in one store."""
         text = "\n".join(map(str, identity))
         return Place(sequence, blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest())
 
@@ -63,7 +63,7 @@ class Place:
     def parse(cursor: str | None) -> Place:
         """The place that a cursor names; None is the beginning.
 
-        Raises InvalidCursor for what is none, and HistoryLost for one of kgl 0.1, which proves nothing.
+        Raises InvalidCursor for anything else, and HistoryLost for a cursor of kgl 0.1, which has no digest.
         """
         if cursor is None:
             return BEGINNING
@@ -82,29 +82,28 @@ class Place:
         return encode_cursor(_LOG, self.sequence, self.digest)
 
     def require(self, found: Place | None) -> None:
-        """Raise HistoryLost unless ``found``, where this log has the change of the same number, is this place."""
+        """Raise HistoryLost unless it equals ``found``, the place in this log of the change with the same number."""
         if found != self:
             raise HistoryLost(_WAY_OUT)
 
 
 BEGINNING: Final = Place(0)
-"""The place before the first change. Every log begins there, so it proves itself everywhere."""
+"""The place before the first change. Every log begins there, so it is valid in all of them."""
 
 
 class ChangeLog(Protocol):
-    """Keeps changes in one order that all readers see."""
+    """Stores changes, in one order that all readers see."""
 
     def append(self, changes: Sequence[Change]) -> None:
-        """Keep changes, in this order, with the unit of work's transaction."""
+        """Append changes in this order, as part of the unit of work."""
 
     def read(self, after: str | None, limit: int) -> Sequence[Change]:
-        """Up to ``limit`` committed changes past the cursor ``after``, in order, each with its cursor.
+        """Up to ``limit`` committed changes after the cursor ``after``, in order, each with its cursor.
 
-        The order never disagrees with that in which one record's versions were made, nor puts a relationship before
-        its ends. No change ever appears before one that was read already. To be read with the store's `read`: a
-        snapshot may be older than what it takes for complete.
+        The versions of a record come in their order, and a relationship comes after its ends. No change ever appears
+        before one that was already read. Call it within the store's `read`, since a snapshot may be too old.
 
-        Raises InvalidCursor; and HistoryLost where the change that the cursor stands at is not here, or is another.
+        Raises InvalidCursor, and HistoryLost when the change at the cursor is missing or is another one.
         """
 
     def count(self) -> int:

@@ -1,6 +1,6 @@
 """Deleting and restoring: which relationships are deleted with an entity, and which come back with it.
 
-Deleted records stay in the store, so both are new versions. `Entities` and `Relationships` have the methods.
+Deleted records stay in the store, so each time it is a new version. `Entities` and `Relationships` have the methods.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Restoration:
 
 
 def delete_relationships_of(uow: UnitOfWork, entity: Entity, actor: Actor, now: datetime) -> None:
-    """Delete the active relationships of an entity that is being deleted, and note that it was with this entity.
+    """Delete the active relationships of an entity that is being deleted, and record that it took them along.
 
     Raises TooManyRelationships when there are more than TAKEN_ALONG_MAX.
     """
@@ -58,8 +58,8 @@ def delete_relationships_of(uow: UnitOfWork, entity: Entity, actor: Actor, now: 
 def restore_relationships_of(uow: UnitOfWork, entity: Entity, actor: Actor, now: datetime) -> Restoration:
     """Restore the relationships of a restored entity that were deleted together with one of their ends.
 
-    One stays deleted while its other end is deleted, or when another with the same ends and type comes back. No more
-    than TAKEN_ALONG_MAX are looked at.
+    One stays deleted while its other end is deleted, or when another one with the same ends and type comes back. No
+    more than TAKEN_ALONG_MAX are looked at.
     """
     back: dict[tuple[UUID, str, UUID], RelationshipId] = {}
     left: list[RelationshipId] = []

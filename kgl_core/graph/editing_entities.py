@@ -1,4 +1,4 @@
-"""Entities: create, read, list, change, delete and restore them."""
+"""Editing entities: create, get, list, update, delete and restore them."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _FIELDS: Final = tuple(rules_of(EntityDraft))
 class Entities(Records[Entity, EntityDraft]):
     """The use cases of entities, on behalf of one actor.
 
-    Every method raises PermissionDenied when the actor may not, InvalidInput for malformed arguments, and StoreError
-    when the store is in trouble. An id is a UUID or its canonical text. A ``precondition`` is called once it is known
-    that the actor may make the change.
+    Every method raises PermissionDenied when the actor may not call it, InvalidInput for malformed arguments, and
+    StoreError when the store is in trouble. An id is a UUID or its canonical text. A ``precondition`` is called once it
+    is certain that the actor may make the change.
     """
 
     _kind, _draft, _fields = "entity", EntityDraft, _FIELDS
@@ -53,7 +53,7 @@ class Entities(Records[Entity, EntityDraft]):
 
     @transaction
     def create(self, /, **fields: Unpack[EntityFields]) -> Entity:
-        """A new entity of these fields; raises InvalidInput with every fault, AlreadyExists when the key is taken."""
+        """Create an entity. Raises InvalidInput with every fault, and AlreadyExists when the key is taken."""
         require(self._context.actor, Action.CREATE)
         draft = build(EntityDraft, fields)
         now = self._context.now()
@@ -69,9 +69,9 @@ class Entities(Records[Entity, EntityDraft]):
         return entity
 
     def get_by_key(self, key: str, *, include_deleted: bool = False) -> Entity:
-        """The active entity with this key; with ``include_deleted``, or else the one that was deleted last.
+        """The active entity with this key; with ``include_deleted``, otherwise the one that was deleted last.
 
-        Raises NotFound, and Deleted when only deleted ones have the key and they are not asked for.
+        Raises NotFound, and Deleted when only deleted entities have the key and ``include_deleted`` is not set.
         """
         require(self._context.actor, Action.READ)
         selection = build(EntitySelection, {"keys": [key]})
@@ -98,9 +98,9 @@ class Entities(Records[Entity, EntityDraft]):
     ) -> Sequence[Entity]:
         """The entities with any of these ids, keys or names, up to 1,000 in all, ordered by id.
 
-        A name finds the entities whose own name is the same but for case and the accents of Latin letters.
-        ``is_active`` False finds the deleted ones, None both. What does not exist is absent. Raises InvalidInput with
-        every fault, and when the names are so common that more than 5,000 entities have them.
+        A name finds the entities whose own name is the same apart from case and the accents of Latin letters.
+        ``is_active`` False finds the deleted ones, None both. What does not exist is left out. Raises InvalidInput with
+        every fault, and when more than 5,000 entities have the names.
         """
         require(self._context.actor, Action.READ)
         given = {"ids": tuple(ids), "keys": tuple(keys), "names": tuple(names), "is_active": is_active}
@@ -119,10 +119,10 @@ class Entities(Records[Entity, EntityDraft]):
         cursor: str | None = None,
         **filter: Unpack[EntityFilterFields],
     ) -> Page[Entity]:
-        """A page of the entities that the filter admits; `EntityFilter` says what can be filtered by.
+        """A page of the entities that match the filter; `EntityFilter` says what the filters are.
 
         ``limit`` is 1..200. Raises InvalidCursor when ``cursor`` is from another filter or sort; HistoryLost when it is
-        from another store, or was handed out before a backup was restored.
+        from another store, or from before a backup was restored.
         """
         require(self._context.actor, Action.READ)
         wanted = build(EntityFilter, filter)
@@ -130,17 +130,17 @@ class Entities(Records[Entity, EntityDraft]):
             return read_page(uow.entities.list, uow.entities.get, wanted, SORT, sort, check_limit(limit), cursor)
 
     def count(self, **filter: Unpack[EntityFilterFields]) -> int:
-        """How many entities the filter admits."""
+        """How many entities match the filter."""
         require(self._context.actor, Action.READ)
         wanted = build(EntityFilter, filter)
         with self._context.store.read() as uow:
             return uow.entities.count(wanted)
 
     def update(self, id: UUID | str, *, expected_version: int | None = None, **changes: Unpack[EntityFields]) -> Entity:
-        """The entity with the given fields changed and the others as they were; an update that changes nothing is none.
+        """Change the given fields of an entity and return it; an update that changes nothing makes no new version.
 
         Raises NotFound, Deleted, InvalidInput with every fault, AlreadyExists when the key is taken, and StaleVersion
-        when ``expected_version`` is given and not the present one.
+        when ``expected_version`` is given and is not the present one.
         """
         return self._update(
             id, lambda stored: rebuild(EntityDraft, {**stored, **changes}, stored), {}, expected_version
@@ -150,9 +150,9 @@ class Entities(Records[Entity, EntityDraft]):
     def delete(
         self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
     ) -> Entity:
-        """Delete the entity and all its active relationships; `restore` brings them back.
+        """Delete an entity together with all its active relationships; `restore` brings them back.
 
-        Raises NotFound, Deleted when it was deleted before, StaleVersion as `update` does, and TooManyRelationships
+        Raises NotFound, Deleted when it is deleted already, StaleVersion as `update` does, and TooManyRelationships
         when there are more than TAKEN_ALONG_MAX.
         """
         self._require_may_change()
@@ -170,12 +170,12 @@ class Entities(Records[Entity, EntityDraft]):
     def restore(
         self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
     ) -> Restoration:
-        """Restore the entity, and the relationships that were deleted together with it or with their other end.
+        """Restore an entity, with the relationships that were deleted together with it or with their other end.
 
-        A relationship stays deleted while its other end is; restoring that end brings it back. An entity that is
-        active already is left as it is. No more than TAKEN_ALONG_MAX relationships are looked at.
+        A relationship stays deleted while its other end is; restoring that end brings it back. An entity that is active
+        already is left as it is. No more than TAKEN_ALONG_MAX relationships are looked at.
 
-        Raises NotFound, AlreadyExists when its key has been taken meanwhile, and StaleVersion as `update` does.
+        Raises NotFound, AlreadyExists when the key has been taken meanwhile, and StaleVersion as `update` does.
         """
         require(self._context.actor, Action.RESTORE)
         wanted = require_id(id)
@@ -194,7 +194,7 @@ class Entities(Records[Entity, EntityDraft]):
 
 
 def _named(uow: UnitOfWork, names: Sequence[str]) -> Sequence[Entity]:
-    """The entities, active and deleted, whose names are any of these, however they are spelled (`identity_form`)."""
+    """The entities, active and deleted, with any of these names in any spelling (`identity_form`)."""
     if not names:
         return ()
     wanted = {identity_form(name) for name in names}

@@ -1,4 +1,4 @@
-"""Getting, replacing and patching a record: what works the same for entities and relationships."""
+"""What entities and relationships share in editing: get one, replace it, patch it."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Records(ABC, Generic[R, D]):
         expected_version: int | None,
         precondition: Precondition | None = None,
     ) -> R:
-        """Store the draft that ``change`` makes of the record's fields; nothing when it is the same.
+        """Store the draft that ``change`` makes of the record's present fields, unless nothing changes.
 
         ``kept`` are the fields that kgl sets, as the caller sent them back.
         """

@@ -1,4 +1,4 @@
-"""Relationships: create, read, list, change, delete and restore them."""
+"""Editing relationships: create, get, list, update, delete and restore them."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _CHANGEABLE: Final = frozenset(RelationshipFields.__annotations__)
 class Relationships(Records[Relationship, RelationshipDraft]):
     """The use cases of relationships, on behalf of one actor.
 
-    Every method raises PermissionDenied when the actor may not, InvalidInput for malformed arguments, and StoreError
-    when the store is in trouble. An id is a UUID or its canonical text.
+    Every method raises PermissionDenied when the actor may not call it, InvalidInput for malformed arguments, and
+    StoreError when the store is in trouble. An id is a UUID or its canonical text.
     """
 
     _kind, _draft, _fields = "relationship", RelationshipDraft, _FIELDS
@@ -62,7 +62,7 @@ class Relationships(Records[Relationship, RelationshipDraft]):
         target_entity_id: UUID | str,
         **fields: Unpack[RelationshipFields],
     ) -> Relationship:
-        """A new relationship from the source to the target entity.
+        """Create a relationship from the source to the target entity.
 
         Raises InvalidInput with every fault, NotFound when an end does not exist, EndsDeleted when one is deleted, and
         AlreadyExists when there is an active relationship with this source, type and target.
@@ -91,7 +91,7 @@ class Relationships(Records[Relationship, RelationshipDraft]):
         return relationship
 
     def get_many(self, *, ids: Collection[UUID | str], is_active: bool | None = True) -> Sequence[Relationship]:
-        """The relationships with any of these ids, up to 1,000, ordered by id; what does not exist is absent.
+        """The relationships with any of these ids, up to 1,000, ordered by id; what does not exist is left out.
 
         ``is_active`` False finds the deleted ones, None both.
         """
@@ -110,10 +110,10 @@ class Relationships(Records[Relationship, RelationshipDraft]):
         cursor: str | None = None,
         **filter: Unpack[RelationshipFilterFields],
     ) -> Page[Relationship]:
-        """A page of the relationships that the filter admits; `RelationshipFilter` says what can be filtered by.
+        """A page of the relationships that match the filter; `RelationshipFilter` says what the filters are.
 
         ``limit`` is 1..200. Raises InvalidCursor when ``cursor`` is from another filter or sort; HistoryLost when it is
-        from another store, or was handed out before a backup was restored.
+        from another store, or from before a backup was restored.
         """
         require(self._context.actor, Action.READ)
         wanted = build(RelationshipFilter, filter)
@@ -123,7 +123,7 @@ class Relationships(Records[Relationship, RelationshipDraft]):
             )
 
     def count(self, **filter: Unpack[RelationshipFilterFields]) -> int:
-        """How many relationships the filter admits."""
+        """How many relationships match the filter."""
         require(self._context.actor, Action.READ)
         wanted = build(RelationshipFilter, filter)
         with self._context.store.read() as uow:
@@ -132,10 +132,10 @@ class Relationships(Records[Relationship, RelationshipDraft]):
     def update(
         self, id: UUID | str, *, expected_version: int | None = None, **changes: Unpack[RelationshipFields]
     ) -> Relationship:
-        """The relationship with the given fields changed; an update that changes nothing is none.
+        """Change the given fields of a relationship and return it; if that changes nothing, there is no new version.
 
         Its ends and type identify it and can't change: delete it and create another. Raises NotFound, Deleted,
-        InvalidInput with every fault, and StaleVersion when ``expected_version`` is given and not the present one.
+        InvalidInput with every fault, and StaleVersion when ``expected_version`` is given and is not the present one.
         """
         unknown = unknown_names((name for name in changes if name not in _CHANGEABLE), _CHANGEABLE)
 
@@ -150,7 +150,7 @@ class Relationships(Records[Relationship, RelationshipDraft]):
     def delete(
         self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
     ) -> Relationship:
-        """Delete the relationship. Raises NotFound, Deleted when it was before, and StaleVersion as `update` does."""
+        """Delete a relationship. Raises NotFound, Deleted when it is already, and StaleVersion as `update` does."""
         self._require_may_change()
         wanted = require_id(id)
         with self._context.store.begin() as uow:
@@ -165,10 +165,10 @@ class Relationships(Records[Relationship, RelationshipDraft]):
     def restore(
         self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
     ) -> Relationship:
-        """Restore the relationship; one that is active already is left as it is.
+        """Restore a relationship; one that is active already is left as it is.
 
-        Raises NotFound, EndsDeleted when an end is deleted, AlreadyExists when there is an active relationship with
-        its source, type and target, and StaleVersion as `update` does.
+        Raises NotFound, EndsDeleted when an end is deleted, AlreadyExists when there is an active relationship with its
+        source, type and target, and StaleVersion as `update` does.
         """
         require(self._context.actor, Action.RESTORE)
         wanted = require_id(id)

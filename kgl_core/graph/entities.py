@@ -1,4 +1,4 @@
-"""Entities: the nodes of the graph, what they may hold, and the port that keeps them."""
+"""Entities: the nodes of the graph, the rules for their fields, and the port that stores them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ ALIASES_MAX: Final = 100
 KEY_LENGTH_MAX: Final = 500
 SORT_NAME_LENGTH: Final = 200
 SELECTED_MAX: Final = 1_000
-"""How many entities can be named at once."""
+"""How many entities can be asked for at once."""
 NAMED_MAX: Final = 5_000
-"""How many entities the names in one selection may find."""
+"""How many entities the names of one selection may find."""
 
 NAME: Final = Text(NAME_LENGTH_MAX, normalize=name_form)
 KEY: Final = Text(KEY_LENGTH_MAX)
@@ -44,7 +44,7 @@ Json = Any
 
 
 class EntityFields(TypedDict, total=False):
-    """What a caller may say of an entity, as keyword arguments. `EntityDraft` has the rules."""
+    """The fields that a caller gives an entity, as keyword arguments. `EntityDraft` has the rules."""
 
     type: str
     name: str
@@ -78,7 +78,7 @@ class EntityDraft:
 
 
 def sort_name(name: str) -> str:
-    """What an entity of this name is sorted by. Names that are the same have the same."""
+    """What an entity with this name is sorted by; it is the same for all spellings of a name."""
     return search_form(name)[:SORT_NAME_LENGTH]
 
 
@@ -111,13 +111,13 @@ class Entity:
         return self.deleted_at is None
 
     def sort_value(self, field: str) -> datetime | str:
-        """What a listing sorts this entity by: of created_at, updated_at and name."""
+        """The value to sort this entity by: created_at, updated_at or name."""
         value: datetime | str = self.sort_name if field == "name" else getattr(self, field)
         return value
 
     @property
     def sort_name(self) -> str:
-        """The name as search compares it, which listings sort by, cut so that any index can hold it."""
+        """The name as search compares it, which listings sort by, cut so that it fits into any index."""
         return sort_name(self.name)
 
 
@@ -126,14 +126,14 @@ ENTITY_SORTS: Final[tuple[str, ...]] = ("created_at", "-created_at", "updated_at
 
 
 class EntityFilterFields(RecordFilterFields, total=False):
-    """The filters of a listing as keyword arguments. `EntityFilter` has the rules and the meanings."""
+    """The filters of a listing, as keyword arguments. `EntityFilter` says what they mean."""
 
     type: str | Sequence[str]
 
 
 @attrs.frozen(kw_only=True)
 class EntityFilter(RecordFilter):
-    """Which entities a listing holds: those of any of these types, and as `RecordFilter` says."""
+    """Which entities a listing holds: those of any of these types, and as in `RecordFilter`."""
 
     type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX, single=True), default=())
 
@@ -171,7 +171,7 @@ SORT: Final = Choice(ENTITY_SORTS)
 
 
 class EntityRepository(Protocol):
-    """Keeps entities, the deleted ones too. Every method sees what its unit of work sees."""
+    """Stores entities, including deleted ones. Every method sees what its unit of work sees."""
 
     def get(self, id: UUID) -> Entity | None:
         """The entity with this id, active or deleted; None when there is none."""
@@ -184,39 +184,39 @@ class EntityRepository(Protocol):
     ) -> Sequence[Entity]:
         """The entities with any of these ids or keys, active and deleted, in any order, each once.
 
-        With ``lock``, other units of work can't change them (``share``), nor lock them (``update``), until this one
-        ends. Raises TransactionConflict where two units of work wait for each other.
+        With ``lock``, other units of work can't change them (``share``), or lock them (``update``), until this one
+        ends. Raises TransactionConflict when two units of work wait for each other.
         """
 
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
-        """The ends that the entities with any of these ids or keys are, as `find` finds them with ``lock="share"``."""
+        """The entities with any of these ids or keys, as ends, found and locked like `find` with ``lock="share"``."""
 
     def find_by_sort_name(self, sort_names: Collection[str], limit: int) -> Sequence[Entity]:
         """Up to ``limit`` entities with any of these sort names, active and deleted, in any order."""
 
     def list(self, filter: EntityFilter, sort: EntitySort, after: Position | None, limit: int) -> Sequence[Entity]:
-        """Up to ``limit`` entities that ``filter`` admits, ordered by ``sort`` and then id, those past ``after``."""
+        """Up to ``limit`` entities that match ``filter``, ordered by ``sort``, then id, after position ``after``."""
 
     def count(self, filter: EntityFilter) -> int:
-        """How many entities ``filter`` admits."""
+        """How many entities match ``filter``."""
 
     def count_by_type(self) -> dict[str, int]:
-        """How many active entities there are of each type, the types in order."""
+        """How many active entities of each type there are, sorted by type."""
 
     def count_deleted(self) -> int:
         """How many deleted entities there are."""
 
     def scan(self, after: UUID | None, limit: int) -> Sequence[Entity]:
-        """Up to ``limit`` entities, active and deleted, in the order of their ids, those past ``after``."""
+        """Up to ``limit`` entities, active and deleted, ordered by id, after the id ``after``."""
 
     def add(self, entities: Sequence[Entity]) -> None:
-        """Keep new entities: all, or none. Raises AlreadyExists when an id, or an active key, is taken."""
+        """Store new entities: all or none. Raises AlreadyExists when an id, or the key of an active one, is taken."""
 
     def clear_keys(self, ids: Collection[UUID]) -> None:
-        """Take the keys from these entities, so that others can have them; `replace` follows for each."""
+        """Take the keys from these entities, so that others can have them; `replace` must follow for each."""
 
     def replace(self, entities: Sequence[Entity]) -> None:
-        """Keep new versions of entities: all, or none.
+        """Store new versions of entities: all or none.
 
-        Raises StaleVersion unless each one's stored version is lower, AlreadyExists when a key is taken.
+        Raises StaleVersion unless every stored version is lower, and AlreadyExists when a key is taken.
         """

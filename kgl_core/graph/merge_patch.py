@@ -7,10 +7,10 @@ from typing import Any
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """``target`` as ``patch`` changes it: objects are merged name by name, null removes, all else replaces.
+    """Apply a JSON Merge Patch: objects are merged name by name, null removes, anything else replaces.
 
-    Neither argument is altered. A patch that nests deeper than Python recurses raises RecursionError; a parser that
-    read it has refused that before.
+    Neither argument is changed. Raises RecursionError for a patch that nests deeper than Python can recurse; parsing
+    refuses that before.
     """
     if not isinstance(patch, Mapping):
         return patch

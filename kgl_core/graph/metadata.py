@@ -1,4 +1,4 @@
-"""Metadata: what a record says beside its fields, as a JSON object of bounded size."""
+"""Metadata: what a record holds besides its fields, as a JSON object of bounded size."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _NUL_OR_SURROGATE: Final = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class _Suspect(Exception):
-    """A JSON value may break a rule: it has to be looked at closely."""
+    """A JSON value may break a rule and needs a closer look."""
 
 
 @attrs.frozen
 class JsonObject:
     """A JSON object of at most ``bytes_max`` of compact UTF-8, ``depth_max`` levels and ``keys_max`` names in all.
 
-    Its text is kept exactly, but must not hold NUL or lone surrogates; its numbers are finite, fit 64 bits and are kept
-    exactly. However much is given, no more of it is looked at than may be kept.
+    Its text is stored exactly, and must not hold NUL or lone surrogates. Its numbers are finite, fit 64 bits and are
+    stored exactly. However much is given, no more of it is looked at than may be stored.
     """
 
     bytes_max: int = METADATA_BYTES_MAX
@@ -59,7 +59,7 @@ class JsonObject:
         return kept
 
     def _copy_plain(self, value: dict[Any, Any]) -> dict[str, Any]:
-        """A copy of what nearly all metadata is: a few plain values. Raises _Suspect for anything else."""
+        """A copy of metadata with a few plain values, as nearly all is. Raises _Suspect for anything else."""
         length = 0
         if len(value) > self.keys_max:
             raise _Suspect
@@ -85,7 +85,7 @@ class _TooMuch(Exception):
 
 
 class _Copier:
-    """Copies a JSON value, noting its faults, until it is past a limit; raises _TooMuch then."""
+    """Copies a JSON value and notes its faults; raises _TooMuch as soon as it is past a limit."""
 
     def __init__(self, rule: JsonObject, faults: Faults) -> None:
         self._rule, self._faults = rule, faults
@@ -130,14 +130,14 @@ class _Copier:
             self._faults.append(Fault(pointer, "invalid_text", "remove NUL characters and lone surrogates"))
 
     def _take(self, size: int) -> None:
-        """Count what is surely written as so many bytes; the comma that no last item has is the outermost bracket."""
+        """Count bytes that will surely be written; the comma that a last item lacks is the outermost bracket."""
         self._bytes_left -= size
         if self._bytes_left < 0:
             raise _TooMuch("too_large", f"at most {self._rule.bytes_max} bytes of JSON")
 
 
 def _fault_of(value: Any) -> tuple[str, str] | None:
-    """The code and the detail of what is wrong with a value that is no text, list or object."""
+    """The code and the detail of what is wrong with a value other than text, a list or an object."""
     kind = type(value)
     if kind is int and not -(2**63) <= value < 2**63:
         return "out_of_range", "whole numbers must fit 64 bits; give larger ones as text"

@@ -1,4 +1,4 @@
-"""Which record holds a key or a triple that another wants."""
+"""Finds the record that holds a key or a triple which another one wants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What entities and relationships have in common: their provenance, and what listings of them can be filtered by."""
+"""What entities and relationships share: where they come from, and the filters of their listings."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class RecordFilter:
     """Which records a listing holds; None means any.
 
     Confidence bounds are inclusive, and an unknown confidence is within none. ``…_after`` and ``…_before`` are
-    exclusive. ``is_active`` is True unless said otherwise; None lists the deleted too. Of several values any will do:
-    they are kept in order, each once, so that one filter is one value however it is put.
+    exclusive. ``is_active`` is True by default; None lists deleted records, too. A record needs to match only one of
+    several values; they are sorted and each kept once, so that the same filter is always the same value.
     """
 
     min_confidence: float | None = ruled(CONFIDENCE, default=None)

@@ -1,4 +1,4 @@
-"""What kgl sets of a record by itself: who reads a record may send it back with the rest, but can't change it."""
+"""The fields of a record that kgl sets: callers may send them back unchanged, but can't change them."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ KEPT: Final[Mapping[type, tuple[str, ...]]] = {
     EntityDraft: _kept(Entity, EntityDraft),
     RelationshipDraft: _kept(Relationship, RelationshipDraft),
 }
-"""The fields of a record that kgl sets, by the class of what a caller may say of it."""
+"""The fields that kgl sets, by the class of the draft."""
 
 
 def take_kept(draft: type, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """``fields`` in two parts: the caller's own, and those of KEPT."""
+    """Split ``fields`` into the caller's own and those in KEPT."""
     kept = KEPT[draft]
     own = {name: value for name, value in fields.items() if name not in kept}
     return own, {name: fields[name] for name in kept if name in fields}
 
 
 def read_whole(draft: type[D], record: D | Mapping[str, Any]) -> tuple[D, Mapping[str, Any]]:
-    """The draft that ``record`` is or has in it, and what it has beside that of KEPT. Raises InvalidInput."""
+    """The draft that ``record`` is or contains, and the fields in KEPT that come with it. Raises InvalidInput."""
     if isinstance(record, draft):
         return record, {}
     if not isinstance(record, Mapping):
@@ -53,7 +53,7 @@ def read_whole(draft: type[D], record: D | Mapping[str, Any]) -> tuple[D, Mappin
 
 
 def require_kept(record: Record, given: Mapping[str, Any]) -> None:
-    """Raise InvalidInput unless all of ``given``, in Python's values or in JSON's, is what ``record`` has."""
+    """Raise InvalidInput unless every value in ``given``, as Python or as JSON has it, is the record's own."""
     faults = [
         Fault(
             f"/{name}", "immutable", f"kgl sets it, and it is {_shown(value)} now; send it unchanged, or leave it out"

@@ -1,4 +1,4 @@
-"""Changes: read what happened to the graph, in order."""
+"""Reading changes: what happened to the graph, in order."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Changes:
         self._context = context
 
     def read(self, *, after: str | None = None, limit: int = LIMIT_DEFAULT) -> Page[Change]:
-        """Up to ``limit`` (1..200) changes past the cursor ``after``, or from the first one.
+        """Up to ``limit`` (1..200) changes after the cursor ``after``, or from the first one.
 
-        ``next_cursor`` is where to read on, now or when there is more; it is ``after`` itself when nothing is new.
-        Raises InvalidCursor, InvalidInput and PermissionDenied.
+        ``next_cursor`` is where to read on, now or later; it is ``after`` itself when nothing is new. Raises
+        InvalidCursor, HistoryLost, InvalidInput and PermissionDenied.
         """
         require(self._context.actor, Action.READ)
         check_limit(limit)

@@ -1,4 +1,4 @@
-"""Relationships: the directed, typed edges between entities, what they may hold, and the port that keeps them."""
+"""Relationships: the directed, typed edges between entities, their fields' rules, and the port that stores them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ Triple = tuple[UUID, str, UUID]
 
 
 def triple_order(triple: Triple) -> tuple[int, str, int]:
-    """What to sort triples by: their own order, which UUIDs compare slowly for."""
+    """A key to sort triples by: the triple's own order, without comparing UUIDs, which is slow."""
     return (triple[0].int, triple[1], triple[2].int)
 
 
 class RelationshipFields(TypedDict, total=False):
-    """What a caller may change of a relationship, as keyword arguments. `RelationshipDraft` has the rules."""
+    """The fields of a relationship that can change, as keyword arguments. `RelationshipDraft` has the rules."""
 
     confidence: float | None
     source: str | None
@@ -98,11 +98,11 @@ class Relationship:
 
     @property
     def triple(self) -> Triple:
-        """What identifies it among the active: source, type, target."""
+        """What identifies it among the active ones: source, type, target."""
         return (self.source_entity_id, self.relationship_type, self.target_entity_id)
 
     def sort_value(self, field: str) -> datetime:
-        """What a listing sorts this relationship by: of created_at and updated_at."""
+        """The value to sort this relationship by: created_at or updated_at."""
         value: datetime = getattr(self, field)
         return value
 
@@ -112,7 +112,7 @@ RELATIONSHIP_SORTS: Final[tuple[str, ...]] = ("created_at", "-created_at", "upda
 
 
 class RelationshipFilterFields(RecordFilterFields, total=False):
-    """The filters of a listing as keyword arguments. `RelationshipFilter` has the rules and the meanings."""
+    """The filters of a listing, as keyword arguments. `RelationshipFilter` says what they mean."""
 
     entity_id: UUID
     source_entity_id: UUID
@@ -122,7 +122,7 @@ class RelationshipFilterFields(RecordFilterFields, total=False):
 
 @attrs.frozen(kw_only=True)
 class RelationshipFilter(RecordFilter):
-    """Which relationships a listing holds: with these ends, of any of these types, and as `RecordFilter` says.
+    """Which relationships a listing holds: with these ends, of any of these types, and as in `RecordFilter`.
 
     ``entity_id`` is an entity at either end.
     """
@@ -137,7 +137,7 @@ SORT: Final = Choice(RELATIONSHIP_SORTS)
 
 
 class RelationshipRepository(Protocol):
-    """Keeps relationships, the deleted ones too. Every method sees what its unit of work sees."""
+    """Stores relationships, including deleted ones. Every method sees what its unit of work sees."""
 
     def get(self, id: UUID) -> Relationship | None:
         """The relationship with this id, active or deleted; None when there is none."""
@@ -148,53 +148,53 @@ class RelationshipRepository(Protocol):
         """The relationships with any of these ids or triples, active and deleted, in any order, each once.
 
         With ``lock``, other units of work can't change or lock them until this one ends. Raises TransactionConflict
-        where two units of work wait for each other.
+        when two units of work wait for each other.
         """
 
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:
-        """Up to ``limit`` active relationships with this entity at an end, ordered by id, locked for update."""
+        """Up to ``limit`` active relationships with this entity at either end, ordered by id, locked for update."""
 
     def count_touching(self, entity_id: UUID, most: int) -> int:
-        """How many active relationships have this entity at an end; it counts no further than ``most``."""
+        """How many active relationships have this entity at either end; counting stops at ``most``."""
 
     def restorable_with(self, entity_id: UUID, after: UUID | None, limit: int) -> Sequence[Relationship]:
-        """Up to ``limit`` relationships of this entity that a deletion of an entity took along, locked for update.
+        """Up to ``limit`` relationships of this entity that were deleted together with one of their ends.
 
-        Ordered by id, those past ``after``.
+        They are locked for update and ordered by id, after the id ``after``.
         """
 
     def list(
         self, filter: RelationshipFilter, sort: RelationshipSort, after: Position | None, limit: int
     ) -> Sequence[Relationship]:
-        """Up to ``limit`` relationships that ``filter`` admits, ordered by ``sort``, then id, those past ``after``."""
+        """Up to ``limit`` relationships that match ``filter``, ordered by ``sort``, then id, after ``after``."""
 
     def count(self, filter: RelationshipFilter) -> int:
-        """How many relationships ``filter`` admits."""
+        """How many relationships match ``filter``."""
 
     def count_by_type(self) -> dict[str, int]:
-        """How many active relationships there are of each type, the types in order."""
+        """How many active relationships of each type there are, sorted by type."""
 
     def count_deleted(self) -> int:
         """How many deleted relationships there are."""
 
     def scan(self, after: UUID | None, limit: int) -> Sequence[Relationship]:
-        """Up to ``limit`` relationships, active and deleted, in the order of their ids, those past ``after``."""
+        """Up to ``limit`` relationships, active and deleted, ordered by id, after the id ``after``."""
 
     def add(self, relationships: Sequence[Relationship]) -> None:
-        """Keep new relationships: all, or none.
+        """Store new relationships: all or none.
 
         Raises AlreadyExists when an id, or the triple of an active one, is taken; NotFound when an end does not exist.
         """
 
     def replace(self, relationships: Sequence[Relationship]) -> None:
-        """Keep new versions of relationships: all, or none.
+        """Store new versions of relationships: all or none.
 
-        Raises StaleVersion unless each one's stored version is lower, AlreadyExists when a triple is taken.
+        Raises StaleVersion unless every stored version is lower, and AlreadyExists when a triple is taken.
         """
 
     def mark(self, relationships: Sequence[Relationship]) -> None:
-        """Keep the next versions of relationships that all were deleted, or restored, at once: all, or none.
+        """Store the next versions of relationships that were all deleted, or all restored, at once: all or none.
 
-        They were read with a lock, and differ from what is stored in their version, time and deletion only, which is
-        the same for all. `replace` does the same, and takes several times as long. Raises as `replace` does.
+        They were read with a lock and differ from what is stored only in version, time and deletion; the last two are
+        the same for all. `replace` does the same, but takes several times as long. Raises as `replace` does.
         """

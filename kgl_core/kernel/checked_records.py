@@ -1,7 +1,7 @@
-"""Records that are checked by the rules of their fields, and that tell every fault at once.
+"""Records checked by the rules of their fields, with every fault reported at once.
 
-A field declares its rule with `ruled`; a class applies them all with `check` in ``__attrs_post_init__``. attrs' own
-validators stop at the first fault and leak values in their messages.
+A field declares its rule with `ruled`; a class applies them all by calling `check` in ``__attrs_post_init__``. attrs'
+own validators stop at the first fault and show values in their messages.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kgl_core.kernel.errors import FAULTS_MAX, Fault, InvalidInput
 from kgl_core.kernel.field_rules import Faults, Optional, Rule
 
 MISSING: Final[Any] = object()
-"""Stands for a required field that was not given, until its rule says so."""
+"""The value of a required field that was not given; `check` reports it."""
 
 _RULE: Final = "kgl_rule"
 _NAME_SHOWN_MAX: Final = 64
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def ruled(rule: Rule, default: Any = MISSING, *, is_secret: bool = False) -> Any:
-    """An attrs field that ``rule`` guards; required unless it has a default, and never shown if it is a secret."""
+    """An attrs field with a rule. It is required unless it has a default; a secret is left out of the repr."""
     return attrs.field(default=default, repr=not is_secret, metadata={_RULE: rule})
 
 
@@ -42,7 +42,7 @@ def _rules(cls: Hashable) -> Mapping[str, Rule]:
 @cache
 def _checks(cls: Hashable) -> Sequence[tuple[str, str, Rule, Any]]:
     fields = attrs.fields_dict(cls)  # type: ignore[arg-type]
-    # What is optional is None or what the inner rule takes: to know that here spares a call for each value.
+    # An optional field is None or follows the inner rule. Handling None here saves a call for each value.
     return [
         (name, f"/{name}", rule.rule, None)
         if isinstance(rule, Optional)
@@ -52,7 +52,7 @@ def _checks(cls: Hashable) -> Sequence[tuple[str, str, Rule, Any]]:
 
 
 def _when_null(field: attrs.Attribute[Any]) -> Any:
-    """What None stands for in a field: its default. A required field has none."""
+    """What None means in this field: its default, or MISSING when it is required."""
     default: Any = field.default
     return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
 
@@ -64,13 +64,13 @@ def rules_of(cls: type) -> Mapping[str, Rule]:
 
 @attrs.frozen
 class Stored:
-    """A value that a store holds already: `check` keeps it as it is, whatever the rules say of it today."""
+    """A value that is already stored: `check` keeps it as it is, even if today's rules would refuse it."""
 
     value: Any
 
 
 def check(record: Any) -> None:
-    """Apply every rule of ``record``'s class, keeping what they normalized. Raises InvalidInput with all the faults.
+    """Apply the rules of ``record``'s class and set the normalized values. Raises InvalidInput with every fault.
 
     None means the same as leaving the field out.
     """
@@ -95,9 +95,9 @@ def check(record: Any) -> None:
 
 
 def build(cls: type[T], values: Mapping[str, Any]) -> T:
-    """An instance of the attrs class ``cls`` from untrusted ``values``.
+    """Make an instance of ``cls``, an attrs class with rules, from untrusted ``values``.
 
-    Raises InvalidInput with every fault: unknown names (with the near miss), missing ones, and what the rules find.
+    Raises InvalidInput with every fault: unknown names (with a suggestion), missing ones, and what the rules find.
     """
     known = rules_of(cls)
     unknown = [] if values.keys() <= known.keys() else unknown_names((n for n in values if n not in known), known)
@@ -111,9 +111,9 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
 
 
 def rebuild(cls: type[T], values: Mapping[str, Any], stored: Mapping[str, Any]) -> T:
-    """As `build`, of values that replace those ``stored`` in a record: what stays as it was is not checked again.
+    """Like `build`, for changing a stored record: what is still as in ``stored`` is not checked again.
 
-    So a record whose name came before the present rules can be changed in everything else.
+    So a record whose name is older than today's rules can be changed in every other field.
     """
     return build(cls, {name: _unless_stored(value, stored.get(name)) for name, value in values.items()})
 
@@ -123,8 +123,8 @@ def _unless_stored(value: object, stored: object) -> object:
 
 
 def unknown_names(names: Iterable[object], known: Iterable[str], what: str = "field") -> Faults:
-    """The faults of names that are not among ``known``, as many as are told. The first few say what is near."""
-    # Finding the near miss takes its time, which the many thousands that may be there must not take.
+    """A fault for each name that is not in ``known``, as many as an error holds. The first few suggest a name."""
+    # Finding a suggestion is slow, too slow for many thousands of names.
     return [
         unknown_name(name, known, what, suggest=number < _SUGGESTIONS_MAX)
         for number, name in enumerate(islice(names, FAULTS_MAX + 1))
@@ -132,7 +132,7 @@ def unknown_names(names: Iterable[object], known: Iterable[str], what: str = "fi
 
 
 def unknown_name(name: object, known: Iterable[str], what: str = "field", *, suggest: bool = True) -> Fault:
-    """The fault of a name that is not among ``known``; its detail suggests the nearest that is."""
+    """The fault for a name that is not in ``known``; its detail suggests the closest known one."""
     text, names = str(name), tuple(sorted(known))
     near = _near(text, names) if suggest and len(text) <= _NAME_SHOWN_MAX else None
     if near is not None:
@@ -142,13 +142,13 @@ def unknown_name(name: object, known: Iterable[str], what: str = "field", *, sug
     return Fault(f"/{escape(text)}", f"unknown_{what}", f"there is no such {what}; {advice}")
 
 
-@lru_cache(maxsize=256)  # a name that is misspelled in one line of an import is so in all
+@lru_cache(maxsize=256)  # a load often has the same misspelled name in every line
 def _near(name: str, known: tuple[str, ...]) -> str | None:
     return next(iter(difflib.get_close_matches(name, known, n=1)), None)
 
 
 def same_values(one: object, other: object, names: Iterable[str]) -> bool:
-    """Whether two records hold the same under these names; unlike ==, it tells 1 from True and 1.0 within JSON."""
+    """Whether two records have the same values under these names. Unlike ==, it tells 1 from True and 1.0 in JSON."""
     for name in names:
         a, b = getattr(one, name), getattr(other, name)
         if a != b or (a and type(a) is dict and json.dumps(a, sort_keys=True) != json.dumps(b, sort_keys=True)):
@@ -157,6 +157,6 @@ def same_values(one: object, other: object, names: Iterable[str]) -> bool:
 
 
 def escape(name: str) -> str:
-    """A name as a token of a JSON Pointer (RFC 6901, section 3), fit to be shown whatever the caller sent."""
+    """A name as a token of a JSON Pointer (RFC 6901, section 3), safe to show whatever the caller sent."""
     shown = name[:_NAME_SHOWN_MAX].encode("utf-8", "backslashreplace").decode()
     return shown.replace("~", "~0").replace("/", "~1")

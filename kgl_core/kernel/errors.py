@@ -3,25 +3,25 @@
     KglError
     ├── InvalidInput             a record or parameter breaks rules: ``faults`` names every one
     ├── InvalidCursor            a cursor that this listing did not hand out
-    │   └── HistoryLost          it is from a history that this store does not have: a backup was restored, say
+    │   └── HistoryLost          it is from another store, or from before a backup was restored
     ├── PermissionDenied         the actor may not do this
     ├── InvalidCredentials       the email or the password is wrong, or the account is disabled
     ├── InvalidToken             a token that is forged, expired, used before, or no longer in force
-    ├── OAuthError               refused as OAuth 2.0 has it: see `kgl_core.access.oauth_errors`
+    ├── OAuthError               a service client is refused: see `kgl_core.access.oauth_errors`
     ├── IdempotencyKeyReused     another request was sent with this idempotency key
-    ├── RegistrationClosed       accounts are made by admins here
-    ├── TooManyAttempts          a limit on attempts is reached: ``retry_after_s`` says how long to wait
-    ├── Overloaded               more work waits than can be done soon; ``retry_after_s`` likewise
+    ├── RegistrationClosed       only admins can create accounts
+    ├── TooManyAttempts          too many attempts: ``retry_after_s`` says how long to wait
+    ├── Overloaded               kgl is too busy: ``retry_after_s`` says how long to wait
     ├── NotFound                 no such record
     │   └── Deleted              it was deleted, and can be restored
-    ├── Conflict                 the request is fine, the present state is in its way
+    ├── Conflict                 the request is valid, but the present state of the graph rules it out
     │   ├── AlreadyExists        a key, an email or a relationship that must be unique is taken
     │   ├── EndsDeleted          a relationship's end is deleted
-    │   ├── TooManyRelationships an entity has more relationships than its deletion takes along
+    │   ├── TooManyRelationships an entity has too many relationships to be deleted
     │   ├── StaleVersion         the record has changed since the caller read it
     │   ├── RequestInFlight      a request with this idempotency key is being worked on
-    │   └── TransactionConflict  a concurrent transaction came first, also when this one was run again
-    └── StoreError               the store, not the request, is the trouble: see `kgl_core.kernel.store_errors`
+    │   └── TransactionConflict  a concurrent transaction came first, even after retries
+    └── StoreError               the store is in trouble, not the request: see `kgl_core.kernel.store_errors`
 
 Errors carry fields and make their own message. ``code`` is stable and part of the API; messages are for people
 and end with what to do next.
@@ -85,7 +85,7 @@ class InvalidCursor(KglError):
 
 
 class HistoryLost(InvalidCursor):
-    """The cursor is from a history that this store does not have: it is another store, or was restored or truncated.
+    """The cursor is from a history that this store does not have: another store's, or one lost by restoring a backup.
 
     ``way_out`` says how to start again.
     """
@@ -136,7 +136,7 @@ class IdempotencyKeyReused(KglError):
 
 
 class RegistrationClosed(KglError):
-    """Nobody can make an account for themselves."""
+    """People can't create accounts for themselves here."""
 
     code = "registration_closed"
 
@@ -145,7 +145,7 @@ class RegistrationClosed(KglError):
 
 
 class TooManyAttempts(KglError):
-    """A limit on attempts is reached; in ``retry_after_s`` whole seconds (1 or more) there is room again."""
+    """There were too many attempts; ``retry_after_s`` (1 or more) says in how many seconds to try again."""
 
     code = "too_many_attempts"
 
@@ -155,7 +155,7 @@ class TooManyAttempts(KglError):
 
 
 class Overloaded(KglError):
-    """More of ``what`` waits than can be done soon; nothing was done. Worth another try after ``retry_after_s``."""
+    """Too much ``what`` is waiting; nothing was done. Try again after ``retry_after_s`` seconds."""
 
     code = "overloaded"
 
@@ -175,7 +175,7 @@ class NotFound(KglError):
 
 
 class Deleted(NotFound):
-    """The record was deleted; it is kept and can be restored, before which it can't be changed."""
+    """The record was deleted. It still exists, and must be restored before it can be changed."""
 
     code = "deleted"
 
@@ -186,7 +186,7 @@ class Deleted(NotFound):
 
 
 class Conflict(KglError):
-    """The present state of the graph is in the way."""
+    """The request is valid, but the present state of the graph rules it out."""
 
     code = "conflict"
 
@@ -194,7 +194,7 @@ class Conflict(KglError):
 class AlreadyExists(Conflict):
     """A value that must be unique is taken.
 
-    ``field`` says which. ``value`` and ``holder``, the id of the record that has it, are None when they are not known.
+    ``field`` says which. ``value`` and ``holder``, the id of the record that has it, are None when unknown.
     """
 
     code = "already_exists"
@@ -227,9 +227,9 @@ class EndsDeleted(Conflict):
 
 
 class TooManyRelationships(Conflict):
-    """Entity ``id`` has more than ``most`` active relationships, which its deletion would have to take along.
+    """Entity ``id`` has more than ``most`` active relationships, which would have to be deleted with it.
 
-    All others wait while they are deleted, so that their number has to have a limit.
+    There is a limit because other writers wait while they are deleted.
     """
 
     code = "too_many_relationships"
@@ -253,7 +253,7 @@ class StaleVersion(Conflict):
 
 
 class RequestInFlight(Conflict):
-    """A request with the same idempotency key is being worked on; in ``retry_after_s`` it may have been answered."""
+    """Another request with the same idempotency key is still running; try again after ``retry_after_s`` seconds."""
 
     code = "request_in_flight"
 
@@ -263,7 +263,7 @@ class RequestInFlight(Conflict):
 
 
 class TransactionConflict(Conflict):
-    """A concurrent transaction changed the same records first; nothing of this one was kept."""
+    """A concurrent transaction changed the same records first; this one changed nothing."""
 
     code = "transaction_conflict"
 

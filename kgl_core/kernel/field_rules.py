@@ -1,7 +1,7 @@
-"""Constraints as data: what one field may hold.
+"""Rules as data: what one field may hold.
 
-Each rule takes a value and returns it normalized, or adds faults. `kgl_core.kernel.checked_records` applies the rules
-of a class, and whoever describes the API reads them.
+A rule takes a value and returns it normalized, or adds faults. `kgl_core.kernel.checked_records` applies the rules of a
+class; the description of the API is made from them, too.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Faults = list[Fault]
 
 
 class Rule(Protocol):
-    """A constraint on one value: returns it normalized, or appends to ``faults`` what is wrong, under ``pointer``."""
+    """A rule for one value: returns it normalized, or appends to ``faults`` what is wrong, under ``pointer``."""
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any: ...
 
 
 @attrs.frozen
 class Optional:
-    """None, or what the inner rule takes."""
+    """None, or a value that follows the inner rule."""
 
     rule: Rule
 
@@ -44,10 +44,10 @@ class Optional:
 
 @attrs.frozen
 class Text:
-    """One line of text of 1 to ``max_length`` characters, in which there is something to see.
+    """One line of text, 1 to ``max_length`` characters long, with at least one that is visible.
 
-    It holds no line breaks or other control characters, no lone surrogates, and nothing that reverses the text around
-    it. ``pattern`` must match all of it. It is kept exactly, or as ``normalize`` makes it.
+    It has no line breaks or other control characters, no lone surrogates, and nothing that reverses the text around it.
+    ``pattern`` must match all of it. It is stored exactly as given, or as ``normalize`` makes it.
     """
 
     max_length: int
@@ -66,7 +66,7 @@ class Text:
         return None if self.pattern is None else re.compile(self.pattern)
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
-        # Nearly all text is short, printable ASCII, and known to be so at once.
+        # The fast way: nearly all text is short, printable ASCII.
         if type(value) is str and len(value) <= self.max_length and value.isascii() and value.isprintable():
             normal = value if self.normalize is None else self.normalize(value)
             if not normal.isspace() and normal and (self._compiled is None or self._compiled.fullmatch(normal)):
@@ -77,7 +77,7 @@ class Text:
         if type(value) is not str:
             faults.append(Fault(pointer, "not_text", "give text in quotes"))
             return value
-        # The length before anything else: what follows takes its time.
+        # The length comes first, because the other checks are slow on long text.
         if len(value) > self._given_max:
             faults.append(self._too_long(value, pointer))
             return value
@@ -123,7 +123,7 @@ TYPE_NAME: Final = Text(
 
 @attrs.frozen
 class Number:
-    """A finite number from ``ge`` to ``le``, kept as a float; none with more digits than a float has."""
+    """A finite number from ``ge`` to ``le``, stored as a float; it may have no more digits than a float can hold."""
 
     ge: float
     le: float
@@ -156,7 +156,7 @@ class Integer:
 
 @attrs.frozen
 class Flag:
-    """True or false, and nothing that merely looks like it."""
+    """True or False; 1, 0 and text are refused."""
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
         if type(value) is not bool:
@@ -189,7 +189,7 @@ class Id:
 
 @attrs.frozen
 class Instant:
-    """A moment: a timezone-aware datetime, kept in UTC."""
+    """A moment: a timezone-aware datetime, stored in UTC."""
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
         if type(value) is not datetime or value.tzinfo is None:
@@ -206,9 +206,9 @@ class Instant:
 
 @attrs.frozen
 class Each:
-    """A list of ``min_items`` to ``max_items`` items that all keep ``rule``; kept as a tuple.
+    """A list of ``min_items`` to ``max_items`` items that all follow ``rule``; stored as a tuple.
 
-    Where ``single`` is set, one item may stand for a list of one.
+    With ``single``, one item may stand for a list of one.
     """
 
     rule: Rule
@@ -236,7 +236,7 @@ class Each:
 
 @attrs.frozen
 class Names:
-    """A list in which no name stands twice: of all spellings of one (`identity_form`), the first stays."""
+    """A list of names in which none occurs twice: of several spellings of one (`identity_form`), the first stays."""
 
     each: Each
 

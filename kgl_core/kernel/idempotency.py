@@ -1,7 +1,7 @@
-"""Idempotency keys: a request that is sent twice under one key has one effect, and is answered alike.
+"""Idempotency keys: a request that is sent twice with one key takes effect once and gets the same answer.
 
-The header and its meaning are those of draft-ietf-httpapi-idempotency-key-header-07. What makes it hold is that the
-answer is committed together with the effect: there is never one without the other, whatever breaks down in between.
+The header follows draft-ietf-httpapi-idempotency-key-header-07. The answer is committed together with the effect, so
+that there is never one without the other, whatever fails in between.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ import attrs
 from kgl_core.kernel.permissions import Actor
 
 KEPT_FOR: Final = timedelta(hours=24)
-"""How long an answer is kept; after that its key is as if never used."""
+"""How long an answer is stored; after that, its key counts as unused."""
 
 
 @attrs.frozen
 class IdempotencyKey:
-    """A key as a caller gave it; None is a caller that nobody knows. Nothing that is kept can be read without it."""
+    """A caller's key; ``caller`` is None when it is unknown. What is stored can't be read without the key."""
 
     text: str = attrs.field(repr=False)
     caller: Actor | None
 
     @property
     def id(self) -> bytes:
-        """The 32 bytes that an answer is kept by. Callers who choose the same text do not meet."""
+        """The 32 bytes under which the answer is stored. The same text from another caller gives other ones."""
         scope = "nobody" if self.caller is None else str(self.caller)
         return hashlib.sha256(json.dumps([scope, self.text]).encode()).digest()
 
     def fingerprint(self, request: Iterable[str], body: Iterable[bytes]) -> bytes:
-        """32 bytes that tell a request from any other under this key, and tell nobody else what it was."""
+        """32 bytes that differ from those of any other request with this key, and reveal nothing about this one."""
         mac = hmac.new(self.text.encode(), json.dumps(list(request)).encode() + b"\n", hashlib.sha256)
         for chunk in body:
             mac.update(chunk)
@@ -44,7 +44,7 @@ class IdempotencyKey:
 
 @attrs.frozen
 class KeptAnswer:
-    """What a request was answered, sealed, and the fingerprint of that request."""
+    """The answer to a request, sealed, and the fingerprint of that request."""
 
     id: bytes
     fingerprint: bytes = attrs.field(repr=False)
@@ -53,41 +53,41 @@ class KeptAnswer:
     expires_at: datetime
 
     def answers(self, fingerprint: bytes) -> bool:
-        """Whether it was this request that was answered so."""
+        """Whether this is the answer to the request with this fingerprint."""
         return hmac.compare_digest(self.fingerprint, fingerprint)
 
 
 class AnswerRepository(Protocol):
-    """Keeps answers, by ids of 32 bytes. Every method sees what its unit of work sees."""
+    """Stores answers by ids of 32 bytes. Every method sees what its unit of work sees."""
 
     def get(self, id: bytes) -> KeptAnswer | None:
-        """The answer with this id, also when it has expired; None when there is none."""
+        """The answer with this id, even if it has expired; None when there is none."""
 
     def claim(self, id: bytes) -> bool:
-        """Whether no other unit of work has claimed this id; then none can until this one ends. Waits for nobody."""
+        """Claim this id until the unit of work ends; False when another unit of work has it. It never waits."""
 
     def add(self, answer: KeptAnswer) -> None:
-        """Keep a new answer. Raises AlreadyExists when there is one with this id."""
+        """Store a new answer. Raises AlreadyExists when there is one with this id."""
 
     def delete(self, id: bytes) -> None:
-        """Forget the answer with this id, if there is one."""
+        """Delete the answer with this id, if there is one."""
 
     def delete_expired(self, now: datetime, limit: int) -> int:
-        """Forget up to ``limit`` answers that have expired at ``now``; returns how many it forgot."""
+        """Delete up to ``limit`` answers that have expired at ``now``; returns how many."""
 
 
 class AnswerSeal(Protocol):
-    """Port: seals answers so that only who knows the key of the request can read them; shared by threads."""
+    """Port: encrypts answers so that they can be read only with the key of the request; shared by threads."""
 
     def seal(self, key: IdempotencyKey, answer: bytes) -> bytes:
-        """The answer, encrypted and protected against changes."""
+        """Encrypt the answer, and protect it against changes."""
 
     def unseal(self, key: IdempotencyKey, sealed: bytes) -> bytes:
-        """The answer that was sealed under this key. Raises ValueError for anything else."""
+        """Decrypt an answer that was sealed with this key. Raises ValueError for anything else."""
 
 
 class AnswerKept(Exception):
-    """The request needs no work: ``kept`` answers it. Not an error, so it is no KglError."""
+    """The request was answered before: ``kept`` is the answer. This is not an error, so it is no KglError."""
 
     def __init__(self, kept: KeptAnswer) -> None:
         self.kept = kept

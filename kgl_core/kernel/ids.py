@@ -1,7 +1,7 @@
-"""Identifiers, time and randomness: typed ids, and the ports that these come from.
+"""Ids, time and randomness: typed ids, and the ports that provide all three.
 
 Ids are UUIDs, version 7 (RFC 9562, section 5.7) when kgl makes them, so that they sort by creation. Callers may bring
-any UUID. The core has no clock and no randomness of its own: it is handed both.
+any UUID. The core has no clock and no randomness of its own: both are passed in.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def parse_id(value: object) -> UUID | None:
-    """A UUID as it is, or from its canonical text of 36 characters; None for anything else."""
+    """A UUID, or the UUID that a canonical text of 36 characters means; None for anything else."""
     if type(value) is UUID:
         return value
     if type(value) is str and _CANONICAL.fullmatch(value):
@@ -41,7 +41,7 @@ def parse_id(value: object) -> UUID | None:
 
 
 def require_id(value: object, pointer: str = "/id") -> UUID:
-    """As `parse_id`, but raises InvalidInput for what is no id."""
+    """Like `parse_id`, but raises InvalidInput for anything that is not an id."""
     found = parse_id(value)
     if found is None:
         raise InvalidInput(

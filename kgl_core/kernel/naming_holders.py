@@ -1,4 +1,4 @@
-"""Conflicts that name the record which is in the way."""
+"""Tells in an AlreadyExists which record has the value that is taken."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from kgl_core.kernel.permissions import Action, Grant, grant
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
 Holder = tuple[str, UUID] | None
-"""A unique value as text and the id of the record that holds it; None when nothing does."""
+"""A unique value as text, and the id of the record that holds it; None when no record does."""
 
 
 @contextmanager
 def naming_holder(context: Context, find: Callable[[UnitOfWork], Holder]) -> Iterator[None]:
-    """Make an AlreadyExists of the block name the value that is taken, and the record that holds it.
+    """When the block raises AlreadyExists, add the value that is taken and the record that holds it.
 
-    ``find`` looks for that record. It runs after the block, whose own unit of work is of no use after such an error.
-    An actor who may not read the graph learns only that the value is taken.
+    ``find`` looks for that record after the block, since the block's own unit of work can't be used after such an
+    error. An actor who may not read the graph learns only that the value is taken.
     """
     try:
         yield

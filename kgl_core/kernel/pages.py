@@ -1,7 +1,7 @@
 """Pages of a listing, and the cursors that lead from one to the next.
 
-A cursor is opaque text, bound to the filter and sort that made it: base64url of JSON ``[fingerprint, position…]``.
-A position holds the sort value and the id of the last item, so that pages stay right while rows come and go.
+A cursor is opaque text that is good for one filter and sort only: base64url of JSON ``[fingerprint, position…]``. A
+position holds the sort value and the id of the last item, so that pages stay right while rows come and go.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ LIMIT_MAX: Final = 200
 CURSOR_LENGTH_MAX: Final = 4096
 _FINGERPRINTS_MAX: Final = 256
 _WAY_OUT: Final = "start again without a cursor"
-_encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps makes an encoder at each call
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps makes an encoder at every call
 
 Position = tuple[datetime | str, UUID]
-"""Where a listing stands: the sort value and the id of its last item."""
+"""Where a page ended: the sort value and the id of its last item."""
 
 T = TypeVar("T")
 
 
 @attrs.frozen
 class Page(Generic[T]):
-    """Up to ``limit`` items; ``next_cursor`` leads to the next page and is None at the end of a listing."""
+    """Up to ``limit`` items; ``next_cursor`` leads to the next page, and is None on the last one."""
 
     items: tuple[T, ...]
     limit: int
@@ -43,7 +43,7 @@ class Page(Generic[T]):
 
 
 def check_limit(limit: Any) -> int:
-    """``limit`` itself. Raises InvalidInput unless it is a whole number from 1 to LIMIT_MAX."""
+    """Return ``limit``. Raises InvalidInput unless it is a whole number from 1 to LIMIT_MAX."""
     if type(limit) is not int or not 1 <= limit <= LIMIT_MAX:
         raise InvalidInput([Fault("/limit", "out_of_range", f"give a whole number from 1 to {LIMIT_MAX}")])
     return limit
@@ -62,7 +62,7 @@ def encode_cursor(listing: str, *position: int | str) -> str:
 
 
 def decode_cursor(listing: str, cursor: object, *kinds: type) -> tuple[Any, ...]:
-    """The position in ``cursor``, whose parts are of ``kinds`` (of int, str, datetime and UUID).
+    """The position in ``cursor``, whose parts have these ``kinds`` (int, str, datetime or UUID).
 
     Raises InvalidCursor when it is damaged or was made for another listing. Nothing in it is trusted.
     """
@@ -89,7 +89,7 @@ def _part(value: object, kind: type) -> object:
 
 
 class Listed(Protocol):
-    """What can stand in a listing: it has an id, and values to sort by."""
+    """What a listing can hold: something with an id and values to sort by."""
 
     @property
     def id(self) -> UUID: ...
@@ -113,10 +113,10 @@ def read_page(
     *,
     is_forgetful: bool = False,
 ) -> Page[L]:
-    """The page that follows ``cursor``, from a repository's ``list`` and ``get``.
+    """The page after ``cursor``, read with the ``list`` and ``get`` of a repository.
 
-    The item that the cursor stands at must still be there, with the same moment of creation: else this is not the
-    history that the cursor is from. With ``is_forgetful``, items can be deleted for good, and its absence says nothing.
+    The item at the cursor must still exist, created at the same moment: otherwise the cursor is from another history.
+    With ``is_forgetful``, items can be removed for good, so that a missing one proves nothing.
 
     Raises InvalidInput for an unknown sort, InvalidCursor for a cursor of another filter or sort, and HistoryLost.
     """

@@ -1,6 +1,6 @@
-"""Who may do what: every permission, in one table, decided in one place.
+"""Who may do what: all permissions in one table, decided in one place.
 
-Default deny: what the table does not grant is refused. The use cases call `require`; nobody else decides.
+What the table does not grant is denied. The use cases call `require`; nothing else decides.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Role(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """What acts: kgl's own library user, a person, or another module."""
+    """Who acts: kgl's own library user, a person, or another module."""
 
     SYSTEM = "system"
     USER = "user"
@@ -39,7 +39,7 @@ class Scope(StrEnum):
 
 
 class Action(StrEnum):
-    """What there is to be allowed."""
+    """What an actor can be allowed to do."""
 
     READ = "read the graph"
     CREATE = "create in the graph"
@@ -78,7 +78,7 @@ class Actor:
     @staticmethod
     @lru_cache(maxsize=1024)
     def parse(text: str) -> Actor:
-        """The actor that ``str(actor)`` wrote; it comes back without role or scopes."""
+        """The actor that ``str(actor)`` wrote, without role or scopes."""
         kind, _, id = text.partition(":")
         return Actor(ActorKind(kind), id or None)
 
@@ -104,18 +104,18 @@ SCOPE_GRANTS: Final[Mapping[Scope, _Grants]] = {
 
 
 def in_order(scopes: Iterable[str]) -> tuple[Scope, ...]:
-    """These scopes, each once, in the order in which `Scope` has them."""
+    """These scopes, each once, in the order of `Scope`."""
     given = set(scopes)
     return tuple(scope for scope in Scope if scope.value in given)
 
 
 def scope_text(scopes: Iterable[str]) -> str:
-    """Scopes as tokens and requests have them: names between spaces (RFC 6749, section 3.3)."""
+    """Scopes as text, as in tokens and requests: their names with spaces between (RFC 6749, section 3.3)."""
     return " ".join(in_order(scopes))
 
 
 def grant(actor: Actor, action: Action) -> Grant:
-    """How far ``actor`` may do ``action``: not at all, on its own records, or on any."""
+    """How far ``actor`` may do ``action``: not at all, to its own records, or to all."""
     if actor.kind is ActorKind.SYSTEM:
         return Grant.ANY
     if actor.kind is ActorKind.USER:
@@ -125,7 +125,7 @@ def grant(actor: Actor, action: Action) -> Grant:
 
 
 def require(actor: Actor, action: Action, owner: Actor | None = None) -> None:
-    """Raise PermissionDenied unless ``actor`` may do ``action``, where there is one to the record of ``owner``."""
+    """Raise PermissionDenied unless ``actor`` may do ``action``; ``owner`` created the record, if there is one."""
     granted = grant(actor, action)
     if granted is Grant.ANY or (granted is Grant.OWN and owner == actor):
         return

@@ -1,4 +1,4 @@
-"""What a store raises when it, and not the request, is the trouble.
+"""What a store raises when it is in trouble, not the request.
 
 StoreError
 ├── InvalidUrl           the database URL cannot be used
@@ -9,7 +9,7 @@ StoreError
 ├── StoreReadOnly        the store refuses writes
 ├── StoreFull            no space left
 ├── StoreClosed          used after close()
-├── StoreFault           the driver reported something we do not know
+├── StoreFault           the driver reported an error that kgl does not know
 │   └── UnreadableRow    a stored row is damaged
 ├── MigrationNeeded      the schema is older than this kgl
 └── SchemaTooNew         the schema is newer than this kgl
@@ -21,7 +21,7 @@ from kgl_core.kernel.errors import KglError
 
 
 class StoreError(KglError):
-    """The store is the trouble; the request may be fine."""
+    """The store is in trouble; the request may be fine."""
 
     code = "store_error"
 
@@ -42,7 +42,7 @@ class StoreUnavailable(StoreError):
 
 
 class StoreReplaced(StoreUnavailable):
-    """SQLite's ``file`` was deleted or replaced while it was open; what is written to it would be lost."""
+    """SQLite's ``file`` was deleted or replaced while it was open; anything written to it would be lost."""
 
     code = "store_replaced"
 
@@ -54,7 +54,7 @@ class StoreReplaced(StoreUnavailable):
 
 
 class CommitUnknown(StoreUnavailable):
-    """The connection was lost while committing, so nobody can tell whether all of the transaction was kept, or none."""
+    """The connection was lost while committing, so nobody can tell whether the transaction was committed."""
 
     code = "commit_unknown"
 
@@ -115,7 +115,7 @@ class StoreFault(StoreError):
 
 
 class UnreadableRow(StoreFault):
-    """A stored row is damaged: it makes no record. ``what`` names it, and ``reason`` says what is wrong with it."""
+    """A stored row is damaged and can't be read as a record. ``what`` names it; ``reason`` says what is wrong."""
 
     code = "unreadable_row"
 

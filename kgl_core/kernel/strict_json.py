@@ -1,4 +1,4 @@
-"""JSON as kgl takes it (RFC 8259), without what parsers disagree on: duplicate names, NaN and Infinity."""
+"""Strict JSON (RFC 8259), without what parsers disagree on: duplicate names, NaN and Infinity."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any, Final
 from kgl_core.kernel.errors import Fault, InvalidInput
 
 MALFORMED: Final = "malformed_json"
-"""The code of the one fault of what is no JSON."""
+"""The code of the only fault of text that is not JSON."""
 
 DEPTH_MAX: Final = 64
-"""How deep objects and lists may nest (RFC 8259, section 9): far less than Python recurses, so that whatever walks
-through a value that was parsed comes to its end."""
+"""How deep objects and lists may nest (RFC 8259, section 9): far less than Python can recurse, so that code can safely
+walk through any parsed value."""
 
 
 _EXACT_LENGTH_MAX: Final = 16
-"""A literal this short has at most 15 digits beside its point, which every float keeps (IEEE 754, DBL_DIG)."""
+"""A literal this short has at most 15 digits besides its point, which every float holds (IEEE 754, DBL_DIG)."""
 _NUMBER_LENGTH_MAX: Final = 1_000
 _NUMBER: Final = re.compile(r"-?([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?")
 
 
 class Inexact(float):
-    """What a float makes of a number with more digits, or of more or less than it holds: not what was written."""
+    """The float for a number that no float holds exactly: it has too many digits, or is too large or too small."""
 
 
 def parse_json(data: bytes | str, what: str) -> object:
-    """The JSON value in ``data``, called ``what`` in messages; passes over a byte order mark. Raises InvalidInput."""
+    """Parse the JSON value in ``data``, which messages call ``what``; skips a byte order mark. Raises InvalidInput."""
     try:
         text = data.decode() if isinstance(data, bytes) else data
         value = _DECODER.decode(text.removeprefix("\ufeff"))
@@ -63,7 +63,7 @@ def _is_deep(value: object) -> bool:
 
 
 class _Duplicate(Exception):
-    """A name stands twice in one object."""
+    """A name occurs twice in one object."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _refuse_constant(name: str) -> object:
 
 
 def read_float(literal: str) -> float:
-    """The float that a literal means; an `Inexact` where its shortest text means another number than the literal."""
+    """The float that a literal means; an `Inexact` when the float's shortest text means another number."""
     if len(literal) <= _EXACT_LENGTH_MAX and "e" not in literal and "E" not in literal:
         return float(literal)
     if len(literal) > _NUMBER_LENGTH_MAX:
@@ -107,7 +107,7 @@ _DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_re
 
 
 def escape_line_breaks(data: bytes) -> bytes:
-    """JSON in UTF-8 that means the same and in which no text breaks a line, whoever reads it.
+    """The same JSON in UTF-8, without anything in its texts that some reader takes for a line break.
 
     JSON may hold U+0085, U+2028 and U+2029 as they are, but `str.splitlines` and others end a line at them.
     """

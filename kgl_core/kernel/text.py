@@ -1,4 +1,4 @@
-"""Text: how names are kept, when two of them are one, what search and sorting compare, and what can be seen.
+"""Text: how names are stored, when two of them are the same, what search and sorting compare, and what is visible.
 
 Normalization forms: Unicode Standard Annex #15. Case folding: The Unicode Standard, section 3.13.
 """
@@ -10,7 +10,7 @@ import unicodedata
 from typing import Final
 
 NFC_SHRINKS_MAX: Final = 4
-"""NFC never leaves less than a quarter of a text: no character decomposes canonically into more than four."""
+"""NFC leaves at least a quarter of a text: no character decomposes canonically into more than four."""
 
 MARKS_MAX: Final = 30
 """How many combining marks a name may have in a row: as the Stream-Safe Text Format (UAX #15, section 13), far more
@@ -45,16 +45,17 @@ _TRIMMED: Final = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + (
 
 
 def name_form(text: str) -> str:
-    """The form that a name is kept in: without white space and invisible characters around it, in form C (UAX #15)."""
+    """A name as it is stored: without white space and invisible characters around it, in form C (UAX #15)."""
     text = text.strip(_TRIMMED)
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def identity_form(text: str) -> str:
-    """What all spellings of one name have in common; two names are one when it is equal, and only then.
+    """What all spellings of a name have in common: two names are the same exactly when this is equal.
 
-    Spellings differ in case, and Latin letters in accents: ``identity_form("Mediaș") == identity_form("MEDIAS")``.
-    Nothing else is left out, as marks, widths and signs tell words apart in most scripts. Never empty for a name.
+    Spellings differ in case and, in Latin letters, in accents: ``identity_form("Mediaș") == identity_form("MEDIAS")``.
+    Nothing else is ignored, because marks, widths and signs tell words apart in most scripts. It is never empty for a
+    name.
     """
     if text.isascii():
         return text.lower()
@@ -63,9 +64,10 @@ def identity_form(text: str) -> str:
 
 
 def search_form(text: str) -> str:
-    """What search and sorting compare: without compatibility forms, case and marks of any script, in single spaces.
+    """What search and sorting compare: no compatibility forms, no case, no marks of any script, single spaces.
 
-    Different names can have the same, and a text of marks alone has none: it never tells whether two names are one.
+    Different names can have the same, and text that is all marks has none, so it can't tell whether two names are the
+    same.
     """
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text).casefold()
@@ -78,10 +80,9 @@ def search_form(text: str) -> str:
 
 
 def is_visible(text: str) -> bool:
-    """Whether there is anything to see: a character that is no white space, control, combining mark,
-    and not among those that Unicode has show nothing.
+    """Whether a text has a visible character: not white space, a control or a combining mark, nor invisible in Unicode.
 
-    Private-use characters count as seen, since fonts give them shapes. Unassigned ones don't, except where later
+    Private-use characters count as visible, since fonts give them shapes. Unassigned ones don't, except where later
     versions of Unicode add pictographs and ideographs.
     """
     for character in text:
@@ -95,8 +96,8 @@ def is_visible(text: str) -> bool:
 
 
 def has_too_many_marks(text: str) -> bool:
-    """Whether more than MARKS_MAX combining marks stand in a row."""
-    # A run that is too long covers one of these places, so that most text is not looked at any closer.
+    """Whether there are more than MARKS_MAX combining marks in a row."""
+    # A run that is too long covers one of these places. Most text needs no closer look.
     for at in range(MARKS_MAX, len(text), MARKS_MAX + 1):
         start = end = at
         while start >= 0 and _is_mark(text[start]) and end - start <= MARKS_MAX:

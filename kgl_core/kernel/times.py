@@ -14,9 +14,9 @@ _FORM: Final = re.compile(
 
 
 def parse_instant(text: str) -> datetime | None:
-    """The moment that a date-time of RFC 3339 means, with its time zone; None for any other text.
+    """The moment that an RFC 3339 date-time means, with its time zone; None for any other text.
 
-    A space may stand for T, and t and z be lower case. A leap second is the second that follows it (section 5.7).
+    A space may stand for T, and t and z may be lower case. A leap second counts as the second after it (section 5.7).
     """
     found = _FORM.fullmatch(text) if len(text) <= _LENGTH_MAX else None
     if found is None:

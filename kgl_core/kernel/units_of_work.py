@@ -1,6 +1,6 @@
-"""Units of work: how use cases reach the repositories, and what is kept.
+"""Units of work: how use cases reach the repositories, and how their changes are committed.
 
-Nothing is kept unless committed. A unit of work belongs to one thread; a store serves many.
+Without a commit, nothing is kept. A unit of work belongs to one thread; a store is shared by many.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:  # they are about units of work themselves
     from kgl_core.storage.checking.inspection import Inspection
 
 SWEPT_MAX: Final = 100
-"""How many expired rows one call forgets: more than it adds, and few enough not to be noticed."""
+"""How many expired rows one call deletes: more than it adds, and few enough not to be noticed."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class UnitOfWork(Protocol):
-    """The repositories over one view of the store, and the decision to keep what was done through them."""
+    """The repositories over one view of the store, and the commit."""
 
     @property
     def entities(self) -> EntityRepository: ...
@@ -59,50 +59,50 @@ class UnitOfWork(Protocol):
     def inspection(self) -> Inspection: ...
 
     def commit(self) -> None:
-        """Keep all that was done; at most once, as the last call. Raises a StoreError when that fails."""
+        """Commit all that was done. Call it once at most, and last. Raises a StoreError when it fails."""
 
     def begin(self) -> AbstractContextManager[UnitOfWork]:
-        """A unit of work within this one: left without a commit, it takes back what was done in it, and only that."""
+        """A unit of work within this one: without a commit, it undoes what was done in it, and only that."""
 
 
 class Store(Protocol):
     """Opens units of work; shared by threads. Every method raises StoreClosed after `close`."""
 
     def begin(self) -> AbstractContextManager[UnitOfWork]:
-        """A unit of work that reads and writes. Left without a commit, it leaves no trace."""
+        """A unit of work that reads and writes. Without a commit, it leaves no trace."""
 
     def create(self, entity: Entity, change: Change) -> None:
-        """Keep a new entity and the change that it is, in a unit of work of their own. Raises as these do.
+        """Store a new entity and its change in a unit of work of their own. Raises what that would raise.
 
-        The most frequent of all writes, for which a database may have a shorter way.
+        This is the most frequent write, so a database may have a shorter way for it.
         """
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
-        """A unit of work for one reading call: what is committed at that call."""
+        """A unit of work for one call that reads: it sees what is committed at that call."""
 
     def snapshot(self) -> AbstractContextManager[UnitOfWork]:
-        """A unit of work for several reading calls: all see what was committed at the first, and hold up no writer."""
+        """A unit of work for several calls that read: all see what was committed at the first. No writer waits."""
 
     def snapshot_at_place(self) -> AbstractContextManager[tuple[UnitOfWork, str]]:
-        """A snapshot, and the cursor of the place in the log of changes at which it was taken.
+        """A snapshot, and the cursor of its place in the log of changes.
 
-        The snapshot has every change up to the place. Where units of work write beside each other it may also have
-        some that are read on after the place, as they were committed out of order; no change is in neither.
+        The snapshot has every change up to the place. If units of work committed out of order, it may also have some
+        changes that come after the place; every change is in at least one of the two.
         """
 
     def rehearse(self) -> AbstractContextManager[UnitOfWork]:
-        """A unit of work over a snapshot, for trying out what would be written: nothing of it is kept.
+        """A unit of work over a snapshot, to try out what would be written: nothing is kept.
 
-        What is committed in units of work within it, these show to each other. It holds up no writer. Of repositories
-        it has those of entities and relationships, with what a load asks of them.
+        Units of work within it see what the others within it have committed. No writer has to wait. It has the
+        repositories of entities and relationships only, with what a load needs of them.
         """
 
     def close(self) -> None:
-        """Return every connection. Closing twice is closing once."""
+        """Return every connection. A second call does nothing."""
 
 
 def create_in(store: Store, entity: Entity, change: Change) -> None:
-    """What `Store.create` does, for stores that have no shorter way."""
+    """What `Store.create` does in stores that have no shorter way."""
     with store.begin() as uow:
         uow.entities.add([entity])
         uow.changes.append([change])
@@ -110,23 +110,23 @@ def create_in(store: Store, entity: Entity, change: Change) -> None:
 
 
 class Retry(Protocol):
-    """Runs whole transactions, and again those that were undone because a concurrent one came first."""
+    """Runs a transaction, and runs it again when it was undone because a concurrent one came first."""
 
     def __call__(self, run: Callable[[], T], *also: type[Conflict]) -> T:
-        """What ``run`` returns, which begins and commits one unit of work each time that it is called.
+        """Return what ``run`` returns, which begins and commits one unit of work at every call.
 
-        It is called again, a few times and after a short wait, when it raises TransactionConflict or one of ``also``;
-        what it raises at last is raised, and any other error, CommitUnknown above all, at once.
+        ``run`` is called again, a few times and after a short wait, when it raises TransactionConflict or one of
+        ``also``; the last of these errors is raised. Any other error, above all CommitUnknown, is raised at once.
         """
 
 
 def once(run: Callable[[], T], *also: type[Conflict]) -> T:
-    """The `Retry` that runs nothing again: for what is part of a transaction that its own caller can repeat."""
+    """The `Retry` that runs nothing again: for parts of a transaction that its caller can repeat."""
     return run()
 
 
 class JoinedStore:
-    """A store within an open unit of work, so that several use cases are kept, or not, together."""
+    """A store within an open unit of work, so that several use cases are committed together or not at all."""
 
     def __init__(self, uow: UnitOfWork) -> None:
         self._uow = uow
@@ -155,7 +155,7 @@ class JoinedStore:
 
 @attrs.frozen
 class Context:
-    """The store that is worked on, who acts, where time and ids come from, and what runs transactions again."""
+    """What use cases work with: the store, the actor, the clock, the source of ids, and what retries transactions."""
 
     store: Store
     actor: Actor
@@ -164,7 +164,7 @@ class Context:
     retry: Retry = once
 
     def acting_as(self, actor: Actor) -> Context:
-        """The same on behalf of another. By hand, because it comes with every request: attrs.evolve takes long."""
+        """The same for another actor. Written by hand because every request needs it, and attrs.evolve is slow."""
         return Context(self.store, actor, self.now, self.new_id, self.retry)
 
 
@@ -176,10 +176,10 @@ U = TypeVar("U", bound=_UseCase)
 
 
 def transaction(method: Callable[Concatenate[U, P], T]) -> Callable[Concatenate[U, P], T]:
-    """A method of a use case that runs as a whole again when its unit of work conflicts with a concurrent one.
+    """Make a use case's method run again as a whole when its unit of work conflicts with a concurrent one.
 
     It is for methods that commit at most one unit of work, as their last step, and do nothing else that lasts or takes
-    long: none hashes a password, and none calls another of its kind.
+    long: they hash no password and call no other such method.
     """
 
     @wraps(method)

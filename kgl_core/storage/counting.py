@@ -1,4 +1,4 @@
-"""Stats: how much there is of what."""
+"""Counts how many entities, relationships, changes and users a store holds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Stats:
 
 
 def read_stats(context: Context) -> Stats:
-    """Counts of one moment. Raises PermissionDenied unless the actor may read."""
+    """The counts at one moment. Raises PermissionDenied unless the actor may read."""
     require(context.actor, Action.READ)
     with context.store.snapshot() as uow:
         entities, relationships = uow.entities.count_by_type(), uow.relationships.count_by_type()

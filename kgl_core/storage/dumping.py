@@ -1,4 +1,4 @@
-"""Dump: everything in the graph as records that another store can load, and the place from which to follow it."""
+"""Dump: the whole graph as records that another store can load, and the place from which to follow its changes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ OnUnreadable = Callable[[str, UUID | None, str], object]
 
 
 class Dump(Iterator[dict[str, Json]]):
-    """Every entity and then every relationship of one moment, the deleted ones too, each as a JSON object.
+    """Every entity and then every relationship at one moment, including deleted ones, each as a JSON object.
 
-    Loaded into an empty store they make an equal graph: ids, fields and activity; not versions, times and actors.
-    The moment is that of the first `next`, or of the first look at ``cursor``. Read to the end, or closed, it gives its
-    connection back. Making one raises PermissionDenied unless the actor may read.
+    Loaded into an empty store, they make an equal graph: the same ids, fields and activity, but other versions, times
+    and actors. The moment is that of the first `next`, or of the first access to ``cursor``. The dump returns its
+    connection when it is read to the end or closed. Making one raises PermissionDenied unless the actor may read.
 
-    A record that is damaged raises UnreadableRow. With ``on_unreadable``, it is left out instead, and that is told what
-    it is ("entity" or "relationship"), its id where that can be read, and what is wrong with it.
+    A damaged record raises UnreadableRow. With ``on_unreadable``, it is left out instead, and the callback is told its
+    kind ("entity" or "relationship"), its id if that can be read, and what is wrong with it.
     """
 
     def __init__(self, context: Context, on_unreadable: OnUnreadable | None = None) -> None:
@@ -34,10 +34,10 @@ class Dump(Iterator[dict[str, Json]]):
 
     @property
     def cursor(self) -> str:
-        """The place in the feed of changes at which the dump was taken: whoever reads on after it misses nothing.
+        """The dump's place in the feed of changes: whoever reads on after it misses nothing.
 
-        While others write to PostgreSQL, the dump may already have some of the changes that follow. A change carries
-        the whole record as it was afterwards, so taking these over in order leads to the present state all the same.
+        If others write to PostgreSQL meanwhile, the dump may already have some of the changes that follow. A change
+        carries the whole record as it was afterwards, so applying them in order still leads to the present state.
         Raises StopIteration when the dump was closed before it began.
         """
         if self._cursor is None:
@@ -51,7 +51,7 @@ class Dump(Iterator[dict[str, Json]]):
         return record
 
     def close(self) -> None:
-        """Give the connection back; there are no more records then."""
+        """Return the connection; there are no more records then."""
         self._records.close()
 
     def __enter__(self) -> Self:
@@ -62,7 +62,7 @@ class Dump(Iterator[dict[str, Json]]):
 
 
 def _read(context: Context, on_unreadable: OnUnreadable | None) -> Generator[Any]:
-    """The cursor, and then the records."""
+    """Yields the cursor, and then the records."""
     with context.store.snapshot_at_place() as (uow, cursor):
         yield cursor
         if on_unreadable is not None:

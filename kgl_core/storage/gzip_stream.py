@@ -1,4 +1,4 @@
-"""Reading gzip (RFC 1952) piece by piece, so that whoever reads decides how much may come out of it."""
+"""Reads gzip (RFC 1952) piece by piece, so that the reader decides how much of it is unpacked."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from kgl_core.kernel.errors import Fault, InvalidInput
 
 MAGIC: Final = b"\x1f\x8b"
 MEMBERS_MAX: Final = 100_000
-"""Of how many members a stream may consist: none of them costs much, but they may be empty."""
+"""How many members a stream may have: each of them costs little, but they may be empty."""
 _WINDOW: Final = 31  # a gzip header, and the largest window
 _CHUNK_BYTES: Final = 64 * 1024
 
 Read = Callable[[int], bytes]
-"""Reads up to so many bytes, and none at the end only."""
+"""Reads up to that many bytes; none only at the end."""
 
 
 class Unpacked:
-    """What a gzip stream holds, of one member or of several."""
+    """The contents of a gzip stream, which has one member or several."""
 
     def __init__(self, read: Read) -> None:
         self._packed = read
@@ -28,7 +28,7 @@ class Unpacked:
         self._members = 1
 
     def read(self, size: int) -> bytes:
-        """Up to ``size`` bytes, none at the end only. Raises InvalidInput where the stream is broken or ends early."""
+        """Up to ``size`` bytes; none only at the end. Raises InvalidInput when the stream is broken or ends early."""
         while True:
             if self._decoder.eof and not self._begin_member():
                 return b""
@@ -45,7 +45,7 @@ class Unpacked:
                 return data
 
     def _begin_member(self) -> bool:
-        """Go on with what follows the end of a member; whether there is anything, beside zeros that fill a block."""
+        """Begin the next member, past any zeros that fill a block. Returns False when there is none."""
         rest = self._decoder.unused_data.lstrip(b"\0")
         while not rest:
             packed = self._packed(_CHUNK_BYTES)

@@ -1,4 +1,4 @@
-"""A store in which the effect of a request is held back, and committed together with its answer."""
+"""A store that holds back what a request does, and commits it together with the request's answer."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Hold:
         self._store, self._id, self._now = store, id, now
         self._open = ExitStack()
         self.uow: UnitOfWork | None = None
-        """What a use case has committed, as it sees it; None as long as none has."""
+        """What a use case has committed, as a unit of work; None until one has."""
 
     @contextmanager
     def begin(self) -> Iterator[UnitOfWork]:
-        """As `Store.begin`; raises RequestInFlight and AnswerKept as well, before anything is done."""
+        """Like `Store.begin`, but also raises RequestInFlight and AnswerKept, before anything is done."""
         if self.uow is not None:
             with self.uow.begin() as nested:
                 yield nested
@@ -42,7 +42,7 @@ class Hold:
                     self.uow, self._open = uow, stack.pop_all()
 
     def finish(self, fingerprint: bytes, answer: bytes) -> None:
-        """Keep the answer together with its effect. Without an effect nothing is kept: to repeat it does no harm."""
+        """Commit the effect and its answer. Without an effect nothing is stored: repeating it does no harm."""
         if self.uow is None:
             return
         now = self._now()
@@ -51,13 +51,13 @@ class Hold:
         self.release()
 
     def release(self) -> None:
-        """Keep the effect, if there is one, without an answer."""
+        """Commit the effect, if there is one, without an answer."""
         if self.uow is not None:
             uow, self.uow = self.uow, None
             uow.commit()
 
     def abandon(self) -> None:
-        """Leave no trace of what was not kept; at the end, in any case."""
+        """Undo what was not committed. To be called at the end in any case."""
         self.uow = None
         self._open.close()
 
@@ -72,7 +72,7 @@ class Hold:
 
 
 class _HeldUnitOfWork:
-    """A unit of work whose commit only says that it is to be committed."""
+    """A unit of work whose commit is only noted, for later."""
 
     def __init__(self, uow: UnitOfWork) -> None:
         self._uow = uow
@@ -86,10 +86,10 @@ class _HeldUnitOfWork:
 
 
 class HeldStore:
-    """A `kgl_core.kernel.units_of_work.Store` around another, in which what a request does can be held back.
+    """A `kgl_core.kernel.units_of_work.Store` around another one, which can hold back what a request does.
 
-    Between requests with a key, and for those without, it is as the other. While a thread holds, all its units of work
-    are one transaction, which ends with the request.
+    Without `hold`, it works like the other store. While a thread holds, all its units of work are one transaction,
+    which ends with the request.
     """
 
     def __init__(self, store: Store, now: Clock) -> None:
@@ -97,17 +97,17 @@ class HeldStore:
         self._current: ContextVar[Hold | None] = ContextVar("hold", default=None)
 
     def find(self, id: bytes) -> KeptAnswer | None:
-        """The answer with this id that has not expired, at the cost of a reading call; None when there is none."""
+        """The answer with this id, unless it has expired, at the cost of one read; None when there is none."""
         with self._store.read() as uow:
             kept = uow.answers.get(id)
         return kept if kept is not None and self._now() < kept.expires_at else None
 
     @contextmanager
     def hold(self, id: bytes) -> Iterator[Hold]:
-        """Hold back what this thread does in the block. Left without `Hold.finish` or `Hold.release`, it is undone.
+        """Hold back what this thread does in the block; without `Hold.finish` or `Hold.release`, it is undone.
 
-        A use case that commits and then raises one of our errors means both, such as the end of a login whose refresh
-        token was used twice: that is kept.
+        A use case that commits and then raises one of kgl's errors means both, as when a refresh token that is used
+        twice ends the login: what it committed is kept.
         """
         hold = Hold(self._store, id, self._now)
         before = self._current.set(hold)

@@ -1,6 +1,6 @@
-"""The records in a file or a text, one by one and in bounded memory.
+"""Reads the records in a file or a text one by one, in bounded memory.
 
-It may be NDJSON, one JSON array of records, or objects that are spread over several lines; any of these packed by gzip.
+The form may be NDJSON, one JSON array of records, or objects that span several lines; any of these may be gzipped.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _UNREADABLE: Final = (
     (_ARCHIVES, "packed", "this is packed, but not by gzip; unpack it first, or pack it by gzip"),
 )
 _TOLD_BY_BYTES: Final = 4
-"""How many bytes tell what is no object."""
+"""How many bytes it takes to see the form of what is not an object."""
 _OPEN: Final = (b"{", b"[", b",", b":")
 _OUTSIDE: Final = re.compile(rb'["{}\[\],]')
 _INSIDE: Final = re.compile(rb'["\\]')
 
 
 def read_items(records: object) -> Iterable[object]:
-    """The items in what a caller gives as records: each a mapping, a line, or the InvalidInput that is in its place.
+    """The items in what a caller gives as records: each a mapping, a line, or an InvalidInput in its place.
 
     ``records`` is an open file (binary, or text), NDJSON or a JSON array as bytes or str, one mapping, or any iterable
-    of mappings and lines. Raises InvalidInput for anything else, and as `read_texts`.
+    of mappings and lines. Raises InvalidInput for anything else, and as `read_texts` does.
     """
     if isinstance(records, Mapping):
         return [records]
@@ -58,13 +58,13 @@ def read_items(records: object) -> Iterable[object]:
 def read_texts(read: Read, *, unpacks: bool = True) -> Iterator[bytes | InvalidInput]:
     """The JSON texts of the records in a file that ``read`` reads: its lines, or the values of an array or a sequence.
 
-    Values are told by their beginning: an array, or an object whose first line does not end it. They are numbered as
-    lines are. A text longer than LINE_BYTES_MAX is cut behind it. InvalidInput stands where no more can be read.
+    The beginning shows the form: an array, or an object that goes on after its first line. Values are numbered like
+    lines. A text longer than LINE_BYTES_MAX is cut after that. An InvalidInput stands where no more can be read.
 
     The form does not depend on how much each call of ``read`` returns.
 
-    Raises InvalidInput for what is not UTF-8 from its beginning, what other programs packed, and for gzip unless it
-    ``unpacks`` that.
+    Raises InvalidInput for a file that does not begin with UTF-8, for archives of other programs, and for gzip unless
+    ``unpacks`` is set.
     """
     head = b""
     while len(head) < len(MAGIC) and (piece := read(_CHUNK_BYTES)):
@@ -87,7 +87,7 @@ _Chunks = Iterator[bytes | InvalidInput]
 
 
 def _chunks(read: Read) -> _Chunks:
-    """What is read, and at last why no more can be."""
+    """What is read, and at the end the reason why no more can be, if there is one."""
     try:
         while piece := read(_CHUNK_BYTES):
             yield piece
@@ -96,9 +96,9 @@ def _chunks(read: Read) -> _Chunks:
 
 
 def _beginning(chunks: _Chunks) -> tuple[bytes, int, _Chunks]:
-    """As much of the chunks as tells their form, without a byte order mark and white space before it.
+    """As many of the chunks as it takes to see their form, without byte order mark and leading white space.
 
-    Also how many line breaks were in that white space, and the chunks that follow.
+    Also the number of line breaks in that white space, and the chunks that follow.
     """
     begin, breaks, is_past_mark, searched = bytearray(), 0, False, 0
     for chunk in chunks:
@@ -172,7 +172,7 @@ class _Marks:
         while (found := self._pattern.search(chunk, at)) is not None:
             at, mark = found.end(), found[0]
             if mark == b"\\":
-                at += 1  # past what it escapes
+                at += 1  # past the escaped byte
             elif mark == b'"':
                 self._pattern = _INSIDE if self._pattern is _OUTSIDE else _OUTSIDE
             else:
@@ -183,24 +183,24 @@ class _Marks:
 
 
 class _Text:
-    """The text of one value, as it comes in pieces; cut behind LINE_BYTES_MAX."""
+    """The text of one value, added to piece by piece; cut after LINE_BYTES_MAX."""
 
     def __init__(self) -> None:
         self._pieces = bytearray()
 
     def add(self, piece: bytes) -> None:
-        """Take another piece."""
+        """Add another piece."""
         self._pieces += piece[: LINE_BYTES_MAX + 1 - len(self._pieces)]
 
     def take(self) -> bytes:
-        """The text so far, without space around it; the next one begins."""
+        """The text so far, without surrounding space; then start the next one."""
         text = bytes(self._pieces).strip() if len(self._pieces) <= LINE_BYTES_MAX else bytes(self._pieces)
         self._pieces.clear()
         return text
 
 
 def _elements(chunks: Iterable[bytes | InvalidInput]) -> Iterator[bytes | InvalidInput]:
-    """The elements of an array, of which the first bracket has been read. What is none comes as it stands."""
+    """The elements of an array whose first bracket has been read. Anything else is passed on as it is."""
     marks, text = _Marks(), _Text()
     is_first, is_closed = True, False
     for chunk in chunks:
@@ -224,7 +224,7 @@ def _elements(chunks: Iterable[bytes | InvalidInput]) -> Iterator[bytes | Invali
 
 
 def _objects(chunks: Iterable[bytes | InvalidInput]) -> Iterator[bytes | InvalidInput]:
-    """The objects of a sequence. What is none comes as it stands."""
+    """The objects of a sequence. Anything else is passed on as it is."""
     marks, text = _Marks(), _Text()
     for chunk in chunks:
         if isinstance(chunk, InvalidInput):
@@ -242,7 +242,7 @@ def _objects(chunks: Iterable[bytes | InvalidInput]) -> Iterator[bytes | Invalid
 
 
 def _after(head: bytes, read: Read) -> Read:
-    """Reads what was read already, and then the rest."""
+    """Reads ``head``, which was read already, and then the rest."""
     again = [head]
     return lambda size: again.pop() if again else read(size)
 

@@ -1,7 +1,7 @@
-"""Records: entities and relationships as JSON objects, one a line (NDJSON), for loading and dumping.
+"""Records: entities and relationships as JSON objects, one a line (NDJSON), for loads and dumps.
 
-A record names its ``kind``. An entity is found again by its id or its key, a relationship by its id or by its ends
-and type; the ends are named by id or by key. ``docs/reference/ndjson.md`` describes the format for its users.
+A record names its ``kind``. An entity is identified by its id or its key, a relationship by its id or by its ends and
+type; the ends are named by id or by key. ``docs/reference/ndjson.md`` describes the format for its users.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ LINE_BYTES_MAX: Final = 1024 * 1024
 
 @attrs.frozen(kw_only=True)
 class EntityRecord:
-    """What a line says of an entity, checked as a whole: raises InvalidInput with every fault.
+    """What a line says about an entity, checked as a whole: raises InvalidInput with every fault.
 
-    ``given`` are the fields that the line has, be they null; ``aliases`` and ``metadata`` are None where they are null.
+    ``given`` are the fields that the line has, even if they are null; ``aliases`` and ``metadata`` are None when they
+    are null.
     """
 
     id: UUID | None = ruled(Optional(Id()), default=None)
@@ -54,10 +55,10 @@ class EntityRecord:
 
 @attrs.frozen(kw_only=True)
 class RelationshipRecord:
-    """What a line says of a relationship, checked as a whole: raises InvalidInput with every fault.
+    """What a line says about a relationship, checked as a whole: raises InvalidInput with every fault.
 
-    Each end is named by id or by key, not by both; a line that names the relationship by id may leave them out, and the
-    type with them. ``deleted_with`` is the end whose deletion took it along. ``given`` is as in `EntityRecord`.
+    Each end is named by id or by key, not by both. A line that names the relationship by id may leave out the ends and
+    the type. ``deleted_with`` is the end that it was deleted with. ``given`` is as in `EntityRecord`.
     """
 
     id: UUID | None = ruled(Optional(Id()), default=None)
@@ -88,16 +89,16 @@ class RelationshipRecord:
 
     @property
     def names_source(self) -> bool:
-        """Whether it says where the relationship begins."""
+        """Whether it names its source."""
         return self.source_entity_id is not None or self.source_entity_key is not None
 
     @property
     def names_target(self) -> bool:
-        """Whether it says where the relationship ends."""
+        """Whether it names its target."""
         return self.target_entity_id is not None or self.target_entity_key is not None
 
     def missing(self) -> list[Fault]:
-        """The faults of what a new relationship needs and the line leaves out."""
+        """The faults for what a new relationship needs and the line leaves out."""
         faults = [] if self.names_source else [_end_fault("source")]
         if self.relationship_type is None:
             faults.append(Fault("/relationship_type", "required", "give a relationship_type"))
@@ -116,8 +117,8 @@ _NEVER_EMPTY: Final = ("type", "name", "relationship_type")
 def read_record(item: object) -> Record | None:
     """The record in one line of NDJSON (bytes or str) or in a mapping; None for a blank line.
 
-    Raises InvalidInput with every fault, and the item itself where it is an InvalidInput, which stands where no more
-    could be read.
+    Raises InvalidInput with every fault. An item that is an InvalidInput itself, because no more could be read there,
+    is raised.
     """
     if isinstance(item, InvalidInput):
         raise item
@@ -172,7 +173,7 @@ _RELATIONSHIP_FIELDS: Final = (
 
 
 def write_record(record: Entity | Relationship) -> dict[str, Json]:
-    """The record as a JSON object that `read_record` takes, without what is empty, versions, times and actors."""
+    """The record as a JSON object that `read_record` takes; leaves out what is empty, versions, times and actors."""
     if isinstance(record, Entity):
         kind, names = "entity", _ENTITY_FIELDS
     else:

@@ -1,4 +1,4 @@
-"""Check: look at a store as a whole, say what is wrong with it, and mend what can be derived."""
+"""Check: look at a store as a whole, report what is wrong with it, and mend what can be derived."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from kgl_core.storage.checking.repairing import mend
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], object]
-"""Is told what is looked at, how many rows of it were, and about how many there are."""
+"""Called with what is looked at, how many rows of it have been, and about how many there are."""
 
 KEPT_MAX: Final = 250_000
-"""How many findings of a kind one look keeps to mend; a repair looks again until nothing is left to mend."""
+"""How many findings of a kind are kept to be mended at a time; a repair looks again until nothing is left to mend."""
 _ROUNDS_MAX: Final = 100
 _TOLD_EVERY: Final = 5_000
 _DRAFTS: Final[dict[type, type]] = {Entity: EntityDraft, Relationship: RelationshipDraft, User: UserDraft}
@@ -42,9 +42,9 @@ class Check:
     def run(self, *, repair: bool = False) -> CheckReport:
         """Look at everything as it is at one moment, while others may write. Without ``repair`` nothing is written.
 
-        With it, what can be derived is mended, in transactions of bounded size, and the report is about what is left.
-        What is mended of a record is a new version or a new change of it, by this actor. Raises PermissionDenied unless
-        the actor may operate the service, StoreError when the store is in trouble.
+        With ``repair``, what can be derived is mended in transactions of bounded size, and the report is about what is
+        left. Mending a record adds a new version or a new change of it, by this actor. Raises PermissionDenied unless
+        the actor may operate the service, and StoreError when the store is in trouble.
         """
         require(self._context.actor, Action.OPERATE)
         look = self._look()
@@ -69,7 +69,7 @@ class Check:
 
 
 class Look:
-    """What one look at a store finds. ``keys`` has, by the code of their kind, what can be mended."""
+    """What one look at a store finds. ``keys`` has what can be mended, by the code of its kind."""
 
     def __init__(self, inspection: Inspection, on_progress: Progress) -> None:
         self._inspection, self._on_progress = inspection, on_progress
@@ -96,7 +96,7 @@ class Look:
                 for finding in find():
                     self._note(finding)
             except StoreFault as error:
-                # The transaction is of no use any more.
+                # The transaction can't be used any more.
                 self._note(Finding("unreadable_table", f"{name}: {error.reason}; what comes after was not looked at"))
                 return
             if self._counts["missing_table"]:
@@ -152,7 +152,7 @@ class Look:
             yield from self._of_row(subject, row)
 
     def _of_row(self, subject: str, row: Row[Any]) -> Iterator[Finding]:
-        """What is wrong with a row by itself."""
+        """What is wrong with a row on its own."""
         record, at = row.record, f"{subject} {row.id}"
         if record is None:
             yield Finding("unreadable_record", f"{at}: {row.fault}")
@@ -168,7 +168,7 @@ class Look:
 
 
 def refused_today(record: Entity | Relationship | User | Client) -> list[Fault]:
-    """What today's rules would say of what a record holds; a fault ``kept_otherwise`` where they would alter it."""
+    """The faults that today's rules find in a record; ``kept_otherwise`` where they would store it differently."""
     draft_class = _DRAFTS.get(type(record))
     if draft_class is None:
         return []

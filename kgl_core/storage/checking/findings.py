@@ -1,7 +1,8 @@
-"""What a check can find wrong with a store, what it means and what to do about it.
+"""Findings: what a check can find wrong with a store, what it means and what to do about it.
 
-A fault is something that kgl itself never leaves behind: a record, its journal and what is derived from it disagree, or
-the database is damaged. A note is something that was right when it was written, and that today's rules would refuse.
+A fault is something that kgl itself never leaves behind: a record does not agree with its journal or with what is
+derived from it, or the database is damaged. A note is about something that was right when it was written, but that
+today's rules would refuse.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ EXAMPLES_MAX: Final = 5
 
 @attrs.frozen
 class Kind:
-    """A kind of finding: a stable ``code``, what was found (in the plural), what it means, and what to do next."""
+    """A kind of finding: a stable ``code``, what was found (in the plural), what it means, and what to do about it."""
 
     code: str
     what: str
@@ -235,12 +236,12 @@ _KINDS: Final = (
     ),
 )
 KINDS: Final[Mapping[str, Kind]] = {kind.code: kind for kind in _KINDS}
-"""Every kind by its code, in the order in which they are told and mended."""
+"""Every kind by its code, in the order in which they are reported and mended."""
 
 
 @attrs.frozen
 class Finding:
-    """One thing that was found: the code of its kind, what it is found at, for people, and for who mends it."""
+    """One thing that was found: the code of its kind, where it is (for people), and its key (for mending it)."""
 
     code: str
     at: str
@@ -258,9 +259,9 @@ class Problem:
 
 @attrs.frozen
 class CheckReport:
-    """What a check found: how many rows it looked at by table, the faults, and the notes.
+    """What a check found: how many rows of each table it looked at, the faults, and the notes.
 
-    ``mended`` is how many faults of each kind a repair has mended; faults and notes are those that are left then.
+    ``mended`` is how many faults of each kind a repair has mended; faults and notes are what is left after that.
     """
 
     looked_at: Mapping[str, int]
@@ -270,5 +271,5 @@ class CheckReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether there is no fault; notes are none."""
+        """Whether there is no fault; there may be notes."""
         return not self.faults

@@ -1,4 +1,4 @@
-"""The port through which a check looks at everything in a store as it is, damaged or not."""
+"""Inspection: the port through which a check looks at everything in a store as it is, damaged or not."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Subject = Literal["entity", "relationship"]
 
 @attrs.frozen
 class Row(Generic[T]):
-    """A row as it is stored: the record that it makes, or None and why it makes none.
+    """A row as it is stored: its record, or None and the reason why there is none.
 
-    ``derived`` is what the store keeps of the record beside it, such as the sort_name.
+    ``derived`` is what the store keeps beside the record, such as the sort_name.
     """
 
     id: UUID | None
@@ -38,7 +38,7 @@ class Row(Generic[T]):
 
 @attrs.frozen
 class Logged:
-    """A change as it is stored, at its ``place`` in the log; None for the change where it can't be read."""
+    """A change as it is stored, at its ``place`` in the log; ``change`` is None when it can't be read."""
 
     id: UUID | None
     place: int
@@ -49,22 +49,25 @@ class Logged:
 class Inspection(Protocol):
     """Port: looks at everything in a store as it is. Every method sees what its unit of work sees.
 
-    Rows come one after the other, never all at once. Where what is stored is so damaged that it can't be read on, the
-    methods raise StoreFault.
+    Rows are read one after the other, never all at once. The methods raise StoreFault when what is stored is too
+    damaged to be read on.
     """
 
     def size(self) -> Mapping[str, int]:
         """How many rows each table has, by its name."""
 
     def findings(self, now: datetime) -> Iterator[Finding]:
-        """What the store finds by itself: damage of the database, references, what must be unique, and tokens,
-        answers and counters that are of no use at ``now``."""
+        """What the store finds by itself, as of ``now``.
+
+        That is damage of the database, broken references, values that are not unique, and tokens, answers and counters
+        that are of no use.
+        """
 
     def entities(self) -> Iterator[Row[Entity]]:
-        """Every entity, in the order of the ids."""
+        """Every entity, ordered by id."""
 
     def relationships(self) -> Iterator[Row[Relationship]]:
-        """Every relationship, in the order of the ids."""
+        """Every relationship, ordered by id."""
 
     def users(self) -> Iterator[Row[User]]:
         """Every user."""
@@ -73,25 +76,25 @@ class Inspection(Protocol):
         """Every service client."""
 
     def log(self, subject: Subject) -> Iterator[Logged]:
-        """Every change of the entities or of the relationships, in the order of their ids and then of their places."""
+        """Every change of the entities or of the relationships, ordered by their ids and then their places."""
 
     def strange(self) -> Iterator[Logged]:
         """Every change that is neither of an entity nor of a relationship."""
 
     def latest(self, subject: Subject, ids: Sequence[UUID]) -> Mapping[UUID, Logged]:
-        """The last change of each of these records that has one."""
+        """The last change of each of these records, if it has one."""
 
     def close(self) -> None:
-        """Let go of what is not read to its end."""
+        """Stop reading what was not read to the end."""
 
     def lock(self, subject: Subject, ids: Sequence[UUID]) -> None:
-        """Keep others from changing these records until the unit of work ends, whether or not they can be read."""
+        """Lock these records until the unit of work ends, even those that can't be read."""
 
     def overwrite(self, record: Entity | Relationship) -> None:
-        """Keep a record in place of what its row holds. Raises AlreadyExists where what must be unique is taken."""
+        """Store a record in place of whatever its row holds. Raises AlreadyExists when a unique value is taken."""
 
     def mend(self, code: str, keys: Sequence[Any]) -> int:
-        """Mend findings of a kind that concerns no change of a record; how many it mended.
+        """Mend findings of a kind that is mended without a change to a record; returns how many.
 
-        Raises Conflict, NotFound or StoreFault where what it finds is in the way, and nothing is kept then.
+        Raises Conflict, NotFound or StoreFault when something is in the way; then nothing is kept.
         """

@@ -1,4 +1,4 @@
-"""Records against their changes: both come in the order of the records' ids, and are merged like two sorted lists."""
+"""Compares records with their changes: both come ordered by the records' ids, and are merged like sorted lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kgl_core.storage.checking.possible_records import broken, unlike
 
 @attrs.define
 class History:
-    """What the journal holds of one record: the change of its highest version, and what is wrong with them together."""
+    """What the journal holds of one record: the change of its highest version, and what is wrong with its changes."""
 
     id: UUID
     last: Change | None = None
@@ -34,7 +34,7 @@ class History:
 def compare(
     subject: Subject, rows: Iterator[Row[Any]], log: Iterator[Logged]
 ) -> Iterator[tuple[Row[Any] | None, list[Finding]]]:
-    """Each row, and what its changes are found to be; None for the row where there are only changes."""
+    """Each row with what is wrong with it and its changes; None for the row where there are only changes."""
     histories = _histories(log)
     history = next(histories, None)
     for row in rows:
@@ -55,12 +55,12 @@ def compare(
 
 
 def same_record(one: Entity | Relationship, other: Entity | Relationship) -> bool:
-    """Whether two records are equal in every field; unlike ==, it tells 1 from 1.0 and True within metadata."""
+    """Whether two records are equal in every field. Unlike ==, it tells 1 from 1.0 and True in metadata."""
     return one == other and (not one.metadata or same_values(one, other, ["metadata"]))
 
 
 def has_wrong_deleted_with(relationship: Relationship) -> bool:
-    """Whether it says that it was deleted with an entity, and it is active, or that is not an end of it."""
+    """Whether it names an entity that it was deleted with, but is active or does not have that entity as an end."""
     entity = relationship.deleted_with
     return entity is not None and (relationship.is_active or entity not in relationship.triple[::2])
 
@@ -90,15 +90,15 @@ def _histories(log: Iterator[Logged]) -> Iterator[History]:
             versions.add(version)
             if history.last is None or version >= history.last.record.version:
                 history.last = change
-        # A change that can't be read may well be that of the version that is missing.
+        # A change that can't be read may be that of the missing version.
         history.has_gap = max(versions, default=0) > len(versions) + unreadable
         yield history
 
 
 def _fits(before: Change | None, change: Change) -> bool:
-    """Whether what a change says was done can have made its record of what the change before it left.
+    """Whether the action of a change can have made its record from what the change before it left.
 
-    An update may be said of anything but the first version: an import can alter the activity with other fields.
+    Any version but the first may be an update: a load can change the activity together with other fields.
     """
     action, record = change.action, change.record
     if action in (ChangeAction.DELETED, ChangeAction.RESTORED) and record.is_active is (action is ChangeAction.DELETED):
@@ -106,7 +106,7 @@ def _fits(before: Change | None, change: Change) -> bool:
     if before is None:
         return action is ChangeAction.CREATED or record.version > 1
     if before.record.version + 1 != record.version:
-        return True  # there is a gap or no order, which is told already
+        return True  # there is a gap or no order, which is reported already
     if action is ChangeAction.CREATED:
         return False
     return action is ChangeAction.UPDATED or before.record.is_active is not record.is_active

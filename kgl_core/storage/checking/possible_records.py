@@ -1,4 +1,4 @@
-"""Whether a record is one that kgl could have kept, by what no version of its rules ever allowed."""
+"""Whether kgl can have stored a record at all: what no version of its rules ever allowed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERSION_MAX: Final = 1_000_000_000
 
 
 def broken(record: Entity | Relationship) -> str:
-    """What is wrong with a record that kgl can't have kept; empty where nothing is."""
+    """What is wrong with a record that kgl can't have stored; empty when nothing is."""
     if isinstance(record, Entity):
         texts = {
             "type": record.type,
@@ -40,7 +40,7 @@ def broken(record: Entity | Relationship) -> str:
 
 
 def unlike(record: Entity | Relationship, last: Entity | Relationship) -> str:
-    """How a record differs from its last change in what never changes; empty where it does not."""
+    """How a record differs from its last change in what never changes; empty when it does not."""
     names = [name for name in ("created_by", "created_at") if getattr(record, name) != getattr(last, name)]
     return f"its {' and '.join(names)} never changes, but differs from the journal" if names else ""
 

@@ -1,7 +1,7 @@
-"""Mending what a check has found, where it can be derived: in transactions of bounded size, each looking again first.
+"""Repairing: mends what can be derived, in transactions of bounded size that each look again first.
 
-The record is what everybody reads, so it stays as it is and the journal is told. Only what is missing altogether, or so
-damaged that kgl can't have kept it, is made of the journal.
+A record is what everybody reads, so it stays as it is, and the journal is made to agree. Only a record that is missing,
+or too damaged to be what kgl stored, is taken from the journal.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Mender = Callable[[Context, UnitOfWork, Sequence[Any]], int]
 
 
 def mend(context: Context, keys: Mapping[str, Sequence[Any]]) -> Counter[str]:
-    """Mend what has these keys, by the code of its kind; how many of each were mended."""
+    """Mend what has these keys, by the code of its kind; returns how many of each were mended."""
     done: Counter[str] = Counter()
     for code in _ORDER:
         found = keys.get(code, ())
@@ -55,11 +55,11 @@ def _mend_batch(context: Context, code: str, keys: Sequence[Any]) -> int:
     except TransactionConflict:
         raise
     except (Conflict, NotFound, StoreFault):
-        return 0  # something else is in the way: it is found again, and told
+        return 0  # something else is in the way: the next look finds and reports it again
 
 
 def _put_back(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
-    """Lost records, entities first."""
+    """Adds lost records again, entities first."""
     done = 0
     for subject, ids in _by_subject(keys):
         latest = _last_records(uow, subject, ids)
@@ -80,7 +80,7 @@ def _put_back(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 
 
 def _put_right(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
-    """Damaged records whose last change is whole: they are what it says, so that nobody needs to be told."""
+    """Restores damaged records from their last change, where that is whole. That needs no change of its own."""
     done = 0
     for subject, ids in _by_subject(keys):
         uow.inspection.lock(subject, ids)
@@ -98,7 +98,7 @@ def _put_right(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 
 
 def _tell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
-    """Records whose last change is missing."""
+    """Adds the missing last change of records."""
     changes = []
     for subject, ids in _by_subject(keys):
         records = _locked(uow, subject, ids)
@@ -112,7 +112,7 @@ def _tell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 
 
 def _delete_with_end(context: Context, uow: UnitOfWork, ids: Sequence[UUID]) -> int:
-    """Active relationships with a deleted end."""
+    """Deletes active relationships with a deleted end."""
     seen = uow.relationships.find(ids)
     ends = uow.entities.ends({end for relationship in seen for end in relationship.triple[::2]})
     gone = {end.id for end in ends if not end.is_active}
@@ -127,7 +127,7 @@ def _delete_with_end(context: Context, uow: UnitOfWork, ids: Sequence[UUID]) -> 
 
 
 def _forget_deleted_with(context: Context, uow: UnitOfWork, ids: Sequence[UUID]) -> int:
-    """Relationships that say wrongly with which entity they were deleted."""
+    """Clears ``deleted_with`` where it is wrong."""
     now = context.now()
     changed = [
         (_next(relationship, now, deleted_with=None), ChangeAction.UPDATED)
@@ -138,7 +138,7 @@ def _forget_deleted_with(context: Context, uow: UnitOfWork, ids: Sequence[UUID])
 
 
 def _complete_deletion(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
-    """Records that are deleted by nobody, or not deleted by somebody."""
+    """Settles who deleted records that are half deleted."""
     now, done = context.now(), 0
     for subject, ids in _by_subject(keys):
         half = [r for r in _locked(uow, subject, ids) if (r.deleted_at is None) != (r.deleted_by is None)]
@@ -152,7 +152,7 @@ def _complete_deletion(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 
 
 def _retell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
-    """Records that differ from their last change: a version above both, which is as the record is."""
+    """Gives records that differ from their last change a version above both, which is as the record is."""
     now, done = context.now(), 0
     for subject, ids in _by_subject(keys):
         records = _locked(uow, subject, ids)
@@ -167,7 +167,7 @@ def _retell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 
 
 _MENDERS: Final[Mapping[str, _Mender]] = {
-    # What adds a version comes after what tells of the present one.
+    # First add the change of the present version, then new versions.
     "lost_record": _put_back,
     "unreadable_record": _put_right,
     "broken_record": _put_right,
@@ -178,7 +178,9 @@ _MENDERS: Final[Mapping[str, _Mender]] = {
     "record_differs": _retell,
 }
 _ORDER: Final = (*(code for code, kind in KINDS.items() if kind.is_mendable and code not in _MENDERS), *_MENDERS)
-_ONE_BY_ONE: Final = frozenset({"missing_index", "damaged_index", "missing_constraint"})  # one must not keep up another
+_ONE_BY_ONE: Final = frozenset(
+    {"missing_index", "damaged_index", "missing_constraint"}
+)  # one that fails must not stop another
 
 
 def _by_subject(keys: Iterable[tuple[Subject, UUID]]) -> list[tuple[Subject, list[UUID]]]:
@@ -213,7 +215,7 @@ def _action(before: _Record | None, after: _Record) -> ChangeAction:
 
 
 def _keep(context: Context, uow: UnitOfWork, changed: Sequence[tuple[Any, ChangeAction]]) -> int:
-    """Keep these new versions, and the changes that they are."""
+    """Store these new versions with their changes; returns how many."""
     uow.entities.replace([record for record, _ in changed if isinstance(record, Entity)])
     uow.relationships.replace([record for record, _ in changed if isinstance(record, Relationship)])
     uow.changes.append([Change(r.updated_at, context.actor, action, r) for r, action in changed])

@@ -1,4 +1,4 @@
-"""What a load does in one unit of work: look up what a batch of records names, decide, and write."""
+"""Batches: what a load does in one unit of work. It looks up what the records name, decides, and writes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _TOO_MANY_WAIT: Final = "a key that it names changes hands here, and too many li
 
 
 class Batch:
-    """The records of one batch, with their numbers, as they come into a graph on behalf of the context's actor.
+    """The numbered records of one batch, loaded on behalf of the context's actor.
 
     After `apply`, ``applied`` has what became of each record that was taken, and the entity or relationship as it was
-    then; ``refused`` has the error of each of the others, but for those that have joined ``waiting``. The entities come
-    before the relationships in both. With ``is_last``, the records are those that waited, and none waits any longer.
+    then; ``refused`` has the error of each of the others, except those that joined ``waiting``. In both, the entities
+    come before the relationships. With ``is_last``, the records are those that waited, and none waits any longer.
     """
 
     def __init__(
@@ -50,17 +50,17 @@ class Batch:
         self.refused: list[Refused] = []
 
     def apply(self, records: Sequence[Numbered]) -> None:
-        """Take the records in, without a commit.
+        """Apply the records, without a commit.
 
-        Raises AlreadyExists, NotFound or StaleVersion when the store refuses what the plan allowed, which it does
-        without saying for which record, and StoreError when the store is in trouble.
+        Raises AlreadyExists, NotFound or StaleVersion when the store refuses what the plan allowed, without saying for
+        which record, and StoreError when the store is in trouble.
         """
         ends, relationships = self._apply_entities(records)
         if relationships:
             self._apply_relationships(ends, relationships)
 
     def _apply_entities(self, records: Sequence[Numbered]) -> tuple[Ends, Sequence[tuple[int, RelationshipRecord]]]:
-        """Take the entities in.
+        """Apply the entity records.
 
         Returns the relationship records, and what they see of the entities and of the others that they name.
         """
@@ -98,7 +98,7 @@ class Batch:
         try:
             self.applied.append((number, *plan.apply(place, record)))
         except KeyTaken as error:
-            # Where nothing that is found is changed, nobody will give a key up.
+            # If stored entities are left as they are, none of them will give up its key.
             can_wait = not self._is_last and self._existing in (Existing.MERGE, Existing.REPLACE)
             if can_wait and self.waiting.has_room(record):
                 self.waiting.add(number, record, plan.key_of(record.id))

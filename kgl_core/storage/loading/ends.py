@@ -1,7 +1,7 @@
 """What the records of a batch see of entities, each as of its own line.
 
-A batch writes its entities before its relationships. That must not show: a relationship sees the entities of the lines
-before it, and every key where it was then, whatever the size of the batch.
+A batch writes its entities before its relationships. That must not show: whatever the size of the batch, a relationship
+sees the entities of the lines before it, and every key where it was at its own line.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from kgl_core.graph.entities import End
 from kgl_core.kernel.ids import EntityId
 
 _Steps = list[tuple[int, UUID | None]]
-"""From which line on a key belongs to which entity, ordered by line."""
+"""Which entity has a key from which line on, ordered by line."""
 
 
 class Ends:
-    """The entities that a batch names, under their ids and keys: those of the store, and what its lines make of them.
+    """The entities that a batch names, by id and by key: those of the store, and what the batch's lines make of them.
 
     ``stored`` must hold every entity, active or deleted, under every id and key that will be asked for. Lines are added
-    in the order of their numbers; without a number, questions are about what the last line left.
+    in the order of their numbers. A question without a number is about the state after the last line.
     """
 
     def __init__(self, stored: Iterable[End]) -> None:
@@ -40,7 +40,7 @@ class Ends:
                 self._add_deleted(0, end.key, end.id)
 
     def add(self, number: int, end: End) -> None:
-        """An entity that the record of line ``number`` has made."""
+        """Add an entity that the record of line ``number`` has created."""
         self._by_id[end.id] = end
         self._since[end.id] = number
         if end.key is None:
@@ -51,7 +51,7 @@ class Ends:
             self._add_deleted(number, end.key, end.id)
 
     def move(self, number: int, id: EntityId, before: str | None, after: str | None) -> None:
-        """The record of line ``number`` has given an active entity another key."""
+        """Note that the record of line ``number`` has given an active entity another key."""
         self._by_id[id] = End(id, after, True)
         if before is not None and self._holders.get(before) == id:
             self._give(number, before, None)
@@ -59,7 +59,7 @@ class Ends:
             self._give(number, after, id)
 
     def free(self, number: int, key: str) -> None:
-        """Nobody holds the key from line ``number`` on."""
+        """Note that nobody holds the key from line ``number`` on."""
         self._give(number, key, None)
 
     def holder(self, key: str, number: int | None = None) -> UUID | None:
@@ -68,12 +68,12 @@ class Ends:
         return self._holders.get(key) if moves is None else _before(moves, number)
 
     def deleted(self, key: str, number: int | None = None) -> UUID | None:
-        """Of the deleted entities with this key, before line ``number``, the one with the lowest id."""
+        """The deleted entity with this key before line ``number``; of several, the one with the lowest id."""
         steps = self._deleted.get(key)
         return None if steps is None else steps[-1][1] if number is None else _before(steps, number)
 
     def find(self, number: int, id: UUID | None, key: str | None) -> End | None:
-        """What the record of line ``number`` names by id or by key; an active entity rather than a deleted one."""
+        """The entity that the record of line ``number`` names by id or key; an active one rather than a deleted one."""
         if key is not None:
             id = self.holder(key, number) or self.deleted(key, number)
         if id is None or self._since.get(id, 0) > number:

@@ -21,10 +21,10 @@ from kgl_core.storage.record_lines import EntityRecord
 
 
 class EntityPlan(Plan[EntityRecord, Entity]):
-    """The effect of entity records, one after the other, on the entities that they name.
+    """What entity records do, one after the other, to the entities that they name.
 
-    ``stored`` is every entity under an id or key that they name, ``other_ends`` what only relationships name. ``ends``
-    is what relationship records of the same batch see.
+    ``stored`` is every entity under an id or key that they name; ``other_ends`` are those that only relationships name.
+    ``ends`` is what relationship records of the same batch see.
     """
 
     _kind, _fields = "entity", tuple(rules_of(EntityDraft))
@@ -44,7 +44,7 @@ class EntityPlan(Plan[EntityRecord, Entity]):
 
     @property
     def created(self) -> list[Entity]:
-        """The new entities, ordered by key and id, the order in which every load takes unique values."""
+        """The new entities, ordered by key and id: the order in which every load takes unique values."""
         return sorted((self._by_id[id] for id in self._created), key=lambda entity: (entity.key or "", entity.id))
 
     @property
@@ -58,9 +58,9 @@ class EntityPlan(Plan[EntityRecord, Entity]):
         return None if entity is None else entity.key
 
     def hand_over(self, records: Iterable[tuple[int, EntityRecord]]) -> set[int]:
-        """Free the keys that waiting records hand to each other; the numbers of those that can have theirs now.
+        """Free the keys that waiting records hand to each other; returns the numbers of those that can have theirs now.
 
-        Apply these next, and before all others.
+        Apply these next, before all others.
         """
         first: dict[UUID, tuple[int, EntityRecord]] = {}
         for number, record in records:
@@ -76,9 +76,9 @@ class EntityPlan(Plan[EntityRecord, Entity]):
         return {first[id][0] for id in ready}
 
     def apply(self, number: int, record: EntityRecord) -> tuple[Outcome, Entity]:
-        """Take in the record of line ``number``: what became of it, and the entity as it is then.
+        """Apply the record of line ``number``: returns what became of it, and the entity as it is then.
 
-        Raises KeyTaken, RecordRefused, PermissionDenied or InvalidInput when it must be refused.
+        Raises KeyTaken, RecordRefused, PermissionDenied or InvalidInput when the record must be refused.
         """
         current = self._match(record)
         if current is None:
@@ -119,7 +119,7 @@ class EntityPlan(Plan[EntityRecord, Entity]):
 
     def _create(self, number: int, record: EntityRecord) -> tuple[Outcome, Entity]:
         require(self._context.actor, Action.CREATE)
-        # A record with an id of its own is another entity, which has taken the key since.
+        # A record with an id of its own is another entity, which has taken the key meanwhile.
         names_no_other = record.is_active and record.id is None
         gone = self.ends.deleted(record.key) if names_no_other and record.key is not None else None
         if gone is not None:
@@ -150,7 +150,7 @@ class EntityPlan(Plan[EntityRecord, Entity]):
 
 
 def _require_named(record: EntityRecord) -> tuple[str, str]:
-    """The type and the name of an entity, of which neither can be empty. Raises InvalidInput."""
+    """The type and the name of an entity, which can't be empty. Raises InvalidInput."""
     if record.type is None or record.name is None:
         missing = [name for name in ("type", "name") if getattr(record, name) is None]
         raise InvalidInput([Fault(f"/{name}", "required", f"give a {name}") for name in missing])

@@ -1,8 +1,8 @@
 """Keys that change hands within a load: lines that wait for a key, and how waiting lines hand keys to each other.
 
-A line may give an entity a key that another one still holds. A later line may take it from that one, perhaps to give it
-the first one's key: two entities swap. So such a line waits until the end of the load, and with it every later line
-that names what it would change, so that what lies between does not depend on where batches end.
+A line may give an entity a key that another entity still holds, and a later line may take it from that one, perhaps to
+swap the two. So such a line waits until the end of the load. Every later line that names what it would change waits,
+too, so that the result does not depend on where batches end.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ WAITING_BYTES_MAX: Final = 4 * 1024 * 1024
 
 
 class Waiting:
-    """The lines of a load that wait for its end, and what they hold back: ids of entities, and keys."""
+    """The lines of a load that wait for its end, and the ids and keys that later lines have to wait for as well."""
 
     def __init__(self) -> None:
         self.records: list[tuple[int, Record]] = []
         self._ids: dict[UUID, int] = {}
         self._keys: dict[str, int] = {}
-        # Of each kind by itself: a batch looks at its entities first, and limits must not depend on batches either.
+        # Separately for each kind: a batch looks at its entities first, and limits must not depend on batches either.
         self._counts: Counter[type] = Counter()
         self._bytes: Counter[type] = Counter()
 
     def copy(self) -> Waiting:
-        """The same lines, unmoved by what is added later."""
+        """A copy that stays as it is when more is added here."""
         copy = Waiting()
         copy.records, copy._ids, copy._keys = list(self.records), dict(self._ids), dict(self._keys)
         copy._counts, copy._bytes = self._counts.copy(), self._bytes.copy()
@@ -43,7 +43,7 @@ class Waiting:
         return self._counts[kind] < WAITING_MAX and self._bytes[kind] < WAITING_BYTES_MAX
 
     def holds_back(self, number: int, record: Record, key_before: str | None = None) -> bool:
-        """Whether the record of line ``number`` touches what an earlier line that waits names or would change.
+        """Whether the record of line ``number`` has to wait: it touches what an earlier waiting line names or changes.
 
         ``key_before`` is the present key of the entity that the record names by its id.
         """
@@ -79,10 +79,10 @@ def _weight(record: Record) -> int:
 
 
 def granted(wanted: Mapping[UUID, str], holder: Callable[[str], UUID | None], can_give: Iterable[UUID]) -> set[UUID]:
-    """Which entities can have the keys that others hold now, all at once, with those that have to give these up.
+    """The entities that can have the keys they want, though others hold them now, if all change hands at once.
 
     ``wanted`` is a key for each entity, in the order of their lines; ``holder`` says who has a key now; ``can_give``
-    are those of ``wanted`` that may give their present key up. A key goes to the first that wants it, if its holder
+    are those of ``wanted`` that may give up their present key. A key goes to the first that wants it, if its holder
     gets another: along a chain that ends at a free key, or around a circle. Takes linear time.
     """
     first: dict[str, UUID] = {}

@@ -1,4 +1,4 @@
-"""Load: many records at once, created or updated in bounded transactions; the same file twice changes nothing."""
+"""Load: create or update many records in bounded transactions; loading the same file twice changes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 REFUSALS_KEPT_MAX: Final = 100
 DETAIL_LENGTH_MAX: Final = 500
 SPLITS_MAX: Final = 64
-"""How often a batch is divided to find what its store refuses; then it is refused as a whole."""
+"""How often a batch is divided to find the record that the store refuses; after that it is refused as a whole."""
 
 
 @attrs.frozen
@@ -107,20 +107,21 @@ class Load:
     ) -> LoadSummary:
         """Load records: an open file of NDJSON, its text or its lines (bytes or str), or mappings; see `read_items`.
 
-        ``existing`` says what becomes of what a record names and the graph holds already: "merge", "replace", "keep"
-        or "refuse", see `Existing`.
+        ``existing`` says what happens when a record names something that the graph already holds: "merge", "replace",
+        "keep" or "refuse", see `Existing`.
 
-        Refused records are counted, and told to ``on_refusal`` in order; the others are kept batch by batch, or with
-        ``atomic`` all together and only if none is refused. ``on_result`` is told what became of every record, in
-        order, once its batch is kept, or with ``atomic`` or ``dry_run`` applied; blank lines have no result. Records
-        that wait until the end for a key come last. What the two raise ends the load.
+        Refused records are counted, and passed to ``on_refusal`` in order. The others are committed batch by batch, or
+        with ``atomic`` all together and only if none is refused. ``on_result`` gets the result of every record, in
+        order, once its batch is committed, or with ``atomic`` or ``dry_run`` applied; blank lines have no result.
+        Records that wait for a key until the end come last. An exception from either ends the load.
 
-        With ``dry_run`` nothing is kept, and no writer has to wait. All is checked and counted as in the load that it
-        stands for, atomic or not, over the graph as it was when it began. The load itself differs from it by what
-        others write meanwhile, by a StoreError, and by the ids of what it creates where the records do not say them.
+        With ``dry_run`` nothing is kept, and no writer has to wait. Everything is checked and counted as the load
+        itself would do it, atomic or not, on the graph as it was at the beginning. The load itself may differ because
+        of what others write meanwhile, because of a StoreError, and in the ids that it makes where the records have
+        none.
 
-        Raises InvalidInput for what holds no records at all, PermissionDenied when the actor may not create, StoreError
-        when the store is in trouble: the batches before stay, and loading again goes on from there.
+        Raises InvalidInput for input that holds no records at all, PermissionDenied when the actor may not create, and
+        StoreError when the store is in trouble: the batches before that stay, and loading again goes on from there.
         """
         require(self._context.actor, Action.CREATE)
         if existing not in list(Existing):
@@ -166,7 +167,7 @@ class Load:
             records = [item for item in part if not isinstance(item, Refusal)]
             malformed = [item for item in part if isinstance(item, Refusal)]
             try:
-                # Somebody may load the same records: once theirs are committed, ours are unchanged or updates.
+                # Somebody else may load the same records: once theirs are committed, ours are unchanged or updates.
                 batch = retry(partial(self._apply, store, records, is_last), AlreadyExists) if records else None
             except (AlreadyExists, NotFound, StaleVersion) as error:
                 # The store refused what the plan allowed, and does not say for which record: look at fewer at a time.
@@ -185,7 +186,7 @@ class Load:
 
     def _apply(self, store: Store, records: Sequence[Numbered], is_last: bool) -> Batch:
         with store.begin() as uow:
-            # On PostgreSQL, who reads the changes would wait for the end of a transaction that adds some.
+            # On PostgreSQL, readers of the changes would wait for the end of a transaction that adds some.
             batch = Batch(
                 self._context, uow, self._existing, self._waiting, is_last=is_last, is_logged=not self._is_dry_run
             )
@@ -216,9 +217,9 @@ class Load:
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector for one batch: it would walk all of the batch's objects again and again.
+    """Pause the cyclic garbage collector for one batch, whose objects it would walk again and again.
 
-    They make no cycles, and the walks are a fifth of a load's time.
+    They make no cycles, and the walks take a fifth of a load's time.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -238,7 +239,7 @@ def _refusal(number: int, error: KglError) -> Refusal:
 
 
 def _batches(records: Iterable[object]) -> Iterator[Sequence[Numbered | Refusal]]:
-    """Records with their numbers, in runs of bounded count and size; malformed ones as refusals, blank lines not."""
+    """The numbered records, in runs of bounded count and size; malformed ones as refusals, without blank lines."""
     batch: list[Numbered | Refusal] = []
     size = 0
     for number, item in enumerate(records, 1):

@@ -1,4 +1,4 @@
-"""What may become of a record that is loaded, and what one that is found comes to hold."""
+"""Outcomes: what can become of a loaded record, and what the one that it names holds afterwards."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ class RecordRefused(Conflict):
 
 
 class KeyTaken(RecordRefused):
-    """The key that a record gives an entity is held by another one, which may yet give it up."""
+    """The key that a record gives an entity is held by another entity, which may still give it up."""
 
     def __init__(self, key: str, holder: UUID) -> None:
         super().__init__("key_taken", f"the key {key} is held by entity {holder}; leave out the id to update that one")
 
 
 LEAVING: Final = (Existing.KEEP, Existing.REFUSE)
-"""The ways that change nothing that is found."""
+"""The ways in which nothing that exists is changed."""
 
 
 def already_exists(kind: str, current: Entity | Relationship) -> RecordRefused:
-    """The refusal of a record that names what is there."""
+    """The refusal of a record that names something which exists."""
     advice = "import it with existing=merge or existing=replace to change it"
     return RecordRefused("already_exists", f"{kind} {current.id} is here already; {advice}")
 
@@ -75,9 +75,9 @@ def settle(
     *,
     is_whole: bool,
 ) -> Mapping[str, Any]:
-    """What a found record is to hold, as the fields that change: metadata is merged name by name unless it is whole.
+    """The fields of a stored record that change: metadata is merged name by name, unless ``is_whole`` is set.
 
-    Metadata that is there already, be it with nulls, is left as it is. Raises InvalidInput when it becomes too large.
+    Metadata that is there already, including nulls, stays as it is. Raises InvalidInput when it becomes too large.
     """
     is_as_given = record.metadata is not None and values.get("aliases", ()) is not None
     if "metadata" in values:

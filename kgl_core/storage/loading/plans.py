@@ -46,7 +46,7 @@ class Plan(Generic[Line, Stored]):
         return [self._by_id[id] for id in sorted(self._updated)]
 
     def _apply_to(self, current: Stored, record: Line) -> tuple[Outcome, Stored]:
-        """Apply a record to what it names: what became of it, and the entity or relationship as it is then.
+        """Apply a record to ``current``, which it names: returns what became of it, and the record as it is then.
 
         Raises RecordRefused, PermissionDenied or InvalidInput when the record must be refused.
         """

@@ -18,7 +18,7 @@ from kgl_core.storage.record_lines import RelationshipRecord
 
 
 class RelationshipPlan(Plan[RelationshipRecord, Relationship]):
-    """The effect of relationship records, one after the other, on the relationships that they name."""
+    """What relationship records do, one after the other, to the relationships that they name."""
 
     _kind, _fields = "relationship", ("confidence", "source", "source_type", "metadata")
 
@@ -31,14 +31,14 @@ class RelationshipPlan(Plan[RelationshipRecord, Relationship]):
 
     @property
     def created(self) -> list[Relationship]:
-        """The new relationships, ordered by ends and type, the order in which every load takes unique values."""
+        """The new relationships, ordered by ends and type: the order in which every load takes unique values."""
         return sorted((self._by_id[id] for id in self._created), key=lambda created: triple_order(created.triple))
 
     def apply(self, record: RelationshipRecord, source: End | None, target: End | None) -> tuple[Outcome, Relationship]:
-        """Take in a record whose ends were found: what became of it, and the relationship as it is then.
+        """Apply a record whose ends were found: returns what became of it, and the relationship as it is then.
 
-        An end is None where the record does not name it. Raises RecordRefused, PermissionDenied or InvalidInput when
-        it must be refused.
+        An end is None when the record does not name it. Raises RecordRefused, PermissionDenied or InvalidInput when the
+        record must be refused.
         """
         current = self._match(record, source, target)
         if current is None:
@@ -125,6 +125,6 @@ def _triple(record: RelationshipRecord, source: End | None, target: End | None) 
 
 
 def _agrees(record: RelationshipRecord, source: End | None, target: End | None, current: Relationship) -> bool:
-    """Whether what the record names of ends and type is the relationship's own."""
+    """Whether the ends and the type that the record names are the relationship's own."""
     named = (source and source.id, record.relationship_type, target and target.id)
     return all(mine is None or mine == theirs for mine, theirs in zip(named, current.triple, strict=True))
