@@ -82,8 +82,8 @@ class Records(ABC, Generic[R, D]):
 
         The mapping may repeat the fields that kgl sets, unchanged. Raises as `update` does.
         """
-        draft, kept = read_whole(self._draft, record)
-        return self._update(id, lambda _: draft, kept, expected_version, precondition)
+        change, kept = read_whole(self._draft, record)
+        return self._update(id, change, kept, expected_version, precondition)
 
     def patch(
         self,

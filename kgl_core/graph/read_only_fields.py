@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -12,7 +12,7 @@ import attrs
 
 from kgl_core.graph.entities import Entity, EntityDraft
 from kgl_core.graph.relationships import Relationship, RelationshipDraft
-from kgl_core.kernel.checked_records import build, rules_of
+from kgl_core.kernel.checked_records import build, rebuild, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.ids import parse_id
 from kgl_core.kernel.permissions import Actor
@@ -42,14 +42,26 @@ def take_kept(draft: type, fields: Mapping[str, Any]) -> tuple[dict[str, Any], d
     return own, {name: fields[name] for name in kept if name in fields}
 
 
-def read_whole(draft: type[D], record: D | Mapping[str, Any]) -> tuple[D, Mapping[str, Any]]:
-    """The draft that ``record`` is or contains, and the fields in KEPT that come with it. Raises InvalidInput."""
+def read_whole(
+    draft: type[D], record: D | Mapping[str, Any]
+) -> tuple[Callable[[Mapping[str, Any]], D], Mapping[str, Any]]:
+    """How to make the draft that ``record`` is or contains, and the fields in KEPT that come with it.
+
+    What makes the draft is called with the stored fields: values that stay as they are need not keep today's rules. It
+    raises InvalidInput. So does this, for every fault that no stored value could excuse.
+    """
     if isinstance(record, draft):
-        return record, {}
+        return lambda _: record, {}
     if not isinstance(record, Mapping):
         raise InvalidInput([Fault("", "not_an_object", "give a draft, or a mapping of all fields")])
     own, kept = take_kept(draft, record)
-    return build(draft, own), kept
+    try:
+        built = build(draft, own)
+    except InvalidInput as error:
+        if not all(isinstance(own.get(fault.pointer[1:].partition("/")[0]), str | list) for fault in error.faults):
+            raise
+        return lambda stored: rebuild(draft, own, stored), kept
+    return lambda _: built, kept
 
 
 def require_kept(record: Record, given: Mapping[str, Any]) -> None:

@@ -119,7 +119,10 @@ def rebuild(cls: type[T], values: Mapping[str, Any], stored: Mapping[str, Any]) 
 
 
 def _unless_stored(value: object, stored: object) -> object:
-    return Stored(value) if value is stored or (type(value) is str and value == stored) else value
+    if value is stored or (type(value) is str and value == stored):
+        return Stored(value)
+    # JSON has lists where records have tuples.
+    return Stored(stored) if type(stored) is tuple and type(value) is list and tuple(value) == stored else value
 
 
 def unknown_names(names: Iterable[object], known: Iterable[str], what: str = "field") -> Faults:

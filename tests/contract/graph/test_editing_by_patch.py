@@ -19,6 +19,8 @@ from kgl_core import (
 )
 from kgl_core.graph.entities import EntityDraft
 from kgl_core.graph.relationships import RelationshipDraft
+from kgl_core.kernel.units_of_work import Store
+from tests.contract.samples import created, entity, graph_on
 
 NOWHERE = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 
@@ -267,3 +269,21 @@ def test_who_may_not_change_a_record_is_not_told_whether_it_has_changed(kg: Know
         eve.entities.replace(ada.id, EntityDraft(type="person", name="Eve"))
     own = eve.entities.create(type="person", name="Eve")
     assert eve.entities.patch(own.id, {"name": "Eva"}).name == "Eva"
+
+
+def test_what_is_stored_may_be_sent_back_whatever_today_s_rules_say(store: Store) -> None:
+    """A name from before them stays when the whole record is sent back; another such name is refused."""
+    kg = graph_on(store)
+    old = entity("\u3000", aliases=("\u2028",))
+    with store.begin() as uow:
+        uow.entities.add([old])
+        uow.changes.append([created(old)])
+        uow.commit()
+    whole = {"type": old.type, "name": old.name, "aliases": list(old.aliases), "confidence": 0.5}
+    for number, change in enumerate((kg.entities.replace, kg.entities.patch)):
+        changed = change(old.id, {**whole, "confidence": number / 2})
+        assert (changed.name, changed.confidence, changed.version) == (old.name, number / 2, number + 2)
+        with pytest.raises(InvalidInput) as refused:
+            change(old.id, {**whole, "name": "\u2003"})
+        assert [fault.pointer for fault in refused.value.faults] == ["/name"]
+    assert kg.entities.get(old.id).version == 3
