@@ -16,8 +16,9 @@ from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.observed import ObservedStore
 from kgl_adapters.retrying import retry
 from kgl_adapters.security.argon2_passwords import Argon2Hasher, BoundedHasher
-from kgl_adapters.security.jwt_signing import make_signer, read_keys
+from kgl_adapters.security.jwt_signing import make_signer
 from kgl_adapters.security.sealing import AesGcmSeal
+from kgl_adapters.security.signing_keys import read_keys
 from kgl_adapters.sql.engine.engines import Pool, make_engine, parse_url
 from kgl_adapters.sql.storage.migrating import require_head
 from kgl_adapters.sql.storage.replica import Replica
