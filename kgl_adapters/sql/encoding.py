@@ -83,6 +83,12 @@ class Encoding:
         self.instant: Callable[[datetime], Any] = _micros if is_sqlite else _same
         self.read_instant: Callable[[Any], datetime] = moment_of if is_sqlite else _same
 
+    def value(self, value: Any) -> Any:
+        """A value as this database holds it; all but ids and moments are held as they are."""
+        if isinstance(value, UUID):
+            return self.id(value)
+        return self.instant(value) if isinstance(value, datetime) else value
+
 
 ENCODINGS: Final[Mapping[bool, Encoding]] = {is_sqlite: Encoding(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
 """By whether the database is SQLite."""

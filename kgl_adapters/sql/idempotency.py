@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, select, text
 
 from kgl_adapters.sql.encoding import Encoding, reads
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.schema import answers, on
+from kgl_adapters.sql.schema import answers, table_for
 from kgl_adapters.sql.statements import deleting_expired
 from kgl_core.kernel.idempotency import KeptAnswer
 
@@ -40,7 +40,7 @@ class AnswerTable:
     """The table of kept answers and the statements on it."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
-        self.table = table = on(answers, is_sqlite=is_sqlite)
+        self.table = table = table_for(answers, is_sqlite=is_sqlite)
         at_id = table.c.id == bindparam("at_id")
         self.get = select(*(table.c[name] for name in ANSWER_COLUMNS)).where(at_id)
         self.delete = delete(table).where(at_id)

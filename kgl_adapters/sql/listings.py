@@ -1,13 +1,11 @@
-"""Listings of records: what they can be filtered by, compiled once for each combination of filters and sort."""
+"""Lists records by filters and a sort. The SQL of each combination is compiled once."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
-from uuid import UUID
 
 import attrs
 from sqlalchemy import Column, ColumnElement, Table, bindparam, func, literal_column, or_, select
@@ -15,19 +13,19 @@ from sqlalchemy import Column, ColumnElement, Table, bindparam, func, literal_co
 from kgl_adapters.sql.encoding import Encoding
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.statements import ordered, place
+from kgl_adapters.sql.statements import order_page, position_parameters
 from kgl_core.graph.provenance import RecordFilter
 from kgl_core.kernel.pages import Position
 
 _COMBINATIONS_MAX: Final = 1024
 
-Given = tuple[tuple[str, int], ...]
-"""The filters that a listing was given, by name, and how many values each has."""
+FilterShape = tuple[tuple[str, int], ...]
+"""What the SQL of a listing depends on: the names of its filters, and how many values each has."""
 
 
 @attrs.frozen
 class Condition:
-    """What a filter asks of a row: that any of these columns is as it says, which several values can only be ==."""
+    """The WHERE clause of a filter: any of these columns compares so with its value, or equals any of its values."""
 
     columns: Sequence[Column[Any]]
     operator: Callable[[Any, Any], ColumnElement[bool]] = operator.eq
@@ -42,7 +40,7 @@ class Condition:
 
 
 class Listing:
-    """The listings of a table of records; ``conditions`` are those that only its records have."""
+    """Lists the records of a table. ``conditions`` are its own filters, beside those that all records have."""
 
     def __init__(
         self,
@@ -64,7 +62,7 @@ class Listing:
         A ``sort`` that begins with - is descending.
         """
         given, parameters = self._read(filter, session.encoding)
-        parameters |= place(after, session.encoding)
+        parameters |= position_parameters(after, session.encoding)
         return session.fetch(self._query(given, filter.is_active, sort, after is not None, limit), parameters)
 
     def count(self, session: Session, filter: RecordFilter) -> int:
@@ -73,7 +71,7 @@ class Listing:
         [(count,)] = session.fetch(self._query(given, filter.is_active), parameters)
         return int(count)
 
-    def _read(self, filter: RecordFilter, encoding: Encoding) -> tuple[Given, dict[str, Any]]:
+    def _read(self, filter: RecordFilter, encoding: Encoding) -> tuple[FilterShape, dict[str, Any]]:
         """Which filters are given, and the parameters of their conditions."""
         given: list[tuple[str, int]] = []
         parameters: dict[str, Any] = {}
@@ -83,12 +81,12 @@ class Listing:
                 continue
             values = value if isinstance(value, tuple) else (value,)
             given.append((name, len(values)))
-            parameters.update(zip(_names(name, len(values)), (_held(value, encoding) for value in values), strict=True))
+            parameters.update(zip(_names(name, len(values)), map(encoding.value, values), strict=True))
         return tuple(given), parameters
 
     def _make_query(
         self,
-        given: Given,
+        given: FilterShape,
         is_active: bool | None,
         sort: str | None = None,
         is_after: bool = False,
@@ -102,7 +100,7 @@ class Listing:
             statement = statement.where(table.c.deleted_at.is_(None) if is_active else table.c.deleted_at.is_not(None))
         if sort is None:
             return Query(statement, is_sqlite=self._is_sqlite)
-        statement = ordered(statement, table, table.c[sort.removeprefix("-")], sort, is_after=is_after)
+        statement = order_page(statement, table, table.c[sort.removeprefix("-")], sort, is_after=is_after)
         # As a number: PostgreSQL makes a new plan at each call for a limit that it does not know.
         return Query(statement.limit(literal_column(str(limit))), is_sqlite=self._is_sqlite)
 
@@ -124,9 +122,3 @@ def _shared_conditions(table: Table) -> dict[str, Condition]:
 def _names(name: str, count: int) -> Sequence[str]:
     """The parameters of a filter with that many values."""
     return [name] if count == 1 else [f"{name}_{number}" for number in range(count)]
-
-
-def _held(value: Any, encoding: Encoding) -> Any:
-    if isinstance(value, datetime):
-        return encoding.instant(value)
-    return encoding.id(value) if isinstance(value, UUID) else value

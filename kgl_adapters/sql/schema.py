@@ -230,6 +230,6 @@ relationships: Final = metadata.tables[f"{ENTITIES}.entity_relationships"]
 changes: Final = metadata.tables[f"{ENTITIES}.changes"]
 
 
-def on(table: Table, *, is_sqlite: bool) -> Table:
-    """The table as the database has it."""
+def table_for(table: Table, *, is_sqlite: bool) -> Table:
+    """``table`` as this kind of database has it."""
     return sqlite_metadata.tables[table.name] if is_sqlite else table

@@ -1,8 +1,7 @@
-"""How statements are put together that several tables share: pages, scans, and forgetting what expired."""
+"""Statements that several tables share: pages, scans, and deleting what has expired."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,17 +21,17 @@ def paged(
     limit: int,
     encoding: Encoding,
 ) -> tuple[Select[Any], dict[str, Any]]:
-    """Up to ``limit`` rows of the statement, `ordered`, past ``after``, and the parameters."""
-    statement = ordered(statement, table, column, sort, is_after=after is not None).limit(bindparam("limit"))
-    return statement, {"limit": limit, **place(after, encoding)}
+    """The statement for up to ``limit`` rows past ``after``, as `order_page` orders them, and its parameters."""
+    statement = order_page(statement, table, column, sort, is_after=after is not None).limit(bindparam("limit"))
+    return statement, {"limit": limit, **position_parameters(after, encoding)}
 
 
-def ordered(
+def order_page(
     statement: Select[Any], table: Table, column: ColumnElement[Any], sort: str, *, is_after: bool
 ) -> Select[Any]:
     """The statement ordered by ``column`` and id, descending where ``sort`` begins with -.
 
-    With ``is_after`` it begins past the parameters of `place`.
+    With ``is_after`` it begins past the `position_parameters`.
     """
     id, is_descending = table.c.id, sort.startswith("-")
     statement = statement.order_by(*((column.desc(), id.desc()) if is_descending else (column, id)))
@@ -43,18 +42,18 @@ def ordered(
     return statement.where(here < there if is_descending else here > there)
 
 
-def place(after: Position | None, encoding: Encoding) -> dict[str, Any]:
+def position_parameters(after: Position | None, encoding: Encoding) -> dict[str, Any]:
     """The parameters of a page that begins past ``after``."""
     if after is None:
         return {}
     value, id = after
-    return {"after": encoding.instant(value) if isinstance(value, datetime) else value, "after_id": encoding.id(id)}
+    return {"after": encoding.value(value), "after_id": encoding.id(id)}
 
 
 def scanned(
     statement: Select[Any], table: Table, after: UUID | None, limit: int, encoding: Encoding
 ) -> tuple[Select[Any], dict[str, Any]]:
-    """The statement ordered by id, past ``after``."""
+    """The statement for up to ``limit`` rows by id, past ``after``, and its parameters."""
     statement = statement.order_by(table.c.id).limit(bindparam("limit"))
     if after is None:
         return statement, {"limit": limit}

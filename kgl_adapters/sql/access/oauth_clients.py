@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from kgl_adapters.sql.access.rows import ACCESS_ROWS, CLIENT_COLUMNS
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.schema import clients, on
+from kgl_adapters.sql.schema import clients, table_for
 from kgl_adapters.sql.statements import paged
 from kgl_core.access.oauth_clients import Client
 from kgl_core.kernel.errors import NotFound
@@ -23,7 +23,7 @@ class ClientTable:
     """The table of service clients and the statements on it."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
-        self.table = table = on(clients, is_sqlite=is_sqlite)
+        self.table = table = table_for(clients, is_sqlite=is_sqlite)
         is_it = table.c.id == bindparam("at_id")
         self.list = select(*(table.c[name] for name in CLIENT_COLUMNS))
         self.get = self.list.where(is_it)

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 
 from kgl_adapters.sql.access.rows import ACCESS_ROWS, REFRESH_TOKEN_COLUMNS
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.schema import on, refresh_tokens
+from kgl_adapters.sql.schema import refresh_tokens, table_for
 from kgl_adapters.sql.statements import deleting_expired
 from kgl_core.access.tokens import RefreshToken
 
@@ -19,7 +19,7 @@ class RefreshTokenTable:
     """The table of refresh tokens and the statements on it."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
-        self.table = table = on(refresh_tokens, is_sqlite=is_sqlite)
+        self.table = table = table_for(refresh_tokens, is_sqlite=is_sqlite)
         columns = table.c
         self.get = select(*(columns[name] for name in REFRESH_TOKEN_COLUMNS)).where(
             columns.hash == bindparam("at_hash")

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from kgl_adapters.sql.access.rows import ACCESS_ROWS, USER_COLUMNS
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.schema import on, users
+from kgl_adapters.sql.schema import table_for, users
 from kgl_core.access.users import User, UserFilter
 from kgl_core.kernel.errors import NotFound
 from kgl_core.kernel.pages import Position
@@ -22,7 +22,7 @@ class UserTable:
     """The table of users and the statements on it."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
-        self.table = table = on(users, is_sqlite=is_sqlite)
+        self.table = table = table_for(users, is_sqlite=is_sqlite)
         selected = select(*(table.c[name] for name in USER_COLUMNS))
         self.get = selected.where(table.c.id == bindparam("id"))
         self.get_locked = self.get.with_for_update(key_share=True)

@@ -38,7 +38,7 @@ COMPLETE_UP_TO: Final = (
     ")) FROM issued"
 )
 """Finds a sequence number up to which every change there will ever be has been committed; not on a standby."""
-_TABLES: Final = {is_sqlite: schema.on(schema.changes, is_sqlite=is_sqlite) for is_sqlite in (False, True)}
+_TABLES: Final = {is_sqlite: schema.table_for(schema.changes, is_sqlite=is_sqlite) for is_sqlite in (False, True)}
 _SELECTS: Final = {
     is_sqlite: select(*(table.c[name] for name in ("sequence", "at", "actor", "action", "subject", "record")))
     .where(table.c.sequence <= bindparam("up_to"))

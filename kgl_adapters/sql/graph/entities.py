@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, any_, bindparam, update
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.graph.finding import Finder, Lock, LockingFinder
-from kgl_adapters.sql.graph.records import LOCKS, RecordTable, SqlRecords, ordered
+from kgl_adapters.sql.graph.records import LOCKS, RecordTable, SqlRecords, lock_order
 from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS, GRAPH_ROWS
 from kgl_adapters.sql.schema import entities
 from kgl_adapters.sql.types import TEXT
@@ -93,7 +93,7 @@ class SqlEntities(SqlRecords[Entity]):
         """What ``read`` makes of the rows with these ids or keys, each once."""
         values = [(key,) for key in sorted(keys)]
         if locking is None or not keys or self._session.is_sqlite:
-            rows = by_id.find(self._session, ordered(ids)) + self._find_in_both_states(by_key, values)
+            rows = by_id.find(self._session, lock_order(ids)) + self._find_in_both_states(by_key, values)
             return tuple({each.id: each for each in map(read, rows)}.values())
         ids, keys = frozenset(ids), frozenset(keys)
         while True:

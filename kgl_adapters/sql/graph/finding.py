@@ -48,10 +48,10 @@ class Finder:
             return []
         rows: Iterable[Sequence[Any]]
         if len(values) == 1:
-            parameters = {f"value_{i}": _held(session, value) for i, value in enumerate(values[0])}
+            parameters = {f"value_{i}": session.encoding.value(value) for i, value in enumerate(values[0])}
             rows = session.execute(self._one, parameters)
         elif session.is_sqlite:
-            rows = session.lookup(self._sql, [tuple(_held(session, part) for part in value) for value in values])
+            rows = session.lookup(self._sql, [tuple(map(session.encoding.value, value)) for value in values])
         else:
             rows = session.execute(self._many, _arrays(values))
         return list(rows)
@@ -107,7 +107,3 @@ def array(values: Sequence[UUID | str]) -> str:
         return "{" + ",".join([value.hex for value in values if isinstance(value, UUID)]) + "}"
     quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return '{"' + '","'.join(quoted) + '"}'
-
-
-def _held(session: Session, value: UUID | str) -> Any:
-    return session.encoding.id(value) if isinstance(value, UUID) else value

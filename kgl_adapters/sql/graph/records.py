@@ -13,7 +13,7 @@ from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.graph.finding import Finder, Lock, Values
 from kgl_adapters.sql.graph.rows import GRAPH_ROWS
 from kgl_adapters.sql.listings import Condition, Listing
-from kgl_adapters.sql.schema import on
+from kgl_adapters.sql.schema import table_for
 from kgl_adapters.sql.statements import scanned
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.provenance import RecordFilter
@@ -25,8 +25,8 @@ R = TypeVar("R", bound=Entity | Relationship)
 LOCKS: Final[tuple[Lock, ...]] = (None, "update", "share")
 
 
-def ordered(ids: Iterable[UUID]) -> list[tuple[UUID]]:
-    """Ids as `Finder` takes them, in the order in which every transaction locks."""
+def lock_order(ids: Iterable[UUID]) -> list[tuple[UUID]]:
+    """The ids sorted in the order in which every transaction locks, as the values that `Finder` takes."""
     return [(id,) for id in sorted(ids, key=lambda id: id.int)]
 
 
@@ -46,7 +46,7 @@ class RecordTable:
         *,
         is_sqlite: bool,
     ) -> None:
-        table = on(table, is_sqlite=is_sqlite)
+        table = table_for(table, is_sqlite=is_sqlite)
         self.table = table
         self.columns: Sequence[ColumnElement[Any]] = [table.c[name] for name in columns]
         self.is_active = table.c.deleted_at.is_(None)
@@ -138,7 +138,7 @@ class SqlRecords(Generic[R]):
             raise self._stale(records)
 
     def _stale(self, records: Sequence[R]) -> NotFound | StaleVersion:
-        found = self._of.by_id[None].find(self._session, ordered(record.id for record in records))
+        found = self._of.by_id[None].find(self._session, lock_order(record.id for record in records))
         versions = {kept.id: kept.version for kept in map(self._read, found)}
         for record in records:
             if record.id not in versions:

@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, Integer, ScalarSelect, Select, bindparam, 
 
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.graph.finding import LockingFinder, array, locking
-from kgl_adapters.sql.graph.records import RecordTable, SqlRecords, ordered
+from kgl_adapters.sql.graph.records import RecordTable, SqlRecords, lock_order
 from kgl_adapters.sql.graph.rows import GRAPH_ROWS, RELATIONSHIP_COLUMNS
 from kgl_adapters.sql.listings import Condition
 from kgl_adapters.sql.schema import relationships
@@ -69,7 +69,7 @@ class SqlRelationships(SqlRecords[Relationship]):
     ) -> Sequence[Relationship]:
         of, values = self._of, sorted(triples, key=triple_order)
         if lock is None or not triples or self._session.is_sqlite:
-            rows = of.by_id[lock].find(self._session, ordered(ids)) + self._find_in_both_states(of.by_triple, values)
+            rows = of.by_id[lock].find(self._session, lock_order(ids)) + self._find_in_both_states(of.by_triple, values)
         else:
             rows = of.locking.find(self._session, ids, values)
         return tuple({relationship.id: relationship for relationship in map(self._read, rows)}.values())

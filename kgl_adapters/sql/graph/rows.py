@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kgl_adapters.sql.encoding import Encoding, moment_of, moment_or_none, reads, uuid_of
-from kgl_adapters.sql.graph.record_json import dump_json, read_array, read_object, read_record, write_record
+from kgl_adapters.sql.graph.json_columns import (
+    read_array,
+    read_changed_record,
+    read_object,
+    write_changed_record,
+    write_json,
+)
 from kgl_core.graph.changes import Change, ChangeAction
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
@@ -91,12 +97,12 @@ class GraphRows(Encoding):
             self.id(entity.id),
             entity.type,
             entity.name,
-            dump_json(entity.aliases) if entity.aliases else _NO_ALIASES,
+            write_json(entity.aliases) if entity.aliases else _NO_ALIASES,
             entity.key,
             entity.confidence,
             entity.source,
             entity.source_type,
-            dump_json(entity.metadata) if entity.metadata else _NO_METADATA,
+            write_json(entity.metadata) if entity.metadata else _NO_METADATA,
             str(entity.created_by),
             self.instant(entity.created_at),
             self.instant(entity.updated_at),
@@ -147,7 +153,7 @@ class GraphRows(Encoding):
             relationship.confidence,
             relationship.source,
             relationship.source_type,
-            dump_json(relationship.metadata) if relationship.metadata else _NO_METADATA,
+            write_json(relationship.metadata) if relationship.metadata else _NO_METADATA,
             str(relationship.created_by),
             self.instant(relationship.created_at),
             self.instant(relationship.updated_at),
@@ -166,14 +172,16 @@ class GraphRows(Encoding):
             _ACTIONS[change.action],
             "entity" if is_entity else "relationship",
             self.id(change.record.id),
-            write_record(change.record),
+            write_changed_record(change.record),
         )
 
     @reads("changes")
     def change(self, row: Sequence[Any]) -> Change:
         """The change in a row of ``sequence`` and CHANGE_COLUMNS without subject_id."""
         _, at, actor, action, subject, record = row
-        return Change(self.read_instant(at), Actor.parse(actor), ChangeAction(action), read_record(subject, record))
+        return Change(
+            self.read_instant(at), Actor.parse(actor), ChangeAction(action), read_changed_record(subject, record)
+        )
 
 
 GRAPH_ROWS: Final[Mapping[bool, GraphRows]] = {is_sqlite: GraphRows(is_sqlite=is_sqlite) for is_sqlite in (False, True)}

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, StaticPool, create_engine
 
-from kgl_adapters.sql.schema import entities, on, relationships, sqlite_metadata
+from kgl_adapters.sql.schema import entities, relationships, sqlite_metadata, table_for
 from kgl_core.graph.entities import End, Entity
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.units_of_work import Store, UnitOfWork
@@ -29,7 +29,7 @@ def scratch_engine() -> Engine:
     It knows no foreign keys: the ends of its relationships may be in the store that it lies over.
     """
     engine = create_engine("sqlite://", creator=_connect, poolclass=StaticPool, hide_parameters=True)
-    tables = [on(table, is_sqlite=True) for table in (entities, relationships)]
+    tables = [table_for(table, is_sqlite=True) for table in (entities, relationships)]
     sqlite_metadata.create_all(engine, tables)
     return engine
 

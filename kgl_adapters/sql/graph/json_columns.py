@@ -1,4 +1,4 @@
-"""Records as JSON: as a change tells what a record was afterwards."""
+"""JSON in columns: metadata, aliases, and the whole record that a change holds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kgl_core.kernel.permissions import Actor
 _TEXT: Final = frozenset({str})
 
 
-def dump_json(value: Any) -> str:
+def write_json(value: Any) -> str:
     """Compact JSON of what the core has checked: ids as text, moments as RFC 3339 with Z."""
     return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
 
@@ -39,16 +39,16 @@ def _strings(found: Any) -> list[str]:
     return found
 
 
-def write_record(record: Entity | Relationship) -> str:
-    """A record as JSON that `read_record` takes."""
+def write_changed_record(record: Entity | Relationship) -> str:
+    """The record after a change, as JSON that `read_changed_record` takes."""
     values = vars(record).copy()
     values["created_by"] = str(record.created_by)
     values["deleted_by"] = None if record.deleted_by is None else str(record.deleted_by)
-    return dump_json(values)
+    return write_json(values)
 
 
-def read_record(subject: str, text: str) -> Entity | Relationship:
-    """The record that `write_record` wrote; a field that did not exist then has its default.
+def read_changed_record(subject: str, text: str) -> Entity | Relationship:
+    """The record that `write_changed_record` wrote; a field that did not exist then has its default.
 
     Raises ValueError, TypeError or KeyError for anything else.
     """
