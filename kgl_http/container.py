@@ -34,9 +34,9 @@ from kgl_core.kernel.permissions import SYSTEM
 from kgl_core.kernel.units_of_work import Context, Store
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.storage.idempotent_store import HeldStore
-from kgl_http.api.app import Collaborators, create_app
 from kgl_http.api.authentication import Authenticator
 from kgl_http.api.idempotency import Idempotency
+from kgl_http.app import Collaborators, create_app
 from kgl_http.server.long_requests import Slots
 from kgl_http.server.metrics import Metrics
 from kgl_http.server.readiness import Readiness

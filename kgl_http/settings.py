@@ -1,6 +1,8 @@
-"""Settings: what the environment says, read once into one frozen class.
+"""Settings: every environment variable that kgl reads, checked once and kept in one frozen class.
 
-Every converter takes the variable's text (or the default) and raises ValueError with what to give instead.
+A converter takes a variable's text, or the default, and raises ValueError with what to give instead.
+
+Longer than most files: each setting stands once, with its default, its converter and its help.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Hidden(str):
-    """Text that a representation does not show."""
+    """Text that its ``repr`` does not show."""
 
     __slots__ = ()
 
@@ -138,7 +140,7 @@ _DAY: Final = timedelta(days=1)
 
 @environ.config(prefix="", frozen=True)
 class Settings:
-    """Every variable that kgl reads, with its default and its meaning."""
+    """Every variable that kgl reads."""
 
     kgl_env: str = environ.var(
         "production",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 
-from kgl_http.api.app import App
+from kgl_http.app import App
 from kgl_http.container import Capacity, Container
 from kgl_http.server import log
 from kgl_http.settings import read_settings

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from kgl_core.access.oauth_clients import Client, ClientCredentials, ClientDraft, RotationDraft
+from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_page
 from kgl_http.api.operations import Answer, Resource, operation
-from kgl_http.api.query_parameters import ClientQuery, NoQuery
+from kgl_http.api.query_parameters import CURSOR, LIMIT, NoQuery
+
+
+@attrs.frozen(kw_only=True)
+class ClientQuery:
+    """A listing of service clients, in the order of their creation."""
+
+    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
+    cursor: str | None = ruled(CURSOR, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
 
 
 class ClientResource(Resource):

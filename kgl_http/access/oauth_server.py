@@ -30,7 +30,8 @@ from kgl_core.access.tokens import OWN_CLIENT_ID, TOKEN_LENGTH_MAX
 from kgl_core.kernel.checked_records import build, check, ruled, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput, KglError, TooManyAttempts
 from kgl_core.kernel.field_rules import Choice, Optional, Text
-from kgl_http.api.problems import BadRequest, detail_of
+from kgl_http.api.error_handlers import detail_of
+from kgl_http.api.problems import BadRequest
 from kgl_http.server.metrics import Metrics
 
 GRANT_TYPES: Final = (ClientCredentialsGrant.GRANT_TYPE,)

@@ -8,11 +8,23 @@ import attrs
 
 from kgl_core.access.users import ROLE, User, UserFilter
 from kgl_core.kernel.checked_records import build, check, ruled
+from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_page
 from kgl_http.api.operations import Answer, Resource, operation
-from kgl_http.api.query_parameters import NoQuery, UserQuery, filter_of
+from kgl_http.api.query_parameters import CURSOR, LIMIT, NoQuery, filter_of
+
+
+@attrs.frozen(kw_only=True)
+class UserQuery(UserFilter):
+    """A listing of accounts, ordered by email."""
+
+    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
+    cursor: str | None = ruled(CURSOR, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
 
 
 @attrs.frozen(kw_only=True)

@@ -1,28 +1,32 @@
-"""What the queries of the API may hold: the filters of the core, and how a listing is cut."""
+"""Reads the parameters of queries and forms strictly; and the parameters that several operations share."""
 
 from __future__ import annotations
 
-from typing import Any, Final
-from uuid import UUID
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
 
 import attrs
 
-from kgl_core.access.users import UserFilter
-from kgl_core.graph.entities import KEY, EntityFilter
-from kgl_core.graph.entities import SORT as ENTITY_SORT
-from kgl_core.graph.provenance import FILTER_VALUES_MAX
-from kgl_core.graph.relationships import SORT as RELATIONSHIP_SORT
-from kgl_core.graph.relationships import RelationshipFilter
-from kgl_core.kernel.checked_records import check, ruled, rules_of
+from kgl_core.kernel.checked_records import build, check, ruled, rules_of, unknown_names
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Flag, Id, Integer, Number, Optional, Text
-from kgl_core.kernel.pages import CURSOR_LENGTH_MAX, LIMIT_DEFAULT, LIMIT_MAX
-from kgl_core.storage.loading.outcomes import Existing
+from kgl_core.kernel.field_rules import Choice, Each, Flag, Instant, Integer, Names, Number, Optional, Rule, Text
+from kgl_core.kernel.pages import CURSOR_LENGTH_MAX, LIMIT_MAX
+from kgl_core.kernel.strict_json import read_float
+from kgl_core.kernel.times import parse_instant
+from kgl_http.api.problems import BadRequest
 
 LIMIT: Final = Integer(1, LIMIT_MAX)
 CURSOR: Final = Optional(Text(CURSOR_LENGTH_MAX))
 COUNT: Final = Optional(Choice(("exact",)))
-WAIT_S_MAX: Final = 30
+_PARAMETERS_MAX: Final = 500
+_QUERIES_MAX: Final = 256
+_WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
+_NUMBER: Final = re.compile(r"-?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -40,106 +44,92 @@ class RecordQuery:
         check(self)
 
 
-@attrs.frozen(kw_only=True)
-class EntityQuery(EntityFilter):
-    """A listing of entities; or several at once, by ``id`` or ``key``, and then by nothing else but ``is_active``."""
-
-    sort: str = ruled(ENTITY_SORT, default="created_at")
-    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
-    cursor: str | None = ruled(CURSOR, default=None)
-    count: str | None = ruled(COUNT, default=None)
-    id: tuple[UUID, ...] = ruled(Each(Id(), FILTER_VALUES_MAX), default=())
-    key: tuple[str, ...] = ruled(Each(KEY, FILTER_VALUES_MAX), default=())
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
-        _require_alone(self, "id", "key")
+def read_query(cls: type[T], query_string: str) -> T:
+    """The query as an instance of ``cls``. Raises BadRequest with every fault, unknown parameters among them."""
+    kind: Any = cls  # mypy takes no type[T] for Hashable
+    query: T = _read_query(kind, query_string)
+    return query
 
 
-@attrs.frozen(kw_only=True)
-class RelationshipQuery(RelationshipFilter):
-    """A listing of relationships; or several at once, by ``id``, and then by nothing else but ``is_active``."""
-
-    sort: str = ruled(RELATIONSHIP_SORT, default="created_at")
-    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
-    cursor: str | None = ruled(CURSOR, default=None)
-    count: str | None = ruled(COUNT, default=None)
-    id: tuple[UUID, ...] = ruled(Each(Id(), FILTER_VALUES_MAX), default=())
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
-        _require_alone(self, "id")
-
-
-@attrs.frozen(kw_only=True)
-class EntityRelationshipQuery:
-    """The relationships of one entity: those that leave it (``out``), arrive (``in``), or both."""
-
-    direction: str = ruled(Choice(("both", "out", "in")), default="both")
-    relationship_type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX), default=())
-    min_confidence: float | None = ruled(Optional(Number(0, 1)), default=None)
-    sort: str = ruled(RELATIONSHIP_SORT, default="created_at")
-    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
-    cursor: str | None = ruled(CURSOR, default=None)
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
+@lru_cache(maxsize=_QUERIES_MAX)
+def _read_query(cls: Any, query_string: str) -> Any:
+    """`read_query`, remembered for the next request with the same query: what it returns is frozen."""
+    values: dict[str, Any] = {}
+    rules = rules_of(cls)
+    given = read_parameters(query_string.encode("latin-1"))  # the bytes that were sent (PEP 3333)
+    faults = unknown_names((name for name in given if name not in rules), rules, "parameter")
+    for name, texts in given.items():
+        rule = rules.get(name)
+        if rule is None:
+            continue
+        if _is_list(rule):
+            values[name] = [from_text(rule, text) for text in texts]
+        elif len(texts) > 1:
+            faults.append(Fault(f"/{name}", "repeated", "give it once"))
+        else:
+            values[name] = from_text(rule, texts[0])
+    try:
+        query = build(cls, values)
+    except InvalidInput as error:
+        faults += map(_plus_lost, error.faults)
+    if faults:
+        raise BadRequest(faults)
+    return query
 
 
-@attrs.frozen(kw_only=True)
-class UserQuery(UserFilter):
-    """A listing of accounts, ordered by email."""
-
-    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
-    cursor: str | None = ruled(CURSOR, default=None)
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
+def _plus_lost(fault: Fault) -> Fault:
+    """The fault, with advice about the + of a time zone, which means a space in a URL."""
+    if fault.code != "not_an_instant":
+        return fault
+    return attrs.evolve(fault, detail=f"{fault.detail}; in a URL, write the + of a time zone as %2B")
 
 
-@attrs.frozen(kw_only=True)
-class ClientQuery:
-    """A listing of service clients, in the order of their creation."""
-
-    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
-    cursor: str | None = ruled(CURSOR, default=None)
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
-
-
-@attrs.frozen(kw_only=True)
-class ChangeQuery:
-    """The changes past ``after``. While there are none, the answer is held back for ``wait`` seconds at most."""
-
-    after: str | None = ruled(CURSOR, default=None)
-    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
-    wait: int = ruled(Integer(0, WAIT_S_MAX), default=0)
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
+def read_parameters(encoded: bytes) -> Mapping[str, list[str]]:
+    """The texts of each parameter in a query or a form, by name. Raises BadRequest."""
+    found: dict[str, list[str]] = {}
+    if encoded:
+        try:
+            pairs = parse_qsl(encoded.decode(), keep_blank_values=True, errors="strict", max_num_fields=_PARAMETERS_MAX)
+        except UnicodeDecodeError:
+            raise BadRequest([Fault("", "not_utf8", "parameters must be UTF-8, percent-encoded")]) from None
+        except ValueError:
+            raise BadRequest([Fault("", "too_many", f"at most {_PARAMETERS_MAX} parameters")]) from None
+        for name, text in pairs:
+            found.setdefault(name, []).append(text)
+    return found
 
 
-@attrs.frozen(kw_only=True)
-class ImportQuery:
-    """How lines are imported, and what is told of them."""
+def _is_list(rule: Rule) -> bool:
+    return isinstance(rule, Each | Names)
 
-    existing: str = ruled(Choice(tuple(Existing)), default=Existing.MERGE.value)
-    atomic: bool = ruled(Flag(), default=False)
-    dry_run: bool = ruled(Flag(), default=False)
-    results: str = ruled(Choice(("refused", "all")), default="refused")
 
-    def __attrs_post_init__(self) -> None:
-        check(self)
+def from_text(rule: Rule, text: str) -> Any:
+    """The value of a parameter's text for ``rule``; text that is no such value stays text, which the rule refuses."""
+    match rule:
+        case Optional(Flag()) if text == "any":
+            return None
+        case Optional(inner):
+            return from_text(inner, text)
+        case Each(each):
+            return from_text(each, text)
+        case Flag():
+            return {"true": True, "false": False}.get(text, text)
+        case Integer() if _WHOLE.fullmatch(text):
+            return int(text)
+        case Number() if _NUMBER.fullmatch(text):
+            return read_float(text)
+        case Instant():
+            return parse_instant(text) or text
+    return text
 
 
 def filter_of(query: object, cls: type) -> dict[str, Any]:
-    """The part of a query that is a filter of ``cls``, as keyword arguments."""
+    """The parameters of a query that the filter ``cls`` has, as keyword arguments."""
     return {name: getattr(query, name) for name in rules_of(cls)}
 
 
-def _require_alone(query: object, *names: str) -> None:
-    """Raise InvalidInput where parameters that name records stand beside those of a listing."""
+def require_alone(query: object, *names: str) -> None:
+    """Raise InvalidInput if any of ``names``, which name records, is given together with parameters of a listing."""
     if not any(getattr(query, name) for name in names):
         return
     cls = type(query)

@@ -6,38 +6,31 @@ import io
 import ipaddress
 import random
 import re
-from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Protocol, TypeVar
-from urllib.parse import parse_qsl
 from uuid import UUID
 
-import attrs
 import falcon
 
-from kgl_core.kernel.checked_records import build, escape, rules_of, unknown_names
+from kgl_core.kernel.checked_records import escape, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import Each, Flag, Instant, Integer, Names, Number, Optional, Rule
+from kgl_core.kernel.field_rules import Instant, Optional
 from kgl_core.kernel.ids import parse_id
 from kgl_core.kernel.permissions import Actor
-from kgl_core.kernel.strict_json import parse_json, read_float
-from kgl_core.kernel.times import parse_instant
+from kgl_core.kernel.strict_json import parse_json
 from kgl_core.storage.gzip_stream import Unpacked
 from kgl_http.api.operations import FORM, JSON
 from kgl_http.api.problems import BadRequest, BodyTooLarge, UnsupportedCoding, UnsupportedMediaType
+from kgl_http.api.query_parameters import from_text, read_parameters, read_query
 from kgl_http.settings import Network
 
 BODY_BYTES_MAX: Final = 1024 * 1024
-_PARAMETERS_MAX: Final = 500
 _CHUNK_BYTES: Final = 64 * 1024
-_QUERIES_MAX: Final = 256
 _INCOMPLETE: Final = "the body ended before its Content-Length; send it again"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _ADDRESS_LENGTH_MAX: Final = 128
 _WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5}", re.ASCII)
-_WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
-_NUMBER: Final = re.compile(r"-?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 T = TypeVar("T")
 
@@ -88,9 +81,7 @@ class Request(falcon.Request):
 
     def read_query(self, cls: type[T]) -> T:
         """The query as an instance of ``cls``. Raises BadRequest with every fault, unknown parameters among them."""
-        kind: Any = cls  # mypy takes no type[T] for Hashable
-        query: T = _read_query(kind, self.query_string)
-        return query
+        return read_query(cls, self.query_string)
 
     def read_id(self, text: str) -> UUID:
         """The id in the path. Raises BadRequest when it is none."""
@@ -128,7 +119,7 @@ class Request(falcon.Request):
         self.require_media_type((FORM,))
         found: dict[str, str] = {}
         faults: list[Fault] = []
-        for name, texts in _parameters(body).items():
+        for name, texts in read_parameters(body).items():
             if len(texts) > 1:
                 faults.append(Fault(f"/{escape(name)}", "repeated", "give it once"))
             elif texts[0]:
@@ -226,54 +217,6 @@ class Writable(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
-@lru_cache(maxsize=_QUERIES_MAX)
-def _read_query(cls: Any, query_string: str) -> Any:
-    """`Request.read_query`, kept for the next request that asks the same: what it makes is frozen."""
-    values: dict[str, Any] = {}
-    rules = rules_of(cls)
-    given = _parameters(query_string.encode("latin-1"))  # the bytes that were sent (PEP 3333)
-    faults = unknown_names((name for name in given if name not in rules), rules, "parameter")
-    for name, texts in given.items():
-        rule = rules.get(name)
-        if rule is None:
-            continue
-        if _is_list(rule):
-            values[name] = [from_text(rule, text) for text in texts]
-        elif len(texts) > 1:
-            faults.append(Fault(f"/{name}", "repeated", "give it once"))
-        else:
-            values[name] = from_text(rule, texts[0])
-    try:
-        query = build(cls, values)
-    except InvalidInput as error:
-        faults += map(_plus_lost, error.faults)
-    if faults:
-        raise BadRequest(faults)
-    return query
-
-
-def _plus_lost(fault: Fault) -> Fault:
-    """The fault, with a word about the + of a time zone: in a URL that means a space."""
-    if fault.code != "not_an_instant":
-        return fault
-    return attrs.evolve(fault, detail=f"{fault.detail}; in a URL, write the + of a time zone as %2B")
-
-
-def _parameters(encoded: bytes) -> Mapping[str, list[str]]:
-    """The texts of each parameter in a query or a form. Raises BadRequest."""
-    found: dict[str, list[str]] = {}
-    if encoded:
-        try:
-            pairs = parse_qsl(encoded.decode(), keep_blank_values=True, errors="strict", max_num_fields=_PARAMETERS_MAX)
-        except UnicodeDecodeError:
-            raise BadRequest([Fault("", "not_utf8", "parameters must be UTF-8, percent-encoded")]) from None
-        except ValueError:
-            raise BadRequest([Fault("", "too_many", f"at most {_PARAMETERS_MAX} parameters")]) from None
-        for name, text in pairs:
-            found.setdefault(name, []).append(text)
-    return found
-
-
 def _read(stream: Any, size: int) -> bytes:
     try:
         data: bytes = stream.read(size)
@@ -298,27 +241,3 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _new_id() -> str:
     # It names a request and guards nothing. A fork starts Python's generator anew.
     return f"{random.getrandbits(128):032x}"
-
-
-def _is_list(rule: Rule) -> bool:
-    return isinstance(rule, Each | Names)
-
-
-def from_text(rule: Rule, text: str) -> Any:
-    """What ``rule`` is to judge, from a parameter's text; what is no such value stays text, for the rule to refuse."""
-    match rule:
-        case Optional(Flag()) if text == "any":
-            return None
-        case Optional(inner):
-            return from_text(inner, text)
-        case Each(each):
-            return from_text(each, text)
-        case Flag():
-            return {"true": True, "false": False}.get(text, text)
-        case Integer() if _WHOLE.fullmatch(text):
-            return int(text)
-        case Number() if _NUMBER.fullmatch(text):
-            return read_float(text)
-        case Instant():
-            return parse_instant(text) or text
-    return text

@@ -5,16 +5,34 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+import attrs
+
 from kgl_core.graph.changes import Change
+from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.field_rules import Integer
+from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.authentication import Authenticator
 from kgl_http.api.envelope import send_page
 from kgl_http.api.operations import Answer, Resource, operation
-from kgl_http.api.query_parameters import ChangeQuery
+from kgl_http.api.query_parameters import CURSOR, LIMIT
 from kgl_http.server.long_requests import Slots
 
 POLL_S: Final = 0.25
+WAIT_S_MAX: Final = 30
+
+
+@attrs.frozen(kw_only=True)
+class ChangeQuery:
+    """The changes past ``after``. While there are none, the answer is held back for ``wait`` seconds at most."""
+
+    after: str | None = ruled(CURSOR, default=None)
+    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
+    wait: int = ruled(Integer(0, WAIT_S_MAX), default=0)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
 
 
 class Changes(Resource):

@@ -3,20 +3,58 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import UUID
 
+import attrs
+
+from kgl_core.graph import relationships
 from kgl_core.graph.deleting_and_restoring import Restoration
 from kgl_core.graph.editing_entities import Entities as EntityUseCases
-from kgl_core.graph.entities import Entity, EntityDraft, EntityFilter, EntitySelection
+from kgl_core.graph.entities import KEY, SORT, Entity, EntityDraft, EntityFilter, EntitySelection
+from kgl_core.graph.provenance import FILTER_VALUES_MAX
 from kgl_core.graph.relationships import Relationship
-from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.checked_records import build, check, ruled
+from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Id, Number, Optional
+from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_page
 from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, Resource, operation
 from kgl_http.api.preconditions import Precondition, entity_tag, precondition, send_record
-from kgl_http.api.query_parameters import EntityQuery, EntityRelationshipQuery, NoQuery, RecordQuery, filter_of
+from kgl_http.api.query_parameters import COUNT, CURSOR, LIMIT, NoQuery, RecordQuery, filter_of, require_alone
 
 _END: Final = {"both": "entity_id", "out": "source_entity_id", "in": "target_entity_id"}
+
+
+@attrs.frozen(kw_only=True)
+class EntityQuery(EntityFilter):
+    """A listing of entities; or several at once, by ``id`` or ``key``, and then by nothing else but ``is_active``."""
+
+    sort: str = ruled(SORT, default="created_at")
+    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
+    cursor: str | None = ruled(CURSOR, default=None)
+    count: str | None = ruled(COUNT, default=None)
+    id: tuple[UUID, ...] = ruled(Each(Id(), FILTER_VALUES_MAX), default=())
+    key: tuple[str, ...] = ruled(Each(KEY, FILTER_VALUES_MAX), default=())
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+        require_alone(self, "id", "key")
+
+
+@attrs.frozen(kw_only=True)
+class EntityRelationshipQuery:
+    """The relationships of one entity: those that leave it (``out``), arrive (``in``), or both."""
+
+    direction: str = ruled(Choice(("both", "out", "in")), default="both")
+    relationship_type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX), default=())
+    min_confidence: float | None = ruled(Optional(Number(0, 1)), default=None)
+    sort: str = ruled(relationships.SORT, default="created_at")
+    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
+    cursor: str | None = ruled(CURSOR, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
 
 
 class Entities(Resource):

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import attrs
 
 from kgl_core.graph.editing_relationships import Relationships as RelationshipUseCases
-from kgl_core.graph.relationships import Relationship, RelationshipDraft, RelationshipFilter
-from kgl_core.kernel.checked_records import build
+from kgl_core.graph.provenance import FILTER_VALUES_MAX
+from kgl_core.graph.relationships import SORT, Relationship, RelationshipDraft, RelationshipFilter
+from kgl_core.kernel.checked_records import build, check, ruled
+from kgl_core.kernel.field_rules import Each, Id
+from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_page
 from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, Resource, operation
 from kgl_http.api.preconditions import Precondition, precondition, send_record
-from kgl_http.api.query_parameters import NoQuery, RecordQuery, RelationshipQuery, filter_of
+from kgl_http.api.query_parameters import COUNT, CURSOR, LIMIT, NoQuery, RecordQuery, filter_of, require_alone
+
+
+@attrs.frozen(kw_only=True)
+class RelationshipQuery(RelationshipFilter):
+    """A listing of relationships; or several at once, by ``id``, and then by nothing else but ``is_active``."""
+
+    sort: str = ruled(SORT, default="created_at")
+    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
+    cursor: str | None = ruled(CURSOR, default=None)
+    count: str | None = ruled(COUNT, default=None)
+    id: tuple[UUID, ...] = ruled(Each(Id(), FILTER_VALUES_MAX), default=())
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+        require_alone(self, "id")
 
 
 class Relationships(Resource):

@@ -21,9 +21,10 @@ import falcon
 from kgl_core.distribution import DISTRIBUTION
 from kgl_core.kernel.errors import NotFound
 from kgl_http.api.envelope import dump_json
+from kgl_http.api.error_handlers import below_root
 from kgl_http.api.operations import Answer, Resource, operation
 from kgl_http.api.preconditions import is_held
-from kgl_http.api.problems import PROBLEMS, Problem, below_root
+from kgl_http.api.problems import PROBLEMS, Problem
 from kgl_http.api.query_parameters import NoQuery
 
 HTML: Final = "text/html"

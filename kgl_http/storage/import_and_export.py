@@ -8,17 +8,20 @@ from typing import Any, Final, Self
 
 import attrs
 
+from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.errors import FAULTS_MAX, Fault
+from kgl_core.kernel.field_rules import Choice, Flag
 from kgl_core.kernel.permissions import Action, Actor
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.storage.dumping import Dump
 from kgl_core.storage.loading.load import LoadResult, LoadSummary
+from kgl_core.storage.loading.outcomes import Existing
 from kgl_core.storage.record_files import read_texts
 from kgl_http.api.envelope import dump_json
 from kgl_http.api.idempotency import Idempotency, key_of
 from kgl_http.api.operations import JSON, NDJSON, Answer, Resource, operation
 from kgl_http.api.problems import AtomicImportTooLarge, BadRequest, ImportRefused
-from kgl_http.api.query_parameters import ImportQuery, NoQuery
+from kgl_http.api.query_parameters import NoQuery
 from kgl_http.server.long_requests import Slots
 
 REFUSALS_TOLD_MAX: Final = 1_000
@@ -27,6 +30,19 @@ SHORT_BYTES_MAX: Final = 64 * 1024
 """Up to which size an import is as short as any request, and needs no slot."""
 _SPOOLED_IN_MEMORY: Final = 1024 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class ImportQuery:
+    """How lines are imported, and what is told of them."""
+
+    existing: str = ruled(Choice(tuple(Existing)), default=Existing.MERGE.value)
+    atomic: bool = ruled(Flag(), default=False)
+    dry_run: bool = ruled(Flag(), default=False)
+    results: str = ruled(Choice(("refused", "all")), default="refused")
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
 
 
 class Import(Resource):

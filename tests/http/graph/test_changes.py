@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from kgl_http.api import authentication
-from kgl_http.api.query_parameters import WAIT_S_MAX
 from kgl_http.graph import changes
+from kgl_http.graph.changes import WAIT_S_MAX
 from kgl_http.server.long_requests import Slots
 from tests.http.conftest import Api, problem
 from tests.http.cursors import cursor_of, of_another_history, parts_of

@@ -1,4 +1,4 @@
-"""The application: which path leads where, and what happens around it. Pure: it is handed all that it works with."""
+"""The application: which path leads to which resource, and what surrounds them. All parts are passed in."""
 
 from __future__ import annotations
 
@@ -14,27 +14,24 @@ from kgl_core.access.tokens import TokenSigner
 from kgl_core.kernel.errors import KglError
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.storage.loading.load import BATCH_BYTES_MAX
-from kgl_http.access import logging_in as auth
-from kgl_http.access import oauth, users
-from kgl_http.access import oauth_clients as clients
+from kgl_http.access import logging_in, oauth, oauth_clients, users
 from kgl_http.access.oauth_server import Server
 from kgl_http.api import health
 from kgl_http.api.authentication import Authenticator
+from kgl_http.api.error_handlers import on_exception, on_http_error, on_kgl_error, on_os_error
 from kgl_http.api.idempotency import Idempotency
 from kgl_http.api.middleware import Authentication, Compression, Observation, RootPath, VaryByOrigin
 from kgl_http.api.operations import operations_of
-from kgl_http.api.problems import on_exception, on_http_error, on_kgl_error, on_os_error
 from kgl_http.api.request import Request
 from kgl_http.api.response import Response
 from kgl_http.graph import changes, entities, relationships
-from kgl_http.openapi import docs_pages as pages
+from kgl_http.openapi import docs_pages
 from kgl_http.openapi.document import describe
 from kgl_http.server.long_requests import Slots
 from kgl_http.server.metrics import Metrics
 from kgl_http.server.readiness import Readiness
 from kgl_http.settings import Settings
-from kgl_http.storage import administration as admin
-from kgl_http.storage import import_and_export as bulk
+from kgl_http.storage import administration, import_and_export
 
 API: Final = "/api/v1"
 _DOCUMENT: Final = f"{API}/openapi.json"
@@ -72,18 +69,18 @@ def routes(given: Collaborators) -> Routes:
         "atomic_bytes_max": None if settings.database_url.startswith("postgres") else BATCH_BYTES_MAX,
     }
     return (
-        ("/", pages.Root()),
+        ("/", docs_pages.Root()),
         ("/health", health.Health()),
         ("/health/ready", health.Ready(given.readiness)),
         ("/metrics", health.MetricsPage(given.metrics)),
         ("/.well-known/jwks.json", health.Jwks(given.signer)),
         ("/.well-known/oauth-authorization-server", oauth.OAuthMetadata(settings.jwt_issuer)),
-        (f"{API}/auth/register", auth.Register(*account)),
-        (f"{API}/auth/token", auth.Token(*account)),
-        (f"{API}/auth/refresh", auth.Refresh(*account)),
-        (f"{API}/auth/logout", auth.Logout(*account)),
-        (f"{API}/auth/me", auth.Me(*account)),
-        (f"{API}/auth/password", auth.Password(*account)),
+        (f"{API}/auth/register", logging_in.Register(*account)),
+        (f"{API}/auth/token", logging_in.Token(*account)),
+        (f"{API}/auth/refresh", logging_in.Refresh(*account)),
+        (f"{API}/auth/logout", logging_in.Logout(*account)),
+        (f"{API}/auth/me", logging_in.Me(*account)),
+        (f"{API}/auth/password", logging_in.Password(*account)),
         (f"{API}/oauth/token", oauth.OAuthToken(*server)),
         (f"{API}/oauth/revoke", oauth.OAuthRevocation(*server)),
         (f"{API}/oauth/introspect", oauth.OAuthIntrospection(*server)),
@@ -96,32 +93,32 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/relationships/{{id}}", relationships.RelationshipById(kg, **conditional)),
         (f"{API}/relationships/{{id}}/restore", relationships.RelationshipRestoration(kg)),
         (f"{API}/changes", changes.Changes(kg, given.slots, given.authenticator)),
-        (f"{API}/import", bulk.Import(kg, given.slots, given.idempotency, **imports)),
-        (f"{API}/export", bulk.Export(kg, given.slots)),
+        (f"{API}/import", import_and_export.Import(kg, given.slots, given.idempotency, **imports)),
+        (f"{API}/export", import_and_export.Export(kg, given.slots)),
         (f"{API}/users", users.Users(kg)),
         (f"{API}/users/{{id}}", users.UserById(kg)),
         (f"{API}/users/{{id}}/role", users.UserRole(kg)),
         (f"{API}/users/{{id}}/disable", users.UserDisabling(kg)),
         (f"{API}/users/{{id}}/enable", users.UserEnabling(kg)),
-        (f"{API}/oauth-clients", clients.Clients(kg)),
-        (f"{API}/oauth-clients/{{id}}", clients.ClientById(kg)),
-        (f"{API}/oauth-clients/{{id}}/rotate", clients.ClientRotation(kg)),
-        (f"{API}/admin/ping", admin.Ping()),
-        (f"{API}/admin/stats", admin.AdminStats(kg)),
-        (f"{API}/docs", pages.SwaggerUi()),
-        (f"{API}/docs/assets/{{name}}", pages.Asset()),
-        (f"{API}/redoc", pages.Redoc()),
-        (f"{API}/problems", pages.Problems()),
-        (f"{API}/problems/{{code}}", pages.ProblemByCode()),
+        (f"{API}/oauth-clients", oauth_clients.Clients(kg)),
+        (f"{API}/oauth-clients/{{id}}", oauth_clients.ClientById(kg)),
+        (f"{API}/oauth-clients/{{id}}/rotate", oauth_clients.ClientRotation(kg)),
+        (f"{API}/admin/ping", administration.Ping()),
+        (f"{API}/admin/stats", administration.AdminStats(kg)),
+        (f"{API}/docs", docs_pages.SwaggerUi()),
+        (f"{API}/docs/assets/{{name}}", docs_pages.Asset()),
+        (f"{API}/redoc", docs_pages.Redoc()),
+        (f"{API}/problems", docs_pages.Problems()),
+        (f"{API}/problems/{{code}}", docs_pages.ProblemByCode()),
     )
 
 
 def create_app(given: Collaborators, *, version: str) -> App:
     """The WSGI application. Raises LookupError when a responder is not described by an operation."""
     served = list(routes(given))
-    everything = [*served, (_DOCUMENT, pages.OpenApi)]  # the document describes itself, too
+    everything = [*served, (_DOCUMENT, docs_pages.OpenApi)]  # the document describes itself, too
     document = describe(everything, version=version, root_path=given.settings.root_path)
-    served.append((_DOCUMENT, pages.OpenApi(document)))
+    served.append((_DOCUMENT, docs_pages.OpenApi(document)))
     middleware: list[Any] = [Observation(given.metrics)]
     if root_path := given.settings.root_path:
         middleware.insert(0, RootPath(root_path))
