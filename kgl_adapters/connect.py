@@ -13,7 +13,7 @@ from kgl_adapters.retrying import retry
 from kgl_adapters.security.argon2_passwords import Argon2Hasher
 from kgl_adapters.sql.engine.engines import is_in_memory, make_engine, parse_url, shown
 from kgl_adapters.sql.engine.sqlite_files import warn_of_modes
-from kgl_adapters.sql.storage import migrating as migrations
+from kgl_adapters.sql.storage import migrating
 from kgl_adapters.sql.storage.replica import LAG_MAX_S, OneWriter
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_adapters.system import new_id, now, random
@@ -79,9 +79,9 @@ def _opened(text: str, migrate: bool | None) -> Engine:
     try:
         if migrate is False and url.drivername == "sqlite" and not is_in_memory(url):
             _require_file(url.database or "", engine)
-        if migrate or (migrate is None and url.drivername == "sqlite" and migrations.is_empty(engine)):
-            migrations.upgrade(engine)
-        migrations.require_head(engine)
+        if migrate or (migrate is None and url.drivername == "sqlite" and migrating.is_empty(engine)):
+            migrating.upgrade(engine)
+        migrating.require_head(engine)
         warn_of_modes(url)
     except BaseException:
         engine.dispose()

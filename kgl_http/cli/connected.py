@@ -1,9 +1,10 @@
-"""The knowledge graph that a command works on."""
+"""The knowledge graph that a command works on, and whole listings of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import click
 from sqlalchemy import URL
@@ -11,17 +12,20 @@ from sqlalchemy import URL
 from kgl_adapters.connect import connect
 from kgl_adapters.sql.engine.engines import parse_url
 from kgl_adapters.sql.engine.sqlite_files import database_file
+from kgl_core.kernel.pages import LIMIT_MAX, Page
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.cli.terminal import plain
 from kgl_http.settings import Settings
 
+T = TypeVar("T")
+
 
 @contextmanager
 def connected(settings: Settings, *, may_be_new: bool = False) -> Iterator[KnowledgeGraph]:
-    """The settings' knowledge graph, for as long as the block runs.
+    """The knowledge graph of the settings, open for as long as the block runs.
 
-    Raises ClickException where it would be in memory, or in an SQLite file that is not there, unless it ``may_be_new``:
-    an empty graph would hide a mistyped name.
+    Raises ClickException for a graph in memory, and for an SQLite file that does not exist unless it ``may_be_new``: a
+    new and empty graph would hide a mistyped name.
     """
     file = database_file(durable_url(settings))
     if not may_be_new and file is not None and file.parent.is_dir() and not file.exists():
@@ -30,8 +34,19 @@ def connected(settings: Settings, *, may_be_new: bool = False) -> Iterator[Knowl
         yield kg
 
 
+def all_items(listing: Callable[..., Page[T]]) -> Iterator[T]:
+    """The items of a listing, from all its pages."""
+    cursor: str | None = None
+    while True:
+        page = listing(cursor=cursor, limit=LIMIT_MAX)
+        yield from page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
 def durable_url(settings: Settings) -> URL:
-    """The URL of the settings' database. Raises ClickException where it would end with the process, and InvalidUrl."""
+    """The URL of the settings' database. Raises InvalidUrl, and ClickException for one that would be in memory."""
     text = settings.database_url
     url = None if text.lower().startswith("memory:") else parse_url(text)
     if url is None or (url.drivername == "sqlite" and database_file(url) is None):

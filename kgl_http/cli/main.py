@@ -79,18 +79,17 @@ def serve(settings: Settings, host: str, port: int, workers: int | None, threads
     one in .kgl/jwt_secret.
     """
     try:
-        from kgl_http.server.serving import development_secret
-        from kgl_http.server.serving import serve as run
+        from kgl_http.server import serving
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is not installed: pip install '{DISTRIBUTION}[service]'") from error
     environment = {**os.environ, "DATABASE_URL": str(settings.database_url)}
     if makes_secret(environment):
-        environment["JWT_SECRET"] = development_secret()
+        environment["JWT_SECRET"] = serving.development_secret()
     settings = read_settings(environment, for_service=True)
     durable_url(settings)  # in memory, each worker would have a graph of its own
     if settings.database_replica_url:
         parse_replica_url(settings.database_url, settings.database_replica_url)
-    run(settings, host=host, port=port, workers=workers or os.cpu_count() or 1, threads=threads)
+    serving.serve(settings, host=host, port=port, workers=workers or os.cpu_count() or 1, threads=threads)
 
 
 @main.command()
@@ -104,24 +103,24 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
     """
     from kgl_adapters.sql.engine.engines import make_engine, shown
     from kgl_adapters.sql.engine.sqlite_files import warn_of_modes
-    from kgl_adapters.sql.storage import migrating as migrations
+    from kgl_adapters.sql.storage import migrating
 
     if down is not None and history:
         raise click.UsageError("--down and --history exclude each other")
     engine = make_engine(durable_url(settings))
     try:
         if history:
-            for revision in migrations.history(engine):
+            for revision in migrating.history(engine):
                 say(f"{'✓' if revision.is_applied else '·'} {revision.id}  {revision.summary}")
             return
-        before = migrations.current_revision(engine)
+        before = migrating.current_revision(engine)
         if down is not None:
             if sys.stdin.isatty():
                 click.confirm(f"This deletes what {down} migration(s) made, with the data. Go on?", abort=True)
-            migrations.downgrade(engine, down)
+            migrating.downgrade(engine, down)
         else:
-            migrations.upgrade(engine)
-        after = migrations.current_revision(engine)
+            migrating.upgrade(engine)
+        after = migrating.current_revision(engine)
     finally:
         engine.dispose()
     warn_of_modes(engine.url)
@@ -166,17 +165,19 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], existing: str, atom
     With --atomic, all is one transaction: until it ends, nobody else can write to SQLite. With --dry-run, the answer
     and the exit status are those of the import, the graph stays as it is, and nobody waits.
     """
-    from kgl_http.cli.progress import Lines, reading
+    from kgl_http.cli.progress import RecordFiles, reading
 
-    lines, begin = Lines(files), time.monotonic()
+    records, begin = RecordFiles(files), time.monotonic()
     try:
-        with connected(settings, may_be_new=True) as kg, reading(lines) as report:
+        with connected(settings, may_be_new=True) as kg, reading(records) as report:
             summary = kg.load(
-                lines,
+                records,
                 existing=existing,
                 atomic=atomic,
                 dry_run=dry_run,
-                on_refusal=lambda refused: report(f"{lines.place(refused.number)}: {refused.detail} ({refused.code})"),
+                on_refusal=lambda refused: report(
+                    f"{records.place_of(refused.number)}: {refused.detail} ({refused.code})"
+                ),
             )
     except KeyboardInterrupt as error:
         is_undone = atomic or dry_run

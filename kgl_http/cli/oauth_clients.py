@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from kgl_core.access.oauth_clients import ClientCredentials
 from kgl_core.kernel.permissions import Scope, scope_text
-from kgl_http.cli.connected import connected
+from kgl_http.cli.connected import all_items, connected
 from kgl_http.cli.terminal import answering, note, require_output, say
 from kgl_http.settings import Settings
 
@@ -62,15 +62,9 @@ def client_create(settings: Settings, name: str, scopes: tuple[str, ...], expire
 def client_list(settings: Settings) -> None:
     """List the service clients in the order of their creation."""
     with connected(settings) as kg:
-        cursor: str | None = None
-        while True:
-            page = kg.clients.list(cursor=cursor, limit=200)
-            for found in page.items:
-                ends = "never expires" if found.expires_at is None else f"expires {found.expires_at:%Y-%m-%d %H:%MZ}"
-                say(f"{found.id}  {ends:<25}  {scope_text(found.scopes):<22}  {found.name}")
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        for found in all_items(kg.clients.list):
+            ends = "never expires" if found.expires_at is None else f"expires {found.expires_at:%Y-%m-%d %H:%MZ}"
+            say(f"{found.id}  {ends:<25}  {scope_text(found.scopes):<22}  {found.name}")
 
 
 @client.command("rotate")

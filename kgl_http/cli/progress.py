@@ -1,4 +1,4 @@
-"""Reading files of records for a load, and showing on a terminal how far a load or an export is."""
+"""Reads the files of a load, and shows on a terminal how far a load or an export has come."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _RECORDS_SHOWN: Final = 1_000
 
 
-class Lines:
-    """The records in several files, one after the other, as `read_texts` reads them: one text at a time in memory."""
+class RecordFiles:
+    """The records of several files, one after the other. One record at a time is in memory."""
 
     def __init__(self, files: Sequence[BinaryIO]) -> None:
         self._files = files
@@ -51,8 +51,8 @@ class Lines:
                     self.on_read(self._bytes_read)
                 yield text
 
-    def place(self, number: int) -> str:
-        """The file of record ``number``, counted over all files from 1, and its number within it."""
+    def place_of(self, number: int) -> str:
+        """The file of record ``number``, counted from 1 over all files, and its number within that file."""
         index = bisect_right(self._starts, number - 1) - 1
         return f"{self._files[index].name}:{number - self._starts[index]}"
 
@@ -69,15 +69,15 @@ class Lines:
 
 
 @contextmanager
-def reading(lines: Lines) -> Iterator[Callable[[str], None]]:
-    """Show how far ``lines`` have been read, if standard error is a terminal; yields what prints a message to it."""
+def reading(records: RecordFiles) -> Iterator[Callable[[str], None]]:
+    """Show how far ``records`` have been read, if standard error is a terminal. Yields what prints a message there."""
     if not _is_watched():
         yield note
         return
     from rich.progress import TransferSpeedColumn
 
-    with _bar(lines.bytes_total, TransferSpeedColumn()) as bar:
-        lines.on_read = lambda bytes_read: bar.update(bar.task_ids[0], completed=bytes_read)
+    with _bar(records.bytes_total, TransferSpeedColumn()) as bar:
+        records.on_read = lambda bytes_read: bar.update(bar.task_ids[0], completed=bytes_read)
         yield lambda text: bar.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import click
 
+from kgl_core.access.managing_users import Users
 from kgl_core.access.users import User
 from kgl_core.kernel.permissions import Role
-from kgl_http.cli.connected import connected
+from kgl_http.cli.connected import all_items, connected
 from kgl_http.cli.terminal import answering, say
 from kgl_http.settings import Settings
 
@@ -54,14 +56,8 @@ def user_create(
 def user_list(settings: Settings) -> None:
     """List the accounts by email."""
     with connected(settings) as kg:
-        cursor: str | None = None
-        while True:
-            page = kg.users.list(cursor=cursor, limit=200)
-            for found in page.items:
-                say(_line(found))
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        for found in all_items(kg.users.list):
+            say(_line(found))
 
 
 @user.command("disable")
@@ -69,10 +65,7 @@ def user_list(settings: Settings) -> None:
 @click.pass_obj
 def user_disable(settings: Settings, email: str) -> None:
     """Stop EMAIL from doing anything, until enabled."""
-    with connected(settings) as kg:
-        changed = kg.users.disable(kg.users.get_by_email(email).id)
-    with answering():
-        say(_line(changed))
+    _change(settings, email, Users.disable)
 
 
 @user.command("enable")
@@ -80,10 +73,7 @@ def user_disable(settings: Settings, email: str) -> None:
 @click.pass_obj
 def user_enable(settings: Settings, email: str) -> None:
     """Let EMAIL act again."""
-    with connected(settings) as kg:
-        changed = kg.users.enable(kg.users.get_by_email(email).id)
-    with answering():
-        say(_line(changed))
+    _change(settings, email, Users.enable)
 
 
 @user.command("set-role")
@@ -92,10 +82,7 @@ def user_enable(settings: Settings, email: str) -> None:
 @click.pass_obj
 def user_set_role(settings: Settings, email: str, role: str) -> None:
     """Give EMAIL another ROLE: user, moderator or admin."""
-    with connected(settings) as kg:
-        changed = kg.users.set_role(kg.users.get_by_email(email).id, role)
-    with answering():
-        say(_line(changed))
+    _change(settings, email, lambda users, id: users.set_role(id, role))
 
 
 @user.command("set-password")
@@ -109,6 +96,14 @@ def user_set_password(settings: Settings, email: str, password_file: Any) -> Non
         kg.users.set_password(found.id, _read_password(password_file))
     with answering():
         say(f"{found.email} has a new password")
+
+
+def _change(settings: Settings, email: str, change: Callable[[Users, UUID], User]) -> None:
+    """Change the account with this email, and print it as it is then."""
+    with connected(settings) as kg:
+        changed = change(kg.users, kg.users.get_by_email(email).id)
+    with answering():
+        say(_line(changed))
 
 
 def _read_password(file: Any) -> str:
