@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from kgl_adapters.observed import ObservedStore
 from kgl_core.kernel.errors import TransactionConflict
-from kgl_http.api import problems as errors
+from kgl_http.api import error_handlers
 from kgl_http.server import log, readiness
 from tests.http.conftest import NOBODY, PASSWORD, Api, MakeApi, making_apis
 
@@ -38,7 +38,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         monkeypatch.setattr(module, "excepthook", module.excepthook)  # put back when the test ends
     # A logger that remembers its output would write to that of a test which has ended.
     monkeypatch.setattr(structlog, "configure", lambda **how: original(**{**how, "cache_logger_on_first_use": False}))
-    for module in (errors, readiness):
+    for module in (error_handlers, readiness):
         module._log.__dict__.pop("bind", None)
 
     def configure(level: str = "INFO", **how: Any) -> Lines:
