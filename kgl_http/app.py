@@ -27,7 +27,7 @@ from kgl_http.api.response import Response
 from kgl_http.graph import changes, entities, relationships
 from kgl_http.openapi import docs_pages
 from kgl_http.openapi.document import describe
-from kgl_http.server.long_requests import Slots
+from kgl_http.server.long_requests import LongRequestSlots
 from kgl_http.server.metrics import Metrics
 from kgl_http.server.readiness import Readiness
 from kgl_http.settings import Settings
@@ -53,7 +53,7 @@ class Collaborators:
     signer: TokenSigner
     metrics: Metrics
     readiness: Readiness
-    slots: Slots
+    slots: LongRequestSlots
     idempotency: Idempotency
 
 

@@ -37,10 +37,10 @@ from kgl_core.storage.idempotent_store import HeldStore
 from kgl_http.api.authentication import Authenticator
 from kgl_http.api.idempotency import Idempotency
 from kgl_http.app import Collaborators, create_app
-from kgl_http.server.long_requests import Slots
+from kgl_http.server.long_requests import LongRequestSlots
 from kgl_http.server.metrics import Metrics
 from kgl_http.server.readiness import Readiness
-from kgl_http.server.recent_writers import CallersWrites
+from kgl_http.server.recent_writers import RecentWriters
 from kgl_http.settings import Settings
 
 
@@ -91,7 +91,7 @@ def _open_replica(
         return
     url = parse_replica_url(settings.database_url, settings.database_replica_url)
     engine = _make_engine(url, settings, capacity)
-    writers = CallersWrites(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+    writers = RecentWriters(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
     lag_max_s = settings.database_replica_lag_max
     replica = cast(SqlStore, database).replicate(engine, writers, lag_max_s=lag_max_s, told=metrics.replica_looked_at)
     metrics.watch_connections(replica.connections.in_use)
@@ -171,7 +171,7 @@ class Container(containers.DeclarativeContainer):
     idempotency = providers.ThreadSafeSingleton(
         Idempotency, effects, providers.ThreadSafeSingleton(AesGcmSeal, providers.Object(random))
     )
-    slots = providers.ThreadSafeSingleton(lambda capacity: Slots(max(1, capacity.threads // 2)), capacity)
+    slots = providers.ThreadSafeSingleton(lambda capacity: LongRequestSlots(max(1, capacity.threads // 2)), capacity)
     app = providers.ThreadSafeSingleton(
         create_app,
         providers.ThreadSafeSingleton(

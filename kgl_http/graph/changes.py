@@ -17,7 +17,7 @@ from kgl_http.api.authentication import Authenticator
 from kgl_http.api.envelope import send_page
 from kgl_http.api.operations import Answer, Resource, operation
 from kgl_http.api.query_parameters import CURSOR, LIMIT
-from kgl_http.server.long_requests import Slots
+from kgl_http.server.long_requests import LongRequestSlots
 
 POLL_S: Final = 0.25
 WAIT_S_MAX: Final = 30
@@ -38,7 +38,7 @@ class ChangeQuery:
 class Changes(Resource):
     """``/changes``."""
 
-    def __init__(self, kg: KnowledgeGraph, slots: Slots, authenticator: Authenticator) -> None:
+    def __init__(self, kg: KnowledgeGraph, slots: LongRequestSlots, authenticator: Authenticator) -> None:
         self._kg, self._slots, self._authenticator = kg, slots, authenticator
 
     @operation(

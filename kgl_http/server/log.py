@@ -24,7 +24,7 @@ from structlog.typing import EventDict, ExcInfo, WrappedLogger
 from kgl_adapters.system import now
 from kgl_core.kernel.permissions import ActorKind
 from kgl_http.api.request import Request
-from kgl_http.server.log_lines import Lines
+from kgl_http.server.log_lines import LogLines
 
 _DETAIL: Final = re.compile(r"^(DETAIL: ).*$", re.MULTILINE)
 _WORDS: Final = {number: logging.getLevelName(number) for number in range(10, 60, 10)}
@@ -37,7 +37,7 @@ current_request: Final[ContextVar[Request | None]] = ContextVar("current_request
 class Log:
     """Where the lines of this process go, and what they look like."""
 
-    def __init__(self, lines: Lines, level: int, module_id: str, *, is_readable: bool) -> None:
+    def __init__(self, lines: LogLines, level: int, module_id: str, *, is_readable: bool) -> None:
         self.lines, self._level, self._module_id = lines, level, module_id
         self._in_text: Any = None
         if is_readable:
@@ -87,7 +87,7 @@ def configure(*, level: str, module_id: str, is_readable: bool = False) -> None:
     """Log what is of ``level`` or above; ``is_readable`` is for a developer's terminal, where nothing parses it."""
     global _log
     number = logging.getLevelNamesMapping()[level]
-    log = _log = Log(Lines(sys.stdout), number, module_id, is_readable=is_readable)
+    log = _log = Log(LogLines(sys.stdout), number, module_id, is_readable=is_readable)
     structlog.configure(
         processors=[_described],
         logger_factory=lambda name: _Logger(log, name),
@@ -103,7 +103,7 @@ def configure(*, level: str, module_id: str, is_readable: bool = False) -> None:
 
 
 def write_behind(when_dropped: Callable[[int], object]) -> None:
-    """Let a thread write the lines from now on, and tell of those that were dropped; see `Lines`.
+    """Let a thread write the lines from now on, and tell of those that were dropped; see `LogLines`.
 
     Call it after `configure`, in a process that serves, after any fork.
     """

@@ -23,7 +23,7 @@ _BLOCK_LINES_MAX: Final = 100
 _TRY_AGAIN_S: Final = 0.01
 
 
-class Lines:
+class LogLines:
     """Writes lines to a file, each in one piece; shared by threads, and by processes that are forked later.
 
     A line that can't be written is dropped, and ``when_dropped`` is called with the number of lines that were: nobody

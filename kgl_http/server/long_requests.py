@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from kgl_core.kernel.errors import Overloaded
 
 
-class Slots:
+class LongRequestSlots:
     """At most ``most`` holders at once, and half as many for one caller; shared by threads.
 
     Waits have no slots of their own, but they make way: an import or export takes the place of one.

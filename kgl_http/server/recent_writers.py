@@ -17,7 +17,7 @@ _BYTES: Final = 8  # a slot: nanoseconds of the machine's monotonic clock, which
 _NS: Final = 1e9
 
 
-class CallersWrites:
+class RecentWriters:
     """A `Writers` of a replica that tells the callers of requests apart, by a table in shared memory.
 
     The table is a file in ``folder``, which all workers have in common; without one, each process has its own. Callers

@@ -22,7 +22,7 @@ from kgl_http.api.idempotency import Idempotency, key_of
 from kgl_http.api.operations import JSON, NDJSON, Answer, Resource, operation
 from kgl_http.api.problems import AtomicImportTooLarge, BadRequest, ImportRefused
 from kgl_http.api.query_parameters import NoQuery
-from kgl_http.server.long_requests import Slots
+from kgl_http.server.long_requests import LongRequestSlots
 
 REFUSALS_TOLD_MAX: Final = 1_000
 """How many refused lines an answer names; of the others it has the number."""
@@ -51,7 +51,7 @@ class Import(Resource):
     def __init__(
         self,
         kg: KnowledgeGraph,
-        slots: Slots,
+        slots: LongRequestSlots,
         idempotency: Idempotency,
         *,
         bytes_max: int,
@@ -128,7 +128,7 @@ class _Body:
     Raises Overloaded where there is none, and AtomicImportTooLarge past ``bytes_max``.
     """
 
-    def __init__(self, slots: Slots, caller: Actor, bytes_max: int | None) -> None:
+    def __init__(self, slots: LongRequestSlots, caller: Actor, bytes_max: int | None) -> None:
         self._slots, self._caller, self._bytes_max = slots, caller, bytes_max
         self._size, self._has_slot = 0, False
         self.file = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115  # closed by __exit__
@@ -159,7 +159,7 @@ class _Body:
 class Export(Resource):
     """``/export``."""
 
-    def __init__(self, kg: KnowledgeGraph, slots: Slots) -> None:
+    def __init__(self, kg: KnowledgeGraph, slots: LongRequestSlots) -> None:
         self._kg, self._slots = kg, slots
 
     @operation(
@@ -185,7 +185,7 @@ class _Export:
     its start: later there is no status left to tell it by.
     """
 
-    def __init__(self, kg: KnowledgeGraph, slots: Slots, caller: Actor) -> None:
+    def __init__(self, kg: KnowledgeGraph, slots: LongRequestSlots, caller: Actor) -> None:
         slots.take(caller)
         self._slots, self._caller = slots, caller
         try:

@@ -19,7 +19,7 @@ from kgl_core.kernel.store_errors import StoreFault
 from kgl_http.api import authentication
 from kgl_http.api.request import Request
 from kgl_http.server.log import Log, current_request
-from kgl_http.server.log_lines import Lines
+from kgl_http.server.log_lines import LogLines
 from tests.adapters.keys import KEYS, pem, verified
 from tests.http.access.test_logging_in import Clock
 from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api, MakeApi, problem
@@ -494,7 +494,7 @@ def test_the_log_tells_services_from_users(api: Api, by: str, field: str) -> Non
     token = current_request.set(request)
     try:
         out = io.StringIO()
-        Log(Lines(out), logging.INFO, "backend", is_readable=False).write(logging.INFO, "y", "x", {})
+        Log(LogLines(out), logging.INFO, "backend", is_readable=False).write(logging.INFO, "y", "x", {})
     finally:
         current_request.reset(token)
     line = json.loads(out.getvalue())

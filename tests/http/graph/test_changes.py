@@ -9,7 +9,7 @@ import pytest
 from kgl_http.api import authentication
 from kgl_http.graph import changes
 from kgl_http.graph.changes import WAIT_S_MAX
-from kgl_http.server.long_requests import Slots
+from kgl_http.server.long_requests import LongRequestSlots
 from tests.http.conftest import Api, problem
 from tests.http.cursors import cursor_of, of_another_history, parts_of
 from tests.http.storage.test_import_and_export import take_all_slots
@@ -33,7 +33,7 @@ class FakeTime:
         self.now_s += seconds
         self.on_sleep()
 
-    def wait(self, slots: Slots, seconds: float) -> bool:
+    def wait(self, slots: LongRequestSlots, seconds: float) -> bool:
         self.sleep(seconds)
         return slots.waits_end
 
@@ -43,7 +43,7 @@ def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """Time as the waiting sees it."""
     fake = FakeTime()
     monkeypatch.setattr(changes, "time", types.SimpleNamespace(monotonic=fake.monotonic))
-    monkeypatch.setattr(Slots, "wait", lambda slots, seconds: fake.wait(slots, seconds))
+    monkeypatch.setattr(LongRequestSlots, "wait", lambda slots, seconds: fake.wait(slots, seconds))
     return fake
 
 

@@ -10,7 +10,7 @@ from typing import TextIO
 import pytest
 
 from kgl_http.server import log_lines as lines
-from kgl_http.server.log_lines import Lines
+from kgl_http.server.log_lines import LogLines
 
 SMALL_PIPE = 4096
 
@@ -25,7 +25,7 @@ def pipe() -> Iterator[tuple[int, TextIO]]:
     os.close(reader)
 
 
-def counting(lines: Lines) -> list[int]:
+def counting(lines: LogLines) -> list[int]:
     """How many lines were dropped each time that some were."""
     counts: list[int] = []
     lines.when_dropped = counts.append
@@ -35,7 +35,7 @@ def counting(lines: Lines) -> list[int]:
 def test_a_thread_writes_what_it_is_given_in_order(pipe: tuple[int, TextIO]) -> None:
     """All of it, though the pipe holds less; flush waits for it."""
     reader, file = pipe
-    written = Lines(file)
+    written = LogLines(file)
     dropped = counting(written)
     written.write_behind()
     given = [f"{number} {'x' * (number % 2000)}\n".encode() for number in range(200)]
@@ -54,7 +54,7 @@ def test_what_waits_too_long_is_dropped_and_counted(pipe: tuple[int, TextIO], mo
     """Behind a reader who has stopped reading; when that goes on, so do the lines, each of them whole."""
     monkeypatch.setattr(lines, "LINES_MAX", 10)
     reader, file = pipe
-    written = Lines(file)
+    written = LogLines(file)
     dropped = counting(written)
     written.write_behind()
     line = b"x" * 1000 + b"\n"
@@ -75,7 +75,7 @@ def test_who_writes_without_a_thread_waits_once(pipe: tuple[int, TextIO], monkey
     """For a reader who has stopped; and no more until that goes on."""
     monkeypatch.setattr(lines, "WAIT_MAX_S", 0.01)
     reader, file = pipe
-    written = Lines(file)
+    written = LogLines(file)
     dropped = counting(written)
     line = b"x" * (SMALL_PIPE - 1) + b"\n"
     for _ in range(3):
@@ -90,7 +90,7 @@ def test_a_line_that_broke_off_does_not_spoil_the_next(tmp_path: Path) -> None:
     """On a disk that was full for a while."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with (tmp_path / "log").open("w") as file:
-        written = Lines(file)
+        written = LogLines(file)
         dropped = counting(written)
         written.write(b"first\n")
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
@@ -109,7 +109,7 @@ def test_a_file_that_is_closed_or_is_none_is_no_error() -> None:
     with open(os.devnull, "w") as closed:
         pass
     for file in (None, closed):
-        written = Lines(file)
+        written = LogLines(file)
         written.write(b"line\n")
         written.write_behind()
         written.write(b"line\n")
