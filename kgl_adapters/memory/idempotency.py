@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from datetime import datetime
 
-from kgl_adapters.memory.records import forget_expired
+from kgl_adapters.memory.expiring import delete_expired
 from kgl_core.kernel.errors import AlreadyExists
 from kgl_core.kernel.idempotency import KeptAnswer
 
@@ -31,4 +31,4 @@ class MemoryAnswers:
         self._rows[id] = None
 
     def delete_expired(self, now: datetime, limit: int) -> int:
-        return forget_expired(self._rows, now, limit)
+        return delete_expired(self._rows, now, limit)

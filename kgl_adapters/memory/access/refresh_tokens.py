@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_adapters.memory.records import forget_expired
+from kgl_adapters.memory.expiring import delete_expired
 from kgl_core.access.tokens import RefreshToken
 from kgl_core.kernel.errors import AlreadyExists
 
@@ -38,4 +38,4 @@ class MemoryRefreshTokens:
                 self._rows[hash] = attrs.evolve(token, revoked_at=at)
 
     def delete_expired(self, now: datetime, limit: int) -> int:
-        return forget_expired(self._rows, now, limit)
+        return delete_expired(self._rows, now, limit)

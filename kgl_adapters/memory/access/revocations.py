@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_adapters.memory.records import forget_expired
+from kgl_adapters.memory.expiring import delete_expired
 from kgl_core.kernel.permissions import Actor
 
 
@@ -34,4 +34,4 @@ class MemoryRevocations:
         return frozenset(id for id, row in self._rows.items() if row is not None and row.subject == subject)
 
     def delete_expired(self, now: datetime, limit: int) -> int:
-        return forget_expired(self._rows, now, limit)
+        return delete_expired(self._rows, now, limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping, Sequence
 from datetime import datetime
 
-from kgl_adapters.memory.records import forget_expired
+from kgl_adapters.memory.expiring import delete_expired
 from kgl_core.access.throttling import Counter
 
 
@@ -33,4 +33,4 @@ class MemoryCounters:
         self._rows.update(dict.fromkeys(keys))
 
     def delete_expired(self, now: datetime, limit: int) -> int:
-        return forget_expired(self._rows, now, limit)
+        return delete_expired(self._rows, now, limit)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from kgl_adapters.memory.records import detached
+from kgl_adapters.memory.graph.records import detached
 from kgl_core.graph.changes import BEGINNING, Change, Place
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from itertools import islice
 from typing import Literal
 from uuid import UUID
 
-from kgl_adapters.memory.records import admits, detached, page
+from kgl_adapters.memory.graph.records import MemoryRecords, admits, first_by_id
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship, RelationshipFilter, RelationshipSort, Triple
-from kgl_core.kernel.errors import AlreadyExists, NotFound, StaleVersion
-from kgl_core.kernel.pages import Position
+from kgl_core.graph.relationships import Relationship, RelationshipFilter, Triple
+from kgl_core.kernel.errors import NotFound
 
 
-class MemoryRelationships:
+class MemoryRelationships(MemoryRecords[Relationship, RelationshipFilter, Triple]):
     """A `kgl_core.graph.relationships.RelationshipRepository`."""
+
+    _kind, _unique_name = "relationship", "triple"
 
     def __init__(
         self,
@@ -24,103 +24,52 @@ class MemoryRelationships:
         triples: MutableMapping[Triple, UUID | None],
         entities: Mapping[UUID, Entity],
     ) -> None:
-        self._rows, self._triples, self._entities = rows, triples, entities
-
-    def get(self, id: UUID) -> Relationship | None:
-        relationship = self._rows.get(id)
-        return None if relationship is None else detached(relationship)
+        super().__init__(rows, triples)
+        self._entities = entities
 
     def find(
         self, ids: Collection[UUID], triples: Collection[Triple] = (), *, lock: Literal["update"] | None = None
     ) -> Sequence[Relationship]:
-        found = {id: self._rows[id] for id in ids if id in self._rows}
-        if triples:
-            wanted = frozenset(triples)
-            active = {id for triple in wanted if (id := self._triples.get(triple)) is not None}
-            deleted = {id for id, row in self._rows.items() if not row.is_active and row.triple in wanted}
-            found.update({id: self._rows[id] for id in active | deleted})
-        return [detached(relationship) for relationship in found.values()]
+        return self._find(ids, triples)
 
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:
-        found = [row for row in self._rows.values() if row.is_active and entity_id in row.triple[::2]]
-        return [detached(row) for row in sorted(found, key=lambda row: row.id)[:limit]]
+        return first_by_id((row for row in self._rows.values() if row.is_active and _has_end(row, entity_id)), limit)
 
     def count_touching(self, entity_id: UUID, most: int) -> int:
-        found = (row for row in self._rows.values() if row.is_active and entity_id in row.triple[::2])
+        found = (row for row in self._rows.values() if row.is_active and _has_end(row, entity_id))
         return sum(1 for _ in islice(found, most))
 
     def restorable_with(self, entity_id: UUID, after: UUID | None, limit: int) -> Sequence[Relationship]:
-        found = [
+        found = (
             row
             for row in self._rows.values()
-            if row.deleted_with is not None and entity_id in row.triple[::2] and (after is None or row.id > after)
-        ]
-        return [detached(row) for row in sorted(found, key=lambda row: row.id)[:limit]]
-
-    def list(
-        self, filter: RelationshipFilter, sort: RelationshipSort, after: Position | None, limit: int
-    ) -> Sequence[Relationship]:
-        return page((row for row in self._rows.values() if _admits(filter, row)), sort, after, limit)
-
-    def count(self, filter: RelationshipFilter) -> int:
-        return sum(_admits(filter, row) for row in self._rows.values())
-
-    def count_by_type(self) -> dict[str, int]:
-        return dict(sorted(Counter(row.relationship_type for row in self._rows.values() if row.is_active).items()))
-
-    def count_deleted(self) -> int:
-        return sum(not row.is_active for row in self._rows.values())
-
-    def scan(self, after: UUID | None, limit: int) -> Sequence[Relationship]:
-        ids = sorted(id for id in self._rows if after is None or id > after)
-        return [detached(self._rows[id]) for id in ids[:limit]]
-
-    def add(self, relationships: Sequence[Relationship]) -> None:
-        triples: dict[Triple, UUID | None] = {}
-        rows: dict[UUID, Relationship] = {}
-        for relationship in relationships:
-            if relationship.id in self._rows or relationship.id in rows:
-                raise AlreadyExists("relationship", "id")
-            for end in relationship.triple[::2]:
-                if end not in self._entities:
-                    raise NotFound("entity", end)
-            rows[relationship.id] = detached(relationship)
-            self._take_triple(relationship, triples)
-        self._rows.update(rows)
-        self._triples.update(triples)
-
-    def replace(self, relationships: Sequence[Relationship]) -> None:
-        triples: dict[Triple, UUID | None] = {}
-        for relationship in relationships:
-            before = self._rows.get(relationship.id)
-            if before is None:
-                raise NotFound("relationship", relationship.id)
-            if before.version >= relationship.version:
-                raise StaleVersion("relationship", relationship.id, relationship.version - 1, before.version)
-            if before.is_active:
-                triples.setdefault(before.triple, None)
-            self._take_triple(relationship, triples)
-        self._rows.update({relationship.id: detached(relationship) for relationship in relationships})
-        self._triples.update(triples)
+            if row.deleted_with is not None and _has_end(row, entity_id) and (after is None or row.id > after)
+        )
+        return first_by_id(found, limit)
 
     def mark(self, relationships: Sequence[Relationship]) -> None:
         self.replace(relationships)
 
-    def _take_triple(self, relationship: Relationship, triples: dict[Triple, UUID | None]) -> None:
-        triple = relationship.triple
-        if not relationship.is_active:
-            return
-        holder = triples[triple] if triple in triples else self._triples.get(triple)
-        if holder is not None and holder != relationship.id:
-            raise AlreadyExists("relationship", "triple")
-        triples[triple] = relationship.id
+    def _require_references(self, record: Relationship) -> None:
+        for end in record.triple[::2]:
+            if end not in self._entities:
+                raise NotFound("entity", end)
+
+    def _unique(self, record: Relationship) -> Triple:
+        return record.triple
+
+    def _type(self, record: Relationship) -> str:
+        return record.relationship_type
+
+    def _admits(self, filter: RelationshipFilter, record: Relationship) -> bool:
+        return (
+            (filter.entity_id is None or _has_end(record, filter.entity_id))
+            and (filter.source_entity_id is None or filter.source_entity_id == record.source_entity_id)
+            and (filter.target_entity_id is None or filter.target_entity_id == record.target_entity_id)
+            and (not filter.relationship_type or record.relationship_type in filter.relationship_type)
+            and admits(filter, record)
+        )
 
 
-def _admits(filter: RelationshipFilter, row: Relationship) -> bool:
-    return (
-        (filter.entity_id is None or filter.entity_id in row.triple[::2])
-        and (filter.source_entity_id is None or filter.source_entity_id == row.source_entity_id)
-        and (filter.target_entity_id is None or filter.target_entity_id == row.target_entity_id)
-        and (not filter.relationship_type or row.relationship_type in filter.relationship_type)
-        and admits(filter, row)
-    )
+def _has_end(relationship: Relationship, entity_id: UUID) -> bool:
+    return entity_id in relationship.triple[::2]
