@@ -10,9 +10,8 @@ from kgl_core.access.oauth_clients import Client, ClientCredentials, ClientDraft
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
-from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_page
-from kgl_http.api.operations import Answer, Resource, operation
+from kgl_http.api.operations import Answer, GraphResource, operation
 from kgl_http.api.query_parameters import CURSOR, LIMIT, NoQuery
 
 
@@ -27,14 +26,7 @@ class ClientQuery:
         check(self)
 
 
-class ClientResource(Resource):
-    """What the resources below share: the use cases."""
-
-    def __init__(self, kg: KnowledgeGraph) -> None:
-        self._kg = kg
-
-
-class Clients(ClientResource):
+class Clients(GraphResource):
     """``/oauth-clients``."""
 
     @operation(
@@ -61,7 +53,7 @@ class Clients(ClientResource):
         _send_credentials(req, resp, made)
 
 
-class ClientById(ClientResource):
+class ClientById(GraphResource):
     """``/oauth-clients/{id}``."""
 
     @operation(
@@ -86,7 +78,7 @@ class ClientById(ClientResource):
         resp.status = 204
 
 
-class ClientRotation(ClientResource):
+class ClientRotation(GraphResource):
     """``/oauth-clients/{id}/rotate``."""
 
     @operation(

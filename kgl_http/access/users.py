@@ -10,9 +10,8 @@ from kgl_core.access.users import ROLE, User, UserFilter
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
-from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_page
-from kgl_http.api.operations import Answer, Resource, operation
+from kgl_http.api.operations import Answer, GraphResource, operation
 from kgl_http.api.query_parameters import CURSOR, LIMIT, NoQuery, filter_of
 
 
@@ -37,14 +36,7 @@ class RoleChange:
         check(self)
 
 
-class UserResource(Resource):
-    """What the resources below share: the use cases."""
-
-    def __init__(self, kg: KnowledgeGraph) -> None:
-        self._kg = kg
-
-
-class Users(UserResource):
+class Users(GraphResource):
     """``/users``."""
 
     @operation(
@@ -59,7 +51,7 @@ class Users(UserResource):
         send_page(req, resp, users.list(limit=query.limit, cursor=query.cursor, **filter_of(query, UserFilter)))
 
 
-class UserById(UserResource):
+class UserById(GraphResource):
     """``/users/{id}``."""
 
     @operation(summary="Get an account", action=Action.MANAGE_USERS, answers={200: Answer(User)}, errors=(404,))
@@ -68,7 +60,7 @@ class UserById(UserResource):
         send(req, resp, self._kg.acting_as(req.actor).users.get(req.read_id(id)))
 
 
-class UserRole(UserResource):
+class UserRole(GraphResource):
     """``/users/{id}/role``."""
 
     @operation(
@@ -84,7 +76,7 @@ class UserRole(UserResource):
         send(req, resp, self._kg.acting_as(req.actor).users.set_role(req.read_id(id), change.role))
 
 
-class UserDisabling(UserResource):
+class UserDisabling(GraphResource):
     """``/users/{id}/disable``."""
 
     @operation(
@@ -98,7 +90,7 @@ class UserDisabling(UserResource):
         send(req, resp, self._kg.acting_as(req.actor).users.disable(req.read_id(id)))
 
 
-class UserEnabling(UserResource):
+class UserEnabling(GraphResource):
     """``/users/{id}/enable``."""
 
     @operation(

@@ -13,6 +13,7 @@ import attrs
 import falcon
 
 from kgl_core.kernel.permissions import Action
+from kgl_core.knowledge_graph import KnowledgeGraph
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 JSON: Final = "application/json"
@@ -78,11 +79,18 @@ def operation(**what: Any) -> Callable[[_Responder], _Responder]:
 
 
 class Resource:
-    """What all resources have in common: HEAD is GET without the body (RFC 9110, section 9.3.2)."""
+    """The base of all resources. HEAD is GET without the body (RFC 9110, section 9.3.2)."""
 
     def __init_subclass__(cls) -> None:
         if hasattr(cls, "on_get"):
             cls.on_head = cls.on_get  # type: ignore[attr-defined]
+
+
+class GraphResource(Resource):
+    """A resource over a knowledge graph."""
+
+    def __init__(self, kg: KnowledgeGraph) -> None:
+        self._kg = kg
 
 
 def takes_key(method: str, operation: Operation) -> bool:

@@ -17,10 +17,9 @@ from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Id, Number, Optional
 from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
-from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_page
-from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, Resource, operation
-from kgl_http.api.preconditions import Precondition, entity_tag, precondition, send_record
+from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, GraphResource, operation
+from kgl_http.api.preconditions import ConditionalResource, entity_tag, precondition, send_record
 from kgl_http.api.query_parameters import COUNT, CURSOR, LIMIT, NoQuery, RecordQuery, filter_of, require_alone
 
 _END: Final = {"both": "entity_id", "out": "source_entity_id", "in": "target_entity_id"}
@@ -57,11 +56,8 @@ class EntityRelationshipQuery:
         check(self)
 
 
-class Entities(Resource):
+class Entities(GraphResource):
     """``/entities``."""
-
-    def __init__(self, kg: KnowledgeGraph) -> None:
-        self._kg = kg
 
     @operation(
         summary="List entities, or fetch several by id or key",
@@ -95,11 +91,8 @@ class Entities(Resource):
         send_record(req, resp, entity)
 
 
-class EntitySelections(Resource):
+class EntitySelections(GraphResource):
     """``/entities/get``."""
-
-    def __init__(self, kg: KnowledgeGraph) -> None:
-        self._kg = kg
 
     @operation(
         summary="Fetch up to 1,000 entities by id, key or name; for more than fit into a URL",
@@ -116,11 +109,8 @@ class EntitySelections(Resource):
         send(req, resp, found, next_cursor=None, limit=None)
 
 
-class EntityById(Resource):
+class EntityById(ConditionalResource):
     """``/entities/{id}``."""
-
-    def __init__(self, kg: KnowledgeGraph, *, require_if_match: bool) -> None:
-        self._kg, self._require_if_match = kg, require_if_match
 
     @operation(
         summary="Get an entity",
@@ -176,15 +166,9 @@ class EntityById(Resource):
     def _of(self, req: Any) -> EntityUseCases:
         return self._kg.acting_as(req.actor).entities
 
-    def _precondition(self, req: Any) -> Precondition | None:
-        return precondition(req, is_required=self._require_if_match)
 
-
-class EntityRestoration(Resource):
+class EntityRestoration(GraphResource):
     """``/entities/{id}/restore``."""
-
-    def __init__(self, kg: KnowledgeGraph) -> None:
-        self._kg = kg
 
     @operation(
         summary="Restore a deleted entity, and the relationships that its deletion took along",
@@ -202,11 +186,8 @@ class EntityRestoration(Resource):
         send(req, resp, restoration)
 
 
-class EntityRelationships(Resource):
+class EntityRelationships(GraphResource):
     """``/entities/{id}/relationships``."""
-
-    def __init__(self, kg: KnowledgeGraph) -> None:
-        self._kg = kg
 
     @operation(
         summary="List the relationships of an entity",

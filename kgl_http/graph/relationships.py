@@ -14,10 +14,9 @@ from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.field_rules import Each, Id
 from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
-from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_page
-from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, Resource, operation
-from kgl_http.api.preconditions import Precondition, precondition, send_record
+from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, GraphResource, operation
+from kgl_http.api.preconditions import ConditionalResource, precondition, send_record
 from kgl_http.api.query_parameters import COUNT, CURSOR, LIMIT, NoQuery, RecordQuery, filter_of, require_alone
 
 
@@ -36,11 +35,8 @@ class RelationshipQuery(RelationshipFilter):
         require_alone(self, "id")
 
 
-class Relationships(Resource):
+class Relationships(GraphResource):
     """``/relationships``."""
-
-    def __init__(self, kg: KnowledgeGraph) -> None:
-        self._kg = kg
 
     @operation(
         summary="List relationships, or fetch several by id",
@@ -75,11 +71,8 @@ class Relationships(Resource):
         send_record(req, resp, relationship)
 
 
-class RelationshipById(Resource):
+class RelationshipById(ConditionalResource):
     """``/relationships/{id}``."""
-
-    def __init__(self, kg: KnowledgeGraph, *, require_if_match: bool) -> None:
-        self._kg, self._require_if_match = kg, require_if_match
 
     @operation(
         summary="Get a relationship",
@@ -135,15 +128,9 @@ class RelationshipById(Resource):
     def _of(self, req: Any) -> RelationshipUseCases:
         return self._kg.acting_as(req.actor).relationships
 
-    def _precondition(self, req: Any) -> Precondition | None:
-        return precondition(req, is_required=self._require_if_match)
 
-
-class RelationshipRestoration(Resource):
+class RelationshipRestoration(GraphResource):
     """``/relationships/{id}/restore``."""
-
-    def __init__(self, kg: KnowledgeGraph) -> None:
-        self._kg = kg
 
     @operation(
         summary="Restore a deleted relationship",

@@ -31,6 +31,14 @@ Routes = Sequence[tuple[str, object]]
 
 _VERBS: Final = {"GET": "get", "POST": "post", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
 _CHANGING: Final = ("PUT", "PATCH", "DELETE")
+_TAGS: Final = {
+    "administration": "admin",
+    "docs_pages": "pages",
+    "import_and_export": "bulk",
+    "logging_in": "auth",
+    "oauth_clients": "clients",
+}
+"""Tags that differ from the name of their module. Generated clients are named after them, so they do not change."""
 
 
 def describe(routes: Routes, *, version: str, root_path: str = "") -> dict[str, Any]:
@@ -242,7 +250,8 @@ def _query_prose(operation: Operation) -> str:
 
 
 def _tag(module: str) -> str:
-    return module.rpartition(".")[2]
+    name = module.rpartition(".")[2]
+    return _TAGS.get(name, name)
 
 
 def _first_line(doc: str | None) -> str:

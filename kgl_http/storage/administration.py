@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kgl_core.kernel.permissions import Action
-from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.storage.counting import Stats
 from kgl_http.api.envelope import send
-from kgl_http.api.operations import Answer, Resource, operation
+from kgl_http.api.operations import Answer, GraphResource, Resource, operation
 from kgl_http.api.query_parameters import NoQuery
 
 
@@ -21,11 +20,8 @@ class Ping(Resource):
         send(req, resp, "pong")
 
 
-class AdminStats(Resource):
+class AdminStats(GraphResource):
     """``/admin/stats``."""
-
-    def __init__(self, kg: KnowledgeGraph) -> None:
-        self._kg = kg
 
     @operation(
         summary="Count entities, relationships, changes and users", action=Action.OPERATE, answers={200: Answer(Stats)}
