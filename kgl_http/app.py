@@ -15,7 +15,7 @@ from kgl_core.kernel.errors import KglError
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.storage.loading.load import BATCH_BYTES_MAX
 from kgl_http.access import logging_in, oauth, oauth_clients, users
-from kgl_http.access.oauth_server import Server
+from kgl_http.access.oauth_server import OAuthServer
 from kgl_http.api import health
 from kgl_http.api.authentication import Authenticator
 from kgl_http.api.error_handlers import on_exception, on_http_error, on_kgl_error, on_os_error
@@ -61,7 +61,10 @@ def routes(given: Collaborators) -> Routes:
     """Every path and the resource that it leads to."""
     kg, settings = given.graph, given.settings
     account = (given.auth, settings.trusted_proxies, given.metrics)
-    server = (Server(given.oauth, settings.jwt_issuer, settings.jwt_audience, given.metrics), settings.trusted_proxies)
+    server = (
+        OAuthServer(given.oauth, settings.jwt_issuer, settings.jwt_audience, given.metrics),
+        settings.trusted_proxies,
+    )
     conditional: dict[str, bool] = {"require_if_match": settings.require_if_match}
     imports: dict[str, Any] = {
         "bytes_max": settings.import_bytes_max,

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from argon2 import PasswordHasher, Type
+import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from kgl_core.access.passwords import PasswordHasher as Hasher
+from kgl_core.access.passwords import PasswordHasher
 from kgl_core.kernel.errors import Overloaded
 
 
@@ -17,7 +17,7 @@ class Argon2Hasher:
     """A `kgl_core.access.passwords.PasswordHasher`: 19 MiB of memory, 2 passes, 1 lane."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
+        self._hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=argon2.Type.ID)
 
     def hash(self, password: str) -> str:
         return self._hasher.hash(password)
@@ -36,7 +36,7 @@ class BoundedHasher:
     get Overloaded at once. So a flood of logins takes neither all memory nor all threads.
     """
 
-    def __init__(self, hasher: Hasher, running_max: int, waiting_max: int) -> None:
+    def __init__(self, hasher: PasswordHasher, running_max: int, waiting_max: int) -> None:
         self._hasher = hasher
         self._running = threading.Semaphore(running_max)
         self._admitted = threading.Semaphore(running_max + waiting_max)

@@ -11,8 +11,16 @@ import falcon
 from kgl_core.access.tokens import IssuedAccess
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.permissions import Scope
-from kgl_http.access.oauth_server import AUTH_METHODS, GRANT_TYPES, NamedTokenForm, Sent, Server, TokenForm, refusal
-from kgl_http.access.oauth_server import Answer as OAuthAnswer
+from kgl_http.access.oauth_server import (
+    AUTH_METHODS,
+    GRANT_TYPES,
+    NamedTokenForm,
+    OAuthAnswer,
+    OAuthServer,
+    Sent,
+    TokenForm,
+    refusal,
+)
 from kgl_http.api.envelope import dump_json
 from kgl_http.api.operations import FORM, Answer, Resource, operation
 from kgl_http.api.query_parameters import NoQuery
@@ -24,7 +32,7 @@ PATH: Final = "/api/v1/oauth"
 class OAuthResource(Resource):
     """What the resources below share: the authorization server, and who is believed about addresses."""
 
-    def __init__(self, server: Server, trusted_proxies: Sequence[Network]) -> None:
+    def __init__(self, server: OAuthServer, trusted_proxies: Sequence[Network]) -> None:
         self._server, self._trusted = server, trusted_proxies
 
     def _send(self, req: Any, resp: Any, respond: Callable[[Sent], OAuthAnswer]) -> None:

@@ -49,8 +49,8 @@ _URL: Final = "https://kgl/"
 logging.getLogger("authlib").setLevel(logging.INFO)  # it logs the tokens that it issues, at DEBUG
 
 Headers = Sequence[tuple[str, str]]
-Answer = tuple[int, Mapping[str, Any], Headers]
-_Respond = Callable[["_Request"], Answer]
+OAuthAnswer = tuple[int, Mapping[str, Any], Headers]
+_Respond = Callable[["_Request"], OAuthAnswer]
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +88,7 @@ class Sent:
     address: str | None
 
 
-class Server:
+class OAuthServer:
     """Answers service clients; every answer is a status, a JSON object and headers. Shared by threads.
 
     Raises what is no client's fault, such as StoreError: that is answered as everywhere else.
@@ -98,16 +98,16 @@ class Server:
         self._oauth, self._metrics = oauth, metrics
         self._authlib = _Authlib(oauth, issuer, audience)
 
-    def token(self, sent: Sent) -> Answer:
+    def token(self, sent: Sent) -> OAuthAnswer:
         """An access token (RFC 6749, section 4.4)."""
         counted = self._metrics.token_request(ClientCredentialsGrant.GRANT_TYPE)
         return self._answer(sent, TokenForm, self._authlib.create_token_response, counted)
 
-    def revocation(self, sent: Sent) -> Answer:
+    def revocation(self, sent: Sent) -> OAuthAnswer:
         """The end of a token (RFC 7009)."""
         return self._answer(sent, NamedTokenForm, self._endpoint(RevocationEndpoint), takes_public=True)
 
-    def introspection(self, sent: Sent) -> Answer:
+    def introspection(self, sent: Sent) -> OAuthAnswer:
         """What a token says, if it is in force (RFC 7662)."""
         return self._answer(sent, NamedTokenForm, self._endpoint(IntrospectionEndpoint))
 
@@ -122,14 +122,14 @@ class Server:
         counted: AbstractContextManager[None] | None = None,
         *,
         takes_public: bool = False,
-    ) -> Answer:
+    ) -> OAuthAnswer:
         try:
             with counted or nullcontext():
                 return self._checked(sent, cls, respond, takes_public)
         except _CLIENTS_FAULTS as error:
             return refusal(error)
 
-    def _checked(self, sent: Sent, cls: type, respond: _Respond, takes_public: bool) -> Answer:
+    def _checked(self, sent: Sent, cls: type, respond: _Respond, takes_public: bool) -> OAuthAnswer:
         id, secret = _credentials(sent)
         if takes_public and secret is None and id == OWN_CLIENT_ID:
             client = _AuthlibClient(OWN_CLIENT_ID)
@@ -143,7 +143,7 @@ class Server:
         return respond(_Request(sent.form, client))
 
 
-def refusal(error: KglError) -> Answer:
+def refusal(error: KglError) -> OAuthAnswer:
     """The answer that tells a client of our error, as RFC 6749 (section 5.2) has it."""
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
     code, status = "invalid_request", 400
@@ -260,7 +260,7 @@ class _Authlib(AuthorizationServer):  # type: ignore[misc]
         client: _AuthlibClient = request.client
         return client
 
-    def handle_response(self, status: int, body: Mapping[str, Any], headers: Headers) -> Answer:
+    def handle_response(self, status: int, body: Mapping[str, Any], headers: Headers) -> OAuthAnswer:
         return status, body, headers
 
     def save_token(self, token: object, request: object) -> None:
