@@ -41,9 +41,9 @@ Routes = Sequence[tuple[str, object]]
 App = falcon.App[Any, Any]
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Collaborators:
-    """All that the application works with."""
+    """The parts that the application works with."""
 
     settings: Settings
     graph: KnowledgeGraph

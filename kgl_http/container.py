@@ -1,4 +1,4 @@
-"""The composition root of the service: the one place that knows which part is made of which, and in what order."""
+"""The composition root of the service: makes every part of it, from the parts that it needs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from kgl_http.settings import Settings
 
 @attrs.frozen
 class Capacity:
-    """How many workers serve, and with how many threads each: what pools and limits are measured by."""
+    """How many workers serve, and how many threads each has. Pools and limits follow from it."""
 
     workers: int = 1
     threads: int = 4
@@ -148,7 +148,7 @@ def _open_readiness(database: Store, signer: TokenSigner, replica: Replica | Non
 
 
 class Container(containers.DeclarativeContainer):
-    """Made in each worker, after the fork; ``init_resources`` comes before the first request."""
+    """All parts of one worker. Made after the fork; call ``init_resources`` before the first request."""
 
     settings = providers.Dependency(instance_of=Settings)
     capacity = providers.Dependency(instance_of=Capacity, default=Capacity())
@@ -157,25 +157,37 @@ class Container(containers.DeclarativeContainer):
     database = providers.ThreadSafeSingleton(_make_database, engine, metrics)
     replica = providers.Resource(_open_replica, database, settings, capacity, metrics)
     store = providers.ThreadSafeSingleton(ObservedStore, database, metrics.provided.changed)
-    effects = providers.ThreadSafeSingleton(HeldStore, store, now=providers.Object(now))
+    idempotent_store = providers.ThreadSafeSingleton(HeldStore, store, now=providers.Object(now))
     context = providers.ThreadSafeSingleton(Context, store, SYSTEM, now, new_id, providers.Object(retry))
-    effects_context = providers.ThreadSafeSingleton(Context, effects, SYSTEM, now, new_id, providers.Object(retry))
+    idempotent_context = providers.ThreadSafeSingleton(
+        Context, idempotent_store, SYSTEM, now, new_id, providers.Object(retry)
+    )
     hasher = providers.ThreadSafeSingleton(_make_hasher, capacity)
     passwords = providers.ThreadSafeSingleton(Passwords, hasher, settings.provided.password_length_min)
-    graph = providers.ThreadSafeSingleton(KnowledgeGraph, effects_context, passwords, providers.Object(random))
+    graph = providers.ThreadSafeSingleton(KnowledgeGraph, idempotent_context, passwords, providers.Object(random))
     signer = providers.ThreadSafeSingleton(_make_signer, settings)
     auth = providers.ThreadSafeSingleton(_make_auth, settings, context, passwords, signer)
     authenticator = providers.ThreadSafeSingleton(Authenticator, auth)
     oauth = providers.ThreadSafeSingleton(_make_oauth, settings, context, auth, signer)
     readiness = providers.Resource(_open_readiness, database, signer, replica)
     idempotency = providers.ThreadSafeSingleton(
-        Idempotency, effects, providers.ThreadSafeSingleton(AesGcmSeal, providers.Object(random))
+        Idempotency, idempotent_store, providers.ThreadSafeSingleton(AesGcmSeal, providers.Object(random))
     )
     slots = providers.ThreadSafeSingleton(lambda capacity: LongRequestSlots(max(1, capacity.threads // 2)), capacity)
     app = providers.ThreadSafeSingleton(
         create_app,
         providers.ThreadSafeSingleton(
-            Collaborators, settings, graph, auth, authenticator, oauth, signer, metrics, readiness, slots, idempotency
+            Collaborators,
+            settings=settings,
+            graph=graph,
+            auth=auth,
+            authenticator=authenticator,
+            oauth=oauth,
+            signer=signer,
+            metrics=metrics,
+            readiness=readiness,
+            slots=slots,
+            idempotency=idempotency,
         ),
         version=version(DISTRIBUTION),
     )

@@ -233,10 +233,10 @@ def test_duplicates_at_the_same_time_make_one_effect(api: Api) -> None:
 
 def test_a_request_in_flight_is_not_done_twice(api: Api, concurrent_store: Store) -> None:
     """Who comes while the first is being worked on is told when to come again; and then is answered alike."""
-    effects: HeldStore = api.container.effects()
+    store: HeldStore = api.container.idempotent_store()
     key = IdempotencyKey(KEY, api.actor("admin"))
     api.token("admin")
-    with effects.hold(key.id) as hold, effects.begin() as uow:
+    with store.hold(key.id) as hold, store.begin() as uow:
         assert uow.entities.get(new_id()) is None
         answer = post(api)
         problem(answer, 409, "request_in_flight")
@@ -249,8 +249,8 @@ def test_a_request_in_flight_is_not_done_twice(api: Api, concurrent_store: Store
 def test_an_answer_is_forgotten_after_a_day(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then its key is as if never used, even for another request."""
     first = post(api).json["data"]["id"]
-    effects = api.container.effects()
-    monkeypatch.setattr(effects, "_now", lambda: now() + KEPT_FOR)
+    store = api.container.idempotent_store()
+    monkeypatch.setattr(store, "_now", lambda: now() + KEPT_FOR)
     other = {**ADA, "name": "Grace Hopper"}
     made = post(api, json=other).json["data"]["id"]
     assert made != first
