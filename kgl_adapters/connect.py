@@ -1,4 +1,4 @@
-"""`connect`: the composition of a knowledge graph for those who use kgl as a library."""
+"""`connect`: opens a knowledge graph for those who use kgl as a library."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def connect(
     replica_url: str | None = None,
     replica_lag_max: float = LAG_MAX_S,
 ) -> KnowledgeGraph:
-    """The knowledge graph in the database at ``url``, to be shared by all threads and closed at the end.
+    """The knowledge graph in the database at ``url``. Threads may share it; close it at the end.
 
     ``url`` is ``memory://``, ``sqlite:///file.db``, ``sqlite://`` (in memory), or ``postgresql://user@host/database``;
-    without it, what DATABASE_URL says, else ``sqlite:///kgl.db``. ``migrate`` None brings only a new SQLite database to
-    head, True whatever it finds, False none. ``password_length_min`` is in characters.
+    without it, the one that DATABASE_URL names, or ``sqlite:///kgl.db``. With ``migrate`` None, only a new SQLite
+    database is migrated to head; with True, any; with False, none. ``password_length_min`` is in characters.
 
-    Raises InvalidUrl, StoreUnavailable when the database can't be opened or reached, MigrationNeeded when it is not at
-    head, SchemaTooNew when a newer kgl made it; other StoreErrors when it is in trouble.
+    Raises InvalidUrl, StoreUnavailable if the database can't be opened or reached, MigrationNeeded if it is not at
+    head, SchemaTooNew if a newer kgl made it, and other StoreErrors.
 
     ``replica_url`` names a standby of the same PostgreSQL database, which then answers reads of entities and
-    relationships: as they were at most ``replica_lag_max`` seconds ago, and later than the last write by this object.
-    Where the standby can't promise that, or can't be reached, the primary answers. Listings of changes, accounts and
-    clients are always the primary's. Processes don't know of each other's writes.
+    relationships: as they were at most ``replica_lag_max`` seconds ago, and after the last write by this object. If the
+    standby can't promise that, or can't be reached, the primary answers. Changes, accounts and clients are always read
+    from the primary. Processes don't know of each other's writes.
 
-    A new SQLite file is made for its owner alone. An existing one that others can read is told of by a UserWarning.
+    Only its owner can read a new SQLite file. A UserWarning tells of an existing one that others can read.
     """
     text = url or os.environ.get("DATABASE_URL") or DEFAULT_URL
     standby = None if replica_url is None else parse_replica_url(text, replica_url)
@@ -61,7 +61,7 @@ def connect(
 
 
 def parse_replica_url(primary: str, replica: str) -> URL:
-    """The URL of a standby of the database at ``primary``. Raises InvalidUrl where one of them is not PostgreSQL's."""
+    """The URL of a standby of the database at ``primary``. Raises InvalidUrl unless both are of PostgreSQL."""
     if (
         primary == MEMORY_URL
         or replica == MEMORY_URL
@@ -90,6 +90,6 @@ def _opened(text: str, migrate: bool | None) -> Engine:
 
 
 def _require_file(path: str, engine: Engine) -> None:
-    """Opening a file that does not exist would make one."""
+    """Raise MigrationNeeded if there is no such file: opening it would make one."""
     if not path.startswith("file:") and not Path(path).exists():
         raise MigrationNeeded(shown(engine.url), None)

@@ -1,4 +1,4 @@
-"""A store that tells of the changes that were committed in it."""
+"""A store that reports the changes that were committed in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Observer = Callable[[Sequence[Change]], object]
 
 
 class ObservedStore:
-    """A `kgl_core.kernel.units_of_work.Store` over another one; ``observer`` is called once they are committed."""
+    """A `kgl_core.kernel.units_of_work.Store` over another. Calls ``observer`` with changes once they are committed."""
 
     def __init__(self, store: Store, observer: Observer) -> None:
         self._store, self._observer = store, observer

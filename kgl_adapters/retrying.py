@@ -1,4 +1,4 @@
-"""Transactions that run again when a concurrent one came first."""
+"""Runs a transaction again if it lost against a concurrent one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock, the ids and the randomness of the machine."""
+"""The machine's clock, new ids, and random bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 
 def now() -> datetime:
-    """The present moment in UTC. A `kgl_core.kernel.ids.Clock`."""
+    """The time now, in UTC. A `kgl_core.kernel.ids.Clock`."""
     return datetime.now(UTC)
 
 

@@ -1,4 +1,4 @@
-"""A store in dictionaries: one writer at a time, readers see what is committed."""
+"""A store in dictionaries, with one writer at a time. Readers see what is committed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRITER_WAIT_S = 10.0
 
 
 class MemoryUnitOfWork:
-    """The repositories over one set of tables; `commit` hands a layer down to the tables below."""
+    """The repositories over one set of tables. `commit` merges a layer into the tables below it."""
 
     def __init__(self, tables: Tables, below: Tables | None = None, mutex: threading.RLock | None = None) -> None:
         self._tables, self._below, self._mutex = tables, below, mutex or threading.RLock()
@@ -52,7 +52,7 @@ class MemoryUnitOfWork:
 
 
 class MemoryStore:
-    """A `kgl_core.kernel.units_of_work.Store` that lives as long as its object."""
+    """A `kgl_core.kernel.units_of_work.Store` in memory. Its contents end with the object."""
 
     def __init__(self) -> None:
         self._tables = Tables()

@@ -1,4 +1,4 @@
-"""The rows of a store in memory, in layers: what a unit of work has written stands over what is committed."""
+"""The rows of a store in memory, in layers: what a unit of work writes lies over what is committed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MAPPINGS: Final = (
 
 @attrs.define
 class Tables:
-    """The rows, and the unique values among the active ones (None where a layer has freed one, or forgotten a row)."""
+    """The rows, and who has a unique value. None means that a layer has freed the value, or deleted the row."""
 
     entities: MutableMapping[UUID, Entity] = attrs.Factory(dict)
     keys: MutableMapping[str, UUID | None] = attrs.Factory(dict)
@@ -51,7 +51,7 @@ class Tables:
     below: Tables | None = None
 
     def layer(self) -> Tables:
-        """Tables that show these, and keep what is written to them to themselves."""
+        """Tables that show the rows of these; what is written to them does not change these."""
         return Tables(
             ChainMap({}, self.entities),
             ChainMap({}, self.keys),
@@ -68,7 +68,7 @@ class Tables:
         )
 
     def merge(self, layer: Tables) -> None:
-        """Take over what was written to a layer over these."""
+        """Write into these tables what was written to a layer over them."""
         for name in _MAPPINGS:
             rows, written = getattr(self, name), getattr(layer, name).maps[0]
             rows.update(written)
@@ -78,7 +78,7 @@ class Tables:
         self.changes.extend(layer.changes)
 
     def copy(self) -> Tables:
-        """The same rows, unmoved by what is written later."""
+        """A copy, which later writes do not change."""
         return Tables(
             dict(self.entities),
             dict(self.keys),

@@ -30,10 +30,10 @@ class Argon2Hasher:
 
 
 class BoundedHasher:
-    """A `kgl_core.access.passwords.PasswordHasher` that shares another among threads, within limits.
+    """A `kgl_core.access.passwords.PasswordHasher` that limits how many threads use another one at once.
 
-    ``running_max`` hash at once (as many as there are cores is right) and ``waiting_max`` wait for their turn; any more
-    get Overloaded at once. So a flood of logins takes neither all memory nor all threads.
+    ``running_max`` threads hash at once (best as many as there are cores), ``waiting_max`` wait for their turn, and any
+    more get Overloaded. So a flood of logins takes neither all memory nor all threads.
     """
 
     def __init__(self, hasher: PasswordHasher, running_max: int, waiting_max: int) -> None:

@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class JoseSigner:
-    """A `kgl_core.access.tokens.TokenSigner` with the keys of one algorithm, whatever algorithm a token asks for."""
+    """A `kgl_core.access.tokens.TokenSigner` with keys of one algorithm. No token can choose another."""
 
     def __init__(self, keys: KeyRing, issuer: str, audience: str) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
@@ -75,7 +75,7 @@ class JoseSigner:
         return jwt.encode(header, payload, self._keys.signing, [self._keys.alg])
 
     def verify(self, token: str, now: datetime) -> AccessClaims:
-        """What ``token`` says. Raises InvalidToken, and nothing else, when it is not ours or not valid at ``now``."""
+        """The claims of ``token``. Raises InvalidToken, and nothing else, if it is not ours or not valid at ``now``."""
         parts = _COMPACT.fullmatch(token) if type(token) is str and len(token) <= TOKEN_LENGTH_MAX else None
         if parts is None:
             raise InvalidToken(_WRONG_KIND)
@@ -102,7 +102,7 @@ class JoseSigner:
         return {"keys": [key.as_dict(private=False) for key in keys if not isinstance(key, OctKey)]}
 
     def _find_check(self, encoded_header: str) -> Check:
-        """What checks the signature under this header, with a key that is known here and never taken from the token."""
+        """The check of signatures under this header, by one of our keys. Raises InvalidToken."""
         try:
             header = json_object(urlsafe_b64decode(encoded_header.encode())) or {}
         except ValueError:
@@ -121,7 +121,7 @@ class JoseSigner:
         return check
 
     def _read_claims(self, encoded_payload: str) -> tuple[AccessClaims, datetime]:
-        """The claims of a token whose signature is right, and from when on it is valid."""
+        """The claims of a token whose signature is right, and since when it is valid. Raises InvalidToken."""
         try:
             payload = json_object(urlsafe_b64decode(encoded_payload.encode())) or {}
         except ValueError:
@@ -148,7 +148,7 @@ class JoseSigner:
 def make_signer(alg: str, *, secret: str | None, keys: KeyRing | None, issuer: str, audience: str) -> JoseSigner:
     """The signer for ``alg``: HS256, with ``secret``, or ES256 or Ed25519, with ``keys`` from `read_keys`.
 
-    Raises InvalidKeys when what that algorithm needs is missing, is for another one, or is a secret of less than
+    Raises InvalidKeys if the keys or the secret are missing or for another algorithm, or if the secret has less than
     SECRET_BYTES_MIN bytes.
     """
     if alg == "HS256":
@@ -161,7 +161,7 @@ def make_signer(alg: str, *, secret: str | None, keys: KeyRing | None, issuer: s
 
 
 def _check_of(key: SigningKey, alg: str) -> Check:
-    """What checks signatures by this key. Raises InvalidKeyTypeError where the key is for another algorithm."""
+    """The check of signatures by this key. Raises InvalidKeyTypeError if the key is for another algorithm."""
     algorithm = jws.JWSRegistry(algorithms=[alg]).get_alg(alg)
     algorithm.check_key(key)
     if not isinstance(key, OctKey):
@@ -193,7 +193,7 @@ def _instant(value: object) -> datetime | None:
 
 
 def _subject(payload: Mapping[str, Any]) -> Actor:
-    """Whom a token is about. Who has a role is a person; a service has scopes, and asked for the token itself."""
+    """Whom a token is about: a person has a role; a service has scopes, and is its own client."""
     id = str(_required("sub", parse_id(payload.get("sub"))))
     if "role" in payload:
         if "scope" in payload:

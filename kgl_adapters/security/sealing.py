@@ -1,4 +1,4 @@
-"""Answers that only who knows the idempotency key can read: AES-256-GCM with a key derived from it (RFC 5869)."""
+"""Encrypts kept answers with a key derived from the idempotency key (AES-256-GCM, RFC 5869)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _PURPOSE = b"kgl kept answer 1"
 class AesGcmSeal:
     """A `kgl_core.kernel.idempotency.AnswerSeal`.
 
-    It hides as much as the key's text is hard to guess: a UUID is beyond guessing. The id is authenticated as well, so
-    that no answer passes for another one.
+    An answer is as safe as the idempotency key is hard to guess; nobody guesses a UUID. The id is authenticated too, so
+    that no answer passes for another.
     """
 
     def __init__(self, random: Random) -> None:

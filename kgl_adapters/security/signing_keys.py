@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: read from a folder, from a JWK Set, or made of a secret, and checked."""
+"""The keys that sign access tokens, read from a folder or a JWK Set, or made from a secret."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SigningKey = OctKey | ECKey | OKPKey
 
 @attrs.frozen
 class _Algorithm:
-    """What a key must be for an algorithm, and how one is made."""
+    """Which keys an algorithm takes, and the command that makes one."""
 
     kind: type[ECKey | OKPKey]
     curve: str
@@ -62,10 +62,10 @@ class KeyRing:
 def read_keys(path: str, alg: str) -> KeyRing:
     """The keys for ``alg`` (ES256 or Ed25519) at ``path``, exactly one of them active.
 
-    A folder holds a private key a file, as PEM or JWK, whose name begins with its status: active, next or retired;
-    names that begin with a dot are passed over. A file is a JWK Set (RFC 7517, section 5) of private keys with a
-    ``status`` each, which a single one may leave out. A key is known by its own ``kid``, else by its thumbprint
-    (RFC 7638). Raises InvalidKeys, which names the file, what is wrong with it and what to do.
+    A folder has one file for each private key, as PEM or JWK, whose name begins with the key's status: active, next or
+    retired. Names that begin with a dot are ignored. A file is a JWK Set (RFC 7517, section 5) of private keys, each
+    with a ``status``; a single key may leave it out. A key's id is its ``kid``, or its thumbprint (RFC 7638). Raises
+    InvalidKeys, which names the file, what is wrong with it and what to do.
     """
     if alg not in _ALGORITHMS:
         raise InvalidKeys(

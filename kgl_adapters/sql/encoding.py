@@ -1,4 +1,4 @@
-"""How either database holds an id and a moment, and what decoding a row raises. Nothing here knows a table."""
+"""How each database holds ids and moments, and what decoding a row raises. Nothing here knows a table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def moment_of(micros: int) -> datetime:
 
 
 def moment_or_none(micros: int | None) -> datetime | None:
-    """The same where there may be none."""
+    """The moment in a column of SQLite, or None."""
     return None if micros is None else moment_of(micros)
 
 
@@ -46,12 +46,12 @@ def uuid_of(value: bytes) -> UUID:
 
 
 def reason_of(error: Exception) -> str:
-    """Why a row could not be decoded, shortly."""
+    """Why a row could not be decoded, in short."""
     return error.reason if isinstance(error, UnreadableRow) else f"{type(error).__name__}: {error}"[:200]
 
 
 def reads(table: str) -> Callable[[Callable[[V, Sequence[Any]], T]], Callable[[V, Sequence[Any]], T]]:
-    """Makes what decodes a row of this table raise UnreadableRow where that can't be done."""
+    """Decorates a decoder of this table's rows: it raises UnreadableRow for a row that can't be decoded."""
 
     def telling(read: Callable[[V, Sequence[Any]], T]) -> Callable[[V, Sequence[Any]], T]:
         @wraps(read)
@@ -67,14 +67,14 @@ def reads(table: str) -> Callable[[Callable[[V, Sequence[Any]], T]], Callable[[V
 
 
 def _named(key: Any) -> str:
-    """The row with this key, for people; no hash of a token is shown."""
+    """A name for the row with this key. It shows no hash of a token."""
     if isinstance(key, bytes):
         return f"the row {UUID(bytes=key)}" if len(key) == 16 else "a row"
     return f"the row {key}"
 
 
 class Encoding:
-    """How one database holds values: ``id`` and ``instant`` write them, ``read_id`` and ``read_instant`` read them."""
+    """How one kind of database holds values: ``id`` and ``instant`` encode, ``read_id`` and ``read_instant`` decode."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
         self.is_sqlite = is_sqlite
@@ -84,7 +84,7 @@ class Encoding:
         self.read_instant: Callable[[Any], datetime] = moment_of if is_sqlite else _same
 
     def value(self, value: Any) -> Any:
-        """A value as this database holds it; all but ids and moments are held as they are."""
+        """The value encoded, if it is an id or a moment; others stay as they are."""
         if isinstance(value, UUID):
             return self.id(value)
         return self.instant(value) if isinstance(value, datetime) else value

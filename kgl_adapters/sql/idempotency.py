@@ -22,7 +22,7 @@ _CLAIM: Final = text("SELECT pg_try_advisory_xact_lock(:high, :low)")
 
 
 class AnswerRows(Encoding):
-    """How one database holds kept answers."""
+    """The rows of kept answers in one kind of database."""
 
     @reads("kept_answers")
     def answer(self, row: Sequence[Any]) -> KeptAnswer:

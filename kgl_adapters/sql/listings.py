@@ -57,7 +57,7 @@ class Listing:
     def page(
         self, session: Session, filter: RecordFilter, sort: str, after: Position | None, limit: int
     ) -> list[tuple[Any, ...]]:
-        """Up to ``limit`` rows that ``filter`` admits, past ``after``, ordered by the column ``sort`` and then id.
+        """Up to ``limit`` rows that pass ``filter``, those past ``after``, ordered by the column ``sort`` and then id.
 
         A ``sort`` that begins with - is descending.
         """
@@ -66,13 +66,13 @@ class Listing:
         return session.fetch(self._query(given, filter.is_active, sort, after is not None, limit), parameters)
 
     def count(self, session: Session, filter: RecordFilter) -> int:
-        """How many rows ``filter`` admits."""
+        """How many rows pass ``filter``."""
         given, parameters = self._read(filter, session.encoding)
         [(count,)] = session.fetch(self._query(given, filter.is_active), parameters)
         return int(count)
 
     def _read(self, filter: RecordFilter, encoding: Encoding) -> tuple[FilterShape, dict[str, Any]]:
-        """Which filters are given, and the parameters of their conditions."""
+        """Which filters are used, and the parameters of their conditions."""
         given: list[tuple[str, int]] = []
         parameters: dict[str, Any] = {}
         for name in self._conditions:
@@ -92,7 +92,7 @@ class Listing:
         is_after: bool = False,
         limit: int = 0,
     ) -> Query:
-        """The query of a page, or of the count where nothing is said of its order."""
+        """The query of a page, or without ``sort`` of the count."""
         table = self._table
         statement = select(func.count()).select_from(table) if sort is None else select(*self._columns)
         statement = statement.where(*(self._conditions[name].of(name, count) for name, count in given))

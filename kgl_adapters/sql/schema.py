@@ -1,4 +1,4 @@
-"""The tables, as the newest migration leaves them. A test finds any drift between the two."""
+"""The tables as the newest migration leaves them. A test compares the two."""
 
 from __future__ import annotations
 

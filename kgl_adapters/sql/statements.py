@@ -29,9 +29,9 @@ def paged(
 def order_page(
     statement: Select[Any], table: Table, column: ColumnElement[Any], sort: str, *, is_after: bool
 ) -> Select[Any]:
-    """The statement ordered by ``column`` and id, descending where ``sort`` begins with -.
+    """The statement ordered by ``column`` and id, descending if ``sort`` begins with -.
 
-    With ``is_after`` it begins past the `position_parameters`.
+    With ``is_after``, it begins after the `position_parameters`.
     """
     id, is_descending = table.c.id, sort.startswith("-")
     statement = statement.order_by(*((column.desc(), id.desc()) if is_descending else (column, id)))
@@ -43,7 +43,7 @@ def order_page(
 
 
 def position_parameters(after: Position | None, encoding: Encoding) -> dict[str, Any]:
-    """The parameters of a page that begins past ``after``."""
+    """The parameters of a page that begins after this position."""
     if after is None:
         return {}
     value, id = after
@@ -62,9 +62,9 @@ def scanned(
 
 
 def deleting_expired(table: Table, key: ColumnElement[Any]) -> ReturningDelete[Any]:
-    """Deletes up to :limit rows that have expired at :now, those first that did first, and returns their ``key``.
+    """A DELETE of up to :limit rows that have expired at :now, the oldest first, that returns their ``key``.
 
-    It passes over rows that somebody else has locked, and so waits for nobody.
+    It skips rows that somebody else has locked, so it waits for nobody.
     """
     expires_at = table.c.expires_at
     found = (

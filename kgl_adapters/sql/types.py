@@ -1,6 +1,6 @@
-"""Column types, each named for what it holds, and what the two databases make of it.
+"""Column types, named for what they hold, and their types in the two databases.
 
-None of them converts: `rows.py`, in each subject's room, is the one place between rows and the domain.
+None of them converts values: the `rows.py` of each subject does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlalchemy.types import UserDefinedType
 
 
 class Plain(UserDefinedType[Any]):
-    """A column type of the database's own, by name; values pass as the driver has them."""
+    """A column type of the database, by name. Values stay as the driver has them."""
 
     cache_ok = True
 

@@ -1,4 +1,4 @@
-"""Units of work on connections of a pool."""
+"""A SQL store: its units of work, each on a connection of the pool."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from kgl_core.kernel.units_of_work import UnitOfWork, create_in
 
 
 class SqlUnitOfWork:
-    """The repositories over one connection, within a transaction, a savepoint, or neither when only read.
+    """The repositories on one connection, within a transaction or a savepoint, or neither for reads.
 
-    ``graph``: the session for entities and relationships, where it is another one.
+    ``graph`` is the session for entities and relationships, if that is another one.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class SqlUnitOfWork:
 
 
 class _Reading(SqlUnitOfWork):
-    """A unit of work that only reads. A class, because most calls are this one and a generator costs them more."""
+    """A unit of work that only reads. It is a class because a generator is slower, and most calls are reads."""
 
     def __enter__(self) -> SqlUnitOfWork:
         return self
@@ -122,7 +122,7 @@ class _Reading(SqlUnitOfWork):
 
 
 class SqlStore:
-    """A `Store` over an engine. Once it has a ``replica``, that answers reads of the graph."""
+    """A `Store` over an engine. If it has a ``replica``, that answers reads of the graph."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -207,7 +207,7 @@ class SqlStore:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """On SQLite, the turn of one writer among this process's threads, taken before a connection is."""
+        """On SQLite, let only one thread of this process write at a time. Raises StoreBusy."""
         if self._turn is None:
             yield
             return

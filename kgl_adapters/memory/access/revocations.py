@@ -14,7 +14,7 @@ from kgl_core.kernel.permissions import Actor
 
 @attrs.frozen
 class Revocation:
-    """That a token of ``subject`` was revoked, which need not be known once it has expired."""
+    """A revoked token of ``subject``. Once the token has expired, this is no longer needed."""
 
     subject: Actor
     expires_at: datetime

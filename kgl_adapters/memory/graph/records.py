@@ -23,10 +23,7 @@ U = TypeVar("U")
 
 
 class MemoryRecords(Generic[R, F, U]):
-    """The part of a repository that does not depend on what its records are.
-
-    ``holders`` has the active record that holds a unique value, by that value.
-    """
+    """A repository of entities or of relationships. ``holders`` maps unique values to the active records."""
 
     _kind: ClassVar[str]
     _unique_name: ClassVar[str]
@@ -115,12 +112,12 @@ class MemoryRecords(Generic[R, F, U]):
 
 
 def detached(record: R) -> R:
-    """The record with metadata of its own, so that nobody outside can alter what is kept."""
+    """The record with a copy of its metadata, so that nobody outside can change what is stored."""
     return attrs.evolve(record, metadata=copy.deepcopy(record.metadata)) if record.metadata else record
 
 
 def admits(filter: RecordFilter, record: Entity | Relationship) -> bool:
-    """Whether the part of a filter that entities and relationships share admits a record."""
+    """Whether a record passes the part of a filter that entities and relationships share."""
     return (
         (filter.is_active is None or filter.is_active == record.is_active)
         and (filter.source is None or filter.source == record.source)

@@ -1,4 +1,4 @@
-"""The store in memory, looked at as a whole. Nothing outside reaches its dictionaries, so it should always be clean."""
+"""Checks the store in memory as a whole. Nothing outside reaches its dictionaries, so it should find nothing."""
 
 from __future__ import annotations
 

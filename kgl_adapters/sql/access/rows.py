@@ -1,4 +1,4 @@
-"""Rows of users, OAuth clients and refresh tokens, to what they hold and back."""
+"""Converts rows to users, OAuth clients and refresh tokens, and back."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ REFRESH_TOKEN_COLUMNS: Final = (
 
 
 class AccessRows(Encoding):
-    """How one database holds accounts, clients and their tokens."""
+    """The rows of accounts, clients and their tokens in one kind of database."""
 
     @reads("users")
     def user(self, row: Sequence[Any]) -> User:

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that never waits for ever, and that works through a pooler as it does without one."""
+"""A connection to PostgreSQL that never waits for ever, and that works through a pooler too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CANCEL_S: Final = 1.0
 
 
 class BoundedConnection(Connection[Any]):
-    """psycopg's connection, which is lost after ``wait_max_s`` seconds without the end of a statement.
+    """psycopg's connection, given up when a statement has not ended after ``wait_max_s`` seconds.
 
     The server's statement_timeout can't be told over a network that swallows what it is sent, and a proxy on the way
     may go on acknowledging. Raises OperationalError then, on a connection that is closed.

@@ -1,4 +1,4 @@
-"""The one place where a driver's error becomes one of ours: by SQLSTATE and constraint name, or by SQLite's words."""
+"""Translates a driver's errors to ours: by SQLSTATE and constraint name, or by SQLite's message."""
 
 from __future__ import annotations
 

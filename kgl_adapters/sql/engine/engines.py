@@ -1,4 +1,4 @@
-"""Engines: how connections to either database are made, and how each kind of unit of work begins."""
+"""Makes engines for both databases, and begins their transactions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SQLITE_CACHE_KIB: Final = 32 * 1024
 
 @attrs.frozen(kw_only=True)
 class Pool:
-    """How an engine keeps its connections: how many, for how many seconds, and how long a statement may run."""
+    """The limits of an engine: how many connections, for how long, and how long a statement may run."""
 
     size: int = 5
     overflow: int = 10
@@ -51,7 +51,7 @@ class Pool:
     statement_timeout_s: float | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """What ``create_engine`` is told."""
+        """The arguments for ``create_engine``."""
         return {
             "poolclass": QueuePool,
             "pool_size": self.size,
@@ -116,18 +116,17 @@ def make_engine(url: URL, pool: Pool | None = None) -> Engine:
 
 
 def shown(url: URL) -> str:
-    """The URL for messages: as a user writes it, and without the password."""
+    """The URL as a user writes it, without the password, for messages."""
     secrets = dict.fromkeys(_SECRET_OPTIONS.intersection(url.query), "***")
     plain = url.set(drivername=url.get_backend_name()).update_query_dict(secrets)
     return plain.render_as_string(hide_password=True)
 
 
 def begin(connection: Connection, *, writing: bool) -> Transaction:
-    """A transaction: one that writes, or one whose statements all see one state.
+    """Begin a transaction that writes, or one whose statements all see the same state.
 
-    Neither database's connections begin anything by themselves: around a single reading statement, BEGIN and ROLLBACK
-    would cost PostgreSQL a third of the throughput and more. Raises StoreUnavailable where an SQLite file is to be
-    written to that is not in its place any more.
+    Connections do not begin transactions by themselves: BEGIN and ROLLBACK around each read would cost PostgreSQL a
+    third of its throughput. Raises StoreUnavailable for a write to an SQLite file that was deleted or replaced.
     """
     if writing:
         require_file_in_place(connection)
@@ -143,7 +142,7 @@ def begin(connection: Connection, *, writing: bool) -> Transaction:
 
 
 def require_file_in_place(of: Engine | Connection) -> None:
-    """Raise StoreUnavailable where an SQLite file was deleted or replaced since it was opened."""
+    """Raise StoreUnavailable if an SQLite file was deleted or replaced since it was opened."""
     opened: OpenFile | None = of.get_execution_options().get(_OPEN_FILE)
     if opened is not None:
         opened.require_in_place()
@@ -151,7 +150,7 @@ def require_file_in_place(of: Engine | Connection) -> None:
 
 @contextmanager
 def reflecting(connection: Connection) -> Iterator[None]:
-    """A block in which SQLAlchemy can read what tables there are: from PostgreSQL it takes that as parsed JSON."""
+    """A block in which SQLAlchemy can reflect tables, for which it needs PostgreSQL's JSON parsed."""
     if connection.dialect.name == "sqlite":
         yield
         return

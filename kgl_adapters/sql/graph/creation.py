@@ -1,6 +1,6 @@
-"""A new entity and its change as one statement of PostgreSQL, which is a transaction by itself.
+"""Creates an entity and its change in one statement of PostgreSQL, which is a transaction by itself.
 
-Two statements between BEGIN and COMMIT keep the same at less than half the rate.
+Two statements between BEGIN and COMMIT are less than half as fast.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class SqlEntities(SqlRecords[Entity]):
         ids: Collection[UUID],
         keys: Collection[str],
     ) -> Sequence[E]:
-        """What ``read`` makes of the rows with these ids or keys, each once."""
+        """The rows with these ids or keys, each once, converted by ``read``."""
         values = [(key,) for key in sorted(keys)]
         if locking is None or not keys or self._session.is_sqlite:
             rows = by_id.find(self._session, lock_order(ids)) + self._find_in_both_states(by_key, values)

@@ -1,4 +1,4 @@
-"""Finding records by values that identify them, one or thousands at a time, locked or not."""
+"""Finds records by values that identify them, one or thousands at a time, and may lock them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SQLITE: Final = sqlite.dialect(paramstyle="qmark")
 
 
 class Finder:
-    """Finds the rows whose ``by`` columns hold one of many combinations of values, in the order of their ids.
+    """Finds the rows whose ``by`` columns have one of many combinations of values, in the order of their ids.
 
     Locked rows cannot change until the transaction ends; ``share`` lets others lock them in the same way.
     """
@@ -43,7 +43,7 @@ class Finder:
             self._many = statement.where(text(_in_arrays(by)))
 
     def find(self, session: Session, values: Values) -> list[Sequence[Any]]:
-        """The rows of ``values``."""
+        """The rows that have any of ``values``."""
         if not values:
             return []
         rows: Iterable[Sequence[Any]]
@@ -60,9 +60,9 @@ class Finder:
 class LockingFinder:
     """Finds rows by their ids or by values of the ``by`` columns, active and deleted, and locks them; on PostgreSQL.
 
-    One statement locks all of them, in the order of their ids: two that name the same rows differently would otherwise
-    wait for each other. It resolves the values to ids first; of a row that it had to wait for, it gives what is there
-    now, which may have other values.
+    One statement locks all of them in the order of their ids, so that two that name the same rows differently do not
+    wait for each other. It resolves the values to ids first. A row that it had to wait for is returned as it is then,
+    perhaps with other values.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class LockingFinder:
         self._statement = locking(select(*columns), table, lock).where(text(f"{table.fullname}.id = ANY(ARRAY({ids}))"))
 
     def find(self, session: Session, ids: Collection[UUID], values: Values) -> list[Sequence[Any]]:
-        """The rows with these ids or values; there must be values."""
+        """The rows with these ids or values, of which there must be some."""
         return list(session.execute(self._statement, {"ids": array(list(ids)), **_arrays(values)}))
 
 
 def locking(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:
-    """The statement with its rows locked, in the order of their ids: whoever locks several does so in one order."""
+    """The statement with its rows locked in the order of their ids, as everyone does who locks several."""
     if lock is None:
         return statement
     statement = statement.order_by(table.c.id)
@@ -89,7 +89,7 @@ def locking(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:
 
 
 def _in_arrays(by: Sequence[Column[Any]]) -> str:
-    """PostgreSQL's condition for many values: an array a column, so that the statement stays the same."""
+    """PostgreSQL's condition for many values: one array for each column, so that the SQL is always the same."""
     arrays = [f"CAST(:values_{i} AS {'uuid' if 'id' in c.name else 'text'}[])" for i, c in enumerate(by)]
     if len(by) == 1:
         return f"{by[0].table.fullname}.{by[0].name} = ANY({arrays[0]})"
@@ -102,7 +102,7 @@ def _arrays(values: Values) -> dict[str, str]:
 
 
 def array(values: Sequence[UUID | str]) -> str:
-    """An array as PostgreSQL writes it; the driver's own way takes three times as long."""
+    """An array in PostgreSQL's notation. The driver needs three times as long."""
     if not values or isinstance(values[0], UUID):
         return "{" + ",".join([value.hex for value in values if isinstance(value, UUID)]) + "}"
     quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)

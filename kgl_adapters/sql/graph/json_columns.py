@@ -21,7 +21,7 @@ def write_json(value: Any) -> str:
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """The JSON object in a column. Raises ValueError where there is none."""
+    """The JSON object in a column. Raises ValueError for anything else."""
     found = orjson.loads(text)
     if type(found) is not dict:
         raise ValueError("it is no JSON object")
@@ -29,7 +29,7 @@ def read_object(text: str) -> dict[str, Any]:
 
 
 def read_array(text: str) -> list[str]:
-    """The JSON array of strings in a column. Raises ValueError where there is none."""
+    """The JSON array of strings in a column. Raises ValueError for anything else."""
     return _strings(orjson.loads(text))
 
 

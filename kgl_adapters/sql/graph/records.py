@@ -1,4 +1,4 @@
-"""What the tables of entities and of relationships have in common: versions, soft deletion, pages, locks."""
+"""What entities and relationships have in common in tables: versions, soft deletion, pages and locks."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def lock_order(ids: Iterable[UUID]) -> list[tuple[UUID]]:
 
 
 class RecordTable:
-    """A table of records and the statements on it, made once. ``fixed`` are the columns that no update touches.
+    """A table of records and the statements on it, made once.
 
-    ``filtered`` are the columns that a filter of the same name compares with, beside those that all records have.
+    No update changes the ``fixed`` columns. ``filtered`` maps filters of these records alone to their columns.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RecordTable:
         self.count_deleted = self.count.where(table.c.deleted_at.is_not(None))
 
     def finders_of_states(self, columns: Sequence[ColumnElement[Any]], by: Sequence[Column[Any]]) -> dict[bool, Finder]:
-        """What finds the active rows (True) and the deleted (False): what is unique has an index for each state."""
+        """Finders of the active rows (True) and of the deleted (False), since unique values have an index for each."""
         return {
             is_active: Finder(self.table, columns, by, None, condition)
             for is_active, condition in {True: self.is_active, False: ~self.is_active}.items()
@@ -77,7 +77,7 @@ class RecordTable:
 
 
 class SqlRecords(Generic[R]):
-    """The part of a repository that does not depend on what its records are."""
+    """A repository of entities or of relationships."""
 
     _kind: ClassVar[str]
 
@@ -88,7 +88,7 @@ class SqlRecords(Generic[R]):
         read: Callable[[Sequence[Any]], R],
         values: Callable[[R], tuple[Any, ...]],
     ) -> None:
-        """``read`` makes a record of a row, ``values`` a record's values in the order of the table's columns."""
+        """``read`` converts a row to a record, ``values`` a record to the values of the table's columns."""
         self._session = session
         self._of = of
         self._rows = GRAPH_ROWS[session.is_sqlite]
@@ -105,9 +105,9 @@ class SqlRecords(Generic[R]):
         return int(self._session.execute(self._of.count_deleted).scalar_one())
 
     def _find_in_both_states(self, finders: Mapping[bool, Finder], values: Values) -> list[Sequence[Any]]:
-        """The active and the deleted rows of ``values``.
+        """The active and the deleted rows that have any of ``values``.
 
-        The active first: one that is deleted between the two look-ups is then found by the second.
+        The active first: the second look-up then finds a row that is deleted between the two.
         """
         if not values:
             return []

@@ -1,4 +1,4 @@
-"""Rows of entities, relationships and changes, to records and back."""
+"""Converts rows to entities, relationships and changes, and back."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _ACTIONS: Final = {action: action.value for action in ChangeAction}  # an enum's
 
 
 class GraphRows(Encoding):
-    """How one database holds the records of the graph."""
+    """The rows of the graph in one kind of database."""
 
     @reads("entities")
     def entity(self, row: Sequence[Any]) -> Entity:

@@ -1,4 +1,4 @@
-"""What a database holds beside rows: its file, indexes, constraints, sequence and revision; looked at, and mended."""
+"""Checks and mends what a database has besides rows: its file, indexes, constraints, sequence and revision."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _LAST_TAKEN: Final = text(
 
 
 def findings(session: Session) -> Iterator[Finding]:
-    """What is wrong with it. Where a table or a column is missing, nothing but that and the indexes is looked at."""
+    """What is wrong. If a table or a column is missing, no more than the indexes is looked at besides."""
     yield from _of_revision(session)
     yield from (
         Finding("foreign_object", f"{kind} {name}") for kind, name in session.execute(_FOREIGN[session.is_sqlite])
@@ -67,7 +67,7 @@ def findings(session: Session) -> Iterator[Finding]:
 
 
 def mend(session: Session, code: str, keys: Sequence[str]) -> int:
-    """Build indexes, add constraints, or move the sequence on; how many. Writers of the table wait meanwhile."""
+    """Build indexes, add constraints, or advance the sequence; returns how many. Writers wait meanwhile."""
     for name in keys:
         if code == "missing_index":
             session.execute(CreateIndex(_indexes(session)[name]))

@@ -1,6 +1,6 @@
-"""Migrations: what revision a database is at, and how to bring it to another.
+"""Migrates a database: which revision it is at, and how to bring it to another.
 
-Alembic and its scripts do the work; they are imported only when there is some, so that connecting stays quick.
+Alembic and its scripts do the work. They are imported only when needed, so that connecting stays quick.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def is_empty(engine: Engine) -> bool:
 
 
 def require_head(engine: Engine) -> None:
-    """Raise MigrationNeeded or SchemaTooNew unless the database is at head, and StoreError when it is in trouble."""
+    """Raise MigrationNeeded or SchemaTooNew unless the database is at head, or another StoreError."""
     require_file_in_place(engine)
     found = current_revision(engine)
     if found is not None and found not in REVISIONS:
@@ -74,7 +74,7 @@ def require_head(engine: Engine) -> None:
 
 
 def history(engine: Engine) -> list[Revision]:
-    """Every migration, the oldest first. Raises SchemaTooNew when the database is at one that is not among them."""
+    """Every migration, the oldest first. Raises SchemaTooNew if the database is at another one."""
     found = current_revision(engine)
     if found is not None and found not in REVISIONS:
         raise SchemaTooNew(found)
@@ -93,7 +93,7 @@ def upgrade(engine: Engine) -> None:
 
 
 def downgrade(engine: Engine, steps: int) -> None:
-    """Take back the last ``steps`` (1 or more) migrations that the database has, and what their tables hold."""
+    """Undo the last ``steps`` (1 or more) migrations of the database, with the data in their tables."""
     from alembic import command
 
     applied = sum(revision.is_applied for revision in history(engine))
@@ -104,7 +104,7 @@ def downgrade(engine: Engine, steps: int) -> None:
 
 @contextmanager
 def migrating(engine: Engine) -> Iterator[Connection]:
-    """A connection that is prepared to migrate, while no other process does. Raises StoreBusy."""
+    """A connection to migrate with. Meanwhile, no other process does. Raises StoreBusy."""
     with engine.connect() as connection, reflecting(connection):
         if engine.dialect.name == "sqlite":
             with _sqlite_prepared(connection, engine):

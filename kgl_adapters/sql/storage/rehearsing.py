@@ -1,6 +1,6 @@
-"""Rehearsals: writing over a snapshot of a store, into a database of its own that is thrown away.
+"""Rehearses writes: over a snapshot of a store, into a temporary database that is thrown away.
 
-Nobody waits for a rehearsal, and what it has written so far takes room in a temporary file, not in memory.
+Nobody waits for a rehearsal, and what it writes is in a temporary file, not in memory.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ R = TypeVar("R", bound=Entity | Relationship)
 
 
 def scratch_engine() -> Engine:
-    """An engine of an empty SQLite database for the graph, which SQLite keeps in a temporary file and deletes.
+    """An engine of an empty SQLite database for the graph, in a temporary file that SQLite deletes.
 
-    It knows no foreign keys: the ends of its relationships may be in the store that it lies over.
+    It has no foreign keys: the ends of its relationships may be in the store below.
     """
     engine = create_engine("sqlite://", creator=_connect, poolclass=StaticPool, hide_parameters=True)
     tables = [table_for(table, is_sqlite=True) for table in (entities, relationships)]
@@ -42,7 +42,7 @@ def _connect() -> sqlite3.Connection:
 
 
 class Rehearsal:
-    """A `UnitOfWork` that shows ``below`` and what was committed within it, and keeps nothing."""
+    """A `UnitOfWork` that shows ``below`` and what was committed within it. Nothing is stored for good."""
 
     def __init__(self, below: UnitOfWork, scratch: Store) -> None:
         self._below, self._scratch = below, scratch
@@ -51,7 +51,7 @@ class Rehearsal:
         return getattr(self._below, name)
 
     def commit(self) -> None:
-        """Nothing: a rehearsal is never kept."""
+        """Do nothing: a rehearsal is never stored."""
 
     @contextmanager
     def begin(self) -> Iterator[UnitOfWork]:
@@ -76,24 +76,24 @@ class _Records(Protocol[R]):
 
 
 class _Over(Generic[R]):
-    """The records of one repository over those of another, of which it has the later versions."""
+    """The records of one repository over those of another, which may have earlier versions of them."""
 
     def __init__(self, below: _Records[R], above: _Records[R]) -> None:
         self._below, self._above = below, above
 
     def find(self, ids: Collection[UUID], names: Any = (), *, lock: object = None) -> Sequence[R]:
-        """As the repositories do; locks are not needed, since nobody else writes here."""
+        """As in the repositories. There are no locks, since nobody else writes here."""
         found = {record.id: record for record in self._above.find(ids, names)}
         below = self._below.find([id for id in ids if id not in found], names)
         later = {record.id for record in self._above.find([record.id for record in below])}
         return [*found.values(), *(record for record in below if record.id not in later)]
 
     def add(self, records: Sequence[R]) -> None:
-        """Keep new records."""
+        """Store new records."""
         self._above.add(records)
 
     def replace(self, records: Sequence[R]) -> None:
-        """Keep new versions of records."""
+        """Store new versions of records."""
         here = {record.id for record in self._above.find([record.id for record in records])}
         self._above.replace([record for record in records if record.id in here])
         self._above.add([record for record in records if record.id not in here])
@@ -105,5 +105,5 @@ class _Entities(_Over[Entity]):
         self.clear_keys = above.clear_keys
 
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
-        """What relationships need to know of the entities that `find` finds."""
+        """The entities that `find` returns, as ends of relationships."""
         return [End(entity.id, entity.key, entity.is_active) for entity in self.find(ids, keys)]

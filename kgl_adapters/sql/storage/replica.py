@@ -1,8 +1,8 @@
-"""A standby of PostgreSQL that answers reads, as long as it is known to be fresh enough.
+"""A standby of PostgreSQL that answers reads as long as it is known to be fresh enough.
 
-How fresh it is, is never guessed: a thread asks the primary how far its log has come, and then the standby how far it
-has replayed it. Once the standby is there, it has all that was committed before the primary was asked. So a read goes
-to it when that moment is at most ``lag_max_s`` ago, and later than the caller's own last write.
+A thread asks the primary how far its log has come, and then the standby how far it has replayed that log. Once the
+standby is there, it has all that was committed before the primary was asked. A read goes to the standby if that moment
+is at most ``lag_max_s`` ago, and after the caller's own last write.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 class Writers(Protocol):
-    """Knows when whoever calls has last written, in seconds of `time.monotonic`; shared by threads."""
+    """Knows when the present caller last wrote, in seconds of `time.monotonic`. Shared by threads."""
 
     def note(self) -> None:
         """The caller may have written until now."""
@@ -51,7 +51,7 @@ class Writers(Protocol):
 
 
 class OneWriter:
-    """A `Writers` for which all callers are one."""
+    """A `Writers` that takes all callers for one."""
 
     def __init__(self) -> None:
         self._at = _NEVER
@@ -65,7 +65,7 @@ class OneWriter:
 
 @attrs.frozen
 class _Mark:
-    """How far the primary's log had come at a moment, and up to which number its changes were complete before."""
+    """How far the primary's log had come at a moment, and up to which number its changes were complete by then."""
 
     at: float
     position: int
@@ -76,7 +76,7 @@ _NO_MARK: Final = _Mark(_NEVER, 0, 0)
 
 
 class Replica:
-    """The standby behind ``engine``, measured against ``primary``. ``told`` is called with its lag after each look."""
+    """The standby behind ``engine`` of ``primary``. ``told`` is called with its lag after each look."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Replica:
 
     @property
     def problem(self) -> str | None:
-        """Why reads go to the primary, in words that name no host; None when they don't have to."""
+        """Why reads go to the primary, without naming a host; None if they don't."""
         if self._problem is None and self._lag() > self._lag_max_s:
             return f"it is more than {self._lag_max_s:g} s behind the primary"
         return self._problem
@@ -108,12 +108,12 @@ class Replica:
         return self._reached.complete_up_to
 
     def may_answer(self) -> bool:
-        """Whether it is fresh enough for whoever calls."""
+        """Whether the standby is fresh enough for the present caller."""
         at = self._reached.at
         return time.monotonic() - at <= self._lag_max_s and self.writers.last() < at
 
     def leave_out(self, error: KglError) -> None:
-        """Ask it nothing until it has been looked at again: a read has failed on it by ``error``."""
+        """Read nothing from the standby until the next look, because a read failed there with ``error``."""
         self._reached = _NO_MARK
         _log.warning("A read failed on the replica, and goes to the primary: %s", error)
 
@@ -148,7 +148,7 @@ class Replica:
             self._ended.wait(POLL_S)
 
     def _look(self) -> str | None:
-        """Compare the two; what is wrong with the standby, apart from its lag."""
+        """Compare the two. Returns what is wrong with the standby, other than its lag."""
         at = time.monotonic()
         [(complete_up_to,)] = self._primary.fetch(COMPLETE_UP_TO, ())
         [(*primary, position)] = self._primary.fetch(_PRIMARY, ())

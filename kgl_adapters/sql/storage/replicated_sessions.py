@@ -1,4 +1,4 @@
-"""Reading where a replica may answer: entities and relationships there, and all else on the primary."""
+"""Reads entities and relationships from a replica, and all else from the primary."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class ReplicatedSession(Session):
     """Runs statements on the replica, and on the primary from the first one that fails there.
 
-    A snapshot that has been read from can't change servers: what fails then is told.
+    A snapshot that was read from can't move to another server: an error is raised then.
     """
 
     def __init__(
