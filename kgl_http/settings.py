@@ -42,7 +42,7 @@ class Hidden(str):
 
 
 class InvalidSettings(Exception):
-    """The environment holds values that cannot be used; the message names each and what to give instead."""
+    """The environment has values that cannot be used. The message names each, and what to give instead."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = tuple(problems)
@@ -288,17 +288,17 @@ class Settings:
 
     @property
     def is_development(self) -> bool:
-        """Whether this is a developer's machine, where conveniences come before caution."""
+        """Whether this is a developer's machine, where convenience matters more than caution."""
         return self.kgl_env == "development"
 
     @property
     def registration_is_open(self) -> bool:
-        """Whether anybody may make an account."""
+        """Whether anybody may register."""
         return self.registration == "open" or (self.registration == "" and self.is_development)
 
 
 def read_settings(environment: Mapping[str, str], *, for_service: bool = False) -> Settings:
-    """The settings in ``environment``; variables that are not ours are ignored, empty ones count as not set.
+    """The settings in ``environment``. Other variables are ignored; empty ones count as not set.
 
     With ``for_service``, they must be enough to sign tokens. Raises InvalidSettings, whose message lists every problem.
     """
@@ -320,7 +320,7 @@ def read_settings(environment: Mapping[str, str], *, for_service: bool = False) 
 
 
 def signing_problems(environment: Mapping[str, str]) -> list[str]:
-    """What is wrong with the secret or the keys that sign tokens; empty when nothing is. Never quotes a secret."""
+    """What is wrong with the secret or the keys that sign tokens, if anything. Never quotes a secret."""
     algorithm = environment.get("JWT_ALG") or "HS256"
     if algorithm in ("ES256", "Ed25519"):
         is_named = environment.get("JWT_KEYS")
@@ -333,7 +333,7 @@ def signing_problems(environment: Mapping[str, str]) -> list[str]:
 
 
 def secret_fault(secret: str) -> str | None:
-    """Why ``secret`` can't sign tokens, without quoting it; None when it can."""
+    """Why ``secret`` can't sign tokens, without quoting it; None if it can."""
     if not secret:
         return "it is missing"
     if len(secret.encode(errors="surrogateescape")) < SECRET_BYTES_MIN:
@@ -344,6 +344,6 @@ def secret_fault(secret: str) -> str | None:
 
 
 def makes_secret(environment: Mapping[str, str]) -> bool:
-    """Whether the service makes its own secret: on a developer's machine that has been given none."""
+    """Whether the service makes its own secret: on a developer's machine where none is set."""
     is_shared = environment.get("JWT_ALG") in (None, "", "HS256")
     return environment.get("KGL_ENV") == "development" and is_shared and not environment.get("JWT_SECRET")

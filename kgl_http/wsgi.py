@@ -1,4 +1,4 @@
-"""The application for WSGI servers other than the one in ``kgl serve``."""
+"""The application for other WSGI servers than ``kgl serve``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kgl_http.settings import read_settings
 
 
 def make_application(*, workers: int = 1, threads: int = 4) -> App:
-    """The WSGI application that the environment describes, for a server with so many processes and threads in each.
+    """The WSGI application for the settings in the environment, on a server with so many processes and threads.
 
     Call it in the process that serves, after any fork: ``gunicorn 'kgl_http.wsgi:make_application(workers=2)'``. Logs
     go to standard output. To sum metrics over processes, set PROMETHEUS_MULTIPROC_DIR to an empty folder before.

@@ -18,7 +18,7 @@ from kgl_http.settings import Network
 
 
 class AuthResource(Resource):
-    """What the resources below share: the use cases, who is believed about addresses, and what is counted."""
+    """The base of these resources: the use cases, the proxies that are trusted, and the metrics."""
 
     def __init__(self, auth: Auth, trusted_proxies: Sequence[Network], metrics: Metrics) -> None:
         self._auth, self._trusted, self._metrics = auth, trusted_proxies, metrics

@@ -30,7 +30,7 @@ PATH: Final = "/api/v1/oauth"
 
 
 class OAuthResource(Resource):
-    """What the resources below share: the authorization server, and who is believed about addresses."""
+    """The base of these resources: the authorization server, and the proxies that are trusted."""
 
     def __init__(self, server: OAuthServer, trusted_proxies: Sequence[Network]) -> None:
         self._server, self._trusted = server, trusted_proxies
@@ -109,7 +109,7 @@ class OAuthMetadata(Resource):
 
 
 def metadata(issuer: str) -> dict[str, Any]:
-    """What RFC 8414 (section 2) has an issuer say of itself."""
+    """The metadata of an authorization server (RFC 8414, section 2)."""
     base = issuer.rstrip("/")
     return {
         "issuer": issuer,
@@ -127,7 +127,7 @@ def metadata(issuer: str) -> dict[str, Any]:
 
 
 def _is_public_url(issuer: str) -> bool:
-    """Whether it is an issuer of RFC 8414, section 2: https, without query and fragment."""
+    """Whether this is an issuer as in RFC 8414, section 2: an https URL without query and fragment."""
     try:
         parts = urlsplit(issuer)
     except ValueError:

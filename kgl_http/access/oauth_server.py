@@ -1,7 +1,7 @@
-"""OAuth 2.0 for service clients: Authlib's authorization server over our use cases, and their errors as RFC 6749's.
+"""OAuth 2.0 for service clients: Authlib's authorization server over our use cases, with the errors of RFC 6749.
 
-This is the only module that knows Authlib. Who asks is settled before it is: by us, so that what is wrong with a secret
-is counted, and strangers learn nothing else.
+This is the only module that knows Authlib. We authenticate a client before Authlib sees the request, so that wrong
+secrets are counted, and strangers learn nothing else.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class NamedTokenForm:
 
 @attrs.frozen
 class Sent:
-    """What came with a request: its form, its Authorization header, and the address that it came from."""
+    """What a request sent: its form, its Authorization header, and the address that it came from."""
 
     form: Mapping[str, str] = attrs.field(repr=False)
     authorization: str | None = attrs.field(repr=False)
@@ -89,9 +89,9 @@ class Sent:
 
 
 class OAuthServer:
-    """Answers service clients; every answer is a status, a JSON object and headers. Shared by threads.
+    """Answers service clients, with a status, a JSON object and headers each time. Shared by threads.
 
-    Raises what is no client's fault, such as StoreError: that is answered as everywhere else.
+    Raises errors that are not the client's fault, such as StoreError; they become problems as everywhere else.
     """
 
     def __init__(self, oauth: OAuth, issuer: str, audience: str, metrics: Metrics) -> None:
@@ -104,7 +104,7 @@ class OAuthServer:
         return self._answer(sent, TokenForm, self._authlib.create_token_response, counted)
 
     def revocation(self, sent: Sent) -> OAuthAnswer:
-        """The end of a token (RFC 7009)."""
+        """Revoke a token (RFC 7009)."""
         return self._answer(sent, NamedTokenForm, self._endpoint(RevocationEndpoint), takes_public=True)
 
     def introspection(self, sent: Sent) -> OAuthAnswer:
@@ -144,7 +144,7 @@ class OAuthServer:
 
 
 def refusal(error: KglError) -> OAuthAnswer:
-    """The answer that tells a client of our error, as RFC 6749 (section 5.2) has it."""
+    """The answer to a client for one of our errors (RFC 6749, section 5.2)."""
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
     code, status = "invalid_request", 400
     if isinstance(error, InvalidClient):
@@ -165,9 +165,9 @@ def _is_other_grant(fault: Fault) -> bool:
 
 
 def _credentials(sent: Sent) -> tuple[str | None, str | None]:
-    """Who the client says it is, and its secret: by HTTP Basic, or in the form (RFC 6749, section 2.3.1).
+    """The client's id and secret, from HTTP Basic or from the form (RFC 6749, section 2.3.1).
 
-    Raises BadRequest for both at once, and InvalidClient for a header that cannot be read.
+    Raises BadRequest if it sends both, and InvalidClient for a header that cannot be read.
     """
     id, secret = sent.form.get("client_id"), sent.form.get("client_secret")
     scheme, _, encoded = (sent.authorization or "").partition(" ")
@@ -186,7 +186,7 @@ def _credentials(sent: Sent) -> tuple[str | None, str | None]:
 
 
 class _AuthlibClient(ClientMixin):  # type: ignore[misc]
-    """A client that has proved who it is, as Authlib asks for it; ``client`` is None for kgl itself."""
+    """An authenticated client for Authlib; ``client`` is None for kgl itself."""
 
     def __init__(self, id: str, client: Client | None = None) -> None:
         self.id, self.client = id, client
@@ -243,7 +243,7 @@ class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
 
 
 class _Authlib(AuthorizationServer):  # type: ignore[misc]
-    """Authlib's server, whose clients have proved who they are before it is asked."""
+    """Authlib's server, for clients that are authenticated already."""
 
     def __init__(self, oauth: OAuth, issuer: str, audience: str) -> None:
         super().__init__()
@@ -264,10 +264,10 @@ class _Authlib(AuthorizationServer):  # type: ignore[misc]
         return status, body, headers
 
     def save_token(self, token: object, request: object) -> None:
-        """Nothing: an access token is checked by its signature."""
+        """Do nothing: access tokens are checked by their signature."""
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
-        """Nothing: nobody listens."""
+        """Do nothing: nobody listens."""
 
     def _issue(self, client: _AuthlibClient, scope: str | None, **_: object) -> dict[str, Any]:
         if client.client is None:

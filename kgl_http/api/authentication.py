@@ -1,4 +1,4 @@
-"""Authentication: from a bearer token (RFC 6750) to who calls."""
+"""Finds out who calls, from a bearer token (RFC 6750)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ V = TypeVar("V")
 
 @attrs.define(eq=False)
 class _Known:
-    """A standing, when it was read, and whether it is the last that was."""
+    """A standing, when it was read, and whether it is the latest that was read."""
 
     standing: Standing | None
     read_at_s: float
@@ -40,7 +40,7 @@ class _Known:
 
 @attrs.frozen
 class _Bearer:
-    """Who bears a token that was verified: as long as ``known`` is the last that is known of them, and ``until_s``."""
+    """Who bears a verified token. It holds until ``until_s``, as long as ``known`` is the latest standing."""
 
     actor: Actor
     known: _Known
@@ -48,10 +48,10 @@ class _Bearer:
 
 
 class Authenticator:
-    """Knows who called lately, so that few requests verify a token or ask the store; shared by threads.
+    """Finds the caller of a request, and remembers recent ones, so that few requests verify a token or ask the store.
 
-    Tokens are remembered by their BLAKE2b digest alone, and only those that are in force: not longer than the standing
-    that was read is believed, and not past their end. Of what is remembered, the oldest is forgotten first.
+    It remembers only the BLAKE2b digest of a token, only of valid tokens, no longer than a standing is believed and not
+    past the token's end. The oldest is forgotten first. Shared by threads.
     """
 
     def __init__(self, auth: Auth) -> None:
@@ -61,7 +61,7 @@ class Authenticator:
         self._bearers: dict[bytes, _Bearer] = {}
 
     def caller(self, access_token: str) -> Actor:
-        """Who the token belongs to. Raises InvalidToken, also when something has ended it since it was issued."""
+        """Who the token belongs to. Raises InvalidToken, also for a token that was ended since it was issued."""
         # What is not ASCII is in no token of ours, and with a ? in its place it is none either.
         digest = blake2b(access_token.encode("ascii", "replace"), digest_size=_DIGEST_BYTES).digest()
         bearer = self._bearers.get(digest)
@@ -95,7 +95,7 @@ class Authenticator:
 
 
 def _remember(kept: dict[K, V], key: K, value: V) -> V | None:
-    """Keep a value as the newest, at most KNOWN_MAX in all; the value that was kept under its key before."""
+    """Store a value as the newest of at most KNOWN_MAX. Returns the value that its key had before."""
     before = kept.pop(key, None)
     if len(kept) >= KNOWN_MAX:
         del kept[next(iter(kept))]

@@ -14,17 +14,17 @@ from kgl_http.api.json_views import unstructure, unstructure_all
 
 
 def dump_json(value: Any) -> bytes:
-    """Compact JSON that is one line for every reader; moments as RFC 3339 with Z, ids as text."""
+    """Compact JSON on one line, whatever counts as a line break; moments as RFC 3339 with Z, ids as text."""
     return escape_line_breaks(orjson.dumps(value, option=orjson.OPT_UTC_Z))
 
 
 def meta(req: Any, **more: Any) -> dict[str, Any]:
-    """What every answer says of itself: the request's id, and when it was made."""
+    """The ``meta`` of an answer: the request's id, the time, and ``more``."""
     return {"request_id": req.request_id, "timestamp": now(), **more}
 
 
 def send(req: Any, resp: Any, data: Any, **more: Any) -> None:
-    """Answer with ``data`` (records and their like, which the converter knows) in the envelope."""
+    """Answer with ``data``, such as records, in the envelope."""
     _send(req, resp, unstructure(data), more)
 
 

@@ -58,12 +58,12 @@ def on_kgl_error(req: Any, resp: Any, error: KglError, params: object) -> None:
 
 
 def below_root(req: Any, text: str) -> str:
-    """``text`` with the paths that it names as the client of a proxy sees them."""
+    """``text`` with the root path before its paths, as clients of a proxy see them."""
     return _OWN_PATH.sub(lambda found: req.root_path + found[0], text)
 
 
 def detail_of(error: KglError) -> str:
-    """What a client is told of one of our errors."""
+    """The detail of one of our errors, for the client."""
     if isinstance(error, InvalidInput | BadRequest):
         return "; ".join(f"{fault.pointer}: {fault.detail}".removeprefix(": ") for fault in error.faults)
     return str(error)
@@ -84,9 +84,9 @@ def on_http_error(req: Any, resp: Any, error: falcon.HTTPError, params: object) 
 
 
 def on_os_error(req: Any, resp: Any, error: OSError, params: object) -> None:
-    """Answer when a disk is full, which large bodies and their results are kept on, or files are too many.
+    """Answer when the disk for large bodies and results is full, or too many files are open.
 
-    Else as to any other exception.
+    Any other OSError is answered as an unexpected exception.
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         on_kgl_error(req, resp, StoreFull(), params)
@@ -97,7 +97,7 @@ def on_os_error(req: Any, resp: Any, error: OSError, params: object) -> None:
 
 
 def on_exception(req: Any, resp: Any, error: Exception, params: object) -> None:
-    """Answer to what should not happen: the log has the traceback, the client an id to ask by."""
+    """Answer to an unexpected exception: the log gets the traceback, the client an id to ask with."""
     _log.error("Unexpected error", exc_info=error)
     _send(req, resp, "internal_error", f"something went wrong in kgl; tell an operator the request_id {req.request_id}")
 

@@ -1,4 +1,4 @@
-"""Idempotency keys over HTTP (draft-ietf-httpapi-idempotency-key-header-07): a POST that is repeated is done once."""
+"""Idempotency keys over HTTP (draft-ietf-httpapi-idempotency-key-header-07): a repeated POST is done once."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _KEPT_HEADERS: Final = ("Location", "ETag", "Content-Type", "Cache-Control", "Pr
 
 
 class Idempotency:
-    """Does what comes with a key once, and answers repetitions as the first was answered. Shared by threads."""
+    """Does a request with a key once, and answers its repetitions as it answered the first. Shared by threads."""
 
     def __init__(self, store: HeldStore, seal: AnswerSeal) -> None:
         self._store, self._seal = store, seal
 
     def guard(self, resource: Any) -> None:
-        """Let a POST that writes to the graph take a key. An import does so itself, since its body may be large."""
+        """Make a resource's POST take keys if it writes to the graph. Imports do so themselves: bodies may be large."""
         responder = getattr(resource, "on_post", None)
         if responder is None or not takes_key("POST", responder.operation):
             return
@@ -53,10 +53,9 @@ class Idempotency:
         body: Iterable[bytes],
         respond: Callable[[], None],
     ) -> None:
-        """Call ``respond`` unless what it would do was done before under this key: then give that answer again.
+        """Call ``respond``, or repeat the answer if this was done before under this key. Only successes are kept.
 
-        Raises RequestInFlight, IdempotencyKeyReused for another request under a key in use, and what ``respond`` does.
-        Only successes are kept.
+        Raises RequestInFlight, IdempotencyKeyReused if the key belongs to another request, and what ``respond`` raises.
         """
         if key is None:
             respond()
@@ -93,7 +92,7 @@ class Idempotency:
 
 
 def key_of(req: Any) -> IdempotencyKey | None:
-    """The key that came with a request, bound to its caller; None without one. Raises BadRequest."""
+    """The key of a request, bound to its caller; None if it has none. Raises BadRequest."""
     given = req.env.get("HTTP_IDEMPOTENCY_KEY")
     if given is None:
         return None
@@ -107,7 +106,7 @@ def key_of(req: Any) -> IdempotencyKey | None:
 
 
 def _written(resp: Any) -> bytes:
-    """An answer as `_replay` reads it: a line with its status and headers, and its body."""
+    """An answer in bytes for `_replay`: a line with its status and headers, then its body."""
     if resp.stream is None:
         body: bytes = resp.data or b""
     else:
@@ -118,7 +117,7 @@ def _written(resp: Any) -> bytes:
 
 
 def _clear(resp: Any) -> None:
-    """Take back what a success has put into an answer that becomes a problem."""
+    """Remove what a success has put into an answer that becomes a problem."""
     if resp.stream is not None:
         resp.stream.close()
     for name in _KEPT_HEADERS:

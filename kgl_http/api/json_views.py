@@ -1,7 +1,7 @@
-"""Domain to JSON: the one place that knows what records look like outside.
+"""What records look like as JSON.
 
-orjson writes ids, moments and enums by itself, so that they pass through. The other direction needs no converter:
-a body is checked by the rules of the class that it becomes (``kgl_core.kernel.checked_records.build``).
+orjson writes ids, moments and enums by itself. Reading needs no converter: the rules of a class check the body that
+becomes it (``kgl_core.kernel.checked_records.build``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kgl_core.kernel.permissions import Actor
 
 
 def make_converter() -> Converter:
-    """A converter that turns what use cases return into values that orjson writes."""
+    """A converter from what use cases return to values that orjson can write."""
     converter = Converter()
     for passed in (UUID, datetime, StrEnum):
         converter.register_unstructure_hook(passed, _same)
@@ -52,7 +52,7 @@ def _actor(actor: Actor) -> dict[str, Any]:
 
 
 def unstructure_record(record: Entity | Relationship) -> dict[str, Any]:
-    """An entity or a relationship: by hand, because what cattrs generates takes several times as long."""
+    """An entity or a relationship as a dict. By hand, because cattrs takes several times as long."""
     fields = vars(record).copy()
     by = record.created_by
     fields["created_by"] = {"kind": by.kind, "id": by.id}
@@ -81,7 +81,7 @@ unstructure: Final = _converter.unstructure
 
 
 def unstructure_all(values: Sequence[Any]) -> list[Any]:
-    """The same of values that are all of one class, by which the way to do it is looked up once."""
+    """`unstructure` for values that are all of one class, which is looked up once."""
     if not values:
         return []
     one: Callable[[Any], Any] = _converter.get_unstructure_hook(type(values[0]))

@@ -1,4 +1,4 @@
-"""What happens around every responder. Falcon runs requests down this list of classes, and answers back up."""
+"""What happens before and after every responder. Falcon passes answers through these classes in reverse order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMPRESSIBLE: Final = re.compile(r"application/(json|problem\+json|x-ndjson)|te
 
 
 class RootPath:
-    """Tells requests below which path a proxy, which takes that away, offers the service (PEP 3333, SCRIPT_NAME)."""
+    """Sets the path under which a proxy offers the service and that it strips (SCRIPT_NAME of PEP 3333)."""
 
     def __init__(self, root_path: str) -> None:
         self._root_path = root_path
@@ -35,7 +35,7 @@ class RootPath:
 
 
 class Observation:
-    """Gives every request its id, and every answer its line in the log and its place in the metrics."""
+    """Logs and counts every request, and sends its id with the answer."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -67,16 +67,16 @@ class Observation:
 
 
 class VaryByOrigin:
-    """Tells caches that an answer depends on the origin that asks; for a service that tells origins apart."""
+    """Tells caches that answers depend on the Origin header; used if CORS_ORIGINS is set."""
 
     def process_response(self, req: Any, resp: Any, resource: object, is_success: bool) -> None:
         resp.append_header("Vary", "Origin")
 
 
 class Compression:
-    """Compresses large answers for clients that take gzip (RFC 9110, section 8.4.1.3).
+    """Compresses large answers for clients that accept gzip (RFC 9110, section 8.4.1.3).
 
-    Not those with a strong entity tag, which names one sequence of bytes.
+    It leaves out answers with a strong entity tag, which stands for an exact sequence of bytes.
     """
 
     def process_response(self, req: Any, resp: Any, resource: object, is_success: bool) -> None:
@@ -98,7 +98,7 @@ class Compression:
 
 
 class Authentication:
-    """Lets through to an operation only those who may call it; the use case then decides on the record."""
+    """Stops callers who may not call an operation. Which records they may change, the use case decides."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
@@ -132,7 +132,7 @@ def _require_host(req: Any) -> None:
 
 @lru_cache(maxsize=64)
 def accepts_gzip(header: str) -> bool:
-    """Whether an Accept-Encoding takes gzip (RFC 9110, section 12.5.3)."""
+    """Whether an Accept-Encoding header accepts gzip (RFC 9110, section 12.5.3)."""
     weights: dict[str, float] = {}
     for part in header.lower().split(","):
         coding, semicolon, weight = map(str.strip, part.partition(";"))
@@ -142,7 +142,7 @@ def accepts_gzip(header: str) -> bool:
 
 
 class _Compressed:
-    """A stream, compressed piece by piece."""
+    """A stream that is compressed piece by piece."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

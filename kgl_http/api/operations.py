@@ -1,7 +1,7 @@
-"""Operations: what each responder is for, said once, beside it.
+"""Operations: each describes a responder, and stands beside it.
 
-The middleware asks an operation who may call it, and the API's document is made of the same words. A responder without
-an operation can't be added to the application: what nobody has described, nobody can reach.
+The middleware reads from an operation who may call it, and the API's document is made from the same description. A
+responder without an operation can't be added to the application.
 """
 
 from __future__ import annotations
@@ -46,12 +46,11 @@ class Answer:
 
 @attrs.frozen(kw_only=True)
 class Operation:
-    """What one method of one route does. ``action`` is what the caller must be allowed; None asks for an account only.
+    """What one method of one route does. ``action`` is what the caller must be allowed to do; None takes any account.
 
-    ``is_for_clients`` is for what service clients call with their id and secret: its errors are those of OAuth 2.0.
-
-    ``body`` and ``query`` are attrs classes whose rules check the input; ``errors`` are the statuses beside those that
-    every operation can have.
+    ``is_for_clients`` marks operations that service clients call with their id and secret; their errors are those of
+    OAuth 2.0. ``body`` and ``query`` are attrs classes whose rules check the input. ``errors`` are the statuses that
+    not every operation can have.
     """
 
     summary: str
@@ -68,7 +67,7 @@ class Operation:
 
 
 def operation(**what: Any) -> Callable[[_Responder], _Responder]:
-    """Describe the responder that follows, by the fields of `Operation`."""
+    """Decorate a responder with its description; takes the fields of `Operation`."""
     described = Operation(**what)
 
     def describe(responder: _Responder) -> _Responder:
@@ -96,13 +95,13 @@ class GraphResource(Resource):
 def takes_key(method: str, operation: Operation) -> bool:
     """Whether an operation takes an idempotency key: a POST that writes to the graph.
 
-    Logins and tokens never do. A kept answer would let a caller in without its password being checked or counted.
+    Logins never do: a kept answer would let a caller in without checking or counting the password.
     """
     return method == "POST" and operation.action in _GRAPH_WRITES
 
 
 def operations_of(resource: object) -> dict[str, Operation]:
-    """The operations of a resource by method. Raises LookupError when a responder has none."""
+    """The operations of a resource by method. Raises LookupError if a responder has none."""
     found = {}
     for method in falcon.constants.COMBINED_METHODS:
         responder = getattr(resource, f"on_{method.lower()}", None)

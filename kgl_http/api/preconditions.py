@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13): a record's entity tag is strong, and says what the record is."""
+"""Conditional requests (RFC 9110, section 13): entity tags of records, If-Match and If-None-Match."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ANY: Final = "*"
 
 
 class ConditionalResource(GraphResource):
-    """A resource whose records are changed under a precondition, which every change needs if ``require_if_match``."""
+    """A resource that checks preconditions. With ``require_if_match``, every change needs one."""
 
     def __init__(self, kg: KnowledgeGraph, *, require_if_match: bool) -> None:
         super().__init__(kg)
@@ -38,15 +38,15 @@ class ConditionalResource(GraphResource):
 
 
 def entity_tag(record: Record) -> str:
-    """The ETag of a record: its version, and a digest of the JSON that shows it.
+    """The strong ETag of a record: its version, and a digest of its JSON.
 
-    Two histories can both have a version 3 of a record, as after a backup was restored; the digest tells them apart.
+    After a backup was restored, a record can get the same version number twice; the digest differs.
     """
     return _tag(record, _shown(record))
 
 
 def send_record(req: Any, resp: Any, record: Record) -> None:
-    """Answer with a record and its ETag; a GET whose If-None-Match names that is answered with 304."""
+    """Answer with a record and its ETag, or with 304 to a GET whose If-None-Match has that ETag."""
     shown = _shown(record)
     tag = _tag(record, shown)
     resp.set_header("ETag", tag)
@@ -57,19 +57,19 @@ def send_record(req: Any, resp: Any, record: Record) -> None:
 
 
 def is_held(req: Any, tag: str) -> bool:
-    """Whether If-None-Match says that the client has what ``tag``, strong or weak, names. Raises BadRequest.
+    """Whether ``tag``, strong or weak, is in If-None-Match. Raises BadRequest.
 
-    By the weak comparison (section 13.1.2): a tag matches also when only one of the two is weak.
+    By the weak comparison (section 13.1.2): tags match even if one of them is weak.
     """
     tags = _read(req.get_header("If-None-Match"))
     return tags == _ANY or (tags is not None and tag.removeprefix("W/") in (text for _, text in tags))
 
 
 def precondition(req: Any, *, is_required: bool) -> Precondition | None:
-    """What If-Match and If-None-Match ask of the record that a request changes; None where neither was sent.
+    """The check of If-Match and If-None-Match for a request that changes a record; None if neither was sent.
 
-    It is called with the record within the transaction that changes it, and raises PreconditionFailed (section 13.2.2).
-    This raises BadRequest when a header is malformed, and IfMatchRequired.
+    Call it with the record, within the transaction that changes it; it raises PreconditionFailed (section 13.2.2). This
+    function itself raises BadRequest for a malformed header, and IfMatchRequired.
     """
     wanted = _read(req.get_header("If-Match"))
     unwanted = _read(req.get_header("If-None-Match"))
@@ -102,7 +102,7 @@ def _tag(record: Record, shown: bytes) -> str:
 
 
 def _read(header: str | None) -> Any:
-    """The entity tags in a header, each as whether it is weak and its text in quotes; "*" for any, None for no header.
+    """The entity tags in a header, as pairs of whether it is weak and its text; "*" for any, None without a header.
 
     Raises BadRequest.
     """

@@ -34,7 +34,7 @@ class BodyTooLarge(KglError):
 
 
 class UnsupportedMediaType(KglError):
-    """The body is of a type, charset or coding that this operation does not take."""
+    """This operation does not take the body's type, charset or coding."""
 
     code = "unsupported_media_type"
 
@@ -43,14 +43,14 @@ class UnsupportedMediaType(KglError):
 
 
 class UnsupportedCoding(UnsupportedMediaType):
-    """The body has a Content-Encoding that is not read; the answer names the one that is (RFC 9110, 15.5.16)."""
+    """The body has an unknown Content-Encoding; the answer names the known one (RFC 9110, section 15.5.16)."""
 
     def __init__(self) -> None:
         super().__init__("send the body as it is, or with Content-Encoding: gzip")
 
 
 class AtomicImportTooLarge(KglError):
-    """An atomic import would keep all others from writing for too long, on a store that has one writer at a time."""
+    """An atomic import would keep others from writing for too long, on a store with one writer at a time."""
 
     code = "atomic_import_too_large"
 
@@ -80,7 +80,7 @@ class IfMatchRequired(KglError):
 
 
 class PreconditionFailed(KglError):
-    """If-Match or If-None-Match does not hold: ``tag`` is the record's present ETag, None if the caller may not see it.
+    """If-Match or If-None-Match failed. ``tag`` is the record's present ETag, or None if the caller may not see it.
 
     ``code`` says which: ``stale_version`` or ``precondition_failed``.
     """

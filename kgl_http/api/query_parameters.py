@@ -1,4 +1,4 @@
-"""Reads the parameters of queries and forms strictly; and the parameters that several operations share."""
+"""Reads the parameters of queries and forms strictly, and defines those that several operations share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests: their id, caller, body and query, read strictly and within limits."""
+"""Requests: their id, caller, query and body, read strictly and within limits."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ T = TypeVar("T")
 
 
 class Request(falcon.Request):
-    """A request as the resources see it. ``caller`` is who sent it, or None for nobody we know.
+    """A request as the resources see it. ``caller`` is who sent it, or None if they are unknown.
 
-    ``started_s`` is when, by the performance counter; None before the first middleware has seen it.
+    ``started_s`` is when it began, by `time.perf_counter`; None before the first middleware.
     """
 
     caller: Actor | None = None
@@ -49,7 +49,7 @@ class Request(falcon.Request):
 
     @property
     def request_id(self) -> str:
-        """What names this request in answers and logs: the client's X-Request-ID when well-formed, else a new one."""
+        """The id of this request in answers and logs: the client's X-Request-ID if it is well-formed, or a new one."""
         if self._request_id is None:
             given = self.env.get("HTTP_X_REQUEST_ID")
             self._request_id = given if given and _REQUEST_ID.fullmatch(given) else _new_id()
@@ -57,19 +57,19 @@ class Request(falcon.Request):
 
     @property
     def traceparent(self) -> str | None:
-        """The client's W3C trace context (level 1, section 3.2), when well-formed."""
+        """The client's W3C trace context (level 1, section 3.2), or None if it is not well-formed."""
         given = self.env.get("HTTP_TRACEPARENT", "")
         return given if _TRACEPARENT.fullmatch(given) else None
 
     @property
     def actor(self) -> Actor:
-        """The caller of an operation that only accounts may call."""
+        """The caller, for operations that need one."""
         if self.caller is None:
             raise AssertionError("only a public operation is called by nobody")
         return self.caller
 
     def client_address(self, trusted: Sequence[Network]) -> str | None:
-        """Where the request comes from: the peer, or what the nearest ``trusted`` proxies say is behind them."""
+        """The address that the request comes from: the peer's, or the one that ``trusted`` proxies forward."""
         address = _address(self.env.get("REMOTE_ADDR", ""))
         hops = [hop.strip() for hop in self.env.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         while hops and address is not None and any(address in network for network in trusted):
@@ -84,14 +84,14 @@ class Request(falcon.Request):
         return read_query(cls, self.query_string)
 
     def read_id(self, text: str) -> UUID:
-        """The id in the path. Raises BadRequest when it is none."""
+        """The id in the path. Raises BadRequest for anything else."""
         found = parse_id(text)
         if found is None:
             raise BadRequest([Fault("/id", "invalid_id", "an id in a path is a UUID of 36 characters with hyphens")])
         return found
 
     def read_object(self, media_types: Collection[str] = (JSON,)) -> dict[str, Any]:
-        """The JSON object in the body. Raises UnsupportedMediaType, BodyTooLarge, and InvalidInput for no object."""
+        """The JSON object in the body. Raises UnsupportedMediaType, BodyTooLarge, and InvalidInput for others."""
         self.require_media_type(media_types)
         found = parse_json(self.read_body(), "the body")
         if type(found) is not dict:
@@ -101,7 +101,7 @@ class Request(falcon.Request):
         return found
 
     def read_fields(self, cls: type) -> dict[str, Any]:
-        """The JSON object in the body, with the moments that a ``cls`` has read from their text. Raises as above."""
+        """`read_object`, with the moments that ``cls`` has as fields converted from text."""
         found = self.read_object()
         for name, rule in rules_of(cls).items():
             if rule == Optional(Instant()) and type(found.get(name)) is str:
@@ -109,9 +109,9 @@ class Request(falcon.Request):
         return found
 
     def read_form(self) -> dict[str, str]:
-        """The parameters in the body, those without a value left out (RFC 6749, section 3.2); none where it is empty.
+        """The parameters in the body. Those without a value are left out (RFC 6749, section 3.2).
 
-        Raises UnsupportedMediaType, BodyTooLarge, and BadRequest for what is malformed or repeated.
+        Raises UnsupportedMediaType, BodyTooLarge, and BadRequest for malformed or repeated parameters.
         """
         body = self.read_body()
         if not body:
@@ -129,7 +129,7 @@ class Request(falcon.Request):
         return found
 
     def require_media_type(self, media_types: Collection[str]) -> None:
-        """Raise UnsupportedMediaType unless the body is of one of these types, in UTF-8."""
+        """Raise UnsupportedMediaType unless the body has one of these types, in UTF-8."""
         given = self.env.get("CONTENT_TYPE", "")
         if given not in media_types:
             media_type, _, parameters = given.partition(";")
@@ -138,10 +138,10 @@ class Request(falcon.Request):
                 raise UnsupportedMediaType(f"send {' or '.join(media_types)}, in UTF-8")
 
     def spool_body(self, file: Writable, bytes_max: int) -> None:
-        """Write the whole body to ``file``, unpacked where it came as gzip.
+        """Write the whole body to ``file``, unpacked if it came as gzip.
 
-        Raises BodyTooLarge for more than ``bytes_max`` as sent or unpacked, UnsupportedCoding, and BadRequest when the
-        body ends before its length or gzip's end, or is no gzip.
+        Raises BodyTooLarge for more than ``bytes_max`` as sent or unpacked, UnsupportedCoding, and BadRequest for a
+        body that ends too early or is not gzip.
         """
         length = self.content_length
         if length is not None and length > bytes_max:
@@ -159,7 +159,7 @@ class Request(falcon.Request):
             raise BodyTooLarge(bytes_max)
 
     def _is_packed(self) -> bool:
-        """Whether the body came as gzip (RFC 9110, section 8.4.1). Raises UnsupportedCoding for what is not read."""
+        """Whether the body came as gzip (RFC 9110, section 8.4.1). Raises UnsupportedCoding."""
         codings = [coding.strip().lower() for coding in self.env.get("HTTP_CONTENT_ENCODING", "").split(",")]
         codings = [coding for coding in codings if coding not in ("", "identity")]
         if not codings:
@@ -169,7 +169,7 @@ class Request(falcon.Request):
         return True
 
     def read_body(self) -> bytes:
-        """The whole body, however often it is asked for. Raises BodyTooLarge, and BadRequest as above."""
+        """The whole body; it can be read again. Raises BodyTooLarge, UnsupportedCoding and BadRequest."""
         if self._body is None:
             self._body = self._received_body()
         return self._body
@@ -193,14 +193,14 @@ class Request(falcon.Request):
 
 
 class _Received:
-    """Reads a body from the server's stream, of this ``length`` where it has one."""
+    """A body from the server's stream, of this ``length`` if it is known."""
 
     def __init__(self, stream: Any, length: int | None, bytes_max: int) -> None:
         self._stream, self._has_length, self._bytes_max = stream, length is not None, bytes_max
         self._left = bytes_max + 1 if length is None else length
 
     def read(self, size: int) -> bytes:
-        """Up to so many bytes, none at the end only. Raises BodyTooLarge, and BadRequest where it ends too early."""
+        """Up to ``size`` bytes, none only at the end. Raises BodyTooLarge, and BadRequest if it ends too early."""
         chunk = _read(self._stream, min(size, self._left)) if self._left else b""
         self._left -= len(chunk)
         if self._has_length:
@@ -227,7 +227,7 @@ def _read(stream: Any, size: int) -> bytes:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The IP address in ``text``, which may stand in brackets and before a port, as some proxies write it."""
+    """The IP address in ``text``, which may be in brackets or have a port, as some proxies write it."""
     found = _WITH_PORT.fullmatch(text[:_ADDRESS_LENGTH_MAX])
     try:
         address = ipaddress.ip_address(

@@ -1,4 +1,4 @@
-"""Answers, with the headers that most of them have."""
+"""Answers, with the headers that they have by default."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEFAULTS: Final = (
 
 
 class Response(falcon.Response):
-    """An answer that has these headers from the beginning; a responder may set others in their place."""
+    """An answer that begins with the default headers. A responder may replace them."""
 
     def __init__(self, options: falcon.ResponseOptions | None = None) -> None:
         super().__init__(options)

@@ -94,7 +94,7 @@ def _as_json(report: CheckReport) -> dict[str, object]:
 
 @contextmanager
 def _progress() -> Iterator[Progress | None]:
-    """What shows on standard error how far the check is, if that is a terminal."""
+    """A progress bar on standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield None
         return

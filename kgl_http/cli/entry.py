@@ -1,4 +1,4 @@
-"""Where the ``kgl`` command begins: Ctrl-C ends it without a traceback, also while the rest is imported."""
+"""The start of the ``kgl`` command. Ctrl-C ends it without a traceback, even while the rest is imported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command that the arguments name; ends with SystemExit."""
+    """Run the command in the arguments. Ends with SystemExit."""
     try:
         from kgl_http.cli.main import main as run
 

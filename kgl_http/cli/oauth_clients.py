@@ -25,7 +25,7 @@ def client() -> None:
 
 
 class _Moment(click.ParamType[datetime | None]):
-    """A moment in the text of ISO 8601, or never, which is None."""
+    """A moment as ISO 8601, or ``never``, which becomes None."""
 
     name = "moment"
 

@@ -1,4 +1,4 @@
-"""What commands print. Nothing that comes from data controls the terminal, and no failure to print is a traceback."""
+"""Prints what commands say. Data cannot control the terminal, and a failure to print is no traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800
 
 
 def plain(text: str) -> str:
-    r"""``text`` with its control characters escaped as in JSON: ``\u001b``. JSON on one line stays the same JSON."""
+    r"""``text`` with its control characters escaped as in JSON: ``\u001b``. JSON on one line keeps its meaning."""
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -34,7 +34,7 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line about what is done. What is done goes on when nobody can read that."""
+    """Print a line about the work on standard error. The work goes on even if that fails."""
     click.echo(plain(text), err=True)
 
 
@@ -42,8 +42,8 @@ def note(text: str) -> None:
 def answering(done: str = "the command did its work") -> Iterator[None]:
     """A block that only prints, after the command has changed something.
 
-    Raises ClickException, which says what was ``done``, when the output can't be written: else nobody could tell
-    whether to run the command again.
+    Raises ClickException if the output can't be written. It says what was ``done``, so that people know whether to run
+    the command again.
     """
     try:
         yield
@@ -52,7 +52,7 @@ def answering(done: str = "the command did its work") -> Iterator[None]:
 
 
 def require_output(advice: str) -> None:
-    """Raise ClickException, with ``advice``, where standard output is closed."""
+    """Raise ClickException, with ``advice``, if standard output is closed."""
     try:
         os.write(sys.stdout.fileno(), b"")
     except OSError as error:
@@ -62,7 +62,7 @@ def require_output(advice: str) -> None:
 
 @contextmanager
 def opened(name: str | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file for its owner alone that appears, or replaces another, when the block ends well."""
+    """Standard output, or a file that only its owner can read, and that is put in place when the block succeeds."""
     if name is None:
         require_output("name a file with --output")
         yield sys.stdout.buffer
@@ -84,13 +84,13 @@ def opened(name: str | None) -> Iterator[BinaryIO]:
 
 
 class Interrupted(click.ClickException):
-    """Ctrl-C; the message says what became of the work."""
+    """Ctrl-C was pressed; the message says what happened to the work."""
 
     exit_code = 130  # as a shell tells of SIGINT
 
 
 class Commands(click.Group):
-    """Ends with one line and status 1 after an error of ours, or when its output can't be written."""
+    """A group of commands that ends with one line and status 1 after one of our errors, or if it can't print."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
         _prepare_streams()
@@ -130,7 +130,7 @@ def _plain_errors() -> Iterator[None]:
 
 
 class _Unfailing(io.FileIO):
-    """A file whose writes never fail: what can't be written is dropped."""
+    """A file that drops what can't be written, and raises no error."""
 
     def write(self, data: Any) -> int:
         try:
@@ -140,7 +140,7 @@ class _Unfailing(io.FileIO):
 
 
 def _prepare_streams() -> None:
-    """Have all three streams, where Python has None for one that was closed; and no failure to write an error."""
+    """Replace closed streams, for which Python has None, and never fail to write to standard error."""
     sys.stdin = sys.stdin or _nowhere(os.O_RDONLY, "r")
     sys.stdout = sys.stdout or _nowhere(os.O_RDONLY, "w")  # so that writing fails, as it should
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -155,7 +155,7 @@ def _nowhere(flags: int, mode: str) -> Any:
 
 
 def _forget_unwritten() -> None:
-    """Drop what standard output could not write: Python would try again at its end, and exit with status 120."""
+    """Drop what could not be written: Python would try again as it exits, and end with status 120."""
     try:
         sys.stdout.flush()
     except OSError:

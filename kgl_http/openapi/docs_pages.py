@@ -202,7 +202,7 @@ def _page(title: str, content: str) -> str:
 
 
 def _send_html(req: Any, resp: Any, html: str, policy: str) -> None:
-    """Answer with a page, whose ``{up}`` leads to the folder that it is in."""
+    """Answer with a page, after replacing its ``{up}`` by the path to its folder."""
     is_folder = req.env["PATH_INFO"].endswith("/")  # served as well, but links start a level deeper there
     resp.content_type = f"{HTML}; charset=utf-8"
     resp.set_header("Content-Security-Policy", policy)
@@ -211,7 +211,7 @@ def _send_html(req: Any, resp: Any, html: str, policy: str) -> None:
 
 
 def _is_held(req: Any, resp: Any, tag: str, *, max_age_s: int) -> bool:
-    """Whether the client holds what ``tag`` names, so that 304 says it all. Raises BadRequest."""
+    """Whether the client already has what ``tag`` stands for; then the answer is 304. Raises BadRequest."""
     resp.set_header("ETag", tag)
     resp.set_header("Cache-Control", f"public, max-age={max_age_s}")
     if is_held(req, tag):

@@ -1,4 +1,4 @@
-"""The API's document (OpenAPI 3.1), made from the route table, the operations and the rules."""
+"""Makes the API's document (OpenAPI 3.1) from the routes, the operations and the rules."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _TAGS: Final = {
 
 
 def describe(routes: Routes, *, version: str, root_path: str = "") -> dict[str, Any]:
-    """The document of the API that has these routes: (path template, resource or its class) pairs.
+    """The document of the API with these routes, which are pairs of a path template and a resource or its class.
 
-    ``root_path`` is what a proxy puts before these paths.
+    ``root_path`` is what a proxy puts before the paths.
 
-    Raises LookupError when a responder has no operation, TypeError for a rule or a type without a schema, and
-    ValueError when two operations or two schemas would have one name.
+    Raises LookupError if a responder has no operation, TypeError for a rule or a type without a schema, and ValueError
+    if two operations or two schemas would have the same name.
     """
     return _Document().describe(routes, version, root_path)
 
@@ -174,7 +174,7 @@ class _Document:
 
 
 def _link(paths: Mapping[str, Mapping[str, Schema]], ids: Mapping[str, str]) -> None:
-    """Say in each answer that has a new record, whose id is where ``ids`` says, what can be asked of it next."""
+    """Add OpenAPI links from a created record to the operations that take its id. ``ids`` says where that id is."""
     for path, id_at in ids.items():
         paths[path]["post"]["responses"]["201"]["links"] = {
             found["operationId"]: {
@@ -196,7 +196,7 @@ def _operation_id(cls: type, method: str, operation: Operation) -> str:
 
 
 def _errors_of(path: str, method: str, operation: Operation) -> set[int]:
-    """The statuses of the problems that the operation can answer with, beside those that come out of nowhere."""
+    """The statuses of the problems that the operation can answer with, other than unexpected ones."""
     keyed = {409, 422} if takes_key(method, operation) else set()
     if operation.is_for_clients:
         return {503} | keyed

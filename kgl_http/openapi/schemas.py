@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) of what the API takes and shows, read from the rules and types of the attrs classes."""
+"""Makes JSON Schemas (draft 2020-12) of the API's input and output from the rules and types of attrs classes."""
 
 from __future__ import annotations
 
@@ -74,21 +74,21 @@ _PLAIN: Final[Mapping[Any, Schema]] = {
 
 
 class Schemas:
-    """Makes schemas; those of classes are kept in ``components`` by name, and referred to."""
+    """Makes schemas. Those of classes are in ``components`` by name, and others refer to them."""
 
     def __init__(self) -> None:
         self.components: dict[str, Schema] = {}
 
     def add(self, name: str, schema: Schema) -> Schema:
-        """Keep ``schema`` under ``name``; returns what refers to it. Raises ValueError for another of that name."""
+        """Store ``schema`` as ``name`` and return a reference to it. Raises ValueError if another has that name."""
         if self.components.setdefault(name, schema) != schema:
             raise ValueError(f"two schemas are called {name}; rename one of the classes")
         return {"$ref": f"#/components/schemas/{name}"}
 
     def taken(self, cls: type, *, is_partial: bool = False, is_change: bool = False) -> Schema:
-        """What a body may hold that becomes a ``cls``, or a merge patch of one (RFC 7396): null then removes.
+        """The schema of a body that becomes a ``cls``, or is a merge patch of one (RFC 7396), where null removes.
 
-        With ``is_change``, it is for a record that is there, whose fields that kgl sets may come along unchanged.
+        With ``is_change``, the body changes a record, and may repeat the fields that kgl sets.
         """
         fields = {field.name: field for field in attrs.fields(cls)}
         properties, required = {}, []
@@ -114,7 +114,7 @@ class Schemas:
         return self.add(cls.__name__, _object(properties, required, cls.__doc__))
 
     def form(self, cls: type) -> Schema:
-        """What a form may hold: the parameters of ``cls``, where nothing is null, and others, which are ignored."""
+        """The schema of a form: the parameters of ``cls``, none of them null, and others, which are ignored."""
         fields = {field.name: field for field in attrs.fields(cls)}
         properties = {name: self.of_parameter(rule) for name, rule in rules_of(cls).items()}
         required = [name for name in properties if fields[name].default is MISSING]
@@ -122,7 +122,7 @@ class Schemas:
         return self.add(cls.__name__, {**schema, "additionalProperties": True})
 
     def of_rule(self, rule: Rule) -> Schema:
-        """What ``rule`` takes in a body. Raises TypeError for a rule that nobody has described here."""
+        """The schema of what ``rule`` takes in a body. Raises TypeError for a rule that is unknown here."""
         match rule:
             case Optional(inner):
                 return nullable(self.of_rule(inner))
@@ -154,7 +154,7 @@ class Schemas:
         raise TypeError(f"no schema is known for {rule}; describe it in kgl_http/openapi/schemas.py")
 
     def of_parameter(self, rule: Rule) -> Schema:
-        """What ``rule`` takes in a query, where nothing is null, and ``any`` stands for both of a flag."""
+        """The schema of what ``rule`` takes in a query, where nothing is null, and ``any`` is both values of a flag."""
         match rule:
             case Optional(Flag()):
                 return {"type": "string", "enum": ["true", "false", "any"]}
@@ -163,7 +163,7 @@ class Schemas:
         return self.of_rule(rule)
 
     def shown(self, kind: Any) -> Schema:
-        """What a value of the type ``kind`` looks like in an answer. Raises TypeError for one that is unknown here."""
+        """The schema of a value of type ``kind`` in an answer. Raises TypeError for a type that is unknown here."""
         if isinstance(kind, NewType):
             kind = kind.__supertype__
         plain: Schema | None = _PLAIN.get(kind)
@@ -216,7 +216,7 @@ class Schemas:
 
 
 def nullable(schema: Schema) -> Schema:
-    """What ``schema`` admits, or null."""
+    """The schema that also admits null."""
     kind = schema.get("type")
     if kind is None:
         return {"anyOf": [schema, {"type": "null"}]}
@@ -228,7 +228,7 @@ def nullable(schema: Schema) -> Schema:
 
 
 def prose(doc: str | None) -> str:
-    """A docstring as Markdown, without what only callers in Python need to know."""
+    """A docstring as Markdown, without what only Python callers need."""
     text = re.sub(r",? checked as a whole: raises InvalidInput with every fault", "", doc or "")
     return "\n".join(line.strip() for line in text.replace("``", "`").splitlines()).strip()
 

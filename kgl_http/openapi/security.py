@@ -1,4 +1,4 @@
-"""What operations ask of their callers, as the API's document tells it: in its own terms, and in words."""
+"""Who may call an operation, for the API's document: as security schemes, and in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Requirement = dict[str, list[str]]
 
 
 def security_schemes(root_path: str) -> Mapping[str, Mapping[str, Any]]:
-    """How callers prove who they are, to a service that is offered below ``root_path``."""
+    """The security schemes of a service below ``root_path``."""
     return {
         "bearer": {
             "type": "http",
@@ -40,7 +40,7 @@ def security_schemes(root_path: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def security_of(operation: Operation) -> list[Requirement] | None:
-    """What the operation asks for, where that is not a user's token alone."""
+    """The security that the operation needs; None if it is the default."""
     if operation.is_public:
         return []
     if operation.is_for_clients:

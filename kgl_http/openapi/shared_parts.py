@@ -1,4 +1,4 @@
-"""What the operations of the API's document share: parameters, headers, the envelope, and the problems by status."""
+"""What operations share in the API's document: parameters, headers, the envelope, and problems by status."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ _OAUTH_ERRORS: Final = (400, 401, 429)
 
 
 def add_envelope(schemas: Schemas) -> None:
-    """Keep the schemas of what stands beside ``data``, and of the problems that stand for it (RFC 9457)."""
+    """Add the schemas of the envelope, and of the problems that are sent instead of it (RFC 9457)."""
     plain = {"request_id": {"type": "string"}, "timestamp": dict(INSTANT_SCHEMA)}
     page = {
         "next_cursor": {"type": ["string", "null"], "description": "Leads to the next page; null at the end."},
@@ -122,14 +122,14 @@ def add_envelope(schemas: Schemas) -> None:
 
 
 def envelope(model: Schema, *, is_page: bool) -> Schema:
-    """A success with one ``model`` as its data, or with a page of them."""
+    """The schema of an answer with one ``model`` as its data, or with a page of them."""
     data = {"type": "array", "items": model} if is_page else model
     meta = _schema("PageMeta" if is_page else "Meta")
     return _closed({"data": data, "meta": meta, "errors": {"type": "array", "maxItems": 0}})
 
 
 def problems(statuses: Iterable[int]) -> dict[str, Schema]:
-    """The answers of these statuses, and the default one, by the names that `phrase` gives them."""
+    """The answers of these statuses, and the default one, by their names from `phrase`."""
     default = _problem("A problem that can happen to any request.", _schema("Problem"), {})
     return {"Problem": default, **{phrase(status): _problem_of(status) for status in sorted(statuses)}}
 
@@ -149,7 +149,7 @@ def oauth_errors(schemas: Schemas) -> dict[str, Schema]:
 
 
 def header_refs(names: Mapping[str, str]) -> Schema:
-    """Headers of an answer: their names, and what they are called among HEADERS; all answers have X-Request-ID."""
+    """References to the headers of an answer, from their names to those in HEADERS. X-Request-ID is always there."""
     return {
         header: {"$ref": f"#/components/headers/{name}"}
         for header, name in {"X-Request-ID": "RequestId", **names}.items()
@@ -157,7 +157,7 @@ def header_refs(names: Mapping[str, str]) -> Schema:
 
 
 def phrase(status: int) -> str:
-    """A status as a name: NotFound."""
+    """The name of a status, such as NotFound."""
     return re.sub(r"\W", "", HTTPStatus(status).phrase.title())
 
 

@@ -123,9 +123,9 @@ class Import(Resource):
 
 
 class _Body:
-    """Where the body of an import is kept while it is worked on. A long one takes a slot of its caller.
+    """The body of an import, in a temporary file. A long one takes a slot of its caller.
 
-    Raises Overloaded where there is none, and AtomicImportTooLarge past ``bytes_max``.
+    Raises Overloaded if there is no slot, and AtomicImportTooLarge past ``bytes_max``.
     """
 
     def __init__(self, slots: LongRequestSlots, caller: Actor, bytes_max: int | None) -> None:
@@ -142,7 +142,7 @@ class _Body:
             self._slots.give_back(self._caller)
 
     def expect(self, size: int) -> None:
-        """Make sure that a body of this size can be taken."""
+        """Make sure that a body of this size is accepted."""
         if self._bytes_max is not None and size > self._bytes_max:
             raise AtomicImportTooLarge(self._bytes_max)
         if size > SHORT_BYTES_MAX and not self._has_slot:
@@ -150,7 +150,7 @@ class _Body:
             self._has_slot = True
 
     def write(self, data: bytes) -> None:
-        """Keep the next piece."""
+        """Write the next piece."""
         self._size += len(data)
         self.expect(self._size)
         self.file.write(data)
@@ -179,10 +179,10 @@ class Export(Resource):
 
 
 class _Export:
-    """The lines of an export in chunks; gives its slot back when it is closed, which every WSGI server does.
+    """The lines of an export, in chunks. Closing it, as every WSGI server does, returns its slot.
 
-    ``cursor`` is the place in the feed of changes at which it is taken. Raises Overloaded, and what reading raises at
-    its start: later there is no status left to tell it by.
+    ``cursor`` is its place in the feed of changes. Raises Overloaded, and what the first read raises: once the answer
+    has begun, its status can't change.
     """
 
     def __init__(self, kg: KnowledgeGraph, slots: LongRequestSlots, caller: Actor) -> None:
@@ -224,7 +224,7 @@ def _read(file: Any) -> Iterator[bytes]:
 
 
 def _require_one_answer(query: ImportQuery) -> None:
-    """Raise BadRequest for an import whose effect or whose answer is not of one piece, as a key needs it."""
+    """Raise BadRequest if an import with a key is not atomic, or its answer may be long."""
     faults = []
     if not query.atomic:
         advice = "give atomic=true with Idempotency-Key; without both, importing the same again is harmless"
