@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -26,7 +25,7 @@ from kgl_http.api.request import Request
 from kgl_http.api.response import Response
 from kgl_http.graph import changes, entities, relationships
 from kgl_http.openapi import docs_pages
-from kgl_http.openapi.document import describe
+from kgl_http.openapi.document import Routes, describe
 from kgl_http.server.long_requests import LongRequestSlots
 from kgl_http.server.metrics import Metrics
 from kgl_http.server.readiness import Readiness
@@ -37,7 +36,6 @@ API: Final = "/api/v1"
 _DOCUMENT: Final = f"{API}/openapi.json"
 _EXPOSED: Final = ("Changes-Cursor", "ETag", "Location", "Retry-After", "X-Request-ID")
 
-Routes = Sequence[tuple[str, object]]
 App = falcon.App[Any, Any]
 
 

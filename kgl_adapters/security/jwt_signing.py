@@ -42,7 +42,7 @@ _PAYLOADS_MAX: Final = 4096
 _INTEGER_MAX: Final = 2**63 - 1
 _WRONG_KIND: Final = "it is not an access token"
 
-Check = Callable[[bytes, bytes], bool]
+SignatureCheck = Callable[[bytes, bytes], bool]
 """Whether a message, given first, has this signature. It may raise what joserfc does, and ValueError."""
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ class JoseSigner:
         keys = self._keys.verifying.values()
         return {"keys": [key.as_dict(private=False) for key in keys if not isinstance(key, OctKey)]}
 
-    def _find_check(self, encoded_header: str) -> Check:
+    def _find_check(self, encoded_header: str) -> SignatureCheck:
         """The check of signatures under this header, by one of our keys. Raises InvalidToken."""
         try:
             header = json_object(urlsafe_b64decode(encoded_header.encode())) or {}
@@ -160,7 +160,7 @@ def make_signer(alg: str, *, secret: str | None, keys: KeyRing | None, issuer: s
     return JoseSigner(keys, issuer, audience)
 
 
-def _check_of(key: SigningKey, alg: str) -> Check:
+def _check_of(key: SigningKey, alg: str) -> SignatureCheck:
     """The check of signatures by this key. Raises InvalidKeyTypeError if the key is for another algorithm."""
     algorithm = jws.JWSRegistry(algorithms=[alg]).get_alg(alg)
     algorithm.check_key(key)

@@ -12,7 +12,8 @@ from sqlalchemy.dialects import sqlite
 from kgl_adapters.sql.engine.sessions import Session
 
 Lock = Literal["update", "share"] | None
-Values = Sequence[tuple[UUID | str, ...]]
+Combinations = Sequence[tuple[UUID | str, ...]]
+"""The values to look rows up by: each tuple has one for each column."""
 
 _SQLITE: Final = sqlite.dialect(paramstyle="qmark")
 
@@ -42,7 +43,7 @@ class Finder:
         else:
             self._many = statement.where(text(_in_arrays(by)))
 
-    def find(self, session: Session, values: Values) -> list[Sequence[Any]]:
+    def find(self, session: Session, values: Combinations) -> list[Sequence[Any]]:
         """The rows that have any of ``values``."""
         if not values:
             return []
@@ -73,7 +74,7 @@ class LockingFinder:
         ids = f"SELECT unnest(CAST(:ids AS uuid[])) UNION ALL {found} NULL UNION ALL {found} NOT NULL"
         self._statement = locking(select(*columns), table, lock).where(text(f"{table.fullname}.id = ANY(ARRAY({ids}))"))
 
-    def find(self, session: Session, ids: Collection[UUID], values: Values) -> list[Sequence[Any]]:
+    def find(self, session: Session, ids: Collection[UUID], values: Combinations) -> list[Sequence[Any]]:
         """The rows with these ids or values, of which there must be some."""
         return list(session.execute(self._statement, {"ids": array(list(ids)), **_arrays(values)}))
 
@@ -97,7 +98,7 @@ def _in_arrays(by: Sequence[Column[Any]]) -> str:
     return f"({names}) IN (SELECT * FROM unnest({', '.join(arrays)}))"  # noqa: S608  # names of our own
 
 
-def _arrays(values: Values) -> dict[str, str]:
+def _arrays(values: Combinations) -> dict[str, str]:
     return {f"values_{i}": array(column) for i, column in enumerate(zip(*values, strict=True))}
 
 

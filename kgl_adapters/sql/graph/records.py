@@ -10,7 +10,7 @@ from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, func, li
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.graph.finding import Finder, Lock, Values
+from kgl_adapters.sql.graph.finding import Combinations, Finder, Lock
 from kgl_adapters.sql.graph.rows import GRAPH_ROWS
 from kgl_adapters.sql.listings import Condition, Listing
 from kgl_adapters.sql.schema import table_for
@@ -104,7 +104,7 @@ class SqlRecords(Generic[R]):
     def count_deleted(self) -> int:
         return int(self._session.execute(self._of.count_deleted).scalar_one())
 
-    def _find_in_both_states(self, finders: Mapping[bool, Finder], values: Values) -> list[Sequence[Any]]:
+    def _find_in_both_states(self, finders: Mapping[bool, Finder], values: Combinations) -> list[Sequence[Any]]:
         """The active and the deleted rows that have any of ``values``.
 
         The active first: the second look-up then finds a row that is deleted between the two.
