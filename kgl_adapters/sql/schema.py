@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, MetaData, Table, text
 
@@ -23,6 +24,22 @@ _NAMES: Final = {
 def _index(name: str, *columns: str, where: str | None = None, unique: bool = False) -> Index:
     condition = None if where is None else text(where)
     return Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
+
+
+def _record_columns() -> Sequence[Column[Any]]:
+    """The columns that entities and relationships have in common, made anew for each table."""
+    return [
+        Column("confidence", CONFIDENCE),
+        Column("source", TEXT),
+        Column("source_type", TEXT),
+        Column("metadata", JSON, nullable=False),
+        Column("created_by", TEXT, nullable=False),
+        Column("created_at", INSTANT, nullable=False),
+        Column("updated_at", INSTANT, nullable=False),
+        Column("version", COUNT, nullable=False),
+        Column("deleted_at", INSTANT),
+        Column("deleted_by", TEXT),
+    ]
 
 
 def _tables(auth: str | None, graph: str | None) -> MetaData:
@@ -124,16 +141,7 @@ def _tables(auth: str | None, graph: str | None) -> MetaData:
         Column("name", TEXT, nullable=False),
         Column("aliases", JSON, nullable=False),
         Column("key", TEXT),
-        Column("confidence", CONFIDENCE),
-        Column("source", TEXT),
-        Column("source_type", TEXT),
-        Column("metadata", JSON, nullable=False),
-        Column("created_by", TEXT, nullable=False),
-        Column("created_at", INSTANT, nullable=False),
-        Column("updated_at", INSTANT, nullable=False),
-        Column("version", COUNT, nullable=False),
-        Column("deleted_at", INSTANT),
-        Column("deleted_by", TEXT),
+        *_record_columns(),
         Column("sort_name", TEXT, nullable=False),
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
         _index("uq_entities_key", "key", where="deleted_at IS NULL AND key IS NOT NULL", unique=True),
@@ -153,16 +161,7 @@ def _tables(auth: str | None, graph: str | None) -> MetaData:
         Column("source_entity_id", ID, ForeignKey(entity_id), nullable=False),
         Column("relationship_type", TEXT, nullable=False),
         Column("target_entity_id", ID, ForeignKey(entity_id), nullable=False),
-        Column("confidence", CONFIDENCE),
-        Column("source", TEXT),
-        Column("source_type", TEXT),
-        Column("metadata", JSON, nullable=False),
-        Column("created_by", TEXT, nullable=False),
-        Column("created_at", INSTANT, nullable=False),
-        Column("updated_at", INSTANT, nullable=False),
-        Column("version", COUNT, nullable=False),
-        Column("deleted_at", INSTANT),
-        Column("deleted_by", TEXT),
+        *_record_columns(),
         Column("deleted_with", ID),
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
         CheckConstraint("source_entity_id <> target_entity_id", name="self"),
