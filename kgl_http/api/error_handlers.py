@@ -29,7 +29,7 @@ _FALCON_CODES: Final = {
     415: "unsupported_media_type",
 }
 
-_log = structlog.get_logger("kgl_http.api.problems")
+_log = structlog.get_logger("kgl_http.api.problems")  # the name in the log, whatever this module is called
 
 
 def on_kgl_error(req: Any, resp: Any, error: KglError, params: object) -> None:

@@ -129,14 +129,14 @@ class SqlInspection:
         """Rows by id. A column ``sort_name`` is not for ``read``: it is what the store has derived from the others."""
         table = self._table(table)
         has_metadata = "metadata" in columns
-        place = columns.index("metadata") if has_metadata else 0
+        metadata_at = columns.index("metadata") if has_metadata else 0
         has_derived = columns[-1] == "sort_name"
         for row in self._damaged.stream(select(*(table.c[name] for name in columns)).order_by(table.c.id)):
             values = row[:-1] if has_derived else row
             try:
                 require_text(row)
                 if has_metadata:
-                    require_unique_names(row[place])
+                    require_unique_names(row[metadata_at])
                 found = Row(self._rows.read_id(row[0]), read(values), derived=row[-1] if has_derived else None)
             except DAMAGED as error:
                 found = Row(self._damaged.id(row[0]), None, reason_of(error))
