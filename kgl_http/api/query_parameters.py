@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import attrs
@@ -26,8 +26,6 @@ _QUERIES_MAX: Final = 256
 _WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 _NUMBER: Final = re.compile(r"-?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
-T = TypeVar("T")
-
 
 @attrs.frozen(kw_only=True)
 class NoQuery:
@@ -44,16 +42,12 @@ class RecordQuery:
         check(self)
 
 
-def read_query(cls: type[T], query_string: str) -> T:
-    """The query as an instance of ``cls``. Raises BadRequest with every fault, unknown parameters among them."""
-    kind: Any = cls  # mypy takes no type[T] for Hashable
-    query: T = _read_query(kind, query_string)
-    return query
-
-
 @lru_cache(maxsize=_QUERIES_MAX)
-def _read_query(cls: Any, query_string: str) -> Any:
-    """`read_query`, remembered for the next request with the same query: what it returns is frozen."""
+def read_query(cls: Any, query_string: str) -> Any:
+    """The query as an instance of the frozen class ``cls``, remembered for the next request with the same query.
+
+    Raises BadRequest with every fault, unknown parameters among them.
+    """
     values: dict[str, Any] = {}
     rules = rules_of(cls)
     given = read_parameters(query_string.encode("latin-1"))  # the bytes that were sent (PEP 3333)

@@ -81,7 +81,9 @@ class Request(falcon.Request):
 
     def read_query(self, cls: type[T]) -> T:
         """The query as an instance of ``cls``. Raises BadRequest with every fault, unknown parameters among them."""
-        return read_query(cls, self.query_string)
+        kind: Any = cls  # mypy takes no type[T] for Hashable
+        query: T = read_query(kind, self.query_string)
+        return query
 
     def read_id(self, text: str) -> UUID:
         """The id in the path. Raises BadRequest for anything else."""
