@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import URL, Engine
 
+from kgl_adapters.clock_and_ids import new_id, now, random
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.retrying import retry
 from kgl_adapters.security.argon2_passwords import Argon2Hasher
@@ -16,7 +17,6 @@ from kgl_adapters.sql.engine.sqlite_files import warn_of_modes
 from kgl_adapters.sql.storage import migrating
 from kgl_adapters.sql.storage.replica import LAG_MAX_S, OneWriter
 from kgl_adapters.sql.units_of_work import SqlStore
-from kgl_adapters.system import new_id, now, random
 from kgl_core.access.passwords import PASSWORD_LENGTH_MIN, Passwords
 from kgl_core.kernel.permissions import SYSTEM
 from kgl_core.kernel.store_errors import InvalidUrl, MigrationNeeded

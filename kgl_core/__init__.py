@@ -52,9 +52,9 @@ from kgl_core.kernel.store_errors import (
 )
 from kgl_core.knowledge_graph import KnowledgeGraph, Transaction
 from kgl_core.storage.checking.findings import CheckReport, Problem
-from kgl_core.storage.counting import Stats
 from kgl_core.storage.dumping import Dump
 from kgl_core.storage.loading.load import LoadResult, LoadSummary, Refusal
+from kgl_core.storage.stats import Stats
 
 __all__ = [
     "SYSTEM",

@@ -23,10 +23,10 @@ from kgl_core.kernel.permissions import Actor
 from kgl_core.kernel.units_of_work import Context, JoinedStore, once
 from kgl_core.storage.checking.check import Check, Progress
 from kgl_core.storage.checking.findings import CheckReport
-from kgl_core.storage.counting import Stats, read_stats
 from kgl_core.storage.dumping import Dump, OnUnreadable
+from kgl_core.storage.loading.existing_records import Existing
 from kgl_core.storage.loading.load import Load, LoadResult, LoadSummary, Refusal
-from kgl_core.storage.loading.outcomes import Existing
+from kgl_core.storage.stats import Stats, read_stats
 
 
 class Transaction:

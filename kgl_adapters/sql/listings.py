@@ -14,7 +14,7 @@ from kgl_adapters.sql.encoding import Encoding
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.statements import order_page, position_parameters
-from kgl_core.graph.provenance import RecordFilter
+from kgl_core.graph.shared_fields import RecordFilter
 from kgl_core.kernel.pages import Position
 
 _COMBINATIONS_MAX: Final = 1024

@@ -27,7 +27,7 @@ from kgl_adapters.sql.graph.relationships import SqlRelationships
 from kgl_adapters.sql.graph.rows import GRAPH_ROWS
 from kgl_adapters.sql.idempotency import SqlAnswers
 from kgl_adapters.sql.storage.checking import SqlInspection
-from kgl_adapters.sql.storage.rehearsing import Rehearsal, scratch_engine
+from kgl_adapters.sql.storage.dry_runs import Rehearsal, scratch_engine
 from kgl_adapters.sql.storage.replica import Replica, Writers
 from kgl_adapters.sql.storage.replicated_sessions import ReplicatedSession
 from kgl_core.graph.changes import Change

@@ -10,7 +10,7 @@ from uuid import UUID
 import attrs
 
 from kgl_core.graph.metadata import JsonObject
-from kgl_core.graph.provenance import (
+from kgl_core.graph.shared_fields import (
     CONFIDENCE,
     FILTER_VALUES_MAX,
     SOURCE,

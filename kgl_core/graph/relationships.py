@@ -11,7 +11,7 @@ import attrs
 
 from kgl_core.graph.entities import Json
 from kgl_core.graph.metadata import JsonObject
-from kgl_core.graph.provenance import (
+from kgl_core.graph.shared_fields import (
     CONFIDENCE,
     FILTER_VALUES_MAX,
     SOURCE,

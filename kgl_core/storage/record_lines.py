@@ -14,8 +14,8 @@ import attrs
 
 from kgl_core.graph.entities import ALIASES, KEY, NAME, Entity, EntityDraft, Json
 from kgl_core.graph.metadata import JsonObject
-from kgl_core.graph.provenance import CONFIDENCE, SOURCE, SOURCE_TYPE
 from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.shared_fields import CONFIDENCE, SOURCE, SOURCE_TYPE
 from kgl_core.kernel.checked_records import build, check, ruled, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import TYPE_NAME, Flag, Id, Optional

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import attrs
 
-from kgl_adapters.system import now
+from kgl_adapters.clock_and_ids import now
 from kgl_core.access.logging_in import Auth
 from kgl_core.access.tokens import Standing
 from kgl_core.kernel.errors import InvalidToken

@@ -11,7 +11,7 @@ import click
 
 from kgl_core.storage.checking.check import Progress
 from kgl_core.storage.checking.findings import KINDS, CheckReport, Problem
-from kgl_http.cli.connected import connected
+from kgl_http.cli.opening import connected
 from kgl_http.cli.terminal import answering, say
 from kgl_http.settings import Settings
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from kgl_http.cli.connected import connected
+from kgl_http.cli.opening import connected
 from kgl_http.cli.terminal import note, opened, plain
 from kgl_http.settings import Settings
 

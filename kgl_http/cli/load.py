@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import click
 
-from kgl_core.storage.loading.outcomes import Existing
-from kgl_http.cli.connected import connected
+from kgl_core.storage.loading.existing_records import Existing
+from kgl_http.cli.opening import connected
 from kgl_http.cli.terminal import Interrupted, answering, note, say
 from kgl_http.settings import Settings
 

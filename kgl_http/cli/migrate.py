@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from kgl_http.cli.connected import durable_url
+from kgl_http.cli.opening import durable_url
 from kgl_http.cli.terminal import answering, say
 from kgl_http.settings import Settings
 

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from kgl_core.access.oauth_clients import ClientCredentials
 from kgl_core.kernel.permissions import Scope, scope_text
-from kgl_http.cli.connected import all_items, connected
+from kgl_http.cli.opening import all_items, connected
 from kgl_http.cli.terminal import answering, note, require_output, say
 from kgl_http.settings import Settings
 

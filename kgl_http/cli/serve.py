@@ -8,7 +8,7 @@ import click
 
 from kgl_adapters.connect import parse_replica_url
 from kgl_core.distribution import DISTRIBUTION
-from kgl_http.cli.connected import durable_url
+from kgl_http.cli.opening import durable_url
 from kgl_http.settings import Settings, makes_secret, read_settings
 
 

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from kgl_http.cli.connected import connected
+from kgl_http.cli.opening import connected
 from kgl_http.cli.terminal import say
 from kgl_http.settings import Settings
 

@@ -12,7 +12,7 @@ import click
 from kgl_core.access.managing_users import Users
 from kgl_core.access.users import User
 from kgl_core.kernel.permissions import Role
-from kgl_http.cli.connected import all_items, connected
+from kgl_http.cli.opening import all_items, connected
 from kgl_http.cli.terminal import answering, say
 from kgl_http.settings import Settings
 

@@ -11,8 +11,8 @@ from kgl_core.graph import relationships
 from kgl_core.graph.deleting_and_restoring import Restoration
 from kgl_core.graph.editing_entities import Entities as EntityUseCases
 from kgl_core.graph.entities import KEY, SORT, Entity, EntityDraft, EntityFilter, EntitySelection
-from kgl_core.graph.provenance import FILTER_VALUES_MAX
 from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Id, Number, Optional
 from kgl_core.kernel.pages import LIMIT_DEFAULT

@@ -8,8 +8,8 @@ from uuid import UUID
 import attrs
 
 from kgl_core.graph.editing_relationships import Relationships as RelationshipUseCases
-from kgl_core.graph.provenance import FILTER_VALUES_MAX
 from kgl_core.graph.relationships import SORT, Relationship, RelationshipDraft, RelationshipFilter
+from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.field_rules import Each, Id
 from kgl_core.kernel.pages import LIMIT_DEFAULT

@@ -21,7 +21,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo, WrappedLogger
 
-from kgl_adapters.system import now
+from kgl_adapters.clock_and_ids import now
 from kgl_core.kernel.permissions import ActorKind
 from kgl_http.api.request import Request
 from kgl_http.server.log_lines import LogLines

@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 import structlog
 
-from kgl_adapters.system import now
+from kgl_adapters.clock_and_ids import now
 from kgl_core.access.tokens import AccessClaims, TokenSigner
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.permissions import Actor, ActorKind, Role

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kgl_core.kernel.permissions import Action
-from kgl_core.storage.counting import Stats
+from kgl_core.storage.stats import Stats
 from kgl_http.api.envelope import send
 from kgl_http.api.operations import Answer, GraphResource, Resource, operation
 from kgl_http.api.query_parameters import NoQuery

@@ -14,8 +14,8 @@ from kgl_core.kernel.field_rules import Choice, Flag
 from kgl_core.kernel.permissions import Action, Actor
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.storage.dumping import Dump
+from kgl_core.storage.loading.existing_records import Existing
 from kgl_core.storage.loading.load import LoadResult, LoadSummary
-from kgl_core.storage.loading.outcomes import Existing
 from kgl_core.storage.record_files import read_texts
 from kgl_http.api.envelope import dump_json
 from kgl_http.api.idempotency import Idempotency, key_of

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import attrs
 
+from kgl_adapters.clock_and_ids import random as secret_bytes
 from kgl_adapters.retrying import retry
 from kgl_adapters.security.argon2_passwords import Argon2Hasher
-from kgl_adapters.system import random as secret_bytes
 from kgl_core import (
     SYSTEM,
     Actor,

@@ -12,8 +12,8 @@ from uuid import UUID
 import attrs
 
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.provenance import RecordFilter
 from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.shared_fields import RecordFilter
 from kgl_core.kernel.errors import AlreadyExists, NotFound, StaleVersion
 from kgl_core.kernel.pages import Position
 

@@ -16,8 +16,8 @@ from kgl_adapters.sql.listings import Condition, Listing
 from kgl_adapters.sql.schema import table_for
 from kgl_adapters.sql.statements import scanned
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.provenance import RecordFilter
 from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.shared_fields import RecordFilter
 from kgl_core.kernel.errors import NotFound, StaleVersion
 from kgl_core.kernel.pages import Position
 

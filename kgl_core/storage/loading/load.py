@@ -17,8 +17,8 @@ from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput, KglError,
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, JoinedStore, Retry, Store, once
 from kgl_core.storage.loading.batches import Applied, Batch, Numbered
+from kgl_core.storage.loading.existing_records import Existing, Outcome
 from kgl_core.storage.loading.keys import Waiting
-from kgl_core.storage.loading.outcomes import Existing, Outcome
 from kgl_core.storage.record_files import read_items
 from kgl_core.storage.record_lines import read_record
 

@@ -18,7 +18,7 @@ from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import same_values
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
-from kgl_core.storage.loading.outcomes import Existing, Outcome, RecordRefused, already_exists, settle
+from kgl_core.storage.loading.existing_records import Existing, Outcome, RecordRefused, already_exists, settle
 from kgl_core.storage.record_lines import EntityRecord, RelationshipRecord
 
 Line = TypeVar("Line", EntityRecord, RelationshipRecord)

@@ -12,7 +12,7 @@ from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.ids import EntityId, RelationshipId
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
-from kgl_core.storage.loading.outcomes import LEAVING, Existing, Outcome, RecordRefused
+from kgl_core.storage.loading.existing_records import LEAVING, Existing, Outcome, RecordRefused
 from kgl_core.storage.loading.plans import Plan
 from kgl_core.storage.record_lines import RelationshipRecord
 

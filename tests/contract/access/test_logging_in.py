@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
+from kgl_adapters.clock_and_ids import random
 from kgl_adapters.sql.units_of_work import SqlStore
-from kgl_adapters.system import random
 from kgl_core import (
     SYSTEM,
     Actor,

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from kgl_adapters.system import random
+from kgl_adapters.clock_and_ids import random
 from kgl_core import (
     SYSTEM,
     Actor,

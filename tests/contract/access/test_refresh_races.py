@@ -8,7 +8,7 @@ from datetime import datetime
 import attrs
 import pytest
 
-from kgl_adapters.system import random
+from kgl_adapters.clock_and_ids import random
 from kgl_core import SYSTEM, InvalidToken, KnowledgeGraph
 from kgl_core.access.client_tokens import OAuth
 from kgl_core.access.logging_in import Auth

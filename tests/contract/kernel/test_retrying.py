@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from kgl_adapters.clock_and_ids import random
 from kgl_adapters.retrying import TRIES_MAX, retry
 from kgl_adapters.sql.units_of_work import SqlStore
-from kgl_adapters.system import random
 from kgl_core import (
     SYSTEM,
     AlreadyExists,

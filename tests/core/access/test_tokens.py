@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgl_adapters.system import random
+from kgl_adapters.clock_and_ids import random
 from kgl_core import InvalidInput
 from kgl_core.access.logging_in import Login, PasswordChange, RefreshRequest
 from kgl_core.access.registering import Registration

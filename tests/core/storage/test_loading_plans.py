@@ -11,7 +11,7 @@ from kgl_core.graph.entities import End
 from kgl_core.kernel.permissions import Scope
 from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.loading.entity_plan import EntityPlan
-from kgl_core.storage.loading.outcomes import Existing, Outcome
+from kgl_core.storage.loading.existing_records import Existing, Outcome
 from kgl_core.storage.loading.relationship_plan import RelationshipPlan
 from kgl_core.storage.record_lines import EntityRecord, RelationshipRecord, read_record
 from tests.contract.samples import NOON, SECOND, Clock, Ids, deleted, entity, relationship

@@ -13,7 +13,7 @@ import attrs
 import pytest
 from falcon import testing
 
-from kgl_adapters.system import new_id
+from kgl_adapters.clock_and_ids import new_id
 from tests.adapters.forgeries import forgeries
 from tests.adapters.keys import KEYS, MISSING, SECRET, Mint, PrivateKey, Sign, decoded, pem, verified
 from tests.adapters.refusals import HEADERS, PAYLOADS, reshaped

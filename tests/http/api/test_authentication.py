@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kgl_adapters.system import new_id, now
+from kgl_adapters.clock_and_ids import new_id, now
 from kgl_core.access.tokens import AccessClaims, Standing
 from kgl_core.kernel.errors import InvalidToken
 from kgl_core.kernel.permissions import Actor, ActorKind, Role

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from falcon import testing
 
+from kgl_adapters.clock_and_ids import new_id, now, random
 from kgl_adapters.security.sealing import AesGcmSeal
-from kgl_adapters.system import new_id, now, random
 from kgl_core.access.throttling import LOGINS_FROM_ADDRESS
 from kgl_core.kernel.idempotency import KEPT_FOR, IdempotencyKey
 from kgl_core.kernel.units_of_work import Store

@@ -8,7 +8,7 @@ from typing import Any
 from kgl_core.access.passwords import Secret
 from kgl_core.graph.entities import ALIASES_MAX
 from kgl_core.graph.metadata import JsonObject
-from kgl_core.graph.provenance import FILTER_VALUES_MAX
+from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.field_rules import Choice, Each, Flag, Id, Instant, Integer, Names, Number, Optional, Rule, Text
 from kgl_core.kernel.strict_json import DEPTH_MAX
 

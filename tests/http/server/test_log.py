@@ -14,7 +14,7 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from kgl_adapters.observed import ObservedStore
+from kgl_adapters.committed_changes import ObservedStore
 from kgl_core.kernel.errors import TransactionConflict
 from kgl_http.api import error_handlers
 from kgl_http.server import log, readiness

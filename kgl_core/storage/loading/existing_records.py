@@ -1,4 +1,4 @@
-"""Outcomes: what can become of a loaded record, and what the one that it names holds afterwards."""
+"""What can become of a loaded record, and what the record that it names holds afterwards."""
 
 from __future__ import annotations
 

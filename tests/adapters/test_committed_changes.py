@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from kgl_adapters.observed import ObservedStore
-from kgl_adapters.system import random
+from kgl_adapters.clock_and_ids import random
+from kgl_adapters.committed_changes import ObservedStore
 from kgl_core import AlreadyExists, Change, ChangeAction, InvalidInput, KnowledgeGraph
 from kgl_core.access.passwords import Passwords
 from kgl_core.kernel.permissions import SYSTEM
