@@ -29,7 +29,7 @@ from kgl_adapters.sql.idempotency import SqlAnswers
 from kgl_adapters.sql.storage.checking import SqlInspection
 from kgl_adapters.sql.storage.dry_runs import Rehearsal, scratch_engine
 from kgl_adapters.sql.storage.replica import Replica, Writers
-from kgl_adapters.sql.storage.replicated_sessions import ReplicatedSession
+from kgl_adapters.sql.storage.replica_sessions import ReplicatedSession
 from kgl_core.graph.changes import Change
 from kgl_core.graph.entities import Entity
 from kgl_core.kernel.store_errors import CommitUnknown, StoreBusy, StoreUnavailable

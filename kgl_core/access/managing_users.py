@@ -11,12 +11,12 @@ from kgl_core.access.passwords import Passwords
 from kgl_core.access.registering import NewAccounts
 from kgl_core.access.users import ROLE, User, UserDraft, UserFields, UserFilter, UserFilterFields
 from kgl_core.kernel.checked_records import build
-from kgl_core.kernel.conflicts import Holder, naming_holder
 from kgl_core.kernel.errors import InvalidInput, NotFound
 from kgl_core.kernel.field_rules import Choice, Faults
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.pages import LIMIT_DEFAULT, Page, check_limit, read_page
 from kgl_core.kernel.permissions import Action, Role, require
+from kgl_core.kernel.taken_values import Holder, naming_holder
 from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
 
 _SORT: Final = Choice(("email",))

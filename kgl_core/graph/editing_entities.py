@@ -7,7 +7,6 @@ from typing import Final, Unpack
 from uuid import UUID
 
 from kgl_core.graph.changes import Change, ChangeAction
-from kgl_core.graph.conflicts import holder_of_key
 from kgl_core.graph.deleting_and_restoring import Restoration, delete_relationships_of, restore_relationships_of
 from kgl_core.graph.editing_records import Precondition, Records, next_version
 from kgl_core.graph.entities import (
@@ -23,12 +22,13 @@ from kgl_core.graph.entities import (
     EntitySort,
     sort_name,
 )
+from kgl_core.graph.holders import holder_of_key
 from kgl_core.kernel.checked_records import build, rebuild, rules_of
-from kgl_core.kernel.conflicts import Holder, naming_holder
 from kgl_core.kernel.errors import Deleted, Fault, InvalidInput, NotFound
 from kgl_core.kernel.ids import EntityId, require_id
 from kgl_core.kernel.pages import LIMIT_DEFAULT, Page, check_limit, read_page
 from kgl_core.kernel.permissions import Action, require
+from kgl_core.kernel.taken_values import Holder, naming_holder
 from kgl_core.kernel.text import identity_form, name_form
 from kgl_core.kernel.units_of_work import UnitOfWork, transaction
 

@@ -16,10 +16,10 @@ from kgl_core.graph.merge_patch import merge_patch
 from kgl_core.graph.read_only_fields import Record, read_whole, require_kept, take_kept
 from kgl_core.graph.relationships import Relationship, RelationshipDraft
 from kgl_core.kernel.checked_records import rebuild, same_values
-from kgl_core.kernel.conflicts import Holder, naming_holder
 from kgl_core.kernel.errors import Deleted, Fault, InvalidInput, NotFound, StaleVersion
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.permissions import Action, require
+from kgl_core.kernel.taken_values import Holder, naming_holder
 from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
 
 R = TypeVar("R", Entity, Relationship)

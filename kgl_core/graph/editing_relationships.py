@@ -7,10 +7,10 @@ from typing import Any, Final, Unpack
 from uuid import UUID
 
 from kgl_core.graph.changes import Change, ChangeAction
-from kgl_core.graph.conflicts import holder_of_triple
 from kgl_core.graph.deleting_and_restoring import restored_relationship
 from kgl_core.graph.editing_records import Precondition, Records, next_version
 from kgl_core.graph.entities import EntitySelection
+from kgl_core.graph.holders import holder_of_triple
 from kgl_core.graph.relationships import (
     SORT,
     Relationship,
@@ -22,11 +22,11 @@ from kgl_core.graph.relationships import (
     RelationshipSort,
 )
 from kgl_core.kernel.checked_records import build, rebuild, rules_of, unknown_names
-from kgl_core.kernel.conflicts import Holder, naming_holder
 from kgl_core.kernel.errors import EndsDeleted, Fault, InvalidInput, NotFound
 from kgl_core.kernel.ids import RelationshipId, require_id
 from kgl_core.kernel.pages import LIMIT_DEFAULT, Page, check_limit, read_page
 from kgl_core.kernel.permissions import Action, require
+from kgl_core.kernel.taken_values import Holder, naming_holder
 from kgl_core.kernel.units_of_work import UnitOfWork, transaction
 
 _FIELDS: Final = tuple(rules_of(RelationshipDraft))

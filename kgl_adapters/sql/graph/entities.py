@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, any_, bindparam, update
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.graph.finding import Finder, Lock, LockingFinder
+from kgl_adapters.sql.graph.lookups import Finder, Lock, LockingFinder
 from kgl_adapters.sql.graph.records import LOCKS, RecordTable, SqlRecords, lock_order
 from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS, GRAPH_ROWS
 from kgl_adapters.sql.schema import entities

@@ -10,7 +10,7 @@ from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, func, li
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.graph.finding import Combinations, Finder, Lock
+from kgl_adapters.sql.graph.lookups import Combinations, Finder, Lock
 from kgl_adapters.sql.graph.rows import GRAPH_ROWS
 from kgl_adapters.sql.listings import Condition, Listing
 from kgl_adapters.sql.schema import table_for

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import BindParameter, Integer, ScalarSelect, Select, bindparam, func, select
 
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.graph.finding import LockingFinder, array, locking
+from kgl_adapters.sql.graph.lookups import LockingFinder, array, locking
 from kgl_adapters.sql.graph.records import RecordTable, SqlRecords, lock_order
 from kgl_adapters.sql.graph.rows import GRAPH_ROWS, RELATIONSHIP_COLUMNS
 from kgl_adapters.sql.listings import Condition

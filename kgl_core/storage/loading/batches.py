@@ -11,10 +11,10 @@ from kgl_core.graph.entities import End, Entity
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
-from kgl_core.storage.loading.ends import Ends
 from kgl_core.storage.loading.entity_plan import EntityPlan
 from kgl_core.storage.loading.existing_records import Existing, KeyTaken, Outcome, RecordRefused
 from kgl_core.storage.loading.keys import Waiting
+from kgl_core.storage.loading.relationship_ends import Ends
 from kgl_core.storage.loading.relationship_plan import RelationshipPlan
 from kgl_core.storage.record_lines import EntityRecord, Record, RelationshipRecord
 

@@ -13,10 +13,10 @@ from kgl_core.kernel.errors import Fault, InvalidInput, KglError
 from kgl_core.kernel.ids import EntityId
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
-from kgl_core.storage.loading.ends import Ends
 from kgl_core.storage.loading.existing_records import LEAVING, Existing, KeyTaken, Outcome, RecordRefused
 from kgl_core.storage.loading.keys import granted
 from kgl_core.storage.loading.plans import Plan
+from kgl_core.storage.loading.relationship_ends import Ends
 from kgl_core.storage.record_lines import EntityRecord
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kgl_core.graph.relationships import Relationship
-from kgl_core.kernel.conflicts import Holder
+from kgl_core.kernel.taken_values import Holder
 from kgl_core.kernel.units_of_work import UnitOfWork
 
 
