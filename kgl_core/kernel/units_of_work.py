@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import attrs
 
@@ -20,12 +20,10 @@ from kgl_core.graph.changes import Change, ChangeLog
 from kgl_core.graph.entities import Entity, EntityRepository
 from kgl_core.graph.relationships import RelationshipRepository
 from kgl_core.kernel.errors import Conflict
+from kgl_core.kernel.idempotency import AnswerRepository
 from kgl_core.kernel.ids import Clock, IdSource
 from kgl_core.kernel.permissions import Actor
-
-if TYPE_CHECKING:  # they are about units of work themselves
-    from kgl_core.kernel.idempotency import AnswerRepository
-    from kgl_core.storage.checking.inspection import Inspection
+from kgl_core.storage.checking.inspection import Inspection
 
 SWEPT_MAX: Final = 100
 """How many expired rows one call deletes: more than it adds, and few enough not to be noticed."""

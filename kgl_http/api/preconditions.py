@@ -11,10 +11,8 @@ from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.errors import Fault
 from kgl_core.kernel.permissions import Action, Grant, grant
-from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import dump_json, send_json
 from kgl_http.api.json_views import unstructure_record
-from kgl_http.api.operations import GraphResource
 from kgl_http.api.problems import BadRequest, IfMatchRequired, PreconditionFailed
 
 Record = Entity | Relationship
@@ -24,17 +22,6 @@ Precondition = Callable[[Record], None]
 _TAGS: Final = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)')
 _DIGEST_BYTES: Final = 8
 _ANY: Final = "*"
-
-
-class ConditionalResource(GraphResource):
-    """A resource that checks preconditions. With ``require_if_match``, every change needs one."""
-
-    def __init__(self, kg: KnowledgeGraph, *, require_if_match: bool) -> None:
-        super().__init__(kg)
-        self._require_if_match = require_if_match
-
-    def _precondition(self, req: Any) -> Precondition | None:
-        return precondition(req, is_required=self._require_if_match)
 
 
 def entity_tag(record: Record) -> str:

@@ -19,8 +19,9 @@ from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send, send_page
 from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, GraphResource, operation
-from kgl_http.api.preconditions import ConditionalResource, entity_tag, precondition, send_record
+from kgl_http.api.preconditions import entity_tag, precondition, send_record
 from kgl_http.api.query_parameters import COUNT, CURSOR, LIMIT, NoQuery, RecordQuery, filter_of, require_alone
+from kgl_http.graph.records import RecordById
 
 _END: Final = {"both": "entity_id", "out": "source_entity_id", "in": "target_entity_id"}
 
@@ -109,7 +110,7 @@ class EntitySelections(GraphResource):
         send(req, resp, found, next_cursor=None, limit=None)
 
 
-class EntityById(ConditionalResource):
+class EntityById(RecordById):
     """``/entities/{id}``."""
 
     @operation(
@@ -120,9 +121,7 @@ class EntityById(ConditionalResource):
         errors=(404,),
     )
     def on_get(self, req: Any, resp: Any, id: str) -> None:
-        query = req.read_query(RecordQuery)
-        found = self._kg.acting_as(req.actor).entities.get(req.read_id(id), include_deleted=query.include_deleted)
-        send_record(req, resp, found)
+        self._get(req, resp, id)
 
     @operation(
         summary="Replace an entity",
@@ -133,9 +132,7 @@ class EntityById(ConditionalResource):
         errors=(404, 409),
     )
     def on_put(self, req: Any, resp: Any, id: str) -> None:
-        req.read_query(NoQuery)
-        record = req.read_object()
-        send_record(req, resp, self._of(req).replace(req.read_id(id), record, precondition=self._precondition(req)))
+        self._replace(req, resp, id)
 
     @operation(
         summary="Change some fields of an entity",
@@ -148,9 +145,7 @@ class EntityById(ConditionalResource):
         errors=(404, 409),
     )
     def on_patch(self, req: Any, resp: Any, id: str) -> None:
-        req.read_query(NoQuery)
-        patch = req.read_object((MERGE_PATCH, JSON))
-        send_record(req, resp, self._of(req).patch(req.read_id(id), patch, precondition=self._precondition(req)))
+        self._patch(req, resp, id)
 
     @operation(
         summary="Delete an entity, and its relationships with it",
@@ -160,10 +155,9 @@ class EntityById(ConditionalResource):
         errors=(404, 409),
     )
     def on_delete(self, req: Any, resp: Any, id: str) -> None:
-        req.read_query(NoQuery)
-        send_record(req, resp, self._of(req).delete(req.read_id(id), precondition=self._precondition(req)))
+        self._delete(req, resp, id)
 
-    def _of(self, req: Any) -> EntityUseCases:
+    def _records(self, req: Any) -> EntityUseCases:
         return self._kg.acting_as(req.actor).entities
 
 

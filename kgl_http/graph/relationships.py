@@ -16,8 +16,9 @@ from kgl_core.kernel.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send, send_page
 from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, GraphResource, operation
-from kgl_http.api.preconditions import ConditionalResource, precondition, send_record
+from kgl_http.api.preconditions import precondition, send_record
 from kgl_http.api.query_parameters import COUNT, CURSOR, LIMIT, NoQuery, RecordQuery, filter_of, require_alone
+from kgl_http.graph.records import RecordById
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +72,7 @@ class Relationships(GraphResource):
         send_record(req, resp, relationship)
 
 
-class RelationshipById(ConditionalResource):
+class RelationshipById(RecordById):
     """``/relationships/{id}``."""
 
     @operation(
@@ -82,9 +83,7 @@ class RelationshipById(ConditionalResource):
         errors=(404,),
     )
     def on_get(self, req: Any, resp: Any, id: str) -> None:
-        query = req.read_query(RecordQuery)
-        relationships = self._kg.acting_as(req.actor).relationships
-        send_record(req, resp, relationships.get(req.read_id(id), include_deleted=query.include_deleted))
+        self._get(req, resp, id)
 
     @operation(
         summary="Replace a relationship; its ends and type must stay as they are",
@@ -95,9 +94,7 @@ class RelationshipById(ConditionalResource):
         errors=(404,),
     )
     def on_put(self, req: Any, resp: Any, id: str) -> None:
-        req.read_query(NoQuery)
-        record = req.read_object()
-        send_record(req, resp, self._of(req).replace(req.read_id(id), record, precondition=self._precondition(req)))
+        self._replace(req, resp, id)
 
     @operation(
         summary="Change some fields of a relationship; its ends and type must stay as they are",
@@ -110,9 +107,7 @@ class RelationshipById(ConditionalResource):
         errors=(404,),
     )
     def on_patch(self, req: Any, resp: Any, id: str) -> None:
-        req.read_query(NoQuery)
-        patch = req.read_object((MERGE_PATCH, JSON))
-        send_record(req, resp, self._of(req).patch(req.read_id(id), patch, precondition=self._precondition(req)))
+        self._patch(req, resp, id)
 
     @operation(
         summary="Delete a relationship",
@@ -122,10 +117,9 @@ class RelationshipById(ConditionalResource):
         errors=(404,),
     )
     def on_delete(self, req: Any, resp: Any, id: str) -> None:
-        req.read_query(NoQuery)
-        send_record(req, resp, self._of(req).delete(req.read_id(id), precondition=self._precondition(req)))
+        self._delete(req, resp, id)
 
-    def _of(self, req: Any) -> RelationshipUseCases:
+    def _records(self, req: Any) -> RelationshipUseCases:
         return self._kg.acting_as(req.actor).relationships
 
 
