@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -33,8 +33,8 @@ class Lent:
 class Idle:
     """Lends an engine's connections for single statements; shared by threads.
 
-    One that is put back is lent to the next who asks. Whoever wants a connection of the engine itself does so within
-    `wanting`: then those that wait here go back to the pool.
+    A connection that is put back is lent to the next caller. Code that asks the engine itself for a connection must do
+    so within `wanting`, so that the connections that wait here go back to the pool.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -52,12 +52,8 @@ class Idle:
         return max(0, cast(QueuePool, self._pool).checkedout() - len(self._idle))
 
     def take(self) -> Lent:
-        """A connection: the one that was used last, or one of the pool. Raises what the pool raises."""
-        while self._idle:
-            try:
-                lent = self._idle.pop()
-            except IndexError:  # another thread was quicker
-                break
+        """The connection that was used last, or one from the pool. Raises what the pool raises."""
+        while (lent := self._next(self._idle.pop)) is not None:
             if self._cleared_s < lent.since_s > time.monotonic() - IDLE_MAX_S:
                 return lent
             lent.proxy.close()
@@ -68,7 +64,7 @@ class Idle:
     def put(self, lent: Lent) -> None:
         """Take back a connection that nothing is open on."""
         self._idle.append(lent)
-        # Looked at afterwards: one of the two, who wants a connection or who puts it back, sees the other.
+        # Checked after the append: either this thread sees that one is wanted, or the other sees this one waiting.
         if self._is_closed:
             self._drop(self._engine)
         elif self._wanting or len(self._idle) > self._kept_max:
@@ -85,30 +81,34 @@ class Idle:
             self._wanting.pop()
 
     def clear(self) -> None:
-        """Give all that wait back to the pool, and those that are lent now when they have been put back."""
+        """Give all that wait back to the pool. Those that are lent now follow: they are not lent again."""
         self._cleared_s = time.monotonic()
         while self._give_back():
             pass
 
     def close(self) -> None:
-        """The same, and close those that are put back from now on: their pool will be gone."""
+        """As `clear`; and close what is put back from now on, because its pool will be gone."""
         self.clear()
         self._is_closed = True
 
     def _drop(self, _: Engine) -> None:
         """Close those that wait, as the engine has done with those in its pool."""
-        while self._idle:
-            proxy = self._idle.popleft().proxy
-            proxy.invalidate()
-            proxy.close()
+        while (lent := self._next(self._idle.popleft)) is not None:
+            lent.proxy.invalidate()
+            lent.proxy.close()
 
     def _give_back(self) -> bool:
+        lent = self._next(self._idle.popleft)
+        if lent is not None:
+            lent.proxy.close()
+        return lent is not None
+
+    @staticmethod
+    def _next(pop: Callable[[], Lent]) -> Lent | None:
         try:
-            lent = self._idle.popleft()
-        except IndexError:
-            return False
-        lent.proxy.close()
-        return True
+            return pop()
+        except IndexError:  # none waits
+            return None
 
 
 def cursor_of(proxy: PoolProxiedConnection) -> Any:
