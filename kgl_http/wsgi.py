@@ -23,7 +23,7 @@ def make_application(*, workers: int = 1, threads: int = 4) -> App:
     container = Container(settings=settings, capacity=Capacity(workers, threads))
     container.init_resources()
     log.write_behind(container.metrics().dropped_lines)
+    container.metrics().publish_behind()
     atexit.register(container.shutdown_resources)
-    atexit.register(container.metrics().publish)
     app: App = container.app()
     return app

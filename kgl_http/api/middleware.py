@@ -53,7 +53,7 @@ class Observation:
         self._metrics.ended()
         status = resp.status_code
         self._metrics.answered(req.method, req.uri_template, status, duration_s)
-        trace = {"traceparent": req.traceparent} if "HTTP_TRACEPARENT" in req.env and req.traceparent else {}
+        trace = {} if (given := req.traceparent) is None else {"traceparent": given}
         tell(
             "kgl_http.requests",
             "Request answered",

@@ -79,4 +79,4 @@ def have_room() -> bool:
 
 def _paths() -> dict[Path, int]:
     folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-    return {folder / f"{kind}_{os.getpid()}.db": size for kind, size in _BYTES.items()}
+    return {folder / f"{kind}_{_process}.db": size for kind, size in _BYTES.items()}

@@ -6,6 +6,9 @@ can't have its files in that folder, it counts for itself alone.
 
 from __future__ import annotations
 
+import atexit
+import threading
+import time
 from collections import Counter as Tally
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +28,7 @@ from kgl_http.api.problems import BadRequest
 from kgl_http.server import metric_files
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+PUBLISH_EVERY_S: Final = 0.25
 _METHODS: Final = frozenset({*METHODS, "HEAD", "OPTIONS"})
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _ANSWERS_MAX: Final = 1000  # that wait to be counted
@@ -95,6 +99,19 @@ class Metrics:
     def watch_connections(self, checked_out: Callable[[], int]) -> None:
         """Have ``checked_out`` say how many connections of a pool are in use."""
         self._checked_out.append(checked_out)
+
+    def publish_behind(self) -> None:
+        """Publish from now on: by a thread, every PUBLISH_EVERY_S, and at the end of this process.
+
+        Call it in the process that serves, after any fork.
+        """
+        threading.Thread(target=self._keep_publishing, name="metrics", daemon=True).start()
+        atexit.register(self.publish)
+
+    def _keep_publishing(self) -> None:
+        while True:
+            time.sleep(PUBLISH_EVERY_S)
+            self.publish()
 
     def publish(self) -> None:
         """Count the answers since the last time, and write the gauges: now and then, and not with each request."""

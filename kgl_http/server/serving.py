@@ -78,6 +78,7 @@ class Service(BaseApplication):  # type: ignore[misc]
         self._container = Container(settings=self._settings, capacity=Capacity(self._workers, self._threads))
         self._container.init_resources()
         log.write_behind(self._container.metrics().dropped_lines)
+        self._container.metrics().publish_behind()
         return self._container.app()
 
     def _when_ready(self, server: Any) -> None:
@@ -94,7 +95,6 @@ class Service(BaseApplication):  # type: ignore[misc]
         gc.collect()
         gc.freeze()
         worker.when_stopping = self._container.slots().end_waits
-        worker.when_alive = self._container.metrics().publish
         if worker.age == 1:
             # Beside the requests: a database that can't be reached must not hold up the liveness probe.
             threading.Thread(target=self._tell_readiness, daemon=True).start()
@@ -105,7 +105,6 @@ class Service(BaseApplication):  # type: ignore[misc]
 
     def _worker_exit(self, server: Any, worker: Any) -> None:
         if self._container is not None:
-            self._container.metrics().publish()
             self._container.shutdown_resources()
 
 

@@ -21,7 +21,7 @@ class Served:
     error: BaseException | None = None
 
     def cancelled(self) -> bool:
-        """Never: what is put is served."""
+        """Whether it was taken back before a thread served it, which never happens."""
         return False
 
     def result(self) -> Any:
@@ -32,10 +32,10 @@ class Served:
 
 
 class RequestThreads:
-    """So many threads that take connections in turn, serve each, and hand over how that ended.
+    """``count`` threads that take connections from a queue, call ``serve``, and then ``hand_over`` with the result.
 
-    They do what a ThreadPoolExecutor does, without the locks of futures that nobody waits for: those took a twentieth
-    of a request. ``serve`` and ``hand_over`` are called by the threads; ``hand_over`` must not raise.
+    A ThreadPoolExecutor does the same with futures that nobody here waits for; their locks took a twentieth of a
+    request. ``hand_over`` must not raise.
     """
 
     def __init__(self, count: int, serve: Callable[[Any], Any], hand_over: Callable[[Any, Served], object]) -> None:
@@ -45,11 +45,11 @@ class RequestThreads:
             threading.Thread(target=self._work, name=f"requests-{number}", daemon=True).start()
 
     def put(self, conn: Any) -> None:
-        """Have the next thread that is free serve a connection."""
+        """Queue a connection for the next free thread."""
         self._waiting.put(conn)
 
     def shutdown(self, wait: bool = False) -> None:
-        """End the threads, each after what it is doing, and do not wait for that."""
+        """Tell the threads to end once the queue is empty. Never waits for that, whatever ``wait`` says."""
         for _ in range(self._count):
             self._waiting.put(None)
 

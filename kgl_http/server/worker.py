@@ -19,12 +19,12 @@ from kgl_http.server.threads import RequestThreads, Served
 
 CLIENT_IDLE_S = 30
 """How long a client may pause within a request, or in taking an answer, before its connection is closed."""
-ALIVE_EVERY_S: Final = 0.25
+_ALIVE_EVERY_S: Final = 0.25
 _ACCEPT_AGAIN_S: Final = 1.0
 """How long a worker that cannot accept leaves the connections that wait to others."""
 _HANDSHAKE_S: Final = 0.25
 """How long a stopping worker accepts: a client that has been answered by the kernel needs a round trip to connect."""
-_PAUSE_S: Final = 1e-9  # as short as the system has it
+_PAUSE_S: Final = 1e-9  # as short as the system can sleep
 _NONE_WAITS: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK})
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -42,8 +42,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     when_stopping: Callable[[], object] = staticmethod(lambda: None)
     """Called once, as soon as the worker stops, while requests go on."""
-    when_alive: Callable[[], object] = staticmethod(lambda: None)
-    """Called every ALIVE_EVERY_S and a little, by the main thread."""
     _accept_from = _alive_at = 0.0
     _is_due = True
 
@@ -59,12 +57,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def notify(self) -> None:
-        # gunicorn does both with each event, which takes two system calls.
+        # gunicorn does this, and the next, with each event: two system calls for every request.
         self._is_due = (now_s := time.monotonic()) >= self._alive_at
         if self._is_due:
-            self._alive_at = now_s + ALIVE_EVERY_S
+            self._alive_at = now_s + _ALIVE_EVERY_S
             super().notify()
-            self.when_alive()
 
     def is_parent_alive(self) -> bool:
         if self._is_due and not super().is_parent_alive():
@@ -79,7 +76,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def accept(self, listener: Any) -> None:
         if self._accept(listener):
-            # For the other workers to accept as well: whoever is awake would take all of many that come at once.
+            # Give the other workers a chance: the one that is awake would accept a whole burst of connections.
             time.sleep(_PAUSE_S)
 
     def handle(self, conn: Any) -> Any:
@@ -100,7 +97,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().handle_error(req, client, addr, error)
 
     def _hand_over(self, conn: Any, served: Served) -> None:
-        """Have the main thread go on with a connection that was served."""
+        """Give a served connection back to the main thread."""
         self.method_queue.defer(self.finish_request, conn, served)
 
     def _accept(self, listener: Any) -> bool:

@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import create_engine, inspect
 
@@ -432,3 +434,40 @@ def test_another_wsgi_server_can_serve_it(sqlite_url: str, tmp_path: Path) -> No
     )
     assert missing.returncode == 1
     assert b"JWT_SECRET: it is missing" in missing.stderr
+
+
+def test_under_another_wsgi_server_what_was_counted_is_shown_without_being_asked(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Each of its processes writes to the folder that they share, whichever of them is scraped."""
+    serve_one_and_wait = (
+        "import sys; from wsgiref.simple_server import make_server; from kgl_http.wsgi import make_application\n"
+        "server = make_server('127.0.0.1', 0, make_application())\n"
+        "print(server.server_port, file=sys.stderr, flush=True)\n"
+        "server.handle_request(); sys.stdin.read(); server.server_close()"
+    )
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": sqlite_url, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    with subprocess.Popen(
+        [BIN / "python", "-c", serve_one_and_wait],
+        env={**environment, **GOOD},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+    ) as process:
+        assert process.stderr is not None
+        with socket.create_connection(("127.0.0.1", int(process.stderr.readline())), WITHIN_S) as connection:
+            connection.sendall(b"GET /health HTTP/1.0\r\nHost: kgl\r\n\r\n")
+            assert read_answer(connection).status == 200
+
+        def counted() -> float | None:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+            labels = {"method": "GET", "route": "/health", "status": "200"}
+            return registry.get_sample_value("kgl_http_requests_total", labels)
+
+        until(lambda: counted() == 1)
+        process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 0
