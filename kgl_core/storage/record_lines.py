@@ -14,7 +14,7 @@ import attrs
 
 from kgl_core.graph.entities import ALIASES, KEY, NAME, Entity, EntityDraft, Json
 from kgl_core.graph.metadata import JsonObject
-from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.relationships import Relationship, RelationshipDraft
 from kgl_core.graph.shared_fields import CONFIDENCE, SOURCE, SOURCE_TYPE
 from kgl_core.kernel.checked_records import build, check, ruled, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput
@@ -161,15 +161,7 @@ def parse_line(line: bytes | str) -> object:
 
 
 _ENTITY_FIELDS: Final = tuple(rules_of(EntityDraft))
-_RELATIONSHIP_FIELDS: Final = (
-    "source_entity_id",
-    "relationship_type",
-    "target_entity_id",
-    "confidence",
-    "source",
-    "source_type",
-    "metadata",
-)
+_RELATIONSHIP_FIELDS: Final = tuple(rules_of(RelationshipDraft))
 
 
 def write_record(record: Entity | Relationship) -> dict[str, Json]:
