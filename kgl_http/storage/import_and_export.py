@@ -179,7 +179,7 @@ class Export(Resource):
 
 
 class _Export:
-    """The lines of an export, in chunks. Closing it, as every WSGI server does, returns its slot.
+    """The lines of an export, in chunks. Reading it to its end returns its slot, and so does closing it.
 
     ``cursor`` is its place in the feed of changes. Raises Overloaded, and what the first read raises: once the answer
     has begun, its status can't change.
@@ -188,6 +188,7 @@ class _Export:
     def __init__(self, kg: KnowledgeGraph, slots: LongRequestSlots, caller: Actor) -> None:
         slots.take(caller)
         self._slots, self._caller = slots, caller
+        self._is_closed = False
         try:
             dump = kg.dump()
             self.cursor = dump.cursor
@@ -200,10 +201,14 @@ class _Export:
     def __iter__(self) -> Generator[bytes]:
         yield self._first
         yield from self._chunks
+        # A server closes it only after the client has seen the end, and may have sent its next request.
+        self.close()
 
     def close(self) -> None:
         self._chunks.close()
-        self._slots.give_back(self._caller)
+        if not self._is_closed:
+            self._is_closed = True
+            self._slots.give_back(self._caller)
 
 
 def _chunks(dump: Dump) -> Generator[bytes]:

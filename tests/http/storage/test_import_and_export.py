@@ -365,6 +365,19 @@ def test_a_client_that_goes_away_takes_nothing_along(
     assert all_slots_are_free(filled)
 
 
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_who_has_read_an_export_to_its_end_may_ask_for_the_next(filled: Api, encoding: str) -> None:
+    """Its slot is free before the server closes it, which is after the client has seen the end."""
+    headers = {**filled.headers("admin"), "Accept-Encoding": encoding}
+    for _ in range(3):
+        environ = testing.create_environ(EXPORT, headers=headers)
+        body: Any = filled.container.app()(environ, lambda status, headers: None)
+        assert len(b"".join(body)) > 0
+        assert (in_use(filled.container), all_slots_are_free(filled)) == (0, True)
+        body.close()
+        assert all_slots_are_free(filled)
+
+
 def test_an_export_that_cannot_begin_is_a_problem(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not a success with nothing in it: what goes wrong before the first line still has a status."""
     api.token("admin")
