@@ -114,10 +114,16 @@ class Schemas:
         return self.add(cls.__name__, _object(properties, required, cls.__doc__))
 
     def form(self, cls: type) -> Schema:
-        """The schema of a form: the parameters of ``cls``, none of them null, and others, which are ignored."""
+        """The schema of a form: the parameters of ``cls``, none of them null, and others, which are ignored.
+
+        A parameter without a value is as good as none (RFC 6749, section 3.2), so those that may be left out may be
+        empty.
+        """
         fields = {field.name: field for field in attrs.fields(cls)}
         properties = {name: self.of_parameter(rule) for name, rule in rules_of(cls).items()}
         required = [name for name in properties if fields[name].default is MISSING]
+        empty: Schema = {"type": "string", "maxLength": 0}
+        properties |= {name: {"anyOf": [properties[name], empty]} for name in properties.keys() - required}
         schema = _object(properties, required, cls.__doc__)
         return self.add(cls.__name__, {**schema, "additionalProperties": True})
 
