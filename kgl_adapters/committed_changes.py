@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from kgl_core.graph.changes import Change, ChangeLog
-from kgl_core.graph.entities import Entity
 from kgl_core.kernel.units_of_work import Store, UnitOfWork
 
 Observer = Callable[[Sequence[Change]], object]
@@ -22,13 +21,9 @@ class ObservedStore:
         self.snapshot_at_place = store.snapshot_at_place
 
     @contextmanager
-    def begin(self) -> Iterator[UnitOfWork]:
-        with self._store.begin() as uow:
+    def begin(self, *, adds_only: bool = False) -> Iterator[UnitOfWork]:
+        with self._store.begin(adds_only=adds_only) as uow:
             yield _ObservedUnitOfWork(uow, self._observer)
-
-    def create(self, entity: Entity, change: Change) -> None:
-        self._store.create(entity, change)
-        self._observer([change])
 
 
 class _ObservedUnitOfWork:
@@ -59,7 +54,9 @@ class _ObservedUnitOfWork:
 class _ObservedChangeLog:
     def __init__(self, log: ChangeLog, appended: list[Change]) -> None:
         self._log, self._appended = log, appended
-        self.read, self.count = log.read, log.count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
 
     def append(self, changes: Sequence[Change]) -> None:
         self._log.append(changes)

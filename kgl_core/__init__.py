@@ -33,7 +33,7 @@ from kgl_core.kernel.errors import (
     TooManyRelationships,
     TransactionConflict,
 )
-from kgl_core.kernel.pages import Page
+from kgl_core.kernel.nouns.pages import Page
 from kgl_core.kernel.permissions import SYSTEM, Actor, ActorKind, Role, Scope
 from kgl_core.kernel.store_errors import (
     CommitUnknown,

@@ -18,7 +18,7 @@ from kgl_core.graph.editing_entities import Entities
 from kgl_core.graph.editing_relationships import Relationships
 from kgl_core.graph.reading_changes import Changes
 from kgl_core.kernel.ids import Random
-from kgl_core.kernel.pages import LIMIT_DEFAULT, Page
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
 from kgl_core.kernel.permissions import Actor
 from kgl_core.kernel.units_of_work import Context, JoinedStore, once
 from kgl_core.storage.checking.check import Check, Progress

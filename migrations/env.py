@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from kgl_adapters.connect import DEFAULT_URL
 from kgl_adapters.sql.engine.engines import make_engine, parse_url
-from kgl_adapters.sql.schema import AUTH, ENTITIES, metadata, sqlite_metadata
+from kgl_adapters.sql.kernel.tables import AUTH, GRAPH
+from kgl_adapters.sql.schema import SCHEMA
 from kgl_adapters.sql.storage.migrating import VERSION_TABLE, migrating
 
 
@@ -18,11 +19,11 @@ def run(connection: Connection) -> None:
     is_sqlite = connection.dialect.name == "sqlite"
     context.configure(
         connection=connection,
-        target_metadata=sqlite_metadata if is_sqlite else metadata,
+        target_metadata=SCHEMA[is_sqlite],
         version_table=VERSION_TABLE,
-        version_table_schema=None if is_sqlite else ENTITIES,
+        version_table_schema=None if is_sqlite else GRAPH,
         include_schemas=not is_sqlite,
-        include_name=lambda name, kind, _: kind != "schema" or is_sqlite or name in (AUTH, ENTITIES),
+        include_name=lambda name, kind, _: kind != "schema" or is_sqlite or name in (AUTH, GRAPH),
         # On SQLite all migrations are one transaction, which the connection is in already.
         transaction_per_migration=not is_sqlite,
     )

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 import kgl_adapters
 import kgl_core
 import kgl_http
-from kgl_adapters.sql.schema import REVISIONS
+from kgl_adapters.sql.storage.revisions import REVISIONS
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = [Path(package.__file__ or "").parent for package in (kgl_core, kgl_adapters, kgl_http)]

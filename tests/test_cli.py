@@ -15,7 +15,7 @@ import pytest
 
 from kgl_adapters import connect
 from kgl_adapters.security.argon2_passwords import Argon2Hasher
-from kgl_adapters.sql.schema import REVISIONS
+from kgl_adapters.sql.storage.revisions import REVISIONS
 from tests.postgres import fresh_database
 
 KGL = str(Path(sys.executable).parent / "kgl")

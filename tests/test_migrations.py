@@ -15,8 +15,10 @@ from sqlalchemy import CheckConstraint, Engine, inspect, text
 
 from kgl_adapters import connect
 from kgl_adapters.sql.engine.engines import begin, make_engine, parse_url, reflecting
-from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS, metadata, sqlite_metadata
+from kgl_adapters.sql.kernel.tables import AUTH, GRAPH
+from kgl_adapters.sql.schema import SCHEMA
 from kgl_adapters.sql.storage import migrating as migrate
+from kgl_adapters.sql.storage.revisions import REVISIONS
 from kgl_core import KnowledgeGraph, MigrationNeeded, SchemaTooNew, StoreBusy, User
 from tests.contract.samples import NOON, SECOND, client, refresh_token
 from tests.postgres import fresh_database
@@ -58,7 +60,7 @@ def fill_sessions(kg: KnowledgeGraph, user: User) -> None:
         uow.refresh_tokens.add(refresh_token(user))
         uow.counters.increment(b"key", NOON, NOON + SECOND)
         made = client()
-        uow.clients.add(made)
+        uow.clients.add([made])
         uow.revocations.add(made.id, made.actor, NOON)
         uow.commit()
 
@@ -105,14 +107,14 @@ def test_tables_in_code_are_what_the_migrations_make(url: str, engine: Engine) -
     """Alembic's autogenerate finds nothing to do, and checks and indexes have the same names."""
     migrate.upgrade(engine)
     is_sqlite = engine.dialect.name == "sqlite"
-    expected = sqlite_metadata if is_sqlite else metadata
+    expected = SCHEMA[is_sqlite]
     with engine.connect() as connection, reflecting(connection):
         context = MigrationContext.configure(
             connection,
             opts={
                 "include_schemas": not is_sqlite,
-                "include_name": lambda name, kind, _: kind != "schema" or is_sqlite or name in (AUTH, ENTITIES),
-                "version_table_schema": None if is_sqlite else ENTITIES,
+                "include_name": lambda name, kind, _: kind != "schema" or is_sqlite or name in (AUTH, GRAPH),
+                "version_table_schema": None if is_sqlite else GRAPH,
                 "compare_type": True,
             },
         )
@@ -136,7 +138,7 @@ def test_there_is_no_trigger_and_no_function(url: str, engine: Engine) -> None:
         "SELECT name FROM sqlite_master WHERE type = 'trigger'"
         if engine.dialect.name == "sqlite"
         else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
-        f" UNION ALL SELECT proname FROM pg_proc WHERE CAST(pronamespace AS regnamespace) IN ('{AUTH}', '{ENTITIES}')"
+        f" UNION ALL SELECT proname FROM pg_proc WHERE CAST(pronamespace AS regnamespace) IN ('{AUTH}', '{GRAPH}')"
     )
     with engine.connect() as connection:
         assert connection.execute(text(found)).all() == []
@@ -172,7 +174,7 @@ def test_processes_that_migrate_at_once_do_not_meet(url: str) -> None:
 def test_a_database_of_a_newer_kgl_is_left_alone(url: str, engine: Engine) -> None:
     """Neither opened nor migrated: nobody here knows what its tables mean."""
     migrate.upgrade(engine)
-    table = migrate.VERSION_TABLE if engine.dialect.name == "sqlite" else f"{ENTITIES}.{migrate.VERSION_TABLE}"
+    table = migrate.VERSION_TABLE if engine.dialect.name == "sqlite" else f"{GRAPH}.{migrate.VERSION_TABLE}"
     with engine.connect() as connection:
         transaction = begin(connection, writing=True)
         connection.execute(text(f"UPDATE {table} SET version_num = '9999'"))
@@ -225,7 +227,7 @@ def test_a_migration_that_cannot_get_its_lock_gives_up(
     migrate.upgrade(postgres_engine)
     with postgres_engine.connect() as reader:
         begin(reader, writing=False)
-        reader.execute(text(f"SELECT count(*) FROM {ENTITIES}.entities"))
+        reader.execute(text(f"SELECT count(*) FROM {GRAPH}.entities"))
         with pytest.raises(StoreBusy):
             migrate.downgrade(postgres_engine, steps_below("0002"))
     assert migrate.current_revision(postgres_engine) in REVISIONS
@@ -237,7 +239,7 @@ def test_indexes_are_built_beside_an_open_writer(postgres_engine: Engine) -> Non
     migrate.downgrade(postgres_engine, steps_below("0003"))
     url = postgres_engine.url.render_as_string(hide_password=False)
     insert = text(
-        f"INSERT INTO {ENTITIES}.entities (id, type, name, aliases, metadata, created_by, created_at, updated_at,"
+        f"INSERT INTO {GRAPH}.entities (id, type, name, aliases, metadata, created_by, created_at, updated_at,"
         " version, sort_name) VALUES (gen_random_uuid(), 't', 'n', '[]', '{}', 'system', now(), now(), 1, 'n')"
     )
     results: list[Any] = []
@@ -263,7 +265,7 @@ def test_what_an_interrupted_build_left_is_built_anew(postgres_engine: Engine) -
     migrate.upgrade(postgres_engine)
     migrate.downgrade(postgres_engine, steps_below("0003"))
     with postgres_engine.begin() as connection:
-        connection.execute(text(f"CREATE INDEX ix_entities_type ON {ENTITIES}.entities (type)"))
+        connection.execute(text(f"CREATE INDEX ix_entities_type ON {GRAPH}.entities (type)"))
         index = "to_regclass('backend_entities.ix_entities_type')"
         connection.execute(text(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = {index}"))
     migrate.upgrade(postgres_engine)

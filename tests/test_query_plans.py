@@ -12,8 +12,8 @@ from sqlalchemy import Engine, event
 
 from kgl_adapters import connect
 from kgl_core import KnowledgeGraph
-from kgl_core.graph.entities import ENTITY_SORTS
-from kgl_core.graph.relationships import RELATIONSHIP_SORTS
+from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.idempotency import KeptAnswer
 from tests.contract.samples import NOON, refresh_token
 
@@ -104,8 +104,8 @@ def services(kg: KnowledgeGraph) -> None:
 
 
 IN_ORDER: dict[str, Call] = {
-    **{f"entities by {sort}": by(sort)[0] for sort in ENTITY_SORTS},
-    **{f"relationships by {sort}": by(sort)[1] for sort in RELATIONSHIP_SORTS},
+    **{f"entities by {sort}": by(sort)[0] for sort in ENTITY.sort_rule.values},
+    **{f"relationships by {sort}": by(sort)[1] for sort in RELATIONSHIP.sort_rule.values},
     "entities, deleted too": lambda kg: pages(kg.entities.list, is_active=None),
     "entities of a type": lambda kg: pages(kg.entities.list, type="t1"),
     "entities of a type, newest first": lambda kg: pages(kg.entities.list, type="t1", sort="-created_at"),

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final, TypeVar
 
-from kgl_adapters.memory.access.oauth_clients import MemoryClients
 from kgl_adapters.memory.access.refresh_tokens import MemoryRefreshTokens
 from kgl_adapters.memory.access.revocations import MemoryRevocations
 from kgl_adapters.memory.access.throttling import MemoryCounters
-from kgl_adapters.memory.access.users import MemoryUsers
 from kgl_adapters.memory.graph.changes import MemoryChangeLog
 from kgl_adapters.memory.graph.entities import MemoryEntities
 from kgl_adapters.memory.graph.relationships import MemoryRelationships
-from kgl_adapters.memory.idempotency import MemoryAnswers
+from kgl_adapters.memory.kernel.idempotency import MemoryAnswers
+from kgl_adapters.memory.kernel.repository import MemoryRepository, Shelves
 from kgl_adapters.memory.storage.checking import MemoryInspection
 from kgl_adapters.memory.tables import Tables
-from kgl_core.graph.changes import Change
-from kgl_core.graph.entities import Entity
+from kgl_core.access.oauth_clients import CLIENT
+from kgl_core.access.users import USER
+from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.records import Kept
+from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.store_errors import StoreBusy, StoreClosed
-from kgl_core.kernel.units_of_work import create_in
 
 WRITER_WAIT_S = 10.0
+R = TypeVar("R", bound=Kept)
+F = TypeVar("F")
+V = TypeVar("V")
+_REPOSITORIES: Final[Mapping[Noun[Any, Any, Any, Any], Callable[[Shelves], Any]]] = {
+    ENTITY: MemoryEntities,
+    RELATIONSHIP: MemoryRelationships,
+}
+"""What makes the repositories that can do more than others."""
 
 
 class MemoryUnitOfWork:
@@ -30,16 +43,21 @@ class MemoryUnitOfWork:
 
     def __init__(self, tables: Tables, below: Tables | None = None, mutex: threading.RLock | None = None) -> None:
         self._tables, self._below, self._mutex = tables, below, mutex or threading.RLock()
-        self.entities = MemoryEntities(tables.entities, tables.keys)
-        self.relationships = MemoryRelationships(tables.relationships, tables.triples, tables.entities)
+        self.entities = MemoryEntities(tables.of)
+        self.relationships = MemoryRelationships(tables.of)
         self.changes = MemoryChangeLog(tables.changes)
-        self.users = MemoryUsers(tables.users)
-        self.clients = MemoryClients(tables.clients)
+        self.users = MemoryRepository(USER, tables.of)
+        self.clients = MemoryRepository(CLIENT, tables.of)
         self.refresh_tokens = MemoryRefreshTokens(tables.refresh_tokens)
         self.revocations = MemoryRevocations(tables.revocations)
         self.counters = MemoryCounters(tables.counters)
         self.answers = MemoryAnswers(tables.answers)
         self.inspection = MemoryInspection(tables)
+
+    def of(self, noun: Noun[R, Any, F, V]) -> Repository[R, F, V]:
+        make = _REPOSITORIES.get(noun, partial(MemoryRepository, noun))
+        repository: Repository[R, F, V] = make(self._tables.of)
+        return repository
 
     def commit(self) -> None:
         if self._below is not None:
@@ -61,7 +79,7 @@ class MemoryStore:
         self._is_closed = False
 
     @contextmanager
-    def begin(self) -> Iterator[MemoryUnitOfWork]:
+    def begin(self, *, adds_only: bool = False) -> Iterator[MemoryUnitOfWork]:
         self._check_open()
         if not self._writer.acquire(timeout=WRITER_WAIT_S):
             raise StoreBusy("the memory store's write lock")
@@ -69,9 +87,6 @@ class MemoryStore:
             yield MemoryUnitOfWork(self._tables.layer(), self._tables, self._mutex)
         finally:
             self._writer.release()
-
-    def create(self, entity: Entity, change: Change) -> None:
-        create_in(self, entity, change)
 
     @contextmanager
     def read(self) -> Iterator[MemoryUnitOfWork]:

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, NestedTransaction, Transaction
 from sqlalchemy.exc import DBAPIError
 
-from kgl_adapters.sql.access.oauth_clients import SqlClients
 from kgl_adapters.sql.access.refresh_tokens import SqlRefreshTokens
 from kgl_adapters.sql.access.revocations import SqlRevocations
 from kgl_adapters.sql.access.throttling import SqlCounters
-from kgl_adapters.sql.access.users import SqlUsers
-from kgl_adapters.sql.encoding import ENCODINGS
 from kgl_adapters.sql.engine import engines
 from kgl_adapters.sql.engine.connections import Connections, closed
 from kgl_adapters.sql.engine.driver_errors import translate
+from kgl_adapters.sql.engine.encoding import ENCODINGS
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.graph.additions import Additions
 from kgl_adapters.sql.graph.changes import SqlChangeLog
-from kgl_adapters.sql.graph.creation import CREATION
 from kgl_adapters.sql.graph.entities import SqlEntities
 from kgl_adapters.sql.graph.relationships import SqlRelationships
-from kgl_adapters.sql.graph.rows import GRAPH_ROWS
-from kgl_adapters.sql.idempotency import SqlAnswers
+from kgl_adapters.sql.kernel.idempotency import SqlAnswers
+from kgl_adapters.sql.kernel.noun_table import NounTable
+from kgl_adapters.sql.repositories import NOUN_TABLES, REPOSITORIES, AnyNoun
 from kgl_adapters.sql.storage.checking import SqlInspection
 from kgl_adapters.sql.storage.dry_runs import Rehearsal, scratch_engine
 from kgl_adapters.sql.storage.replica import Replica, Writers
 from kgl_adapters.sql.storage.replica_sessions import ReplicatedSession
-from kgl_core.graph.changes import Change
-from kgl_core.graph.entities import Entity
+from kgl_core.access.oauth_clients import CLIENT, ClientRepository
+from kgl_core.access.users import USER, UserRepository
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.records import Kept
+from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.store_errors import CommitUnknown, StoreBusy, StoreUnavailable
-from kgl_core.kernel.units_of_work import UnitOfWork, create_in
+from kgl_core.kernel.units_of_work import UnitOfWork
+
+R = TypeVar("R", bound=Kept)
+F = TypeVar("F")
+V = TypeVar("V")
 
 
 class SqlUnitOfWork:
@@ -48,6 +54,11 @@ class SqlUnitOfWork:
         self._session, self._transaction = session, transaction
         self._graph = graph or session
 
+    def of(self, noun: Noun[R, Any, F, V]) -> Repository[R, F, V]:
+        session = self._graph if noun.is_versioned else self._session
+        repository: Repository[R, F, V] = REPOSITORIES[noun](session)
+        return repository
+
     @property
     def entities(self) -> SqlEntities:
         return SqlEntities(self._graph)
@@ -61,12 +72,12 @@ class SqlUnitOfWork:
         return SqlChangeLog(self._session)
 
     @property
-    def users(self) -> SqlUsers:
-        return SqlUsers(self._session)
+    def users(self) -> UserRepository:
+        return self.of(USER)
 
     @property
-    def clients(self) -> SqlClients:
-        return SqlClients(self._session)
+    def clients(self) -> ClientRepository:
+        return self.of(CLIENT)
 
     @property
     def refresh_tokens(self) -> SqlRefreshTokens:
@@ -121,6 +132,32 @@ class _Reading(SqlUnitOfWork):
             self._graph.close()
 
 
+class _Adding:
+    """A unit of work that only adds."""
+
+    def __init__(self, additions: Additions) -> None:
+        self.changes: Any = additions
+        self.commit = additions.commit
+
+    def of(self, noun: AnyNoun) -> Any:
+        """What adds to the noun's table."""
+        return _Adder(self.changes, NOUN_TABLES[noun][False])
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: what was not committed was not begun."""
+
+
+class _Adder:
+    def __init__(self, additions: Additions, of: NounTable[Any, Any, Any]) -> None:
+        self._additions, self._of = additions, of
+
+    def add(self, records: Sequence[Any]) -> None:
+        self._additions.add(self._of, records)
+
+
 class SqlStore:
     """A `Store` over an engine. If it has a ``replica``, that answers reads of the graph."""
 
@@ -137,24 +174,18 @@ class SqlStore:
         self.replica = Replica(engine, self.connections, writers, **options)
         return self.replica
 
+    def begin(self, *, adds_only: bool = False) -> AbstractContextManager[UnitOfWork]:
+        if adds_only and not self._encoding.is_sqlite:
+            return _Adding(Additions(self.connections, self._note_write))
+        return self._begin()
+
     @contextmanager
-    def begin(self) -> Iterator[SqlUnitOfWork]:
+    def _begin(self) -> Iterator[SqlUnitOfWork]:
         try:
             with self._writing():
                 connection, transaction = self.connections.begin(writing=True)
                 with closed(connection):
                     yield SqlUnitOfWork(Session(self.connections, self._encoding, connection), transaction)
-        finally:
-            self._note_write()
-
-    def create(self, entity: Entity, change: Change) -> None:
-        if self._encoding.is_sqlite:
-            create_in(self, entity, change)
-            return
-        rows = GRAPH_ROWS[False]
-        values = (*rows.entity_values(entity), *rows.change_values(change))
-        try:
-            self.connections.run(CREATION, values)
         finally:
             self._note_write()
 

@@ -103,7 +103,7 @@ class Auth:
         attempts = login_attempts(login.email, address)
         with self._attempts.counted(attempts):
             with self._context.store.read() as uow:
-                found = uow.users.get_by_email(login.email)
+                found = uow.users.get_by(login.email)
             return self._start_family(self._prove(found, login.password), attempts)
 
     @transaction
@@ -120,7 +120,7 @@ class Auth:
         if known is None:
             raise InvalidToken(_UNUSABLE)
         with self._context.store.begin() as uow:
-            user = uow.users.get(known.user_id, lock=True)
+            user = uow.users.get(known.user_id, lock="update")
             token = uow.refresh_tokens.get(hash)  # again, because from now on nobody else can change it
             now = self._context.now()
             if user is None or token is None:
@@ -151,7 +151,7 @@ class Auth:
         if known is None:
             return
         with self._context.store.begin() as uow:
-            uow.users.get(known.user_id, lock=True)  # so that the family can't grow meanwhile
+            uow.users.get(known.user_id, lock="update")  # so that the family can't grow meanwhile
             uow.refresh_tokens.revoke_family(known.family, self._context.now())
             uow.commit()
 
@@ -209,7 +209,7 @@ class Auth:
     def _start_family(self, proved: User, attempts: tuple[Attempt, ...]) -> IssuedTokens:
         with self._context.store.begin() as uow:
             user = attrs.evolve(_unchanged(uow, proved), last_login_at=self._context.now())
-            uow.users.replace(user)
+            uow.users.replace([user])
             settle(uow.counters, attempts)
             tokens = self._issue(uow, user, self._context.new_id(), new_opaque(self._random))
             uow.commit()
@@ -225,7 +225,7 @@ class Auth:
                 auth_version=current.auth_version + 1,
                 updated_at=self._context.now(),
             )
-            uow.users.replace(changed)
+            uow.users.replace([changed])
             settle(uow.counters, attempts)
             uow.commit()
         return changed
@@ -274,7 +274,7 @@ class Auth:
 
 def _unchanged(uow: UnitOfWork, proved: User) -> User:
     """The user, locked. Raises InvalidCredentials if it was disabled or got another password meanwhile."""
-    user = uow.users.get(proved.id, lock=True)
+    user = uow.users.get(proved.id, lock="update")
     if user is None or not user.is_active or user.password_hash != proved.password_hash:
         raise InvalidCredentials
     return user

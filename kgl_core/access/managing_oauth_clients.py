@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final, Unpack
+from typing import Unpack
 from uuid import UUID
 
 import attrs
 
 from kgl_core.access.oauth_clients import (
+    CLIENT,
     Client,
     ClientCredentials,
     ClientDraft,
     ClientFields,
+    ClientFilter,
     RotationDraft,
     RotationFields,
 )
 from kgl_core.access.tokens import hash_opaque, new_opaque
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import Fault, InvalidInput, NotFound
-from kgl_core.kernel.field_rules import Choice
 from kgl_core.kernel.ids import ClientId, Random, require_id
-from kgl_core.kernel.pages import LIMIT_DEFAULT, Page, check_limit, read_page
+from kgl_core.kernel.nouns.listings import read_page
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
 from kgl_core.kernel.permissions import Action, in_order, require
 from kgl_core.kernel.units_of_work import Context, transaction
-
-_SORT: Final = Choice(("created_at",))
 
 
 class Clients:
@@ -56,7 +56,7 @@ class Clients:
         )
         _require_in_force(client, self._context)
         with self._context.store.begin() as uow:
-            uow.clients.add(client)
+            uow.clients.add([client])
             uow.commit()
         return ClientCredentials(client, secret)
 
@@ -71,16 +71,7 @@ class Clients:
         """A page of clients in the order of their creation; ``limit`` is 1..200. Raises InvalidCursor, HistoryLost."""
         require(self._context.actor, Action.MANAGE_CLIENTS)
         with self._context.store.read() as uow:
-            return read_page(
-                lambda filter, sort, after, limit: uow.clients.list(after, limit),
-                uow.clients.get,
-                "clients",
-                _SORT,
-                "created_at",
-                check_limit(limit),
-                cursor,
-                is_forgetful=True,
-            )
+            return read_page(CLIENT, uow.clients, ClientFilter(), "created_at", limit, cursor)
 
     @transaction
     def rotate(self, id: UUID | str, /, **fields: Unpack[RotationFields]) -> ClientCredentials:
@@ -93,7 +84,7 @@ class Clients:
         draft = build(RotationDraft, fields)
         secret = new_opaque(self._random)
         with self._context.store.begin() as uow:
-            current = _found(uow.clients.get(wanted, lock=True), wanted)
+            current = _found(uow.clients.get(wanted, lock="update"), wanted)
             client = attrs.evolve(
                 current,
                 secret_hash=hash_opaque(secret),
@@ -102,7 +93,7 @@ class Clients:
                 updated_at=self._context.now(),
             )
             _require_in_force(client, self._context)
-            uow.clients.replace(client)
+            uow.clients.replace([client])
             uow.commit()
         return ClientCredentials(client, secret)
 

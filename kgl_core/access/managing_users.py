@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Unpack
+from typing import Any, Unpack
 from uuid import UUID
 
 import attrs
 
 from kgl_core.access.passwords import Passwords
 from kgl_core.access.registering import NewAccounts
-from kgl_core.access.users import ROLE, User, UserDraft, UserFields, UserFilter, UserFilterFields
+from kgl_core.access.users import ROLE, USER, User, UserDraft, UserFields, UserFilter, UserFilterFields
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import InvalidInput, NotFound
-from kgl_core.kernel.field_rules import Choice, Faults
+from kgl_core.kernel.field_rules import Faults
 from kgl_core.kernel.ids import require_id
-from kgl_core.kernel.pages import LIMIT_DEFAULT, Page, check_limit, read_page
+from kgl_core.kernel.nouns.listings import read_page
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
+from kgl_core.kernel.nouns.taken_values import naming_holder
 from kgl_core.kernel.permissions import Action, Role, require
-from kgl_core.kernel.taken_values import Holder, naming_holder
-from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
-
-_SORT: Final = Choice(("email",))
+from kgl_core.kernel.units_of_work import Context, transaction
 
 
 class Users:
@@ -37,7 +36,7 @@ class Users:
         require(self._context.actor, Action.MANAGE_USERS)
         accounts = NewAccounts(self._context, self._passwords)
         draft = accounts.check(UserDraft, fields, password)
-        with naming_holder(self._context, lambda uow: _holder_of_email(uow, draft.email)):
+        with naming_holder(self._context, USER, lambda: draft):
             return accounts.create(draft, password, Role(draft.role))
 
     def get(self, id: UUID | str) -> User:
@@ -53,7 +52,7 @@ class Users:
         require(self._context.actor, Action.MANAGE_USERS)
         normal = build(UserDraft, {"email": email}).email
         with self._context.store.read() as uow:
-            user = uow.users.get_by_email(normal)
+            user = uow.users.get_by(normal)
         return _found(user, email)
 
     def list(
@@ -63,15 +62,7 @@ class Users:
         require(self._context.actor, Action.MANAGE_USERS)
         wanted = build(UserFilter, filter)
         with self._context.store.read() as uow:
-            return read_page(
-                lambda filter, _, after, limit: uow.users.list(filter, after, limit),
-                uow.users.get,
-                wanted,
-                _SORT,
-                "email",
-                check_limit(limit),
-                cursor,
-            )
+            return read_page(USER, uow.users, wanted, "email", limit, cursor)
 
     def disable(self, id: UUID | str) -> User:
         """Disable the account, so that it can do nothing until it is enabled. Raises NotFound."""
@@ -103,12 +94,12 @@ class Users:
         require(self._context.actor, Action.MANAGE_USERS)
         wanted = require_id(id)
         with self._context.store.begin() as uow:
-            current = _found(uow.users.get(wanted, lock=True), wanted)
+            current = _found(uow.users.get(wanted, lock="update"), wanted)
             changed = attrs.evolve(current, **values)
             if changed == current:
                 return current
             kept = attrs.evolve(changed, auth_version=current.auth_version + 1, updated_at=self._context.now())
-            uow.users.replace(kept)
+            uow.users.replace([kept])
             uow.commit()
         return kept
 
@@ -117,9 +108,3 @@ def _found(user: User | None, name: object) -> User:
     if user is None:
         raise NotFound("user", name)
     return user
-
-
-def _holder_of_email(uow: UnitOfWork, email: str) -> Holder:
-    """The account with this email."""
-    found = uow.users.get_by_email(email)
-    return None if found is None else (found.email, found.id)

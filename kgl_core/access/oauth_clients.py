@@ -9,8 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Protocol, TypedDict
-from uuid import UUID
+from typing import Final, Never, TypedDict
 
 import attrs
 
@@ -19,7 +18,8 @@ from kgl_core.access.tokens import hash_opaque
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.field_rules import Choice, Each, Instant, Optional, Text
 from kgl_core.kernel.ids import ClientId
-from kgl_core.kernel.pages import Position
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.permissions import Actor, ActorKind, Scope, scope_text
 from kgl_core.kernel.text import name_form
 
@@ -80,11 +80,6 @@ class Client:
     expires_at: datetime | None = None
     auth_version: int = 1
 
-    def sort_value(self, field: str) -> datetime:
-        """The value to sort this client by: when it was created."""
-        value: datetime = getattr(self, field)
-        return value
-
     @property
     def actor(self) -> Actor:
         """This client as an actor, with all its scopes."""
@@ -119,20 +114,21 @@ class ClientCredentials:
     secret: str = attrs.field(repr=False)
 
 
-class ClientRepository(Protocol):
-    """Stores service clients. Every method sees what its unit of work sees."""
+@attrs.frozen(kw_only=True)
+class ClientFilter:
+    """Which clients a listing holds: all of them."""
 
-    def get(self, id: UUID, *, lock: bool = False) -> Client | None:
-        """The client with this id, or None; with ``lock``, nobody else can change it until the unit of work ends."""
 
-    def list(self, after: Position | None, limit: int) -> Sequence[Client]:
-        """Up to ``limit`` clients in the order of their creation, after the position ``after`` (created_at, id)."""
+CLIENT: Final = Noun[Client, ClientDraft, ClientFilter, Never](
+    name="client",
+    plural="clients",
+    record=Client,
+    draft=ClientDraft,
+    filter=ClientFilter,
+    sorts={"created_at": "created_at"},
+    hidden=("secret_hash", "auth_version"),
+    is_removable=True,
+)
 
-    def add(self, client: Client) -> None:
-        """Store a new client. Raises AlreadyExists when the id is taken."""
-
-    def replace(self, client: Client) -> None:
-        """Store a client's new state. Raises NotFound when there is no such client."""
-
-    def delete(self, id: UUID) -> None:
-        """Delete a client. Raises NotFound when there is no such client."""
+ClientRepository = Repository[Client, ClientFilter, Never]
+"""Stores service clients, of which nothing but the id is unique."""

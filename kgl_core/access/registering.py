@@ -97,7 +97,7 @@ class NewAccounts:
     @transaction
     def _add(self, user: User) -> None:
         with self._context.store.begin() as uow:
-            uow.users.add(user)
+            uow.users.add([user])
             uow.commit()
 
 

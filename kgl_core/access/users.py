@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Protocol, TypedDict
-from uuid import UUID
+from typing import Final, TypedDict
 
 import attrs
 
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.field_rules import Choice, Flag, Optional, Text
 from kgl_core.kernel.ids import UserId
-from kgl_core.kernel.pages import Position
+from kgl_core.kernel.nouns.noun import Condition, Noun, Unique
+from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.permissions import Actor, ActorKind, Role
 from kgl_core.kernel.text import name_form
 
@@ -72,11 +71,6 @@ class User:
     auth_version: int = 1
     last_login_at: datetime | None = None
 
-    def sort_value(self, field: str) -> str:
-        """The value to sort this user by: its email."""
-        value: str = getattr(self, field)
-        return value
-
     @property
     def actor(self) -> Actor:
         """This user as an actor; a disabled user has no role, and so may do nothing."""
@@ -103,23 +97,17 @@ class UserFilter:
         check(self)
 
 
-class UserRepository(Protocol):
-    """Stores users. Every method sees what its unit of work sees."""
+USER: Final = Noun[User, UserDraft, UserFilter, str](
+    name="user",
+    plural="users",
+    record=User,
+    draft=UserDraft,
+    filter=UserFilter,
+    sorts={"email": "email"},
+    unique=Unique("email", ("email",)),
+    conditions={"email": Condition(("email",), "contains")},
+    hidden=("password_hash", "auth_version"),
+)
 
-    def get(self, id: UUID, *, lock: bool = False) -> User | None:
-        """The user with this id, or None; with ``lock``, nobody else can change it until the unit of work ends."""
-
-    def get_by_email(self, email: str) -> User | None:
-        """The user with this normalized email, or None."""
-
-    def list(self, filter: UserFilter, after: Position | None, limit: int) -> Sequence[User]:
-        """Up to ``limit`` users that match ``filter``, ordered by email, after the position ``after`` (email, id)."""
-
-    def count(self) -> int:
-        """How many users there are."""
-
-    def add(self, user: User) -> None:
-        """Store a new user. Raises AlreadyExists when the id or the email is taken."""
-
-    def replace(self, user: User) -> None:
-        """Store a user's new state. Raises NotFound when there is no such user."""
+UserRepository = Repository[User, UserFilter, str]
+"""Stores users; what is unique is their email, in lower case."""

@@ -1,4 +1,4 @@
-"""Changes: every change of an entity or relationship adds one, and none is ever altered."""
+"""Changes: every change of a record adds one, and none is ever altered."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Final, Protocol
 
 import attrs
 
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.errors import HistoryLost, InvalidCursor
-from kgl_core.kernel.pages import decode_cursor, encode_cursor
+from kgl_core.kernel.nouns.pages import decode_cursor, encode_cursor
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Actor
 
 
@@ -33,7 +32,7 @@ class Change:
     at: datetime
     actor: Actor
     action: ChangeAction
-    record: Entity | Relationship
+    record: Record
     cursor: str | None = None
 
 

@@ -13,9 +13,9 @@ from uuid import UUID
 import attrs
 
 from kgl_core.graph.changes import Change, ChangeAction
-from kgl_core.graph.editing_records import next_version
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.versions import next_version
 from kgl_core.kernel.errors import TooManyRelationships
 from kgl_core.kernel.ids import RelationshipId
 from kgl_core.kernel.permissions import Actor

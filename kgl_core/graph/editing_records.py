@@ -1,74 +1,105 @@
-"""What entities and relationships share in editing: get one, replace it, patch it."""
+"""Editing records: what the use cases of every noun share that has versions, and whose records can be restored."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-import attrs
-
 from kgl_core.graph.changes import Change, ChangeAction
-from kgl_core.graph.entities import Entity, EntityDraft, Json
-from kgl_core.graph.merge_patch import merge_patch
-from kgl_core.graph.read_only_fields import Record, read_whole, require_kept, take_kept
-from kgl_core.graph.relationships import Relationship, RelationshipDraft
-from kgl_core.kernel.checked_records import rebuild, same_values
-from kgl_core.kernel.errors import Deleted, Fault, InvalidInput, NotFound, StaleVersion
+from kgl_core.graph.entities import Json
+from kgl_core.graph.read_only_fields import read_whole, require_noted, take_noted
+from kgl_core.graph.versions import Precondition, in_order, next_version, require_fixed, require_state
+from kgl_core.kernel.checked_records import build, rebuild, same_values, unknown_names
+from kgl_core.kernel.errors import Deleted, InvalidInput, NotFound
 from kgl_core.kernel.ids import require_id
+from kgl_core.kernel.merge_patch import merge_patch
+from kgl_core.kernel.nouns.listings import read_page
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.pages import Page
+from kgl_core.kernel.nouns.records import Record, RecordSelection
+from kgl_core.kernel.nouns.taken_values import naming_holder
 from kgl_core.kernel.permissions import Action, require
-from kgl_core.kernel.taken_values import Holder, naming_holder
 from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
 
-R = TypeVar("R", Entity, Relationship)
-D = TypeVar("D", EntityDraft, RelationshipDraft)
-
-Precondition = Callable[[Record], object]
-"""Looks at a record before it is changed, while nobody else can change it; what it raises ends the call."""
-
-
-class RecordRepository(Protocol[R]):
-    """What `Records` needs of a repository. `EntityRepository` and `RelationshipRepository` say the rest."""
-
-    def get(self, id: UUID, /) -> R | None: ...
-    def find(self, ids: Collection[UUID], /, *, lock: Literal["update"] | None = None) -> Sequence[R]: ...
-    def replace(self, records: Sequence[R], /) -> None: ...
+R = TypeVar("R", bound=Record)
+D = TypeVar("D")
+F = TypeVar("F")
+T = TypeVar("T")
 
 
-class Records(ABC, Generic[R, D]):
-    """The use cases that entities and relationships share, on behalf of one actor."""
+class Records(Generic[R, D, F]):
+    """The use cases of a noun's records, on behalf of one actor.
 
-    _kind: str
-    _draft: type[D]
-    _fields: tuple[str, ...]
-    """The names of the draft's fields."""
+    A subclass names the noun, and gives ``create``, ``list``, ``count``, ``update`` and ``restore`` the arguments of
+    that noun. Every method raises PermissionDenied when the actor may not call it, InvalidInput for malformed
+    arguments, and StoreError when the store is in trouble. An id is a UUID or its canonical text. A ``precondition`` is
+    called once it is certain that the actor may make the change.
+    """
+
+    _noun: Noun[R, D, F, Any]
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    @abstractmethod
-    def _repository(self, uow: UnitOfWork) -> RecordRepository[R]: ...
+    # What a noun may do besides.
 
-    @abstractmethod
-    def _holder(self, uow: UnitOfWork, record: R) -> Holder:
-        """The active record that holds what must be unique in ``record``."""
+    def _check_new(self, uow: UnitOfWork, record: R) -> None:
+        """Raise what forbids to store a new record."""
 
-    def _check_change(self, current: R, draft: D) -> None:
-        """Raise InvalidInput when ``draft`` changes what can't change."""
+    def _take_along(self, uow: UnitOfWork, record: R, now: datetime) -> None:
+        """Delete what can't stay without the record."""
+
+    def _lock_to_restore(self, uow: UnitOfWork, id: UUID) -> R:
+        """The record, locked, after all that has to be locked before it. Raises NotFound."""
+        return self._lock(uow, id)
+
+    def _restored(self, uow: UnitOfWork, record: R, now: datetime) -> R:
+        """The next version of a deleted record, active again. Raises what forbids that."""
+        return next_version(record, now, deleted_at=None, deleted_by=None)
+
+    # What all have.
+
+    @transaction
+    def create_from(self, fields: Mapping[str, Json]) -> R:
+        """Create a record from its fields by name, as its JSON has them. Raises as the noun's own ``create`` does."""
+        require(self._context.actor, Action.CREATE)
+        noun = self._noun
+        draft = build(noun.draft, fields)
+        now, actor = self._context.now(), self._context.actor
+        said = {name: getattr(draft, name) for name in noun.said}
+        record = noun.record(id=self._context.new_id(), created_by=actor, created_at=now, updated_at=now, **said)
+        naming = naming_holder(self._context, noun, lambda: record)
+        with naming, self._context.store.begin(adds_only=not noun.references) as uow:
+            self._check_new(uow, record)
+            uow.of(noun).add([record])
+            uow.changes.append([Change(now, actor, ChangeAction.CREATED, record)])
+            uow.commit()
+        return record
 
     def get(self, id: UUID | str, *, include_deleted: bool = False) -> R:
         """The record with this id. Raises NotFound, and Deleted unless ``include_deleted`` is set."""
         require(self._context.actor, Action.READ)
         wanted = require_id(id)
         with self._context.store.read() as uow:
-            record = self._repository(uow).get(wanted)
+            record = uow.of(self._noun).get(wanted)
         if record is None:
-            raise NotFound(self._kind, wanted)
-        if not record.is_active and not include_deleted:
-            raise Deleted(self._kind, wanted)
+            raise NotFound(self._noun.name, wanted)
+        if record.deleted_at is not None and not include_deleted:
+            raise Deleted(self._noun.name, wanted)
         return record
+
+    def get_many(self, *, ids: Collection[UUID | str], is_active: bool | None = True) -> Sequence[R]:
+        """The records with any of these ids, up to 1,000, ordered by id; what does not exist is left out.
+
+        ``is_active`` False finds the deleted ones, None both.
+        """
+        require(self._context.actor, Action.READ)
+        selection = build(RecordSelection, {"ids": tuple(ids), "is_active": is_active})
+        with self._context.store.read() as uow:
+            found = uow.of(self._noun).find(selection.ids)
+        return in_order(found, is_active)
 
     def replace(
         self,
@@ -82,8 +113,8 @@ class Records(ABC, Generic[R, D]):
 
         The mapping may repeat the fields that kgl sets, unchanged. Raises as `update` does.
         """
-        change, kept = read_whole(self._draft, record)
-        return self._update(id, change, kept, expected_version, precondition)
+        change, noted = read_whole(self._noun, record)
+        return self._change(id, change, noted, expected_version, precondition)
 
     def patch(
         self,
@@ -97,38 +128,123 @@ class Records(ABC, Generic[R, D]):
 
         The patch may repeat the fields that kgl sets, unchanged.
         """
-        own, kept = take_kept(self._draft, patch)
+        own, noted = take_noted(self._noun, patch)
 
         def change(stored: dict[str, Any]) -> D:
-            return rebuild(self._draft, merge_patch(stored, own), stored)
+            return rebuild(self._noun.draft, merge_patch(stored, own), stored)
 
-        return self._update(id, change, kept, expected_version, precondition)
+        return self._change(id, change, noted, expected_version, precondition)
 
     @transaction
-    def _update(
+    def delete(
+        self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
+    ) -> R:
+        """Delete a record. Raises NotFound, Deleted when it is already, and StaleVersion as `update` does.
+
+        With an entity, all its active relationships are deleted; `restore` brings them back. It raises
+        TooManyRelationships when there are more than TAKEN_ALONG_MAX.
+        """
+        self._require_may_change()
+        wanted = require_id(id)
+        with self._context.store.begin() as uow:
+            current = self._lock_for_change(uow, wanted, expected_version, precondition)
+            now = self._context.now()
+            self._take_along(uow, current, now)
+            deleted = next_version(current, now, deleted_at=now, deleted_by=self._context.actor)
+            self._store(uow, deleted, ChangeAction.DELETED)
+            uow.commit()
+        return deleted
+
+    # What a subclass gives its arguments and its words.
+
+    def _list(self, filter: Mapping[str, Any], sort: str, limit: int, cursor: str | None) -> Page[R]:
+        """A page of the records that match the filter; ``limit`` is 1..200.
+
+        Raises InvalidCursor when ``cursor`` is from another filter or sort; HistoryLost when it is from another store,
+        or from before a backup was restored.
+        """
+        require(self._context.actor, Action.READ)
+        wanted = build(self._noun.filter, filter)
+        with self._context.store.read() as uow:
+            return read_page(self._noun, uow.of(self._noun), wanted, sort, limit, cursor)
+
+    def _count(self, filter: Mapping[str, Any]) -> int:
+        """How many records match the filter."""
+        require(self._context.actor, Action.READ)
+        wanted = build(self._noun.filter, filter)
+        with self._context.store.read() as uow:
+            return uow.of(self._noun).count(wanted)
+
+    def _update(self, id: UUID | str, changes: Mapping[str, Any], expected_version: int | None) -> R:
+        """Change the given fields of a record and return it; if that changes nothing, there is no new version.
+
+        Raises NotFound, Deleted, InvalidInput with every fault, AlreadyExists when the unique value is taken, and
+        StaleVersion when ``expected_version`` is given and is not the present one.
+        """
+        noun = self._noun
+        moved = (name for name in changes if name not in noun.changeable)
+        unknown = unknown_names(moved, noun.changeable) if noun.fixed else ()
+
+        def change(stored: dict[str, Any]) -> D:
+            if unknown:
+                raise InvalidInput(unknown)
+            return rebuild(noun.draft, {**stored, **changes}, stored)
+
+        return self._change(id, change, {}, expected_version)
+
+    @transaction
+    def _restore(
+        self,
+        id: UUID | str,
+        expected_version: int | None,
+        precondition: Precondition | None,
+        bring_along: Callable[[UnitOfWork, R, datetime], T | None] = lambda uow, record, now: None,
+    ) -> tuple[R, T | None]:
+        """Restore a record, with what ``bring_along`` restores; one that is active already is left as it is.
+
+        Returns the record, and what ``bring_along`` did. Raises NotFound, AlreadyExists when the unique value has been
+        taken meanwhile, and StaleVersion as `_update` does.
+        """
+        require(self._context.actor, Action.RESTORE)
+        wanted = require_id(id)
+        naming = naming_holder(self._context, self._noun, lambda: current)
+        with naming, self._context.store.begin() as uow:
+            current = self._lock_to_restore(uow, wanted)
+            require_state(self._noun, current, expected_version, precondition)
+            if current.deleted_at is None:
+                return current, None
+            now = self._context.now()
+            restored = self._restored(uow, current, now)
+            self._store(uow, restored, ChangeAction.RESTORED)
+            brought = bring_along(uow, restored, now)
+            uow.commit()
+        return restored, brought
+
+    @transaction
+    def _change(
         self,
         id: UUID | str,
         change: Callable[[dict[str, Any]], D],
-        kept: Mapping[str, Any],
+        noted: Mapping[str, Any],
         expected_version: int | None,
         precondition: Precondition | None = None,
     ) -> R:
         """Store the draft that ``change`` makes of the record's present fields, unless nothing changes.
 
-        ``kept`` are the fields that kgl sets, as the caller sent them back.
+        ``noted`` are the fields that kgl sets, as the caller sent them back.
         """
         self._require_may_change()
         wanted = require_id(id)
-        naming = naming_holder(self._context, lambda uow: self._holder(uow, changed))
+        said = self._noun.said
+        naming = naming_holder(self._context, self._noun, lambda: changed)
         with naming, self._context.store.begin() as uow:
             current = self._lock_for_change(uow, wanted, expected_version, precondition)
-            require_kept(current, kept)
-            draft = change({name: getattr(current, name) for name in self._fields})
-            self._check_change(current, draft)
-            if same_values(draft, current, self._fields):
+            require_noted(current, noted)
+            draft = change({name: getattr(current, name) for name in said})
+            require_fixed(self._noun, current, draft)
+            if same_values(draft, current, said):
                 return current
-            values = {name: getattr(draft, name) for name in self._fields}
-            changed: R = next_version(current, self._context.now(), **values)
+            changed = next_version(current, self._context.now(), **{name: getattr(draft, name) for name in said})
             self._store(uow, changed, ChangeAction.UPDATED)
             uow.commit()
         return changed
@@ -145,38 +261,18 @@ class Records(ABC, Generic[R, D]):
     ) -> R:
         current = self._lock(uow, id)
         require(self._context.actor, Action.CHANGE, current.created_by)
-        if not current.is_active:
-            raise Deleted(self._kind, id, to_change=True)
-        self._check_state(current, expected_version, precondition)
+        if current.deleted_at is not None:
+            raise Deleted(self._noun.name, id, to_change=True)
+        require_state(self._noun, current, expected_version, precondition)
         return current
 
     def _lock(self, uow: UnitOfWork, id: UUID) -> R:
-        found = self._repository(uow).find([id], lock="update")
-        if not found:
-            raise NotFound(self._kind, id)
-        return found[0]
-
-    def _check_state(self, record: R, expected: int | None, precondition: Precondition | None) -> None:
-        """Raise StaleVersion unless ``expected`` is None or the record's version, and whatever the precondition raises.
-
-        Raises InvalidInput when ``expected`` can't be a version.
-        """
-        if expected is not None:
-            if type(expected) is not int or expected < 1:
-                raise InvalidInput(
-                    [Fault("/expected_version", "out_of_range", "give the version that you read, 1 or more")]
-                )
-            if record.version != expected:
-                raise StaleVersion(self._kind, record.id, expected, record.version)
-        if precondition is not None:
-            precondition(record)
+        found = uow.of(self._noun).get(id, lock="update")
+        if found is None:
+            raise NotFound(self._noun.name, id)
+        return found
 
     def _store(self, uow: UnitOfWork, record: R, action: ChangeAction) -> None:
         """Write the record's new version and its change."""
-        self._repository(uow).replace([record])
+        uow.of(self._noun).replace([record])
         uow.changes.append([Change(record.updated_at, self._context.actor, action, record)])
-
-
-def next_version(record: R, now: datetime, **values: Any) -> R:
-    """The record's next version, changed now, with these values."""
-    return attrs.evolve(record, version=record.version + 1, updated_at=now, **values)

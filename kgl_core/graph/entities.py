@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypedDict
 from uuid import UUID
 
@@ -12,26 +11,26 @@ import attrs
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.shared_fields import (
     CONFIDENCE,
+    FACT_CONDITIONS,
     FILTER_VALUES_MAX,
     SOURCE,
     SOURCE_TYPE,
-    RecordFilter,
-    RecordFilterFields,
+    FactFilter,
+    FactFilterFields,
 )
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Flag, Id, Names, Optional, Text
+from kgl_core.kernel.field_rules import TYPE_NAME, Each, Flag, Id, Names, Optional, Text
 from kgl_core.kernel.ids import EntityId
-from kgl_core.kernel.pages import Position
-from kgl_core.kernel.permissions import Actor
+from kgl_core.kernel.nouns.noun import Noun, Unique
+from kgl_core.kernel.nouns.records import SELECTED_MAX, Record, said_first
+from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.text import name_form, search_form
 
 NAME_LENGTH_MAX: Final = 500
 ALIASES_MAX: Final = 100
 KEY_LENGTH_MAX: Final = 500
 SORT_NAME_LENGTH: Final = 200
-SELECTED_MAX: Final = 1_000
-"""How many entities can be asked for at once."""
 NAMED_MAX: Final = 5_000
 """How many entities the names of one selection may find."""
 
@@ -82,12 +81,9 @@ def sort_name(name: str) -> str:
     return search_form(name)[:SORT_NAME_LENGTH]
 
 
-@attrs.frozen(kw_only=True, slots=False)  # with slots, making one takes twice as long
-class Entity:
-    """A node of the graph as a store keeps it: a checked draft, and what kgl knows of it.
-
-    ``version`` counts from 1 and grows by 1 with every change. ``deleted_at`` and ``deleted_by`` are set together.
-    """
+@attrs.frozen(kw_only=True, slots=False, field_transformer=said_first)
+class Entity(Record):
+    """A node of the graph as a store keeps it: a checked draft, and what kgl notes of it."""
 
     id: EntityId
     type: str
@@ -98,22 +94,6 @@ class Entity:
     source: str | None
     source_type: str | None
     metadata: Mapping[str, Json]
-    created_by: Actor
-    created_at: datetime
-    updated_at: datetime
-    version: int = 1
-    deleted_at: datetime | None = None
-    deleted_by: Actor | None = None
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it is not deleted."""
-        return self.deleted_at is None
-
-    def sort_value(self, field: str) -> datetime | str:
-        """The value to sort this entity by: created_at, updated_at or name."""
-        value: datetime | str = self.sort_name if field == "name" else getattr(self, field)
-        return value
 
     @property
     def sort_name(self) -> str:
@@ -122,18 +102,17 @@ class Entity:
 
 
 EntitySort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"]
-ENTITY_SORTS: Final[tuple[str, ...]] = ("created_at", "-created_at", "updated_at", "-updated_at", "name", "-name")
 
 
-class EntityFilterFields(RecordFilterFields, total=False):
+class EntityFilterFields(FactFilterFields, total=False):
     """The filters of a listing, as keyword arguments. `EntityFilter` says what they mean."""
 
     type: str | Sequence[str]
 
 
 @attrs.frozen(kw_only=True)
-class EntityFilter(RecordFilter):
-    """Which entities a listing holds: those of any of these types, and as in `RecordFilter`."""
+class EntityFilter(FactFilter):
+    """Which entities a listing holds: those of any of these types, and as in `FactFilter`."""
 
     type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX, single=True), default=())
 
@@ -167,26 +146,22 @@ class End(NamedTuple):
     is_active: bool
 
 
-SORT: Final = Choice(ENTITY_SORTS)
+ENTITY: Final = Noun[Entity, EntityDraft, EntityFilter, str](
+    name="entity",
+    plural="entities",
+    record=Entity,
+    draft=EntityDraft,
+    filter=EntityFilter,
+    sorts={"created_at": "created_at", "updated_at": "updated_at", "name": "sort_name"},
+    unique=Unique("key", ("key",)),
+    conditions=FACT_CONDITIONS,
+    derived=("sort_name",),
+    type_field="type",
+)
 
 
-class EntityRepository(Protocol):
-    """Stores entities, including deleted ones. Every method sees what its unit of work sees."""
-
-    def get(self, id: UUID) -> Entity | None:
-        """The entity with this id, active or deleted; None when there is none."""
-
-    def get_by_key(self, key: str) -> Entity | None:
-        """The active entity with this key; None when there is none."""
-
-    def find(
-        self, ids: Collection[UUID], keys: Collection[str] = (), *, lock: Literal["update", "share"] | None = None
-    ) -> Sequence[Entity]:
-        """The entities with any of these ids or keys, active and deleted, in any order, each once.
-
-        With ``lock``, other units of work can't change them (``share``), or lock them (``update``), until this one
-        ends. Raises TransactionConflict when two units of work wait for each other.
-        """
+class EntityRepository(Repository[Entity, EntityFilter, str], Protocol):
+    """Stores entities; what is unique is their key."""
 
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
         """The entities with any of these ids or keys, as ends, found and locked like `find` with ``lock="share"``."""
@@ -194,29 +169,5 @@ class EntityRepository(Protocol):
     def find_by_sort_name(self, sort_names: Collection[str], limit: int) -> Sequence[Entity]:
         """Up to ``limit`` entities with any of these sort names, active and deleted, in any order."""
 
-    def list(self, filter: EntityFilter, sort: EntitySort, after: Position | None, limit: int) -> Sequence[Entity]:
-        """Up to ``limit`` entities that match ``filter``, ordered by ``sort``, then id, after position ``after``."""
-
-    def count(self, filter: EntityFilter) -> int:
-        """How many entities match ``filter``."""
-
-    def count_by_type(self) -> dict[str, int]:
-        """How many active entities of each type there are, sorted by type."""
-
-    def count_deleted(self) -> int:
-        """How many deleted entities there are."""
-
-    def scan(self, after: UUID | None, limit: int) -> Sequence[Entity]:
-        """Up to ``limit`` entities, active and deleted, ordered by id, after the id ``after``."""
-
-    def add(self, entities: Sequence[Entity]) -> None:
-        """Store new entities: all or none. Raises AlreadyExists when an id, or the key of an active one, is taken."""
-
     def clear_keys(self, ids: Collection[UUID]) -> None:
         """Take the keys from these entities, so that others can have them; `replace` must follow for each."""
-
-    def replace(self, entities: Sequence[Entity]) -> None:
-        """Store new versions of entities: all or none.
-
-        Raises StaleVersion unless every stored version is lower, and AlreadyExists when a key is taken.
-        """

@@ -5,66 +5,52 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-import attrs
-
-from kgl_core.graph.entities import Entity, EntityDraft
-from kgl_core.graph.relationships import Relationship, RelationshipDraft
-from kgl_core.kernel.checked_records import build, rebuild, rules_of
+from kgl_core.kernel.checked_records import build, rebuild
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.ids import parse_id
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Actor
 from kgl_core.kernel.times import parse_instant
 
-Record = Entity | Relationship
-
-D = TypeVar("D", EntityDraft, RelationshipDraft)
-
-
-def _kept(record: type, draft: type) -> tuple[str, ...]:
-    own = rules_of(draft)
-    return (*(field.name for field in attrs.fields(record) if field.name not in own), "is_active")
+D = TypeVar("D")
+_Noun = Noun[Any, D, Any, Any]
 
 
-KEPT: Final[Mapping[type, tuple[str, ...]]] = {
-    EntityDraft: _kept(Entity, EntityDraft),
-    RelationshipDraft: _kept(Relationship, RelationshipDraft),
-}
-"""The fields that kgl sets, by the class of the draft."""
-
-
-def take_kept(draft: type, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split ``fields`` into the caller's own and those in KEPT."""
-    kept = KEPT[draft]
-    own = {name: value for name, value in fields.items() if name not in kept}
-    return own, {name: fields[name] for name in kept if name in fields}
+def take_noted(noun: _Noun[Any], fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split ``fields`` into the caller's own and those that kgl sets."""
+    own = {name: value for name, value in fields.items() if name not in noun.noted}
+    return own, {name: fields[name] for name in noun.noted if name in fields}
 
 
 def read_whole(
-    draft: type[D], record: D | Mapping[str, Any]
+    noun: _Noun[D], record: D | Mapping[str, Any]
 ) -> tuple[Callable[[Mapping[str, Any]], D], Mapping[str, Any]]:
-    """How to make the draft that ``record`` is or contains, and the fields in KEPT that come with it.
+    """How to make the draft that ``record`` is or contains, and the fields that kgl sets which come with it.
 
     What makes the draft is called with the stored fields: values that stay as they are need not keep today's rules. It
     raises InvalidInput. So does this, for every fault that no stored value could excuse.
     """
+    draft = noun.draft
     if isinstance(record, draft):
-        return lambda _: record, {}
+        made: D = record
+        return lambda _: made, {}
     if not isinstance(record, Mapping):
         raise InvalidInput([Fault("", "not_an_object", "give a draft, or a mapping of all fields")])
-    own, kept = take_kept(draft, record)
+    own, noted = take_noted(noun, record)
     try:
         built = build(draft, own)
     except InvalidInput as error:
         if not all(isinstance(own.get(fault.pointer[1:].partition("/")[0]), str | list) for fault in error.faults):
             raise
-        return lambda stored: rebuild(draft, own, stored), kept
-    return lambda _: built, kept
+        return lambda stored: rebuild(draft, own, stored), noted
+    return lambda _: built, noted
 
 
-def require_kept(record: Record, given: Mapping[str, Any]) -> None:
+def require_noted(record: Record, given: Mapping[str, Any]) -> None:
     """Raise InvalidInput unless every value in ``given``, as Python or as JSON has it, is the record's own."""
     faults = [
         Fault(

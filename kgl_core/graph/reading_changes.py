@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kgl_core.graph.changes import Change
-from kgl_core.kernel.pages import LIMIT_DEFAULT, Page, check_limit
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 

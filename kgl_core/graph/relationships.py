@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Protocol, TypedDict
 from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.entities import Json
+from kgl_core.graph.entities import ENTITY, Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.shared_fields import (
     CONFIDENCE,
+    FACT_CONDITIONS,
     FILTER_VALUES_MAX,
     SOURCE,
     SOURCE_TYPE,
-    RecordFilter,
-    RecordFilterFields,
+    FactFilter,
+    FactFilterFields,
 )
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Id, Optional
+from kgl_core.kernel.field_rules import TYPE_NAME, Each, Id, Optional
 from kgl_core.kernel.ids import EntityId, RelationshipId
-from kgl_core.kernel.pages import Position
-from kgl_core.kernel.permissions import Actor
+from kgl_core.kernel.nouns.noun import Condition, Noun, Unique
+from kgl_core.kernel.nouns.records import Record, said_first
+from kgl_core.kernel.nouns.repositories import Repository
 
 Triple = tuple[UUID, str, UUID]
 """What identifies an active relationship: source entity, relationship type, target entity."""
@@ -68,11 +69,11 @@ class RelationshipDraft:
             )
 
 
-@attrs.frozen(kw_only=True, slots=False)  # with slots, making one takes twice as long
-class Relationship:
-    """An edge of the graph as a store keeps it: a checked draft, and what kgl knows of it.
+@attrs.frozen(kw_only=True, slots=False, field_transformer=said_first)
+class Relationship(Record):
+    """An edge of the graph as a store keeps it: a checked draft, and what kgl notes of it.
 
-    ``version`` counts from 1. ``deleted_with`` is the entity whose deletion took this relationship along.
+    ``deleted_with`` is the entity whose deletion took this relationship along.
     """
 
     id: RelationshipId
@@ -83,35 +84,18 @@ class Relationship:
     source: str | None
     source_type: str | None
     metadata: Mapping[str, Json]
-    created_by: Actor
-    created_at: datetime
-    updated_at: datetime
-    version: int = 1
-    deleted_at: datetime | None = None
-    deleted_by: Actor | None = None
     deleted_with: EntityId | None = None
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it is not deleted."""
-        return self.deleted_at is None
 
     @property
     def triple(self) -> Triple:
         """What identifies it among the active ones: source, type, target."""
         return (self.source_entity_id, self.relationship_type, self.target_entity_id)
 
-    def sort_value(self, field: str) -> datetime:
-        """The value to sort this relationship by: created_at or updated_at."""
-        value: datetime = getattr(self, field)
-        return value
-
 
 RelationshipSort = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
-RELATIONSHIP_SORTS: Final[tuple[str, ...]] = ("created_at", "-created_at", "updated_at", "-updated_at")
 
 
-class RelationshipFilterFields(RecordFilterFields, total=False):
+class RelationshipFilterFields(FactFilterFields, total=False):
     """The filters of a listing, as keyword arguments. `RelationshipFilter` says what they mean."""
 
     entity_id: UUID
@@ -121,8 +105,8 @@ class RelationshipFilterFields(RecordFilterFields, total=False):
 
 
 @attrs.frozen(kw_only=True)
-class RelationshipFilter(RecordFilter):
-    """Which relationships a listing holds: with these ends, of any of these types, and as in `RecordFilter`.
+class RelationshipFilter(FactFilter):
+    """Which relationships a listing holds: with these ends, of any of these types, and as in `FactFilter`.
 
     ``entity_id`` is an entity at either end.
     """
@@ -133,23 +117,25 @@ class RelationshipFilter(RecordFilter):
     relationship_type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX, single=True), default=())
 
 
-SORT: Final = Choice(RELATIONSHIP_SORTS)
+_TRIPLE: Final = ("source_entity_id", "relationship_type", "target_entity_id")
+
+RELATIONSHIP: Final = Noun[Relationship, RelationshipDraft, RelationshipFilter, Triple](
+    name="relationship",
+    plural="relationships",
+    record=Relationship,
+    draft=RelationshipDraft,
+    filter=RelationshipFilter,
+    sorts={"created_at": "created_at", "updated_at": "updated_at"},
+    unique=Unique("triple", _TRIPLE),
+    conditions={**FACT_CONDITIONS, "entity_id": Condition(("source_entity_id", "target_entity_id"))},
+    fixed=_TRIPLE,
+    references={"source_entity_id": ENTITY, "target_entity_id": ENTITY},
+    type_field="relationship_type",
+)
 
 
-class RelationshipRepository(Protocol):
-    """Stores relationships, including deleted ones. Every method sees what its unit of work sees."""
-
-    def get(self, id: UUID) -> Relationship | None:
-        """The relationship with this id, active or deleted; None when there is none."""
-
-    def find(
-        self, ids: Collection[UUID], triples: Collection[Triple] = (), *, lock: Literal["update"] | None = None
-    ) -> Sequence[Relationship]:
-        """The relationships with any of these ids or triples, active and deleted, in any order, each once.
-
-        With ``lock``, other units of work can't change or lock them until this one ends. Raises TransactionConflict
-        when two units of work wait for each other.
-        """
+class RelationshipRepository(Repository[Relationship, RelationshipFilter, Triple], Protocol):
+    """Stores relationships; what is unique is their triple."""
 
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:
         """Up to ``limit`` active relationships with this entity at either end, ordered by id, locked for update."""
@@ -161,35 +147,6 @@ class RelationshipRepository(Protocol):
         """Up to ``limit`` relationships of this entity that were deleted together with one of their ends.
 
         They are locked for update and ordered by id, after the id ``after``.
-        """
-
-    def list(
-        self, filter: RelationshipFilter, sort: RelationshipSort, after: Position | None, limit: int
-    ) -> Sequence[Relationship]:
-        """Up to ``limit`` relationships that match ``filter``, ordered by ``sort``, then id, after ``after``."""
-
-    def count(self, filter: RelationshipFilter) -> int:
-        """How many relationships match ``filter``."""
-
-    def count_by_type(self) -> dict[str, int]:
-        """How many active relationships of each type there are, sorted by type."""
-
-    def count_deleted(self) -> int:
-        """How many deleted relationships there are."""
-
-    def scan(self, after: UUID | None, limit: int) -> Sequence[Relationship]:
-        """Up to ``limit`` relationships, active and deleted, ordered by id, after the id ``after``."""
-
-    def add(self, relationships: Sequence[Relationship]) -> None:
-        """Store new relationships: all or none.
-
-        Raises AlreadyExists when an id, or the triple of an active one, is taken; NotFound when an end does not exist.
-        """
-
-    def replace(self, relationships: Sequence[Relationship]) -> None:
-        """Store new versions of relationships: all or none.
-
-        Raises StaleVersion unless every stored version is lower, and AlreadyExists when a triple is taken.
         """
 
     def mark(self, relationships: Sequence[Relationship]) -> None:

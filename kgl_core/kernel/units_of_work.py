@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
-from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import attrs
 
@@ -16,12 +16,15 @@ from kgl_core.access.oauth_clients import ClientRepository
 from kgl_core.access.throttling import CounterRepository
 from kgl_core.access.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.access.users import UserRepository
-from kgl_core.graph.changes import Change, ChangeLog
-from kgl_core.graph.entities import Entity, EntityRepository
+from kgl_core.graph.changes import ChangeLog
+from kgl_core.graph.entities import EntityRepository
 from kgl_core.graph.relationships import RelationshipRepository
 from kgl_core.kernel.errors import Conflict
 from kgl_core.kernel.idempotency import AnswerRepository
 from kgl_core.kernel.ids import Clock, IdSource
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.records import Kept
+from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.permissions import Actor
 from kgl_core.storage.checking.inspection import Inspection
 
@@ -30,11 +33,18 @@ SWEPT_MAX: Final = 100
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R", bound=Kept)
+F = TypeVar("F")
+V = TypeVar("V")
 
 
 class UnitOfWork(Protocol):
     """The repositories over one view of the store, and the commit."""
 
+    def of(self, noun: Noun[R, Any, F, V]) -> Repository[R, F, V]:
+        """The repository of a noun's records."""
+
+    # The same for the nouns whose repositories can do more, or are used most.
     @property
     def entities(self) -> EntityRepository: ...
     @property
@@ -66,13 +76,11 @@ class UnitOfWork(Protocol):
 class Store(Protocol):
     """Opens units of work; shared by threads. Every method raises StoreClosed after `close`."""
 
-    def begin(self) -> AbstractContextManager[UnitOfWork]:
-        """A unit of work that reads and writes. Without a commit, it leaves no trace."""
+    def begin(self, *, adds_only: bool = False) -> AbstractContextManager[UnitOfWork]:
+        """A unit of work that reads and writes. Without a commit, it leaves no trace.
 
-    def create(self, entity: Entity, change: Change) -> None:
-        """Store a new entity and its change in a unit of work of their own. Raises what that would raise.
-
-        This is the most frequent write, so a database may have a shorter way for it.
+        With ``adds_only``, it does nothing but add records and append changes, and what these raise may be raised by
+        the commit: a database can then do everything at once.
         """
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
@@ -99,14 +107,6 @@ class Store(Protocol):
         """Return every connection. A second call does nothing."""
 
 
-def create_in(store: Store, entity: Entity, change: Change) -> None:
-    """What `Store.create` does in stores that have no shorter way."""
-    with store.begin() as uow:
-        uow.entities.add([entity])
-        uow.changes.append([change])
-        uow.commit()
-
-
 class Retry(Protocol):
     """Runs a transaction, and runs it again when it was undone because a concurrent one came first."""
 
@@ -129,11 +129,8 @@ class JoinedStore:
     def __init__(self, uow: UnitOfWork) -> None:
         self._uow = uow
 
-    def begin(self) -> AbstractContextManager[UnitOfWork]:
+    def begin(self, *, adds_only: bool = False) -> AbstractContextManager[UnitOfWork]:
         return self._uow.begin()
-
-    def create(self, entity: Entity, change: Change) -> None:
-        create_in(self, entity, change)
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
         return nullcontext(self._uow)

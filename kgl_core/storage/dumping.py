@@ -7,10 +7,11 @@ from typing import Any, Final, Self
 from uuid import UUID
 
 from kgl_core.graph.entities import Json
+from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.checking.inspection import Inspection
-from kgl_core.storage.record_lines import write_record
+from kgl_core.storage.record_lines import write_line
 
 _PAGE: Final = 1_000
 OnUnreadable = Callable[[str, UUID | None, str], object]
@@ -68,21 +69,21 @@ def _read(context: Context, on_unreadable: OnUnreadable | None) -> Generator[Any
         if on_unreadable is not None:
             yield from _readable(uow.inspection, on_unreadable)
             return
-        for scan in (uow.entities.scan, uow.relationships.scan):
+        for noun in GRAPH_NOUNS:
             last = None
-            while page := scan(last, _PAGE):
-                yield from map(write_record, page)
+            while page := uow.of(noun).scan(last, _PAGE):
+                yield from map(write_line, page)
                 last = page[-1].id
 
 
 def _readable(inspection: Inspection, on_unreadable: OnUnreadable) -> Generator[dict[str, Json]]:
     """The records that can be read."""
     try:
-        for kind, rows in (("entity", inspection.entities()), ("relationship", inspection.relationships())):
-            for row in rows:
+        for noun in GRAPH_NOUNS:
+            for row in inspection.rows(noun):
                 if row.record is None:
-                    on_unreadable(kind, row.id, row.fault)
+                    on_unreadable(noun.name, row.id, row.fault)
                 else:
-                    yield write_record(row.record)
+                    yield write_line(row.record)
     finally:
         inspection.close()

@@ -7,12 +7,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from contextvars import ContextVar
 from typing import Any
 
-from kgl_core.graph.changes import Change
-from kgl_core.graph.entities import Entity
 from kgl_core.kernel.errors import KglError, RequestInFlight
 from kgl_core.kernel.idempotency import KEPT_FOR, AnswerKept, KeptAnswer
 from kgl_core.kernel.ids import Clock
-from kgl_core.kernel.units_of_work import SWEPT_MAX, Store, UnitOfWork, create_in
+from kgl_core.kernel.units_of_work import SWEPT_MAX, Store, UnitOfWork
 
 
 class Hold:
@@ -120,15 +118,9 @@ class HeldStore:
             self._current.reset(before)
             hold.abandon()
 
-    def begin(self) -> AbstractContextManager[UnitOfWork]:
+    def begin(self, *, adds_only: bool = False) -> AbstractContextManager[UnitOfWork]:
         hold = self._current.get()
-        return self._store.begin() if hold is None else hold.begin()
-
-    def create(self, entity: Entity, change: Change) -> None:
-        if self._current.get() is None:
-            self._store.create(entity, change)
-        else:
-            create_in(self, entity, change)
+        return self._store.begin(adds_only=adds_only) if hold is None else hold.begin()
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
         hold = self._current.get()

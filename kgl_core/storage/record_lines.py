@@ -1,32 +1,34 @@
-"""Records: entities and relationships as JSON objects, one a line (NDJSON), for loads and dumps.
+"""Lines: records of the graph as JSON objects, one a line (NDJSON), for loads and dumps.
 
-A record names its ``kind``. An entity is identified by its id or its key, a relationship by its id or by its ends and
-type; the ends are named by id or by key. ``docs/reference/ndjson.md`` describes the format for its users.
+A line names the ``kind`` of its record, which is the name of a noun. An entity is identified by its id or its key, a
+relationship by its id or by its ends and type; the ends are named by id or by key. ``docs/reference/ndjson.md``
+describes the format for its users.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.entities import ALIASES, KEY, NAME, Entity, EntityDraft, Json
+from kgl_core.graph.entities import ALIASES, ENTITY, KEY, NAME, Json
 from kgl_core.graph.metadata import JsonObject
-from kgl_core.graph.relationships import Relationship, RelationshipDraft
+from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun, noun_of
+from kgl_core.graph.relationships import RELATIONSHIP, Relationship
 from kgl_core.graph.shared_fields import CONFIDENCE, SOURCE, SOURCE_TYPE
-from kgl_core.kernel.checked_records import build, check, ruled, rules_of
+from kgl_core.kernel.checked_records import MISSING, build, check, ruled, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import TYPE_NAME, Flag, Id, Optional
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.strict_json import MALFORMED, parse_json
 
-KINDS: Final = ("entity", "relationship")
 LINE_BYTES_MAX: Final = 1024 * 1024
 
 
 @attrs.frozen(kw_only=True)
-class EntityRecord:
+class EntityLine:
     """What a line says about an entity, checked as a whole: raises InvalidInput with every fault.
 
     ``given`` are the fields that the line has, even if they are null; ``aliases`` and ``metadata`` are None when they
@@ -54,11 +56,11 @@ class EntityRecord:
 
 
 @attrs.frozen(kw_only=True)
-class RelationshipRecord:
+class RelationshipLine:
     """What a line says about a relationship, checked as a whole: raises InvalidInput with every fault.
 
     Each end is named by id or by key, not by both. A line that names the relationship by id may leave out the ends and
-    the type. ``deleted_with`` is the end that it was deleted with. ``given`` is as in `EntityRecord`.
+    the type. ``deleted_with`` is the end that it was deleted with. ``given`` is as in `EntityLine`.
     """
 
     id: UUID | None = ruled(Optional(Id()), default=None)
@@ -109,13 +111,58 @@ def _end_fault(end: str) -> Fault:
     return Fault(f"/{end}_entity_id", "end", f"name the {end} by {end}_entity_id or {end}_entity_key")
 
 
-Record = EntityRecord | RelationshipRecord
-_CLASSES: Final[Mapping[object, type[Record]]] = {"entity": EntityRecord, "relationship": RelationshipRecord}
+@attrs.frozen(kw_only=True)
+class NounLine:
+    """What a line says about a record of another noun, checked as a whole: raises InvalidInput with every fault.
+
+    `line_class` makes a class of this kind for each noun, with all fields of its draft. ``given`` is as in
+    `EntityLine`; a field that is null is None.
+    """
+
+    noun: ClassVar[GraphNoun]
+    id: UUID | None = ruled(Optional(Id()), default=None)
+    is_active: bool = ruled(Flag(), default=True)
+    given: Collection[str] = ()
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+        unique = self.noun.unique
+        if self.id is None and (unique is None or any(getattr(self, name) is None for name in unique.fields)):
+            names = "an id" if unique is None else f"{' and '.join(unique.fields)} or an id"
+            advice = f"give {names}, or a second load would make a second {self.noun.name}"
+            raise InvalidInput([Fault("/id" if unique is None else f"/{unique.fields[0]}", "required", advice)])
+
+
+def line_class(noun: GraphNoun) -> type[NounLine]:
+    """The class of a noun's lines: the fields of its draft, each of which may be left out or null."""
+    fields = attrs.fields_dict(noun.draft)
+    optional = {
+        name: ruled(
+            rule if isinstance(rule, Optional) else Optional(rule),
+            default=None if fields[name].default is MISSING else fields[name].default,
+        )
+        for name, rule in rules_of(noun.draft).items()
+    }
+    cls: type[NounLine] = attrs.make_class(
+        f"{noun.record.__name__}Line", optional, bases=(NounLine,), frozen=True, kw_only=True, slots=False
+    )
+    cls.noun = noun
+    return cls
+
+
+GraphLine = EntityLine | RelationshipLine
+Line = GraphLine | NounLine
+_OWN: Final[Mapping[GraphNoun, type[Line]]] = {ENTITY: EntityLine, RELATIONSHIP: RelationshipLine}
+LINES: Final[Mapping[object, type[Line]]] = {
+    noun.name: _OWN[noun] if noun in _OWN else line_class(noun) for noun in GRAPH_NOUNS
+}
+"""What checks a line, by the kind that it names."""
+_KINDS: Final = " or ".join(f'"kind": "{name}"' for name in LINES)
 _NEVER_EMPTY: Final = ("type", "name", "relationship_type")
 
 
-def read_record(item: object) -> Record | None:
-    """The record in one line of NDJSON (bytes or str) or in a mapping; None for a blank line.
+def read_line(item: object) -> Line | None:
+    """What one line of NDJSON (bytes or str), or a mapping, says; None for a blank line.
 
     Raises InvalidInput with every fault. An item that is an InvalidInput itself, because no more could be read there,
     is raised.
@@ -131,12 +178,12 @@ def read_record(item: object) -> Record | None:
     if type(fields) is not dict:
         raise InvalidInput([Fault("", "not_an_object", "a record is a JSON object")])
     kind = fields.pop("kind", None)
-    cls = _CLASSES.get(kind) if isinstance(kind, str) else None
+    cls = LINES.get(kind) if isinstance(kind, str) else None
     if cls is None:
         if kind is None and any(type(value) is list and value and type(value[0]) is dict for value in fields.values()):
             advice = "send the records without the object around them: one a line, or in an array"
             raise InvalidInput([Fault("", "enveloped", advice)])
-        raise InvalidInput([Fault("/kind", "not_a_choice", 'give "kind": "entity" or "kind": "relationship"')])
+        raise InvalidInput([Fault("/kind", "not_a_choice", f"give {_KINDS}")])
     record = build(cls, fields)
     get = fields.get
     if get("name", "") is None or get("type", "") is None or get("relationship_type", "") is None:
@@ -160,23 +207,16 @@ def parse_line(line: bytes | str) -> object:
         raise
 
 
-_ENTITY_FIELDS: Final = tuple(rules_of(EntityDraft))
-_RELATIONSHIP_FIELDS: Final = tuple(rules_of(RelationshipDraft))
-
-
-def write_record(record: Entity | Relationship) -> dict[str, Json]:
-    """The record as a JSON object that `read_record` takes; leaves out what is empty, versions, times and actors."""
-    if isinstance(record, Entity):
-        kind, names = "entity", _ENTITY_FIELDS
-    else:
-        kind, names = "relationship", _RELATIONSHIP_FIELDS
-    written: dict[str, Json] = {"kind": kind, "id": str(record.id)}
-    for name in names:
+def write_line(record: Record) -> dict[str, Json]:
+    """The record as a JSON object that `read_line` takes; leaves out what is empty, versions, times and actors."""
+    noun = noun_of(record)
+    written: dict[str, Json] = {"kind": noun.name, "id": str(record.id)}
+    for name in noun.said:
         value = getattr(record, name)
         if value is None or value == () or value == {}:
             continue
         written[name] = list(value) if type(value) is tuple else str(value) if type(value) is UUID else value
-    if not record.is_active:
+    if record.deleted_at is not None:
         written["is_active"] = False
         if isinstance(record, Relationship) and record.deleted_with is not None:
             written["deleted_with"] = str(record.deleted_with)

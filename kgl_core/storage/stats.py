@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from kgl_core.access.users import UserFilter
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 
@@ -38,5 +39,5 @@ def read_stats(context: Context) -> Stats:
             entities=Count(sum(entities.values()), uow.entities.count_deleted(), entities),
             relationships=Count(sum(relationships.values()), uow.relationships.count_deleted(), relationships),
             changes=uow.changes.count(),
-            users=uow.users.count(),
+            users=uow.users.count(UserFilter()),
         )

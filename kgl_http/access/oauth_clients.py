@@ -8,7 +8,7 @@ import attrs
 
 from kgl_core.access.oauth_clients import Client, ClientCredentials, ClientDraft, RotationDraft
 from kgl_core.kernel.checked_records import check, ruled
-from kgl_core.kernel.pages import LIMIT_DEFAULT
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send, send_page
 from kgl_http.api.operations import Answer, GraphResource, operation

@@ -8,7 +8,7 @@ import attrs
 
 from kgl_core.access.users import ROLE, User, UserFilter
 from kgl_core.kernel.checked_records import build, check, ruled
-from kgl_core.kernel.pages import LIMIT_DEFAULT
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send, send_page
 from kgl_http.api.operations import Answer, GraphResource, operation

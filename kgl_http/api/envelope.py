@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from kgl_adapters.clock_and_ids import now
-from kgl_core.kernel.pages import Page
+from kgl_core.kernel.nouns.pages import Page
 from kgl_core.kernel.strict_json import escape_line_breaks
 from kgl_http.api.json_views import unstructure, unstructure_all
 

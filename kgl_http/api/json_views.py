@@ -15,11 +15,11 @@ from uuid import UUID
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from kgl_core.access.oauth_clients import Client
-from kgl_core.access.users import User
+from kgl_core.access.oauth_clients import CLIENT
+from kgl_core.access.users import USER
 from kgl_core.graph.changes import Change
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.nouns import GRAPH_NOUNS, noun_of
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Actor
 
 
@@ -29,16 +29,11 @@ def make_converter() -> Converter:
     for passed in (UUID, datetime, StrEnum):
         converter.register_unstructure_hook(passed, _same)
     converter.register_unstructure_hook(Actor, _actor)
-    converter.register_unstructure_hook(Entity, unstructure_record)
-    converter.register_unstructure_hook(Relationship, unstructure_record)
-    hidden = make_dict_unstructure_fn(
-        User, converter, password_hash=override(omit=True), auth_version=override(omit=True)
-    )
-    converter.register_unstructure_hook(User, hidden)
-    client = make_dict_unstructure_fn(
-        Client, converter, secret_hash=override(omit=True), auth_version=override(omit=True)
-    )
-    converter.register_unstructure_hook(Client, client)
+    for graph_noun in GRAPH_NOUNS:
+        converter.register_unstructure_hook(graph_noun.record, unstructure_record)
+    for noun in (USER, CLIENT):
+        hidden: dict[str, Any] = {name: override(omit=True) for name in noun.hidden}
+        converter.register_unstructure_hook(noun.record, make_dict_unstructure_fn(noun.record, converter, **hidden))
     converter.register_unstructure_hook(Change, _change(converter))
     return converter
 
@@ -51,8 +46,8 @@ def _actor(actor: Actor) -> dict[str, Any]:
     return {"kind": actor.kind, "id": actor.id}
 
 
-def unstructure_record(record: Entity | Relationship) -> dict[str, Any]:
-    """An entity or a relationship as a dict. By hand, because cattrs takes several times as long."""
+def unstructure_record(record: Record) -> dict[str, Any]:
+    """A record of the graph as a dict. By hand, because cattrs takes several times as long."""
     fields = vars(record).copy()
     by = record.created_by
     fields["created_by"] = {"kind": by.kind, "id": by.id}
@@ -69,7 +64,7 @@ def _change(converter: Converter) -> Callable[[Change], dict[str, Any]]:
             "at": change.at,
             "actor": _actor(change.actor),
             "action": change.action,
-            "kind": "entity" if isinstance(change.record, Entity) else "relationship",
+            "kind": noun_of(change.record).name,
             "record": converter.unstructure(change.record),
         }
 

@@ -7,15 +7,13 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Final
 
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.errors import Fault
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Action, Grant, grant
 from kgl_http.api.envelope import dump_json, send_json
 from kgl_http.api.json_views import unstructure_record
 from kgl_http.api.problems import BadRequest, IfMatchRequired, PreconditionFailed
 
-Record = Entity | Relationship
 Precondition = Callable[[Record], None]
 
 # Section 8.8.3, in lists whose elements may be empty (section 5.6.1.2).

@@ -13,7 +13,7 @@ import attrs
 from kgl_core.kernel.checked_records import build, check, ruled, rules_of, unknown_names
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import Choice, Each, Flag, Instant, Integer, Names, Number, Optional, Rule, Text
-from kgl_core.kernel.pages import CURSOR_LENGTH_MAX, LIMIT_MAX
+from kgl_core.kernel.nouns.pages import CURSOR_LENGTH_MAX, LIMIT_MAX
 from kgl_core.kernel.strict_json import read_float
 from kgl_core.kernel.times import parse_instant
 from kgl_http.api.problems import BadRequest

@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from kgl_adapters.connect import connect
 from kgl_adapters.sql.engine.engines import parse_url
 from kgl_adapters.sql.engine.sqlite_files import database_file
-from kgl_core.kernel.pages import LIMIT_MAX, Page
+from kgl_core.kernel.nouns.pages import LIMIT_MAX, Page
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.cli.terminal import plain
 from kgl_http.settings import Settings

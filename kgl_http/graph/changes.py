@@ -10,7 +10,7 @@ import attrs
 from kgl_core.graph.changes import Change
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.field_rules import Integer
-from kgl_core.kernel.pages import LIMIT_DEFAULT
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.authentication import Authenticator

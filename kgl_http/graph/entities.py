@@ -7,21 +7,32 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.graph import relationships
 from kgl_core.graph.deleting_and_restoring import Restoration
 from kgl_core.graph.editing_entities import Entities as EntityUseCases
-from kgl_core.graph.entities import KEY, SORT, Entity, EntityDraft, EntityFilter, EntitySelection
-from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.entities import ENTITY, KEY, Entity, EntityFilter, EntitySelection
+from kgl_core.graph.relationships import RELATIONSHIP, Relationship
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Id, Number, Optional
-from kgl_core.kernel.pages import LIMIT_DEFAULT
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send, send_page
-from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, GraphResource, operation
-from kgl_http.api.preconditions import entity_tag, precondition, send_record
-from kgl_http.api.query_parameters import COUNT, CURSOR, LIMIT, NoQuery, RecordQuery, filter_of, require_alone
-from kgl_http.graph.records import RecordById
+from kgl_http.api.operations import Answer, GraphResource, operation
+from kgl_http.api.preconditions import entity_tag
+from kgl_http.api.query_parameters import COUNT, CURSOR, LIMIT, NoQuery, require_alone
+from kgl_http.graph.records import (
+    RecordById,
+    RecordCollection,
+    RecordResource,
+    RecordRestoration,
+    creating,
+    deleting,
+    getting,
+    listing,
+    patching,
+    replacing,
+    restoring,
+)
 
 _END: Final = {"both": "entity_id", "out": "source_entity_id", "in": "target_entity_id"}
 
@@ -30,7 +41,7 @@ _END: Final = {"both": "entity_id", "out": "source_entity_id", "in": "target_ent
 class EntityQuery(EntityFilter):
     """A listing of entities; or several at once, by ``id`` or ``key``, and then by nothing else but ``is_active``."""
 
-    sort: str = ruled(SORT, default="created_at")
+    sort: str = ruled(ENTITY.sort_rule, default="created_at")
     limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
     cursor: str | None = ruled(CURSOR, default=None)
     count: str | None = ruled(COUNT, default=None)
@@ -49,7 +60,7 @@ class EntityRelationshipQuery:
     direction: str = ruled(Choice(("both", "out", "in")), default="both")
     relationship_type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX), default=())
     min_confidence: float | None = ruled(Optional(Number(0, 1)), default=None)
-    sort: str = ruled(relationships.SORT, default="created_at")
+    sort: str = ruled(RELATIONSHIP.sort_rule, default="created_at")
     limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
     cursor: str | None = ruled(CURSOR, default=None)
 
@@ -57,39 +68,26 @@ class EntityRelationshipQuery:
         check(self)
 
 
-class Entities(GraphResource):
+class _OfEntities(RecordResource):
+    def _records(self, req: Any) -> EntityUseCases:
+        return self._kg.acting_as(req.actor).entities
+
+
+class Entities(_OfEntities, RecordCollection):
     """``/entities``."""
 
-    @operation(
-        summary="List entities, or fetch several by id or key",
-        action=Action.READ,
-        query=EntityQuery,
-        answers={200: Answer(Entity, "page")},
-    )
+    @operation(summary="List entities, or fetch several by id or key", **listing(ENTITY, EntityQuery))
     def on_get(self, req: Any, resp: Any) -> None:
         query = req.read_query(EntityQuery)
-        entities = self._kg.acting_as(req.actor).entities
         if query.id or query.key:
-            found = entities.get_many(ids=query.id, keys=query.key, is_active=query.is_active)
+            found = self._records(req).get_many(ids=query.id, keys=query.key, is_active=query.is_active)
             send(req, resp, found, next_cursor=None, limit=None)
-            return
-        filter = filter_of(query, EntityFilter)
-        page = entities.list(sort=query.sort, limit=query.limit, cursor=query.cursor, **filter)
-        send_page(req, resp, page, **({"total": entities.count(**filter)} if query.count else {}))
+        else:
+            self._list(req, resp, query, ENTITY)
 
-    @operation(
-        summary="Create an entity",
-        action=Action.CREATE,
-        body=EntityDraft,
-        answers={201: Answer(Entity, has_etag=True, has_location=True)},
-        errors=(409,),
-    )
+    @operation(summary="Create an entity", **creating(ENTITY))
     def on_post(self, req: Any, resp: Any) -> None:
-        req.read_query(NoQuery)
-        entity = self._kg.acting_as(req.actor).entities.create(**req.read_object())
-        resp.status = 201
-        resp.location = f"{req.root_path}/api/v1/entities/{entity.id}"
-        send_record(req, resp, entity)
+        self._create(req, resp, ENTITY)
 
 
 class EntitySelections(GraphResource):
@@ -110,72 +108,35 @@ class EntitySelections(GraphResource):
         send(req, resp, found, next_cursor=None, limit=None)
 
 
-class EntityById(RecordById):
+class EntityById(_OfEntities, RecordById):
     """``/entities/{id}``."""
 
-    @operation(
-        summary="Get an entity",
-        action=Action.READ,
-        query=RecordQuery,
-        answers={200: Answer(Entity, has_etag=True)},
-        errors=(404,),
-    )
+    @operation(summary="Get an entity", **getting(ENTITY))
     def on_get(self, req: Any, resp: Any, id: str) -> None:
         self._get(req, resp, id)
 
-    @operation(
-        summary="Replace an entity",
-        action=Action.CHANGE,
-        body=EntityDraft,
-        is_conditional=True,
-        answers={200: Answer(Entity, has_etag=True)},
-        errors=(404, 409),
-    )
+    @operation(summary="Replace an entity", **replacing(ENTITY))
     def on_put(self, req: Any, resp: Any, id: str) -> None:
         self._replace(req, resp, id)
 
-    @operation(
-        summary="Change some fields of an entity",
-        action=Action.CHANGE,
-        body=EntityDraft,
-        is_partial=True,
-        body_media_types=(MERGE_PATCH, JSON),
-        is_conditional=True,
-        answers={200: Answer(Entity, has_etag=True)},
-        errors=(404, 409),
-    )
+    @operation(summary="Change some fields of an entity", **patching(ENTITY))
     def on_patch(self, req: Any, resp: Any, id: str) -> None:
         self._patch(req, resp, id)
 
-    @operation(
-        summary="Delete an entity, and its relationships with it",
-        action=Action.CHANGE,
-        is_conditional=True,
-        answers={200: Answer(Entity, has_etag=True)},
-        errors=(404, 409),
-    )
+    @operation(summary="Delete an entity, and its relationships with it", **deleting(ENTITY, 409))
     def on_delete(self, req: Any, resp: Any, id: str) -> None:
         self._delete(req, resp, id)
 
-    def _records(self, req: Any) -> EntityUseCases:
-        return self._kg.acting_as(req.actor).entities
 
-
-class EntityRestoration(GraphResource):
+class EntityRestoration(_OfEntities, RecordRestoration):
     """``/entities/{id}/restore``."""
 
     @operation(
         summary="Restore a deleted entity, and the relationships that its deletion took along",
-        action=Action.RESTORE,
-        is_conditional=True,
-        answers={200: Answer(Restoration, has_etag=True)},
-        errors=(404, 409),
+        **restoring(ENTITY, Answer(Restoration, has_etag=True)),
     )
     def on_post(self, req: Any, resp: Any, id: str) -> None:
-        req.read_query(NoQuery)
-        entities = self._kg.acting_as(req.actor).entities
-        condition = precondition(req, is_required=False)
-        restoration = entities.restore(req.read_id(id), precondition=condition)
+        restoration = self._restore(req, id)
         resp.set_header("ETag", entity_tag(restoration.entity))
         send(req, resp, restoration)
 

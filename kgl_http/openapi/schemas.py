@@ -12,17 +12,17 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.access.oauth_clients import Client, ClientDraft
+from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.passwords import Secret
 from kgl_core.access.tokens import IssuedAccess, IssuedTokens
-from kgl_core.access.users import User, UserDraft
+from kgl_core.access.users import USER
 from kgl_core.graph.changes import Change
-from kgl_core.graph.entities import Entity, EntityDraft
 from kgl_core.graph.metadata import JsonObject
-from kgl_core.graph.read_only_fields import KEPT
-from kgl_core.graph.relationships import Relationship, RelationshipDraft
+from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.checked_records import MISSING, rules_of
 from kgl_core.kernel.field_rules import Choice, Each, Flag, Id, Instant, Integer, Names, Number, Optional, Rule, Text
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Actor
 from kgl_core.kernel.text import INVISIBLE_16_BITS
 
@@ -41,24 +41,20 @@ _BLANK: Final = rf"{_SPACE}{_INVISIBLE}\u0300-\u036f"
 _LINE_PATTERN: Final = f"^[^{_UNFIT}]*[^{_UNFIT}{_BLANK}][^{_UNFIT}]*$"
 _NO_NUL_PATTERN: Final = r"^[^\u0000]*$"
 
+_NOUNS: Final = (*GRAPH_NOUNS, USER, CLIENT)
+_BY_RECORD: Final[Mapping[type, Noun[Any, Any, Any, Any]]] = {noun.record: noun for noun in _NOUNS}
+_BY_DRAFT: Final[Mapping[type, Noun[Any, Any, Any, Any]]] = {noun.draft: noun for noun in _NOUNS}
+
 # What the converter shows otherwise than the class has it.
 _HIDDEN: Final[Mapping[type, Sequence[str]]] = {
-    User: ("password_hash", "auth_version"),
-    Client: ("secret_hash", "auth_version"),
+    **{noun.record: noun.hidden for noun in _NOUNS},
     Actor: ("role", "scopes", "_text"),
 }
 _ADDED: Final[Mapping[type, Mapping[str, Any]]] = {
-    Entity: {"is_active": bool},
-    Relationship: {"is_active": bool},
-    Change: {"kind": Literal["entity", "relationship"]},
+    **{noun.record: {"is_active": bool} for noun in GRAPH_NOUNS},
+    Change: {"kind": Literal[tuple(noun.name for noun in GRAPH_NOUNS)]},
     IssuedTokens: {"token_type": Literal["Bearer"]},
     IssuedAccess: {"token_type": Literal["Bearer"]},
-}
-_DRAFTS: Final[Mapping[type, type]] = {
-    Entity: EntityDraft,
-    Relationship: RelationshipDraft,
-    User: UserDraft,
-    Client: ClientDraft,
 }
 
 _PLAIN: Final[Mapping[Any, Schema]] = {
@@ -98,14 +94,14 @@ class Schemas:
             properties[name] = schema if is_required else nullable(schema)
             if is_required and not is_partial:
                 required.append(name)
-        if is_change and cls in KEPT:
-            record = next(record for record, draft in _DRAFTS.items() if draft is cls)
-            hints = {**get_type_hints(record), **_ADDED.get(record, {})}
-            properties |= {name: {**self.shown(hints[name]), "readOnly": True} for name in KEPT[cls]}
+        noun = _BY_DRAFT.get(cls) if is_change else None
+        if noun is not None:
+            hints = {**get_type_hints(noun.record), **_ADDED.get(noun.record, {})}
+            properties |= {name: {**self.shown(hints[name]), "readOnly": True} for name in noun.noted}
         if is_partial:
             doc = f"A change of a `{cls.__name__}`: what is left out stays as it is, and null removes (RFC 7396)."
             return self.add(f"{cls.__name__.removesuffix('Draft')}Patch", _object(properties, required, doc))
-        if is_change and cls in KEPT:
+        if noun is not None:
             doc = (
                 f"A whole `{cls.__name__}`: what is left out becomes empty. What kgl sets may come back as it was "
                 "read, and must not be changed."
@@ -172,6 +168,8 @@ class Schemas:
         """The schema of a value of type ``kind`` in an answer. Raises TypeError for a type that is unknown here."""
         if isinstance(kind, NewType):
             kind = kind.__supertype__
+        if kind is Record:
+            kind = Union[tuple(noun.record for noun in GRAPH_NOUNS)]  # noqa: UP007  # made of a list
         plain: Schema | None = _PLAIN.get(kind)
         if plain is not None:
             return dict(plain)
@@ -194,7 +192,7 @@ class Schemas:
 
     def _shown_class(self, cls: type) -> Schema:
         hints = get_type_hints(cls)
-        rules = rules_of(_DRAFTS[cls]) if cls in _DRAFTS else {}
+        rules = rules_of(_BY_RECORD[cls].draft) if cls in _BY_RECORD else {}
         properties = {}
         for name in (field.name for field in attrs.fields(cls) if field.name not in _HIDDEN.get(cls, ())):
             rule = rules.get(name)

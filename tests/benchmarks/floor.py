@@ -16,9 +16,9 @@ import psycopg
 from psycopg.types.json import set_json_loads
 from uuid_utils.compat import uuid7
 
-from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS
+from kgl_core.graph.entities import ENTITY
 
-_COLUMNS: Final = ", ".join(ENTITY_COLUMNS)
+_COLUMNS: Final = ", ".join(ENTITY.field_names)
 _GET: Final = f"SELECT {_COLUMNS} FROM backend_entities.entities WHERE id = %s AND deleted_at IS NULL"
 _LIST: Final = (
     f"SELECT {_COLUMNS} FROM backend_entities.entities WHERE deleted_at IS NULL ORDER BY created_at, id LIMIT 51"
@@ -46,7 +46,7 @@ def _connection() -> psycopg.Connection:
 
 
 def _entity(row: tuple[Any, ...]) -> dict[str, Any]:
-    entity = dict(zip(ENTITY_COLUMNS, row, strict=True))
+    entity = dict(zip(ENTITY.field_names, row, strict=True))
     for by in ("created_by", "deleted_by"):
         if entity[by] is not None:
             kind, _, id = entity[by].partition(":")
@@ -85,7 +85,7 @@ class Entities:
         given_values = [given.get(name) for name in ("key", "confidence", "source", "source_type")]
         row = (id, given["type"], given["name"], given.get("aliases", []), *given_values, given.get("metadata", {}),
                _ACTOR, now, now, 1, None, None)  # fmt: skip
-        record = orjson.dumps(dict(zip(ENTITY_COLUMNS, row, strict=True)), option=orjson.OPT_UTC_Z).decode()
+        record = orjson.dumps(dict(zip(ENTITY.field_names, row, strict=True)), option=orjson.OPT_UTC_Z).decode()
         texts = {3: orjson.dumps(row[3]).decode(), 8: orjson.dumps(row[8]).decode()}
         values = [texts.get(number, value) for number, value in enumerate(row[:12])]
         _connection().execute(_CREATE, (*values, given["name"].casefold(), now, _ACTOR, id, record))

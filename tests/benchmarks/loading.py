@@ -18,17 +18,19 @@ from sqlalchemy import Table
 
 from kgl_adapters import connect
 from kgl_adapters.sql.engine.engines import make_engine, parse_url
-from kgl_adapters.sql.graph.changes import CHANGE_COLUMNS
-from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS, RELATIONSHIP_COLUMNS
-from kgl_adapters.sql.schema import changes, entities, relationships
+from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS
+from kgl_adapters.sql.graph.tables import CHANGES, ENTITIES, RELATIONSHIPS
+from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.storage.loading.load import BATCH_RECORDS_MAX
 from tests.benchmarks.records import entity_lines, relationship_lines
 
 SLICE: Final = 10 * BATCH_RECORDS_MAX
+_ENTITIES, _RELATIONSHIPS, _CHANGES = ENTITIES[False], RELATIONSHIPS[False], CHANGES[False]
 _COLUMNS: Final = {
-    entities: (*ENTITY_COLUMNS, "sort_name"),
-    relationships: RELATIONSHIP_COLUMNS,
-    changes: CHANGE_COLUMNS,
+    _ENTITIES: (*ENTITY.field_names, "sort_name"),
+    _RELATIONSHIPS: RELATIONSHIP.field_names,
+    _CHANGES: CHANGE_COLUMNS,
 }
 
 Block = Any
@@ -71,7 +73,7 @@ class PostgresMirror:
         self._read_up_to = 0
 
     def read(self, table: Table) -> list[tuple[Block, Block]]:
-        logged = f"(SELECT *, row_number() OVER (ORDER BY sequence) - 1 AS place FROM {_name(changes)}"
+        logged = f"(SELECT *, row_number() OVER (ORDER BY sequence) - 1 AS place FROM {_name(_CHANGES)}"
         logged += f" WHERE sequence > {self._read_up_to}) AS logged"
         # Within a batch, rows lie in the order in which they were written.
         order = f"place / {BATCH_RECORDS_MAX}, record.ctid"
@@ -81,8 +83,8 @@ class PostgresMirror:
                 f"{_columns(table, 'record')} FROM {logged} JOIN {_name(table)} AS record"
                 f" ON record.id = logged.subject_id ORDER BY {order}",
             )
-            logs = self._blocks(cursor, f"{_columns(changes, 'logged')} FROM {logged} ORDER BY sequence")
-            found = cursor.execute(f"SELECT max(sequence) FROM {_name(changes)}").fetchone()
+            logs = self._blocks(cursor, f"{_columns(_CHANGES, 'logged')} FROM {logged} ORDER BY sequence")
+            found = cursor.execute(f"SELECT max(sequence) FROM {_name(_CHANGES)}").fetchone()
         self._source.rollback()
         self._read_up_to = found[0] if found else 0
         return list(zip(rows, logs, strict=True))
@@ -95,7 +97,7 @@ class PostgresMirror:
     def write(self, table: Table, transactions: Sequence[tuple[Block, Block]]) -> None:
         with self._target.cursor() as cursor:
             for blocks in transactions:
-                for into, block in zip((table, changes), blocks, strict=True):
+                for into, block in zip((table, _CHANGES), blocks, strict=True):
                     with cursor.copy(f"COPY {_name(into)} ({_columns(into)}) FROM STDIN") as copy:
                         copy.write(block)
                 self._target.commit()
@@ -113,7 +115,7 @@ class SqliteMirror:
         self._read_up_to = dict.fromkeys(_COLUMNS, 0)
 
     def read(self, table: Table) -> list[tuple[Block, Block]]:
-        return list(zip(*(self._blocks(into) for into in (table, changes)), strict=True))
+        return list(zip(*(self._blocks(into) for into in (table, _CHANGES)), strict=True))
 
     def _blocks(self, table: Table) -> list[Block]:
         rows = self._source.execute(
@@ -126,7 +128,7 @@ class SqliteMirror:
     def write(self, table: Table, transactions: Sequence[tuple[Block, Block]]) -> None:
         for blocks in transactions:
             self._target.execute("BEGIN IMMEDIATE")
-            for into, rows in zip((table, changes), blocks, strict=True):
+            for into, rows in zip((table, _CHANGES), blocks, strict=True):
                 marks = ", ".join("?" for _ in _COLUMNS[into])
                 self._target.executemany(f"INSERT INTO {into.name} ({_columns(into)}) VALUES ({marks})", rows)
             self._target.execute("COMMIT")
@@ -146,8 +148,8 @@ def race(kgl_url: str, floor_url: str, count: int) -> list[Race]:
         stack.callback(mirror.close)
         races = []
         for what, table, lines in (
-            ("entities", entities, entity_lines(0, count)),
-            ("relationships", relationships, relationship_lines(0, 2 * count, count)),
+            ("entities", _ENTITIES, entity_lines(0, count)),
+            ("relationships", _RELATIONSHIPS, relationship_lines(0, 2 * count, count)),
         ):
             races.append(Race(what))
             for part in chunked(lines, SLICE):

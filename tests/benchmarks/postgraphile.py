@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS
+from kgl_core.graph.entities import ENTITY
 from tests.benchmarks.contenders import HOST, THREADS, WORKERS, Contender, answers, plain
 from tests.serving.service import until
 
@@ -42,7 +42,7 @@ def _camel(name: str) -> str:
     return first + "".join(map(str.title, others))
 
 
-_FIELDS: Final = " ".join(map(_camel, ENTITY_COLUMNS))
+_FIELDS: Final = " ".join(map(_camel, ENTITY.field_names))
 _GET: Final = f"query($id: UUID!) {{ entityById(id: $id) {{ {_FIELDS} }} }}"
 _PAGE: Final = (
     "{ allEntities(first: 50, orderBy: [CREATED_AT_ASC, ID_ASC], condition: {deletedAt: null})"

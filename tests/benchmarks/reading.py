@@ -12,12 +12,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import attrs
-from sqlalchemy import Engine, MetaData, QueuePool, bindparam, create_engine, select
+from sqlalchemy import Engine, QueuePool, bindparam, create_engine, select
 
 from kgl_adapters import connect
 from kgl_adapters.sql.engine.engines import parse_url
-from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS
-from kgl_adapters.sql.schema import entities
+from kgl_adapters.sql.graph import tables
+from kgl_core.graph.entities import ENTITY
 from tests.benchmarks.records import entity_lines, key_of
 
 ENTITIES: Final = 10_000
@@ -62,8 +62,8 @@ def _bare_engine(url: str) -> Engine:
 
 def _bare_get(engine: Engine) -> Callable[[UUID], Any]:
     is_sqlite = engine.dialect.name == "sqlite"
-    table = entities.to_metadata(MetaData(), schema=None) if is_sqlite else entities
-    statement = select(*(table.c[name] for name in ENTITY_COLUMNS)).where(table.c.id == bindparam("id"))
+    table = tables.ENTITIES[is_sqlite]
+    statement = select(*(table.c[name] for name in ENTITY.field_names)).where(table.c.id == bindparam("id"))
 
     def get(id: UUID) -> Any:
         with engine.connect() as connection:

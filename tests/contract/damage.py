@@ -46,7 +46,7 @@ def fill(kg: KnowledgeGraph) -> Sample:
     graph.entities.delete(gone.id)
     owner = user()
     with store.begin() as uow:
-        uow.users.add(owner)
+        uow.users.add([owner])
         uow.refresh_tokens.add(refresh_token(owner))
         uow.answers.add(KeptAnswer(bytes(32), bytes(32), b"sealed", NOON, NOON + timedelta(hours=24)))
         uow.counters.increment(bytes(32), NOON, NOON + SECOND)

@@ -10,7 +10,7 @@ import attrs
 
 from kgl_core import Change, EndsDeleted, Entity, KnowledgeGraph, NotFound, StoreBusy, TransactionConflict
 from kgl_core.kernel.errors import AlreadyExists
-from kgl_core.storage.record_lines import write_record
+from kgl_core.storage.record_lines import write_line
 
 Copy = dict[str, dict[str, Any]]
 
@@ -39,7 +39,7 @@ class Follower:
         """Take over the changes since, and say which they were."""
         told = list(changes_after(kg, self.cursor))
         for change in told:
-            self.copy[str(change.record.id)] = write_record(change.record)
+            self.copy[str(change.record.id)] = write_line(change.record)
             assert change.cursor is not None
             self.cursor = change.cursor
         return told

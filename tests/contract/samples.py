@@ -27,6 +27,7 @@ from kgl_core import (
 )
 from kgl_core.access.passwords import Passwords
 from kgl_core.access.tokens import RefreshToken
+from kgl_core.graph.entities import ENTITY
 from kgl_core.kernel.ids import ClientId, EntityId, RelationshipId, UserId
 from kgl_core.kernel.units_of_work import Context, Store
 
@@ -163,12 +164,20 @@ def created(record: Entity | Relationship) -> Change:
     return Change(record.created_at, record.created_by, ChangeAction.CREATED, record)
 
 
+def create(store: Store, new: Entity) -> None:
+    """Keep a new entity and its change in a unit of work that only adds, as use cases do."""
+    with store.begin(adds_only=True) as uow:
+        uow.of(ENTITY).add([new])
+        uow.changes.append([created(new)])
+        uow.commit()
+
+
 def keep(store: Store, *records: Entity | Relationship | User) -> None:
     """Put records into a store: all entities first, and each alone, in the order given."""
     with store.begin() as uow:
         for record in sorted(records, key=lambda record: not isinstance(record, Entity)):
             if isinstance(record, User):
-                uow.users.add(record)
+                uow.users.add([record])
             elif isinstance(record, Entity):
                 uow.entities.add([record])
             else:

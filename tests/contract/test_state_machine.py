@@ -27,8 +27,8 @@ from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.sql.engine.engines import make_engine, parse_url
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import Actor, InvalidInput, KglError, KnowledgeGraph, Page, StaleVersion, Transaction
-from kgl_core.graph.entities import ENTITY_SORTS
-from kgl_core.graph.relationships import RELATIONSHIP_SORTS
+from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.units_of_work import Store
 from tests.conftest import close_clean
 from tests.contract.samples import SECOND, Clock, Ids, graph_on
@@ -216,7 +216,7 @@ class Comparison(RuleBasedStateMachine):
         }
 
     @rule(
-        sort=st.sampled_from(ENTITY_SORTS),
+        sort=st.sampled_from(ENTITY.sort_rule.values),
         limit=st.integers(1, 4),
         filter=st.fixed_dictionaries(
             {},
@@ -234,7 +234,7 @@ class Comparison(RuleBasedStateMachine):
 
     @precondition(lambda self: self.entities)
     @rule(
-        sort=st.sampled_from(RELATIONSHIP_SORTS),
+        sort=st.sampled_from(RELATIONSHIP.sort_rule.values),
         limit=st.integers(1, 4),
         filter=st.fixed_dictionaries(
             {},

@@ -111,7 +111,7 @@ def test_text_survives(store: Store, together: bool) -> None:
     with store.snapshot() as uow:
         for row in rows:
             assert uow.entities.get(row.id) == row
-            assert uow.entities.get_by_key(row.key or "") == row
+            assert uow.entities.get_by(row.key or "") == row
         assert sorted(ids_of(uow.entities.find([], [row.key or "" for row in rows]))) == sorted(ids_of(rows))
         assert [change.record for change in uow.changes.read(None, 100)] == rows
 

@@ -20,7 +20,7 @@ from kgl_adapters.sql.engine.engines import Pool, make_engine, parse_url
 from kgl_adapters.sql.storage import migrating as migrate
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import StoreBusy
-from tests.contract.samples import created, entity
+from tests.contract.samples import create, created, entity
 from tests.databases.pgbouncer import PgBouncer, pgbouncer
 from tests.faults.load import check_kept, load
 from tests.postgres import fresh_database
@@ -77,7 +77,7 @@ def test_nothing_is_left_to_others(pooler: PgBouncer, engine: Engine) -> None:
     """Neither limits nor prepared statements stay on the server's connections, nor a lock."""
     store = SqlStore(engine)
     for number in range(12):  # the driver prepares what it runs often
-        store.create(made := entity(f"{number}"), created(made))
+        create(store, made := entity(f"{number}"))
         with store.read() as uow:
             assert uow.entities.get(made.id) == made
         with store.begin() as writing:
@@ -108,7 +108,7 @@ def test_a_lock_is_waited_for_in_vain(pooler: PgBouncer, monkeypatch: pytest.Mon
     with store.begin() as uow:
         uow.entities.add([one])
         with pytest.raises(StoreBusy):
-            store.create(two, created(two))
+            create(store, two)
         with pytest.raises(StoreBusy), store.begin() as other:
             other.entities.add([two])
     store.close()

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_adapters.memory.expiring import delete_expired
+from kgl_adapters.memory.kernel.expiring import delete_expired
 from kgl_core.access.tokens import RefreshToken
 from kgl_core.kernel.errors import AlreadyExists
 

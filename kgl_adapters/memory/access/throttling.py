@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping, Sequence
 from datetime import datetime
 
-from kgl_adapters.memory.expiring import delete_expired
+from kgl_adapters.memory.kernel.expiring import delete_expired
 from kgl_core.access.throttling import Counter
 
 

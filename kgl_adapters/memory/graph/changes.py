@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import attrs
 
-from kgl_adapters.memory.graph.records import detached
+from kgl_adapters.memory.kernel.repository import detached
 from kgl_core.graph.changes import BEGINNING, Change, Place
+from kgl_core.graph.nouns import noun_of
+from kgl_core.kernel.nouns.records import Record
 
 
 class MemoryChangeLog:
@@ -17,7 +19,7 @@ class MemoryChangeLog:
         self._rows = rows
 
     def append(self, changes: Sequence[Change]) -> None:
-        self._rows.extend(attrs.evolve(change, record=detached(change.record)) for change in changes)
+        self._rows.extend(attrs.evolve(change, record=_detached(change)) for change in changes)
 
     def read(self, after: str | None, limit: int) -> Sequence[Change]:
         place = Place.parse(after)
@@ -25,7 +27,7 @@ class MemoryChangeLog:
         if place != BEGINNING:
             place.require(self._place(start) if start <= len(self._rows) else None)
         return [
-            attrs.evolve(change, cursor=self._place(sequence).cursor, record=detached(change.record))
+            attrs.evolve(change, cursor=self._place(sequence).cursor, record=_detached(change))
             for sequence, change in enumerate(self._rows[start : start + limit], start + 1)
         ]
 
@@ -38,3 +40,7 @@ class MemoryChangeLog:
 
     def _place(self, sequence: int) -> Place:
         return Place.of(sequence, self._rows[sequence - 1])
+
+
+def _detached(change: Change) -> Record:
+    return detached(noun_of(change.record), change.record)

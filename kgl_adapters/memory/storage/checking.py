@@ -6,17 +6,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 from uuid import UUID
 
 from kgl_adapters.memory.tables import Tables
-from kgl_core.access.oauth_clients import Client
-from kgl_core.access.users import User
+from kgl_core.access.oauth_clients import CLIENT
+from kgl_core.access.users import USER
 from kgl_core.graph.changes import Change
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun, noun_of
+from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.records import Kept, Record
 from kgl_core.storage.checking.findings import Finding
-from kgl_core.storage.checking.inspection import Logged, Row, Subject
+from kgl_core.storage.checking.inspection import Logged, Row
+
+R = TypeVar("R", bound=Kept)
 
 
 class MemoryInspection:
@@ -26,52 +32,39 @@ class MemoryInspection:
         self._tables = tables
 
     def size(self) -> Mapping[str, int]:
-        names = ("entities", "relationships", "changes", "users", "clients", "refresh_tokens", "answers", "counters")
-        return {name: len(getattr(self._tables, name)) for name in names}
+        graph, access = ({n.plural: len(list(self._rows(n))) for n in some} for some in (GRAPH_NOUNS, (USER, CLIENT)))
+        others = {name: len(getattr(self._tables, name)) for name in ("refresh_tokens", "answers", "counters")}
+        return {**graph, "changes": len(self._tables.changes), **access, **others}
 
     def findings(self, now: datetime) -> Iterator[Finding]:
-        entities, relationships = self._tables.entities, self._tables.relationships
-        for relationship in relationships.values():
+        entities = self._tables.of(ENTITY).rows
+        for relationship in self._rows(RELATIONSHIP):
             ends = [entities.get(id) for id in relationship.triple[::2]]
             at = f"relationship {relationship.id}"
             if None in ends:
                 yield Finding("missing_end", at)
             elif relationship.is_active and not all(end.is_active for end in ends if end is not None):
                 yield Finding("active_with_deleted_end", at, relationship.id)
-        unique: Counter[object] = Counter(e.key for e in entities.values() if e.is_active and e.key is not None)
-        unique.update(r.triple for r in relationships.values() if r.is_active)
-        yield from (Finding("not_unique", str(value)) for value, count in unique.items() if count > 1)
+        for noun in GRAPH_NOUNS:
+            held = Counter(noun.unique_value(row) for row in self._rows(noun) if row.is_active)
+            yield from (Finding("not_unique", str(v)) for v, count in held.items() if count > 1 and v is not None)
         for token in self._tables.refresh_tokens.values():
-            if token is not None and token.user_id not in self._tables.users:
+            if token is not None and self._tables.of(USER).rows.get(token.user_id) is None:
                 yield Finding("orphaned_token", token.hash.hex(), token.hash)
 
-    def entities(self) -> Iterator[Row[Entity]]:
-        for id, entity in sorted(self._tables.entities.items()):
-            yield Row(id, entity)
+    def rows(self, noun: Noun[R, Any, Any, Any]) -> Iterator[Row[R]]:
+        for row in sorted(self._rows(noun), key=attrgetter("id")):
+            yield Row(row.id, row)
 
-    def relationships(self) -> Iterator[Row[Relationship]]:
-        for id, relationship in sorted(self._tables.relationships.items()):
-            yield Row(id, relationship)
-
-    def users(self) -> Iterator[Row[User]]:
-        for id, user in self._tables.users.items():
-            yield Row(id, user)
-
-    def clients(self) -> Iterator[Row[Client]]:
-        for id, client in self._tables.clients.items():
-            if client is not None:
-                yield Row(id, client)
-
-    def log(self, subject: Subject) -> Iterator[Logged]:
-        cls = Entity if subject == "entity" else Relationship
-        placed = [(change.record.id, place, change) for place, change in self._placed() if type(change.record) is cls]
+    def log(self, noun: GraphNoun) -> Iterator[Logged]:
+        placed = [(change.record.id, n, change) for n, change in self._placed() if type(change.record) is noun.record]
         for id, place, change in sorted(placed, key=lambda each: each[:2]):
             yield Logged(id, place, change)
 
     def strange(self) -> Iterator[Logged]:
         return iter(())
 
-    def latest(self, subject: Subject, ids: Sequence[UUID]) -> Mapping[UUID, Logged]:
+    def latest(self, noun: GraphNoun, ids: Sequence[UUID]) -> Mapping[UUID, Logged]:
         return {
             change.record.id: Logged(change.record.id, place, change)
             for place, change in self._placed()
@@ -81,19 +74,19 @@ class MemoryInspection:
     def close(self) -> None:
         pass
 
-    def lock(self, subject: Subject, ids: Sequence[UUID]) -> None:
+    def lock(self, noun: GraphNoun, ids: Sequence[UUID]) -> None:
         pass  # there is one writer at a time
 
-    def overwrite(self, record: Entity | Relationship) -> None:
-        if isinstance(record, Entity):
-            self._tables.entities[record.id] = record
-        else:
-            self._tables.relationships[record.id] = record
+    def overwrite(self, record: Record) -> None:
+        self._tables.of(noun_of(record)).rows[record.id] = record
 
     def mend(self, code: str, keys: Sequence[Any]) -> int:
         for key in keys if code == "orphaned_token" else ():
             self._tables.refresh_tokens[key] = None
         return len(keys) if code == "orphaned_token" else 0
+
+    def _rows(self, noun: Noun[R, Any, Any, Any]) -> Iterator[R]:
+        return (row for row in self._tables.of(noun).rows.values() if row is not None)
 
     def _placed(self) -> Iterator[tuple[int, Change]]:
         layers = [self._tables]

@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kgl_adapters.sql.access.tables import REVOCATIONS
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.schema import revocations, table_for
-from kgl_adapters.sql.statements import deleting_expired
+from kgl_adapters.sql.kernel.statements import deleting_expired
 from kgl_core.kernel.permissions import Actor
 
 
@@ -19,7 +19,7 @@ class RevocationTable:
     """The table of revocations and the statements on it."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
-        table = table_for(revocations, is_sqlite=is_sqlite)
+        table = REVOCATIONS[is_sqlite]
         insert: Any = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
         self.add = insert.values({column.name: bindparam(column.name) for column in table.c}).on_conflict_do_nothing()
         self.of = select(table.c.id).where(table.c.subject == bindparam("of_subject"))

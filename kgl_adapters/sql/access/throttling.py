@@ -9,9 +9,9 @@ from typing import Any, Final
 from sqlalchemy import bindparam, case, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kgl_adapters.sql.access.tables import COUNTERS
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.schema import counters, table_for
-from kgl_adapters.sql.statements import deleting_expired
+from kgl_adapters.sql.kernel.statements import deleting_expired
 from kgl_core.access.throttling import Counter
 
 
@@ -19,7 +19,7 @@ class CounterTable:
     """The table of counters and the statements on it."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
-        self.table = table = table_for(counters, is_sqlite=is_sqlite)
+        self.table = table = COUNTERS[is_sqlite]
         columns = table.c
         insert: Any = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
         is_over = columns.expires_at <= bindparam("now", type_=columns.expires_at.type)

@@ -20,32 +20,20 @@ from kgl_core.kernel.store_errors import (
     UnreadableRow,
 )
 
-_UNIQUE: Final = {
-    "uq_entities_key": ("entity", "key"),
-    "pk_entities": ("entity", "id"),
-    "uq_entity_relationships_triple": ("relationship", "triple"),
-    "pk_entity_relationships": ("relationship", "id"),
-    "uq_users_email": ("user", "email"),
-    "pk_users": ("user", "id"),
-    "pk_oauth_clients": ("client", "id"),
-    "pk_refresh_tokens": ("refresh token", "hash"),
-    "pk_kept_answers": ("request", "idempotency key"),
-}
-_SQLITE_UNIQUE: Final = {
-    "entities.key": "uq_entities_key",
-    "entities.id": "pk_entities",
-    "entity_relationships.source_entity_id": "uq_entity_relationships_triple",
-    "entity_relationships.id": "pk_entity_relationships",
-    "users.email": "uq_users_email",
-    "users.id": "pk_users",
-    "oauth_clients.id": "pk_oauth_clients",
-    "refresh_tokens.hash": "pk_refresh_tokens",
-    "kept_answers.id": "pk_kept_answers",
-}
+_UNIQUE: Final[dict[str, tuple[str, str]]] = {}
+"""What is unique, as the kind of record and the name of the value: by constraint, and by SQLite's first column."""
+_REFERRED: Final = ("record", "that this one refers to")  # whoever adds the record knows more
 # SQLite tells of ENOSPC alone by SQLITE_FULL. To a quota (EDQUOT) or a limit of a file's size (EFBIG) a write just
 # fails, and so does growing the index of its log on a full disk.
 _SQLITE_NO_ROOM: Final = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
-_ENDS: Final = ("fk_entity_relationships_source_entity_id", "fk_entity_relationships_target_entity_id")
+
+
+def note_unique(constraint: str, column: str, kind: str, field: str) -> None:
+    """Let violations of a unique constraint be told as AlreadyExists of this kind of record and field.
+
+    ``column`` is the first of its columns, as ``table.column``, by which SQLite names it.
+    """
+    _UNIQUE[constraint] = _UNIQUE[column] = (kind, field)
 
 
 def translate(error: BaseException, where: str) -> KglError:
@@ -62,10 +50,10 @@ def _sqlite(error: sqlite3.Error, where: str) -> KglError:
     code = getattr(error, "sqlite_errorcode", 0) or 0
     words = str(error)
     if found := re.match(r"UNIQUE constraint failed: ([\w.]+)", words):
-        return AlreadyExists(*_UNIQUE[_SQLITE_UNIQUE[found[1]]])
+        return AlreadyExists(*_UNIQUE[found[1]])
     match code & 0xFF:
         case sqlite3.SQLITE_CONSTRAINT if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-            return NotFound("entity", "at an end of this relationship")
+            return NotFound(*_REFERRED)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StoreBusy(f"the write lock of {where}")
         case sqlite3.SQLITE_FULL:
@@ -93,8 +81,8 @@ def _postgres(error: Any, where: str) -> KglError:
     match state:
         case "23505" if constraint in _UNIQUE:
             return AlreadyExists(*_UNIQUE[constraint])
-        case "23503" if constraint in _ENDS:
-            return NotFound("entity", "at an end of this relationship")
+        case "23503":
+            return NotFound(*_REFERRED)
         case "40001" | "40P01":
             return TransactionConflict()
         case "55P03":

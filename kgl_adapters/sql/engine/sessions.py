@@ -11,9 +11,9 @@ from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import Executable
 
-from kgl_adapters.sql.encoding import Encoding
 from kgl_adapters.sql.engine.connections import Connections, Values, closed, once_more
 from kgl_adapters.sql.engine.driver_errors import translate
+from kgl_adapters.sql.engine.encoding import Encoding
 from kgl_adapters.sql.engine.idle_connections import cursor_of
 from kgl_adapters.sql.engine.queries import Query
 from kgl_core.kernel.store_errors import StoreFault

@@ -16,7 +16,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from kgl_adapters.sql import schema
+from kgl_adapters.sql.graph.tables import CHANGES
 
 _ANNOUNCEMENT: Final = (
     "SELECT CASE WHEN current_setting('kgl.changes_announced', true) = 'yes' THEN 'before'"
@@ -33,6 +33,6 @@ def insert_announced(columns: Sequence[str]) -> str:
     """An INSERT of one change, with a mark for each of these columns, in a statement that has the CTE ANNOUNCED."""
     names, marks = ", ".join(f'"{column}"' for column in columns), ", ".join("%s" for _ in columns)
     return (
-        f"INSERT INTO {schema.changes.fullname} ({names}) SELECT {marks} FROM announced"  # noqa: S608  # our names
+        f"INSERT INTO {CHANGES[False].fullname} ({names}) SELECT {marks} FROM announced"  # noqa: S608  # our names
         " WHERE announced.at IS NOT NULL"
     )

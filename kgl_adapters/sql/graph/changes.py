@@ -17,11 +17,11 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, func, select, text
 
-from kgl_adapters.sql import schema
-from kgl_adapters.sql.encoding import UNREADABLE, reason_of
+from kgl_adapters.sql.engine.encoding import UNREADABLE, reason_of
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.graph.announcing import ANNOUNCE, ANNOUNCED, insert_announced
-from kgl_adapters.sql.graph.rows import CHANGE_COLUMNS, GRAPH_ROWS
+from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS, ChangeRows
+from kgl_adapters.sql.graph.tables import CHANGES
 from kgl_core.graph.changes import BEGINNING, Change, Place
 from kgl_core.kernel.store_errors import UnreadableRow
 
@@ -38,22 +38,21 @@ COMPLETE_UP_TO: Final = (
     ")) FROM issued"
 )
 """Finds a sequence number up to which every change there will ever be has been committed; not on a standby."""
-_TABLES: Final = {is_sqlite: schema.table_for(schema.changes, is_sqlite=is_sqlite) for is_sqlite in (False, True)}
 _SELECTS: Final = {
     is_sqlite: select(*(table.c[name] for name in ("sequence", "at", "actor", "action", "subject", "record")))
     .where(table.c.sequence <= bindparam("up_to"))
     .limit(bindparam("limit"))
-    for is_sqlite, table in _TABLES.items()
+    for is_sqlite, table in CHANGES.items()
 }
 _APPEND_ONE: Final = f"WITH {ANNOUNCED} {insert_announced(CHANGE_COLUMNS)}"
 _READS: Final = {
-    is_sqlite: select.where(_TABLES[is_sqlite].c.sequence >= bindparam("first")).order_by(_TABLES[is_sqlite].c.sequence)
+    is_sqlite: select.where(CHANGES[is_sqlite].c.sequence >= bindparam("first")).order_by(CHANGES[is_sqlite].c.sequence)
     for is_sqlite, select in _SELECTS.items()
 }
 _ENDS: Final = {
-    is_sqlite: select.order_by(_TABLES[is_sqlite].c.sequence.desc()) for is_sqlite, select in _SELECTS.items()
+    is_sqlite: select.order_by(CHANGES[is_sqlite].c.sequence.desc()) for is_sqlite, select in _SELECTS.items()
 }
-_COUNTS: Final = {is_sqlite: select(func.count()).select_from(table) for is_sqlite, table in _TABLES.items()}
+_COUNTS: Final = {is_sqlite: select(func.count()).select_from(table) for is_sqlite, table in CHANGES.items()}
 
 
 class SqlChangeLog:
@@ -61,16 +60,16 @@ class SqlChangeLog:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._rows = GRAPH_ROWS[session.is_sqlite]
+        self._rows = ChangeRows(session.encoding)
 
     def append(self, changes: Sequence[Change]) -> None:
-        rows = [self._rows.change_values(change) for change in changes]
+        rows = [self._rows.write(change) for change in changes]
         if len(rows) == 1 and not self._session.is_sqlite:
             self._session.run(_APPEND_ONE, rows[0])
             return
         if rows and not self._session.is_sqlite:
             self._session.execute(ANNOUNCE)
-        self._session.insert(_TABLES[self._session.is_sqlite], CHANGE_COLUMNS, rows)
+        self._session.insert(CHANGES[self._session.is_sqlite], CHANGE_COLUMNS, rows)
 
     def read(self, after: str | None, limit: int) -> Sequence[Change]:
         place = Place.parse(after)
@@ -98,12 +97,12 @@ class SqlChangeLog:
         return int(self._session.execute(_COUNTS[self._session.is_sqlite]).scalar_one())
 
     def _change(self, row: Sequence[Any]) -> Change:
-        change = self._rows.change(row)
+        change = self._rows.read(row)
         return Change(change.at, change.actor, change.action, change.record, self._place(row).cursor)
 
     def _place(self, row: Sequence[Any]) -> Place:
         sequence, at, *more = row
         try:
-            return Place.of(sequence, self._rows.read_instant(at).astimezone(UTC), *more)
+            return Place.of(sequence, self._session.encoding.read_instant(at).astimezone(UTC), *more)
         except UNREADABLE as error:
             raise UnreadableRow(f"the row {sequence} of changes", reason_of(error)) from error

@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, exists, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
-from kgl_adapters.sql import schema
+from kgl_adapters.sql.access.tables import COUNTERS, REFRESH_TOKENS, REVOCATIONS
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.graph.tables import CHANGES, ENTITIES, RELATIONSHIPS
+from kgl_adapters.sql.kernel.idempotency import ANSWERS
+from kgl_adapters.sql.schema import SCHEMA
 from kgl_adapters.sql.storage import checking_structure
 from kgl_adapters.sql.storage.damaged_rows import DamagedRows
 from kgl_core.kernel.idempotency import KEPT_FOR
@@ -36,7 +39,7 @@ def findings(session: Session, rows: DamagedRows, now: datetime) -> Iterator[Fin
 
 def _broken_references(session: Session, rows: DamagedRows) -> Iterator[Finding]:
     """Rows that refer to a row that does not exist, by any foreign key."""
-    for table in (schema.sqlite_metadata if session.is_sqlite else schema.metadata).sorted_tables:
+    for table in SCHEMA[session.is_sqlite].sorted_tables:
         [key] = table.primary_key.columns
         for reference in table.foreign_keys:
             column, parent = reference.parent, reference.column
@@ -49,7 +52,7 @@ def _broken_references(session: Session, rows: DamagedRows) -> Iterator[Finding]
 
 def _not_unique(session: Session, rows: DamagedRows) -> Iterator[Finding]:
     """Values that several rows have and only one may, by any unique index."""
-    for table in (schema.sqlite_metadata if session.is_sqlite else schema.metadata).sorted_tables:
+    for table in SCHEMA[session.is_sqlite].sorted_tables:
         for index in table.indexes:
             if not index.unique:
                 continue
@@ -62,7 +65,7 @@ def _not_unique(session: Session, rows: DamagedRows) -> Iterator[Finding]:
 
 
 def _active_with_deleted_end(session: Session, rows: DamagedRows) -> Iterator[Finding]:
-    table, entities = _table(session, schema.relationships), _table(session, schema.entities)
+    table, entities = RELATIONSHIPS[session.is_sqlite], ENTITIES[session.is_sqlite]
 
     def is_deleted(end: ColumnElement[Any]) -> ColumnElement[bool]:
         return end.in_(select(entities.c.id).where(entities.c.deleted_at.is_not(None)))
@@ -73,7 +76,7 @@ def _active_with_deleted_end(session: Session, rows: DamagedRows) -> Iterator[Fi
 
 
 def _unusable_answers(session: Session, rows: DamagedRows) -> Iterator[Finding]:
-    table = _table(session, schema.answers)
+    table = ANSWERS[session.is_sqlite]
     columns = (table.c.id, func.length(table.c.fingerprint), table.c.created_at, table.c.expires_at)
     for id, length, created_at, expires_at in rows.stream(select(*columns)):
         begin, end = rows.instant(created_at), rows.instant(expires_at)
@@ -83,7 +86,7 @@ def _unusable_answers(session: Session, rows: DamagedRows) -> Iterator[Finding]:
 
 
 def _unusable_counters(session: Session, rows: DamagedRows, now: datetime) -> Iterator[Finding]:
-    table = _table(session, schema.counters)
+    table = COUNTERS[session.is_sqlite]
     latest = now + COUNTER_ENDS_WITHIN
     for key, count, expires_at in rows.stream(select(table.c.key, table.c["count"], table.c.expires_at)):
         end = rows.instant(expires_at)
@@ -92,8 +95,8 @@ def _unusable_counters(session: Session, rows: DamagedRows, now: datetime) -> It
 
 
 def _endless_rows(session: Session, rows: DamagedRows, now: datetime) -> Iterator[Finding]:
-    for what, table in (("refresh token", schema.refresh_tokens), ("revocation", schema.revocations)):
-        expiring = _table(session, table)
+    for what, tables in (("refresh token", REFRESH_TOKENS), ("revocation", REVOCATIONS)):
+        expiring = tables[session.is_sqlite]
         [key] = expiring.primary_key.columns
         for id, expires_at in rows.stream(select(key, expiring.c.expires_at)):
             end = rows.instant(expires_at)
@@ -102,7 +105,7 @@ def _endless_rows(session: Session, rows: DamagedRows, now: datetime) -> Iterato
 
 
 def _misplaced_changes(session: Session, rows: DamagedRows) -> Iterator[Finding]:
-    number = _table(session, schema.changes).c.sequence
+    number = CHANGES[session.is_sqlite].c.sequence
     for (sequence,) in rows.stream(select(number).where((number < 1) | (number > checking_structure.SEQUENCE_MAX))):
         yield Finding("misplaced_change", f"change {sequence}")
 
@@ -112,7 +115,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, bytes):
         return str(UUID(bytes=value)) if len(value) == 16 else value.hex()
     return str(value)
-
-
-def _table(session: Session, table: Table) -> Table:
-    return schema.table_for(table, is_sqlite=session.is_sqlite)

@@ -10,15 +10,17 @@ from sqlalchemy import Constraint, ForeignKeyConstraint, Index, PrimaryKeyConstr
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import AddConstraint, CreateIndex
 
-from kgl_adapters.sql import schema
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.kernel.tables import AUTH, GRAPH
+from kgl_adapters.sql.schema import SCHEMA
+from kgl_adapters.sql.storage.revisions import REVISIONS
 from kgl_core.kernel.store_errors import StoreUnavailable
 from kgl_core.storage.checking.findings import Finding
 
 _DAMAGES_MAX: Final = 1_000
 _IN_INDEX: Final = re.compile(r"(?:missing from|entries in|entry in) index (\w+)$")
 _IN_ROWS: Final = re.compile(r"(?:CHECK constraint failed in|NULL value in|\w+ value in) (\w+)")
-_SCHEMAS: Final = f"('{schema.AUTH}', '{schema.ENTITIES}')"
+_SCHEMAS: Final = f"('{AUTH}', '{GRAPH}')"
 _INDEXES: Final = text(
     "SELECT c.relname, i.indisvalid AND i.indisready FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"  # noqa: S608
     f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN {_SCHEMAS}"
@@ -90,7 +92,7 @@ def mend(session: Session, code: str, keys: Sequence[str]) -> int:
 
 
 def _tables(session: Session) -> Sequence[Table]:
-    return (schema.sqlite_metadata if session.is_sqlite else schema.metadata).sorted_tables
+    return SCHEMA[session.is_sqlite].sorted_tables
 
 
 def _indexes(session: Session) -> dict[str, Index]:
@@ -116,9 +118,9 @@ def _name(constraint: Constraint) -> str:
 
 
 def _of_revision(session: Session) -> Iterator[Finding]:
-    table = "alembic_version" if session.is_sqlite else f"{schema.ENTITIES}.alembic_version"
+    table = "alembic_version" if session.is_sqlite else f"{GRAPH}.alembic_version"
     found = [row[0] for row in session.execute(text(f"SELECT version_num FROM {table}"))]  # noqa: S608  # our name
-    if found != [schema.REVISIONS[-1]]:
+    if found != [REVISIONS[-1]]:
         yield Finding("wrong_revision", ", ".join(found) or "none")
 
 

@@ -14,8 +14,8 @@ import orjson
 from sqlalchemy import CursorResult, Select
 from sqlalchemy.exc import DBAPIError
 
-from kgl_adapters.sql.encoding import UNREADABLE
 from kgl_adapters.sql.engine.driver_errors import translate
+from kgl_adapters.sql.engine.encoding import UNREADABLE
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_core.kernel.store_errors import StoreFault, StoreUnavailable, UnreadableRow
 

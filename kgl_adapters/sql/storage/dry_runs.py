@@ -13,14 +13,17 @@ from uuid import UUID
 
 from sqlalchemy import Engine, StaticPool, create_engine
 
-from kgl_adapters.sql.schema import entities, relationships, sqlite_metadata, table_for
-from kgl_core.graph.entities import End, Entity
-from kgl_core.graph.relationships import Relationship
+from kgl_adapters.sql.kernel.tables import TABLES
+from kgl_adapters.sql.schema import SCHEMA
+from kgl_core.graph.entities import ENTITY, End, Entity
+from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
+from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.units_of_work import Store, UnitOfWork
 
 _PRAGMAS: Final = ("synchronous=OFF", "journal_mode=MEMORY", "temp_store=FILE", f"cache_size=-{16 * 1024}")
 
-R = TypeVar("R", bound=Entity | Relationship)
+R = TypeVar("R", bound=Record)
 
 
 def scratch_engine() -> Engine:
@@ -29,8 +32,8 @@ def scratch_engine() -> Engine:
     It has no foreign keys: the ends of its relationships may be in the store below.
     """
     engine = create_engine("sqlite://", creator=_connect, poolclass=StaticPool, hide_parameters=True)
-    tables = [table_for(table, is_sqlite=True) for table in (entities, relationships)]
-    sqlite_metadata.create_all(engine, tables)
+    tables = [TABLES[noun][True] for noun in GRAPH_NOUNS]
+    SCHEMA[True].create_all(engine, tables)
     return engine
 
 
@@ -60,10 +63,17 @@ class Rehearsal:
 
 
 class _Rehearsed:
+    """What a load needs of a unit of work."""
+
     def __init__(self, below: UnitOfWork, above: UnitOfWork) -> None:
+        self._below, self._above = below, above
         self.entities: Any = _Entities(below.entities, above.entities)
-        self.relationships: Any = _Over(below.relationships, above.relationships)
+        self.relationships: Any = self.of(RELATIONSHIP)
         self.commit = above.commit
+
+    def of(self, noun: GraphNoun) -> Any:
+        """The repository of a noun's records."""
+        return self.entities if noun is ENTITY else _Over(self._below.of(noun), self._above.of(noun))
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"a rehearsal has no {name}")

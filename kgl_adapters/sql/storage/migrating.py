@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -20,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from kgl_adapters.sql.engine.connections import once_more
 from kgl_adapters.sql.engine.driver_errors import translate
 from kgl_adapters.sql.engine.engines import WAIT_MAX_S, begin, is_in_memory, reflecting, require_file_in_place, shown
-from kgl_adapters.sql.schema import AUTH, ENTITIES, REVISIONS
+from kgl_adapters.sql.kernel.tables import AUTH, GRAPH
+from kgl_adapters.sql.storage.revisions import MIGRATIONS, REVISIONS
 from kgl_core.kernel.store_errors import MigrationNeeded, SchemaTooNew, StoreBusy
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def current_revision(engine: Engine) -> str | None:
 
 
 def _current_revision(engine: Engine) -> str | None:
-    schema = None if engine.dialect.name == "sqlite" else ENTITIES
+    schema = None if engine.dialect.name == "sqlite" else GRAPH
     table = VERSION_TABLE if schema is None else f"{schema}.{VERSION_TABLE}"
     with _translated(engine), engine.connect() as connection:
         if not inspect(connection).has_table(VERSION_TABLE, schema=schema):
@@ -150,7 +150,7 @@ def _postgres_prepared(connection: Connection, engine: Engine) -> Iterator[None]
     event.listen(connection, "begin", _limit)
     try:
         with _locked(engine):
-            for schema in (AUTH, ENTITIES):
+            for schema in (AUTH, GRAPH):
                 connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
             connection.commit()
             try:
@@ -198,10 +198,8 @@ def _translated(engine: Engine) -> Iterator[None]:
 def _config(connection: Connection | None = None) -> Config:
     from alembic.config import Config
 
-    package = Path(__file__).parents[2]
-    inside = package / "migrations"  # in the wheel; a checkout has them beside the package
     config = Config()
-    config.set_main_option("script_location", str(inside if inside.is_dir() else package.parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config
 

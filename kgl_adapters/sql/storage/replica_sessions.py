@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from sqlalchemy import CursorResult
 from sqlalchemy.sql import Executable
 
-from kgl_adapters.sql.encoding import Encoding
 from kgl_adapters.sql.engine.connections import Connections
+from kgl_adapters.sql.engine.encoding import Encoding
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Parameters, Session
 from kgl_adapters.sql.storage.replica import Replica

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
-from kgl_core.access.oauth_clients import Client
-from kgl_core.access.users import User, UserDraft
-from kgl_core.graph.entities import Entity, EntityDraft
-from kgl_core.graph.relationships import Relationship, RelationshipDraft
-from kgl_core.kernel.checked_records import rules_of, same_values
+from kgl_core.access.oauth_clients import CLIENT
+from kgl_core.access.users import USER, User
+from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
+from kgl_core.graph.relationships import Relationship
+from kgl_core.kernel.checked_records import same_values
 from kgl_core.kernel.errors import Fault, InvalidInput
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.store_errors import StoreFault
 from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.checking.findings import EXAMPLES_MAX, KINDS, CheckReport, Finding, Problem
-from kgl_core.storage.checking.inspection import Inspection, Row, Subject
+from kgl_core.storage.checking.inspection import Inspection, Row
 from kgl_core.storage.checking.journal import compare, has_wrong_deleted_with
 from kgl_core.storage.checking.repairing import mend
 
@@ -29,7 +32,7 @@ KEPT_MAX: Final = 250_000
 """How many findings of a kind are kept to be mended at a time; a repair looks again until nothing is left to mend."""
 _ROUNDS_MAX: Final = 100
 _TOLD_EVERY: Final = 5_000
-_DRAFTS: Final[dict[type, type]] = {Entity: EntityDraft, Relationship: RelationshipDraft, User: UserDraft}
+_ACCOUNTS: Final = (USER, CLIENT)
 
 
 class Check:
@@ -74,7 +77,8 @@ class Look:
     def __init__(self, inspection: Inspection, on_progress: Progress) -> None:
         self._inspection, self._on_progress = inspection, on_progress
         self._size: Mapping[str, int] = {}
-        self._looked_at = dict.fromkeys(("entities", "relationships", "changes", "users", "clients"), 0)
+        nouns = [noun.plural for noun in GRAPH_NOUNS]
+        self._looked_at = dict.fromkeys((*nouns, "changes", *(noun.plural for noun in _ACCOUNTS)), 0)
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {code: [] for code in KINDS}
         self.keys: dict[str, list[Any]] = {code: [] for code, kind in KINDS.items() if kind.is_mendable}
@@ -85,11 +89,9 @@ class Look:
         parts: dict[str, Callable[[], Iterator[Finding]]] = {
             "database": lambda: see.findings(now),
             "tables": self._measure,
-            "entities": lambda: self._records("entity", see.entities()),
-            "relationships": lambda: self._records("relationship", see.relationships()),
+            **{noun.plural: partial(self._records, noun) for noun in GRAPH_NOUNS},
             "changes": lambda: (Finding("unreadable_change", f"change {each.place}") for each in see.strange()),
-            "users": lambda: self._rows("user", "users", see.users()),
-            "clients": lambda: self._rows("client", "clients", see.clients()),
+            **{noun.plural: partial(self._rows, noun) for noun in _ACCOUNTS},
         }
         for name, find in parts.items():
             try:
@@ -137,47 +139,44 @@ class Look:
                 self._on_progress(table, self._looked_at[table], total)
             yield row
 
-    def _records(
-        self, subject: Subject, rows: Iterator[Row[Entity]] | Iterator[Row[Relationship]]
-    ) -> Iterator[Finding]:
-        table = "entities" if subject == "entity" else "relationships"
-        log = self._counted("changes", self._inspection.log(subject))
-        for row, findings in compare(subject, self._counted(table, rows), log):
+    def _records(self, noun: GraphNoun) -> Iterator[Finding]:
+        log = self._counted("changes", self._inspection.log(noun))
+        rows = self._counted(noun.plural, self._inspection.rows(noun))
+        for row, findings in compare(noun.name, rows, log):
             if row is not None and row.record is not None and not any(f.code == "broken_record" for f in findings):
-                yield from self._of_row(subject, row)
+                yield from self._of_row(noun, row)
             yield from findings
 
-    def _rows(self, subject: str, table: str, rows: Iterator[Row[User]] | Iterator[Row[Client]]) -> Iterator[Finding]:
-        for row in self._counted(table, rows):
-            yield from self._of_row(subject, row)
+    def _rows(self, noun: Noun[Any, Any, Any, Any]) -> Iterator[Finding]:
+        for row in self._counted(noun.plural, self._inspection.rows(noun)):
+            yield from self._of_row(noun, row)
 
-    def _of_row(self, subject: str, row: Row[Any]) -> Iterator[Finding]:
+    def _of_row(self, noun: Noun[Any, Any, Any, Any], row: Row[Any]) -> Iterator[Finding]:
         """What is wrong with a row on its own."""
-        record, at = row.record, f"{subject} {row.id}"
+        record, at = row.record, f"{noun.name} {row.id}"
         if record is None:
             yield Finding("unreadable_record", f"{at}: {row.fault}")
             return
-        if isinstance(record, Entity) and row.derived is not None and row.derived != record.sort_name:
+        if any(getattr(record, name) != kept for name, kept in zip(noun.derived, row.derived, strict=False)):
             yield Finding("stale_sort_name", at, row.id)
-        if isinstance(record, Entity | Relationship) and (record.deleted_at is None) != (record.deleted_by is None):
-            yield Finding("half_deleted", at, (subject, row.id))
+        if isinstance(record, Record) and (record.deleted_at is None) != (record.deleted_by is None):
+            yield Finding("half_deleted", at, (noun.name, row.id))
         if isinstance(record, Relationship) and has_wrong_deleted_with(record):
             yield Finding("wrong_deleted_with", at, row.id)
-        if faults := refused_today(record):
+        if faults := refused_today(noun, record):
             yield Finding("refused_today", f"{at}, {faults[0].pointer}: {faults[0].detail}")
 
 
-def refused_today(record: Entity | Relationship | User | Client) -> list[Fault]:
+def refused_today(noun: Noun[Any, Any, Any, Any], record: Any) -> list[Fault]:
     """The faults that today's rules find in a record; ``kept_otherwise`` where they would store it differently."""
-    draft_class = _DRAFTS.get(type(record))
-    if draft_class is None:
+    if noun is CLIENT:  # what its draft says of scopes is not how they are kept
         return []
-    names = tuple(rules_of(draft_class))
+    names = noun.said
     values = {name: getattr(record, name) for name in names}
     if isinstance(record, User):
         values["role"] = record.role.value
     try:
-        draft = draft_class(**values)
+        draft = noun.draft(**values)
     except InvalidInput as error:
         return list(error.faults)
     if same_values(draft, record, names):

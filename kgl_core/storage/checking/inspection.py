@@ -4,36 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import attrs
 
-from kgl_core.access.oauth_clients import Client
-from kgl_core.access.users import User
 from kgl_core.graph.changes import Change
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.nouns import GraphNoun
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.records import Kept, Record
 from kgl_core.storage.checking.findings import Finding
 
 COUNTER_ENDS_WITHIN: Final = timedelta(days=1)
 """No counter of attempts ends later than this: the longest limit has a window of an hour."""
 
 T = TypeVar("T", covariant=True)
-Subject = Literal["entity", "relationship"]
+R = TypeVar("R", bound=Kept)
 
 
 @attrs.frozen
 class Row(Generic[T]):
     """A row as it is stored: its record, or None and the reason why there is none.
 
-    ``derived`` is what the store keeps beside the record, such as the sort_name.
+    ``derived`` is what the store keeps beside the record, in the order of the noun's ``derived``.
     """
 
     id: UUID | None
     record: T | None
     fault: str = ""
-    derived: str | None = None
+    derived: Sequence[str] = ()
 
 
 @attrs.frozen
@@ -63,34 +62,25 @@ class Inspection(Protocol):
         that are of no use.
         """
 
-    def entities(self) -> Iterator[Row[Entity]]:
-        """Every entity, ordered by id."""
+    def rows(self, noun: Noun[R, Any, Any, Any]) -> Iterator[Row[R]]:
+        """Every record of a noun, ordered by id."""
 
-    def relationships(self) -> Iterator[Row[Relationship]]:
-        """Every relationship, ordered by id."""
-
-    def users(self) -> Iterator[Row[User]]:
-        """Every user."""
-
-    def clients(self) -> Iterator[Row[Client]]:
-        """Every service client."""
-
-    def log(self, subject: Subject) -> Iterator[Logged]:
-        """Every change of the entities or of the relationships, ordered by their ids and then their places."""
+    def log(self, noun: GraphNoun) -> Iterator[Logged]:
+        """Every change of a noun's records, ordered by their ids and then their places."""
 
     def strange(self) -> Iterator[Logged]:
-        """Every change that is neither of an entity nor of a relationship."""
+        """Every change that is of no noun."""
 
-    def latest(self, subject: Subject, ids: Sequence[UUID]) -> Mapping[UUID, Logged]:
+    def latest(self, noun: GraphNoun, ids: Sequence[UUID]) -> Mapping[UUID, Logged]:
         """The last change of each of these records, if it has one."""
 
     def close(self) -> None:
         """Stop reading what was not read to the end."""
 
-    def lock(self, subject: Subject, ids: Sequence[UUID]) -> None:
+    def lock(self, noun: GraphNoun, ids: Sequence[UUID]) -> None:
         """Lock these records until the unit of work ends, even those that can't be read."""
 
-    def overwrite(self, record: Entity | Relationship) -> None:
+    def overwrite(self, record: Record) -> None:
         """Store a record in place of whatever its row holds. Raises AlreadyExists when a unique value is taken."""
 
     def mend(self, code: str, keys: Sequence[Any]) -> int:

@@ -10,11 +10,12 @@ from uuid import UUID
 import attrs
 
 from kgl_core.graph.changes import Change, ChangeAction
-from kgl_core.graph.entities import Entity
+from kgl_core.graph.nouns import noun_of
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import same_values
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.storage.checking.findings import EXAMPLES_MAX, Finding
-from kgl_core.storage.checking.inspection import Logged, Row, Subject
+from kgl_core.storage.checking.inspection import Logged, Row
 from kgl_core.storage.checking.possible_records import broken, unlike
 
 
@@ -32,7 +33,7 @@ class History:
 
 
 def compare(
-    subject: Subject, rows: Iterator[Row[Any]], log: Iterator[Logged]
+    subject: str, rows: Iterator[Row[Any]], log: Iterator[Logged]
 ) -> Iterator[tuple[Row[Any] | None, list[Finding]]]:
     """Each row with what is wrong with it and its changes; None for the row where there are only changes."""
     histories = _histories(log)
@@ -54,9 +55,9 @@ def compare(
         history = next(histories, None)
 
 
-def same_record(one: Entity | Relationship, other: Entity | Relationship) -> bool:
+def same_record(one: Record, other: Record) -> bool:
     """Whether two records are equal in every field. Unlike ==, it tells 1 from 1.0 and True in metadata."""
-    return one == other and (not one.metadata or same_values(one, other, ["metadata"]))
+    return one == other and same_values(one, other, noun_of(one).json_fields)
 
 
 def has_wrong_deleted_with(relationship: Relationship) -> bool:
@@ -112,7 +113,7 @@ def _fits(before: Change | None, change: Change) -> bool:
     return action is ChangeAction.UPDATED or before.record.is_active is not record.is_active
 
 
-def _of_history(subject: Subject, history: History) -> list[Finding]:
+def _of_history(subject: str, history: History) -> list[Finding]:
     at = f"{subject} {history.id}"
     found = [
         Finding("unreadable_change", f"change {logged.place} of {at}{logged.fault and ': ' + logged.fault}")
@@ -124,7 +125,7 @@ def _of_history(subject: Subject, history: History) -> list[Finding]:
     return found
 
 
-def _of_lost(subject: Subject, history: History) -> list[Finding]:
+def _of_lost(subject: str, history: History) -> list[Finding]:
     found = _of_history(subject, history)
     at, key = f"{subject} {history.id}", (subject, history.id)
     if history.has_gap:
@@ -133,7 +134,7 @@ def _of_lost(subject: Subject, history: History) -> list[Finding]:
     return found
 
 
-def _of_kept(subject: Subject, row: Row[Any], history: History) -> list[Finding]:
+def _of_kept(subject: str, row: Row[Any], history: History) -> list[Finding]:
     found = _of_history(subject, history)
     at, key = f"{subject} {history.id}", (subject, history.id)
     record, last = row.record, history.last

@@ -16,19 +16,18 @@ from uuid import UUID
 import attrs
 
 from kgl_core.graph.changes import Change, ChangeAction
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
+from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.errors import AlreadyExists, Conflict, NotFound, TransactionConflict
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.store_errors import StoreFault
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 from kgl_core.storage.checking.findings import KINDS
-from kgl_core.storage.checking.inspection import Subject
 from kgl_core.storage.checking.journal import has_wrong_deleted_with, same_record
 from kgl_core.storage.checking.possible_records import broken
 
 BATCH: Final = 2_000
-_Record = Entity | Relationship
-_Keys = Sequence[tuple[Subject, UUID]]
+_Keys = Sequence[tuple[str, UUID]]
 _Mender = Callable[[Context, UnitOfWork, Sequence[Any]], int]
 
 
@@ -61,17 +60,14 @@ def _mend_batch(context: Context, code: str, keys: Sequence[Any]) -> int:
 def _put_back(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     """Adds lost records again, entities first."""
     done = 0
-    for subject, ids in _by_subject(keys):
-        latest = _last_records(uow, subject, ids)
+    for noun, ids in _by_noun(keys):
+        latest = _last_records(uow, noun, ids)
         for record in latest.values():
             if broken(record):
                 continue
             try:
                 with uow.begin() as inner:
-                    if isinstance(record, Entity):
-                        inner.entities.add([record])
-                    else:
-                        inner.relationships.add([record])
+                    inner.of(noun).add([record])
                     inner.commit()
                 done += 1
             except (AlreadyExists, NotFound):
@@ -82,9 +78,9 @@ def _put_back(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 def _put_right(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     """Restores damaged records from their last change, where that is whole. That needs no change of its own."""
     done = 0
-    for subject, ids in _by_subject(keys):
-        uow.inspection.lock(subject, ids)
-        for id, record in _last_records(uow, subject, ids).items():
+    for noun, ids in _by_noun(keys):
+        uow.inspection.lock(noun, ids)
+        for id, record in _last_records(uow, noun, ids).items():
             if record.id != id or broken(record):
                 continue
             try:
@@ -100,9 +96,9 @@ def _put_right(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 def _tell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     """Adds the missing last change of records."""
     changes = []
-    for subject, ids in _by_subject(keys):
-        records = _locked(uow, subject, ids)
-        latest = _last_records(uow, subject, ids)
+    for noun, ids in _by_noun(keys):
+        records = _locked(uow, noun, ids)
+        latest = _last_records(uow, noun, ids)
         for record in records:
             last = latest.get(record.id)
             if last is None or last.version < record.version:
@@ -117,7 +113,7 @@ def _delete_with_end(context: Context, uow: UnitOfWork, ids: Sequence[UUID]) -> 
     ends = uow.entities.ends({end for relationship in seen for end in relationship.triple[::2]})
     gone = {end.id for end in ends if not end.is_active}
     now, deleted = context.now(), []
-    latest = _last_records(uow, "relationship", ids)
+    latest = _last_records(uow, RELATIONSHIP, ids)
     for relationship in uow.relationships.find(ids, lock="update"):
         end = next((end for end in (relationship.source_entity_id, relationship.target_entity_id) if end in gone), None)
         if relationship.is_active and end is not None and not broken(relationship):
@@ -140,9 +136,9 @@ def _forget_deleted_with(context: Context, uow: UnitOfWork, ids: Sequence[UUID])
 def _complete_deletion(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     """Settles who deleted records that are half deleted."""
     now, done = context.now(), 0
-    for subject, ids in _by_subject(keys):
-        half = [r for r in _locked(uow, subject, ids) if (r.deleted_at is None) != (r.deleted_by is None)]
-        latest = _last_records(uow, subject, [record.id for record in half])
+    for noun, ids in _by_noun(keys):
+        half = [r for r in _locked(uow, noun, ids) if (r.deleted_at is None) != (r.deleted_by is None)]
+        latest = _last_records(uow, noun, [record.id for record in half])
         changed = []
         for record in half:
             whole = _next(record, now, deleted_by=None if record.deleted_at is None else context.actor)
@@ -154,9 +150,9 @@ def _complete_deletion(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 def _retell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     """Gives records that differ from their last change a version above both, which is as the record is."""
     now, done = context.now(), 0
-    for subject, ids in _by_subject(keys):
-        records = _locked(uow, subject, ids)
-        latest = _last_records(uow, subject, ids)
+    for noun, ids in _by_noun(keys):
+        records = _locked(uow, noun, ids)
+        latest = _last_records(uow, noun, ids)
         changed = []
         for record in records:
             last = latest.get(record.id)
@@ -183,22 +179,21 @@ _ONE_BY_ONE: Final = frozenset(
 )  # one that fails must not stop another
 
 
-def _by_subject(keys: Iterable[tuple[Subject, UUID]]) -> list[tuple[Subject, list[UUID]]]:
-    found: dict[Subject, list[UUID]] = {"entity": [], "relationship": []}
-    for subject, id in keys:
-        found[subject].append(id)
-    return [(subject, ids) for subject, ids in found.items() if ids]
+def _by_noun(keys: Iterable[tuple[str, UUID]]) -> list[tuple[GraphNoun, list[UUID]]]:
+    found: dict[str, list[UUID]] = {noun.name: [] for noun in GRAPH_NOUNS}
+    for name, id in keys:
+        found[name].append(id)
+    return [(noun, found[noun.name]) for noun in GRAPH_NOUNS if found[noun.name]]
 
 
-def _locked(uow: UnitOfWork, subject: Subject, ids: Sequence[UUID]) -> Sequence[_Record]:
-    records = uow.entities if subject == "entity" else uow.relationships
-    found: Sequence[_Record] = records.find(ids, lock="update")
+def _locked(uow: UnitOfWork, noun: GraphNoun, ids: Sequence[UUID]) -> Sequence[Record]:
+    found: Sequence[Record] = uow.of(noun).find(ids, lock="update")
     return [record for record in found if not broken(record)]  # what is damaged must not spread
 
 
-def _last_records(uow: UnitOfWork, subject: Subject, ids: Sequence[UUID]) -> dict[UUID, _Record]:
+def _last_records(uow: UnitOfWork, noun: GraphNoun, ids: Sequence[UUID]) -> dict[UUID, Record]:
     """The records as their last changes have them."""
-    found = uow.inspection.latest(subject, ids)
+    found = uow.inspection.latest(noun, ids)
     return {id: logged.change.record for id, logged in found.items() if logged.change is not None}
 
 
@@ -206,7 +201,7 @@ def _next(record: Any, now: datetime, **fields: Any) -> Any:
     return attrs.evolve(record, version=record.version + 1, updated_at=now, **fields)
 
 
-def _action(before: _Record | None, after: _Record) -> ChangeAction:
+def _action(before: Record | None, after: Record) -> ChangeAction:
     if before is None:
         return ChangeAction.CREATED
     if before.is_active == after.is_active:
@@ -216,7 +211,7 @@ def _action(before: _Record | None, after: _Record) -> ChangeAction:
 
 def _keep(context: Context, uow: UnitOfWork, changed: Sequence[tuple[Any, ChangeAction]]) -> int:
     """Store these new versions with their changes; returns how many."""
-    uow.entities.replace([record for record, _ in changed if isinstance(record, Entity)])
-    uow.relationships.replace([record for record, _ in changed if isinstance(record, Relationship)])
+    for noun in GRAPH_NOUNS:
+        uow.of(noun).replace([record for record, _ in changed if type(record) is noun.record])
     uow.changes.append([Change(r.updated_at, context.actor, action, r) for r, action in changed])
     return len(changed)

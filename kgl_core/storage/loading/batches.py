@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 from kgl_core.graph.changes import Change
-from kgl_core.graph.entities import End, Entity
-from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.entities import End
+from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
 from kgl_core.kernel.errors import KglError
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 from kgl_core.storage.loading.entity_plan import EntityPlan
 from kgl_core.storage.loading.existing_records import Existing, KeyTaken, Outcome, RecordRefused
 from kgl_core.storage.loading.keys import Waiting
+from kgl_core.storage.loading.noun_plan import NounPlan
 from kgl_core.storage.loading.relationship_ends import Ends
 from kgl_core.storage.loading.relationship_plan import RelationshipPlan
-from kgl_core.storage.record_lines import EntityRecord, Record, RelationshipRecord
+from kgl_core.storage.record_lines import EntityLine, GraphLine, Line, NounLine, RelationshipLine
 
-Numbered = tuple[int, Record]
-Applied = tuple[int, Outcome, Entity | Relationship]
+Numbered = tuple[int, Line]
+_Graph = Sequence[tuple[int, GraphLine]]
+Applied = tuple[int, Outcome, Record]
 Refused = tuple[int, KglError]
 
 _TOO_MANY_WAIT: Final = "a key that it names changes hands here, and too many lines wait for that; load this again"
@@ -55,18 +58,25 @@ class Batch:
         Raises AlreadyExists, NotFound or StaleVersion when the store refuses what the plan allowed, without saying for
         which record, and StoreError when the store is in trouble.
         """
-        ends, relationships = self._apply_entities(records)
-        if relationships:
-            self._apply_relationships(ends, relationships)
+        graph = [(number, line) for number, line in records if not isinstance(line, NounLine)]
+        if graph:
+            ends, relationships = self._apply_entities(graph)
+            if relationships:
+                self._apply_relationships(ends, relationships)
+        if len(graph) < len(records):
+            for noun in GRAPH_NOUNS:
+                lines = [(n, line) for n, line in records if isinstance(line, NounLine) and line.noun is noun]
+                if lines:
+                    self._apply_others(noun, lines)
 
-    def _apply_entities(self, records: Sequence[Numbered]) -> tuple[Ends, Sequence[tuple[int, RelationshipRecord]]]:
+    def _apply_entities(self, records: _Graph) -> tuple[Ends, Sequence[tuple[int, RelationshipLine]]]:
         """Apply the entity records.
 
         Returns the relationship records, and what they see of the entities and of the others that they name.
         """
         repository = self._uow.entities
-        entities = [(number, record) for number, record in records if isinstance(record, EntityRecord)]
-        relationships: list[tuple[int, RelationshipRecord]] = []
+        entities = [(number, record) for number, record in records if isinstance(record, EntityLine)]
+        relationships: list[tuple[int, RelationshipLine]] = []
         ids = {record.id for _, record in entities if record.id is not None}
         keys = {record.key for _, record in entities if record.key is not None}
         other_ids, other_keys = _ends_named(records)
@@ -83,7 +93,7 @@ class Batch:
         for number, record in records:
             if number in ready or (self.waiting.records and self._waits(number, record, plan)):
                 continue
-            if isinstance(record, EntityRecord):
+            if isinstance(record, EntityLine):
                 self._apply_entity(plan, number, record, number)
             else:
                 relationships.append((number, record))
@@ -94,7 +104,7 @@ class Batch:
         self._log(plan.changes)
         return plan.ends, relationships
 
-    def _apply_entity(self, plan: EntityPlan, number: int, record: EntityRecord, place: int) -> None:
+    def _apply_entity(self, plan: EntityPlan, number: int, record: EntityLine, place: int) -> None:
         try:
             self.applied.append((number, *plan.apply(place, record)))
         except KeyTaken as error:
@@ -107,9 +117,9 @@ class Batch:
         except KglError as error:
             self.refused.append((number, error))
 
-    def _waits(self, number: int, record: Record, plan: EntityPlan) -> bool:
+    def _waits(self, number: int, record: GraphLine, plan: EntityPlan) -> bool:
         """Whether a record waits behind one that waits for a key, or is refused because too many do."""
-        key = plan.key_of(record.id) if isinstance(record, EntityRecord) else None
+        key = plan.key_of(record.id) if isinstance(record, EntityLine) else None
         if not self.waiting.holds_back(number, record, key):
             return False
         if self.waiting.has_room(record):
@@ -118,9 +128,9 @@ class Batch:
             self.refused.append((number, RecordRefused("key_moves", _TOO_MANY_WAIT)))
         return True
 
-    def _apply_relationships(self, ends: Ends, records: Sequence[tuple[int, RelationshipRecord]]) -> None:
+    def _apply_relationships(self, ends: Ends, records: Sequence[tuple[int, RelationshipLine]]) -> None:
         repository = self._uow.relationships
-        joined: list[tuple[int, RelationshipRecord, End | None, End | None]] = []
+        joined: list[tuple[int, RelationshipLine, End | None, End | None]] = []
         for number, record in records:
             source = ends.find(number, record.source_entity_id, record.source_entity_key)
             target = ends.find(number, record.target_entity_id, record.target_entity_key)
@@ -149,17 +159,31 @@ class Batch:
         repository.replace(plan.updated)
         self._log(plan.changes)
 
+    def _apply_others(self, noun: GraphNoun, lines: Sequence[tuple[int, NounLine]]) -> None:
+        repository = self._uow.of(noun)
+        ids = {line.id for _, line in lines if line.id is not None}
+        values = {value for _, line in lines if (value := noun.unique_value(line)) is not None}
+        plan = NounPlan(noun, self._context, repository.find(ids, values, lock="update"), self._existing)
+        for number, line in lines:
+            try:
+                self.applied.append((number, *plan.apply(line)))
+            except KglError as error:
+                self.refused.append((number, error))
+        repository.replace(plan.updated)
+        repository.add(plan.created)
+        self._log(plan.changes)
+
     def _log(self, changes: Sequence[Change]) -> None:
         if self._is_logged:
             self._uow.changes.append(changes)
 
 
-def _ends_named(records: Iterable[Numbered]) -> tuple[set[UUID], set[str]]:
+def _ends_named(records: _Graph) -> tuple[set[UUID], set[str]]:
     """The ids and the keys by which relationship records name their ends."""
     ids: set[UUID] = set()
     keys: set[str] = set()
     for _, record in records:
-        if not isinstance(record, RelationshipRecord):
+        if not isinstance(record, RelationshipLine):
             continue
         ids.update(id for id in (record.source_entity_id, record.target_entity_id) if id is not None)
         keys.update(key for key in (record.source_entity_key, record.target_entity_key) if key is not None)

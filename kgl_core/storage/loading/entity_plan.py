@@ -7,8 +7,7 @@ from itertools import chain
 from uuid import UUID
 
 from kgl_core.graph.changes import ChangeAction
-from kgl_core.graph.entities import End, Entity, EntityDraft
-from kgl_core.kernel.checked_records import rules_of
+from kgl_core.graph.entities import ENTITY, End, Entity
 from kgl_core.kernel.errors import Fault, InvalidInput, KglError
 from kgl_core.kernel.ids import EntityId
 from kgl_core.kernel.permissions import Action, require
@@ -17,17 +16,15 @@ from kgl_core.storage.loading.existing_records import LEAVING, Existing, KeyTake
 from kgl_core.storage.loading.keys import granted
 from kgl_core.storage.loading.plans import Plan
 from kgl_core.storage.loading.relationship_ends import Ends
-from kgl_core.storage.record_lines import EntityRecord
+from kgl_core.storage.record_lines import EntityLine
 
 
-class EntityPlan(Plan[EntityRecord, Entity]):
+class EntityPlan(Plan[EntityLine, Entity]):
     """What entity records do, one after the other, to the entities that they name.
 
     ``stored`` is every entity under an id or key that they name; ``other_ends`` are those that only relationships name.
     ``ends`` is what relationship records of the same batch see.
     """
-
-    _kind, _fields = "entity", tuple(rules_of(EntityDraft))
 
     def __init__(
         self,
@@ -36,7 +33,7 @@ class EntityPlan(Plan[EntityRecord, Entity]):
         other_ends: Iterable[End] = (),
         existing: Existing = Existing.MERGE,
     ) -> None:
-        super().__init__(context, existing)
+        super().__init__(ENTITY, context, existing)
         self._by_id.update({entity.id: entity for entity in stored})
         named = (End(entity.id, entity.key, entity.is_active) for entity in stored)
         self.ends = Ends(chain(named, other_ends))
@@ -57,12 +54,12 @@ class EntityPlan(Plan[EntityRecord, Entity]):
         entity = None if id is None else self._by_id.get(id)
         return None if entity is None else entity.key
 
-    def hand_over(self, records: Iterable[tuple[int, EntityRecord]]) -> set[int]:
+    def hand_over(self, records: Iterable[tuple[int, EntityLine]]) -> set[int]:
         """Free the keys that waiting records hand to each other; returns the numbers of those that can have theirs now.
 
         Apply these next, before all others.
         """
-        first: dict[UUID, tuple[int, EntityRecord]] = {}
+        first: dict[UUID, tuple[int, EntityLine]] = {}
         for number, record in records:
             if record.id is not None and record.key is not None and self.key_of(record.id) != record.key:
                 first.setdefault(record.id, (number, record))
@@ -75,7 +72,7 @@ class EntityPlan(Plan[EntityRecord, Entity]):
                 self.ends.free(0, key)
         return {first[id][0] for id in ready}
 
-    def apply(self, number: int, record: EntityRecord) -> tuple[Outcome, Entity]:
+    def apply(self, number: int, record: EntityLine) -> tuple[Outcome, Entity]:
         """Apply the record of line ``number``: returns what became of it, and the entity as it is then.
 
         Raises KeyTaken, RecordRefused, PermissionDenied or InvalidInput when the record must be refused.
@@ -90,7 +87,7 @@ class EntityPlan(Plan[EntityRecord, Entity]):
             self.ends.move(number, entity.id, current.key, entity.key)
         return outcome, entity
 
-    def _match(self, record: EntityRecord) -> Entity | None:
+    def _match(self, record: EntityLine) -> Entity | None:
         holder = None if record.key is None else self.ends.holder(record.key)
         if record.id is not None:
             current = self._by_id.get(record.id)
@@ -103,10 +100,10 @@ class EntityPlan(Plan[EntityRecord, Entity]):
             holder = self.ends.deleted(record.key) or holder
         return None if holder is None else self._by_id[holder]
 
-    def _require_whole(self, record: EntityRecord) -> None:
+    def _require_whole(self, record: EntityLine) -> None:
         _require_named(record)
 
-    def _can_change(self, id: UUID, record: EntityRecord) -> bool:
+    def _can_change(self, id: UUID, record: EntityLine) -> bool:
         entity = self._by_id.get(id)
         if entity is None or not (entity.is_active and record.is_active):
             return False
@@ -117,7 +114,7 @@ class EntityPlan(Plan[EntityRecord, Entity]):
             return False
         return True
 
-    def _create(self, number: int, record: EntityRecord) -> tuple[Outcome, Entity]:
+    def _create(self, number: int, record: EntityLine) -> tuple[Outcome, Entity]:
         require(self._context.actor, Action.CREATE)
         # A record with an id of its own is another entity, which has taken the key meanwhile.
         names_no_other = record.is_active and record.id is None
@@ -149,7 +146,7 @@ class EntityPlan(Plan[EntityRecord, Entity]):
         return Outcome.CREATED, entity
 
 
-def _require_named(record: EntityRecord) -> tuple[str, str]:
+def _require_named(record: EntityLine) -> tuple[str, str]:
     """The type and the name of an entity, which can't be empty. Raises InvalidInput."""
     if record.type is None or record.name is None:
         missing = [name for name in ("type", "name") if getattr(record, name) is None]

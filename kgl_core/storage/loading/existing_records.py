@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.merge_patch import merge_patch
-from kgl_core.graph.metadata import JsonObject
-from kgl_core.graph.relationships import Relationship
-from kgl_core.kernel.checked_records import same_values
+from kgl_core.graph.nouns import GraphNoun
+from kgl_core.kernel.checked_records import rules_of, same_values
 from kgl_core.kernel.errors import Conflict, Fault, InvalidInput
-from kgl_core.storage.record_lines import EntityRecord, RelationshipRecord
-
-_METADATA: Final = JsonObject()
+from kgl_core.kernel.field_rules import Rule
+from kgl_core.kernel.merge_patch import merge_patch
+from kgl_core.kernel.nouns.records import Record
+from kgl_core.storage.record_lines import Line
 
 
 class Outcome(StrEnum):
@@ -62,35 +62,39 @@ LEAVING: Final = (Existing.KEEP, Existing.REFUSE)
 """The ways in which nothing that exists is changed."""
 
 
-def already_exists(kind: str, current: Entity | Relationship) -> RecordRefused:
+def already_exists(kind: str, current: Record) -> RecordRefused:
     """The refusal of a record that names something which exists."""
     advice = "import it with existing=merge or existing=replace to change it"
     return RecordRefused("already_exists", f"{kind} {current.id} is here already; {advice}")
 
 
 def settle(
-    values: dict[str, Any],
-    record: EntityRecord | RelationshipRecord,
-    current: Entity | Relationship,
-    *,
-    is_whole: bool,
+    noun: GraphNoun, values: dict[str, Any], line: Line, current: Record, *, is_whole: bool
 ) -> Mapping[str, Any]:
-    """The fields of a stored record that change: metadata is merged name by name, unless ``is_whole`` is set.
+    """The fields of a stored record that change: objects are merged name by name, unless ``is_whole`` is set.
 
-    Metadata that is there already, including nulls, stays as it is. Raises InvalidInput when it becomes too large.
+    What is there already in such an object, including nulls, stays as it is. Raises InvalidInput when it becomes too
+    large.
     """
-    is_as_given = record.metadata is not None and values.get("aliases", ()) is not None
-    if "metadata" in values:
-        values["metadata"] = record.metadata or {}
-        if not (is_whole or record.metadata is None or current.metadata == record.metadata):
-            is_as_given = False
-            merged = merge_patch(current.metadata, record.metadata)
-            faults: list[Fault] = []
-            values["metadata"] = _METADATA(merged, "/metadata", faults)
-            if faults:
-                raise InvalidInput(faults)
-    if "aliases" in values and values["aliases"] is None:
-        values["aliases"] = ()
+    is_as_given = True
+    for name, rule in _rules_of_objects(noun):
+        given = values.get(name)
+        if given is None or is_whole or getattr(current, name) == given:
+            continue
+        is_as_given = False
+        faults: list[Fault] = []
+        values[name] = rule(merge_patch(getattr(current, name), given), f"/{name}", faults)
+        if faults:
+            raise InvalidInput(faults)
+    for name, empty in noun.empty_values.items():
+        if name in values and values[name] is None:
+            values[name], is_as_given = copy(empty), False
     if is_as_given or not same_values(current, attrs.evolve(current, **values), values):
         return values
     return {}
+
+
+@cache
+def _rules_of_objects(noun: GraphNoun) -> Sequence[tuple[str, Rule]]:
+    rules = rules_of(noun.draft)
+    return [(name, rules[name]) for name in noun.json_fields]

@@ -13,7 +13,7 @@ from math import inf
 from typing import Final
 from uuid import UUID
 
-from kgl_core.storage.record_lines import EntityRecord, Record
+from kgl_core.storage.record_lines import EntityLine, GraphLine
 
 WAITING_MAX: Final = 5_000
 WAITING_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -23,7 +23,7 @@ class Waiting:
     """The lines of a load that wait for its end, and the ids and keys that later lines have to wait for as well."""
 
     def __init__(self) -> None:
-        self.records: list[tuple[int, Record]] = []
+        self.records: list[tuple[int, GraphLine]] = []
         self._ids: dict[UUID, int] = {}
         self._keys: dict[str, int] = {}
         # Separately for each kind: a batch looks at its entities first, and limits must not depend on batches either.
@@ -37,12 +37,12 @@ class Waiting:
         copy._counts, copy._bytes = self._counts.copy(), self._bytes.copy()
         return copy
 
-    def has_room(self, record: Record) -> bool:
+    def has_room(self, record: GraphLine) -> bool:
         """Whether another line of this kind can wait."""
         kind = type(record)
         return self._counts[kind] < WAITING_MAX and self._bytes[kind] < WAITING_BYTES_MAX
 
-    def holds_back(self, number: int, record: Record, key_before: str | None = None) -> bool:
+    def holds_back(self, number: int, record: GraphLine, key_before: str | None = None) -> bool:
         """Whether the record of line ``number`` has to wait: it touches what an earlier waiting line names or changes.
 
         ``key_before`` is the present key of the entity that the record names by its id.
@@ -52,29 +52,29 @@ class Waiting:
             self._keys.get(key, inf) < number for key in (*keys, key_before) if key is not None
         )
 
-    def add(self, number: int, record: Record, key_before: str | None = None) -> None:
+    def add(self, number: int, record: GraphLine, key_before: str | None = None) -> None:
         """Let the record of line ``number`` wait."""
         self.records.append((number, record))
         self._counts[type(record)] += 1
         self._bytes[type(record)] += _weight(record)
         ids, keys = _names(record)
-        if isinstance(record, EntityRecord):
+        if isinstance(record, EntityLine):
             self._ids.update({id: min(number, self._ids.get(id, number)) for id in ids if id is not None})
         for key in (*keys, key_before):
             if key is not None:
                 self._keys[key] = min(number, self._keys.get(key, number))
 
 
-def _names(record: Record) -> tuple[tuple[UUID | None, ...], tuple[str | None, ...]]:
+def _names(record: GraphLine) -> tuple[tuple[UUID | None, ...], tuple[str | None, ...]]:
     """The ids and the keys by which a record names entities."""
-    if isinstance(record, EntityRecord):
+    if isinstance(record, EntityLine):
         return (record.id,), (record.key,)
     return (record.source_entity_id, record.target_entity_id), (record.source_entity_key, record.target_entity_key)
 
 
-def _weight(record: Record) -> int:
+def _weight(record: GraphLine) -> int:
     """About how many bytes a record takes."""
-    aliases = record.aliases or () if isinstance(record, EntityRecord) else ()
+    aliases = record.aliases or () if isinstance(record, EntityLine) else ()
     return 500 + sum(map(len, aliases)) + len(repr(record.metadata))
 
 

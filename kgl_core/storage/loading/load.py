@@ -20,7 +20,7 @@ from kgl_core.storage.loading.batches import Applied, Batch, Numbered
 from kgl_core.storage.loading.existing_records import Existing, Outcome
 from kgl_core.storage.loading.keys import Waiting
 from kgl_core.storage.record_files import read_items
-from kgl_core.storage.record_lines import read_record
+from kgl_core.storage.record_lines import read_line
 
 BATCH_RECORDS_MAX: Final = 5_000
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -244,7 +244,7 @@ def _batches(records: Iterable[object]) -> Iterator[Sequence[Numbered | Refusal]
     size = 0
     for number, item in enumerate(records, 1):
         try:
-            record = read_record(item)
+            record = read_line(item)
         except InvalidInput as error:
             batch.append(_refusal(number, error))
         else:

@@ -13,27 +13,23 @@ from uuid import UUID
 import attrs
 
 from kgl_core.graph.changes import Change, ChangeAction
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import same_values
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.loading.existing_records import Existing, Outcome, RecordRefused, already_exists, settle
-from kgl_core.storage.record_lines import EntityRecord, RelationshipRecord
+from kgl_core.storage.record_lines import Line
 
-Line = TypeVar("Line", EntityRecord, RelationshipRecord)
-Stored = TypeVar("Stored", Entity, Relationship)
+L = TypeVar("L", bound=Line)
+Stored = TypeVar("Stored", bound=Record)
 
 
-class Plan(Generic[Line, Stored]):
-    """What the plans of entities and of relationships share."""
+class Plan(Generic[L, Stored]):
+    """What the plans of all nouns share."""
 
-    _kind: str
-    _fields: tuple[str, ...]
-    """What a record can change."""
-
-    def __init__(self, context: Context, existing: Existing) -> None:
-        self._context, self._existing = context, existing
+    def __init__(self, noun: Noun[Stored, Any, Any, Any], context: Context, existing: Existing) -> None:
+        self._noun, self._context, self._existing = noun, context, existing
         self._now = context.now()
         self._by_id: dict[UUID, Stored] = {}
         self._created: dict[UUID, None] = {}
@@ -45,7 +41,7 @@ class Plan(Generic[Line, Stored]):
         """The stored ones that have changed, ordered by id, each at a later version."""
         return [self._by_id[id] for id in sorted(self._updated)]
 
-    def _apply_to(self, current: Stored, record: Line) -> tuple[Outcome, Stored]:
+    def _apply_to(self, current: Stored, record: L) -> tuple[Outcome, Stored]:
         """Apply a record to ``current``, which it names: returns what became of it, and the record as it is then.
 
         Raises RecordRefused, PermissionDenied or InvalidInput when the record must be refused.
@@ -53,16 +49,16 @@ class Plan(Generic[Line, Stored]):
         if self._existing is Existing.KEEP:
             return Outcome.KEPT, current
         if self._existing is Existing.REFUSE:
-            raise already_exists(self._kind, current)
+            raise already_exists(self._noun.name, current)
         if not record.is_active and current.is_active:
             advice = "is active here, and a load deletes nothing; delete it"
-            raise RecordRefused("active", f"{self._kind} {current.id} {advice}")
+            raise RecordRefused("active", f"{self._noun.name} {current.id} {advice}")
         changes = self._changes(record, current)
         if not changes and record.is_active == current.is_active:
             return Outcome.UNCHANGED, current
         if not current.is_active:
             advice = f"was deleted by {current.deleted_by}; restore it first"
-            raise RecordRefused("deleted", f"{self._kind} {current.id} {advice}")
+            raise RecordRefused("deleted", f"{self._noun.name} {current.id} {advice}")
         require(self._context.actor, Action.CHANGE, current.created_by)
         changed = attrs.evolve(current, **changes, version=current.version + 1, updated_at=self._now)
         if current.id not in self._created:
@@ -70,17 +66,18 @@ class Plan(Generic[Line, Stored]):
         self._keep(changed, ChangeAction.UPDATED)
         return Outcome.UPDATED, changed
 
-    def _changes(self, record: Line, current: Stored) -> Mapping[str, Any]:
+    def _changes(self, record: L, current: Stored) -> Mapping[str, Any]:
         """The fields that the record changes, with their new values. Raises InvalidInput."""
         is_whole = self._existing is Existing.REPLACE
-        names = self._fields if is_whole else [name for name in self._fields if name in record.given]
+        names = self._noun.changeable if is_whole else [name for name in self._noun.changeable if name in record.given]
         if same_values(current, record, names):
             return {}
         if is_whole:
             self._require_whole(record)
-        return settle({name: getattr(record, name) for name in names}, record, current, is_whole=is_whole)
+        values = {name: getattr(record, name) for name in names}
+        return settle(self._noun, values, record, current, is_whole=is_whole)
 
-    def _require_whole(self, record: Line) -> None:
+    def _require_whole(self, record: L) -> None:
         """Raise InvalidInput when the record leaves out a field that can't be empty."""
 
     def _keep(self, record: Stored, action: ChangeAction) -> None:

@@ -7,23 +7,21 @@ from uuid import UUID
 
 from kgl_core.graph.changes import ChangeAction
 from kgl_core.graph.entities import End
-from kgl_core.graph.relationships import Relationship, Triple, triple_order
+from kgl_core.graph.relationships import RELATIONSHIP, Relationship, Triple, triple_order
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.ids import EntityId, RelationshipId
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.loading.existing_records import LEAVING, Existing, Outcome, RecordRefused
 from kgl_core.storage.loading.plans import Plan
-from kgl_core.storage.record_lines import RelationshipRecord
+from kgl_core.storage.record_lines import RelationshipLine
 
 
-class RelationshipPlan(Plan[RelationshipRecord, Relationship]):
+class RelationshipPlan(Plan[RelationshipLine, Relationship]):
     """What relationship records do, one after the other, to the relationships that they name."""
 
-    _kind, _fields = "relationship", ("confidence", "source", "source_type", "metadata")
-
     def __init__(self, context: Context, stored: Iterable[Relationship], existing: Existing = Existing.MERGE) -> None:
-        super().__init__(context, existing)
+        super().__init__(RELATIONSHIP, context, existing)
         self._active: dict[Triple, UUID] = {}
         self._deleted: dict[Triple, UUID] = {}
         for relationship in stored:
@@ -34,7 +32,7 @@ class RelationshipPlan(Plan[RelationshipRecord, Relationship]):
         """The new relationships, ordered by ends and type: the order in which every load takes unique values."""
         return sorted((self._by_id[id] for id in self._created), key=lambda created: triple_order(created.triple))
 
-    def apply(self, record: RelationshipRecord, source: End | None, target: End | None) -> tuple[Outcome, Relationship]:
+    def apply(self, record: RelationshipLine, source: End | None, target: End | None) -> tuple[Outcome, Relationship]:
         """Apply a record whose ends were found: returns what became of it, and the relationship as it is then.
 
         An end is None when the record does not name it. Raises RecordRefused, PermissionDenied or InvalidInput when the
@@ -45,7 +43,7 @@ class RelationshipPlan(Plan[RelationshipRecord, Relationship]):
             return self._create(record, source, target)
         return self._apply_to(current, record)
 
-    def _match(self, record: RelationshipRecord, source: End | None, target: End | None) -> Relationship | None:
+    def _match(self, record: RelationshipLine, source: End | None, target: End | None) -> Relationship | None:
         triple = _triple(record, source, target)
         holder = None if triple is None else self._active.get(triple)
         if record.id is not None:
@@ -65,9 +63,7 @@ class RelationshipPlan(Plan[RelationshipRecord, Relationship]):
             return self._by_id[self._deleted[triple]]
         return None if holder is None else self._by_id[holder]
 
-    def _create(
-        self, record: RelationshipRecord, source: End | None, target: End | None
-    ) -> tuple[Outcome, Relationship]:
+    def _create(self, record: RelationshipLine, source: End | None, target: End | None) -> tuple[Outcome, Relationship]:
         require(self._context.actor, Action.CREATE)
         if source is None or target is None or record.relationship_type is None:
             raise InvalidInput(record.missing())
@@ -118,13 +114,13 @@ class RelationshipPlan(Plan[RelationshipRecord, Relationship]):
             self._deleted[triple] = id  # of several, the lowest, so that it does not depend on their order
 
 
-def _triple(record: RelationshipRecord, source: End | None, target: End | None) -> Triple | None:
+def _triple(record: RelationshipLine, source: End | None, target: End | None) -> Triple | None:
     if source is None or target is None or record.relationship_type is None:
         return None
     return (source.id, record.relationship_type, target.id)
 
 
-def _agrees(record: RelationshipRecord, source: End | None, target: End | None, current: Relationship) -> bool:
+def _agrees(record: RelationshipLine, source: End | None, target: End | None, current: Relationship) -> bool:
     """Whether the ends and the type that the record names are the relationship's own."""
     named = (source and source.id, record.relationship_type, target and target.id)
     return all(mine is None or mine == theirs for mine, theirs in zip(named, current.triple, strict=True))

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kgl_adapters.sql.graph.rows import ENTITY_COLUMNS
+from kgl_core.graph.entities import ENTITY
 
-COLUMNS: Final = ", ".join(ENTITY_COLUMNS)
+COLUMNS: Final = ", ".join(ENTITY.field_names)
 ACTOR: Final = "user:01890a5d-ac96-774b-bcce-b302099a8057"
 
 

@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from kgl_core import Actor, ActorKind, AlreadyExists, Client, NotFound, Scope
-from kgl_core.kernel.pages import Position
+from kgl_core.access.oauth_clients import ClientFilter
+from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, client, ids_of, new_id
 
@@ -15,7 +16,7 @@ def keep_clients(store: Store, *clients: Client) -> None:
     """Put clients into a store."""
     with store.begin() as uow:
         for one in clients:
-            uow.clients.add(one)
+            uow.clients.add([one])
         uow.commit()
 
 
@@ -52,7 +53,7 @@ def test_an_id_is_taken_once(store: Store) -> None:
     one = client()
     keep_clients(store, one, client(one.name))
     with store.begin() as uow, pytest.raises(AlreadyExists) as refused:
-        uow.clients.add(client("another", id=one.id))
+        uow.clients.add([client("another", id=one.id)])
     assert (refused.value.kind, refused.value.field) == ("client", "id")
     assert found(store, one) == [one]
 
@@ -71,11 +72,11 @@ def test_replace_keeps_the_new_state(store: Store) -> None:
         auth_version=2,
     )
     with store.begin() as uow:
-        assert uow.clients.get(one.id, lock=True) == one
-        uow.clients.replace(new)
+        assert uow.clients.get(one.id, lock="update") == one
+        uow.clients.replace([new])
         assert uow.clients.get(one.id) == new
         with pytest.raises(NotFound):
-            uow.clients.replace(client())
+            uow.clients.replace([client()])
         uow.commit()
     assert found(store, one, other) == [new, other]
 
@@ -86,16 +87,16 @@ def test_a_deleted_client_is_gone(store: Store) -> None:
     keep_clients(store, one, other)
     with store.begin() as uow:
         uow.clients.delete(one.id)
-        assert uow.clients.get(one.id, lock=True) is None
+        assert uow.clients.get(one.id, lock="update") is None
         with pytest.raises(NotFound) as refused:
             uow.clients.delete(one.id)
         assert (refused.value.kind, refused.value.name) == ("client", one.id)
         with pytest.raises(NotFound):
-            uow.clients.replace(one)
+            uow.clients.replace([one])
         uow.commit()
     assert found(store, one, other) == [None, other]
     with store.read() as uow:
-        assert ids_of(uow.clients.list(None, 5)) == [other.id]
+        assert ids_of(uow.clients.list(ClientFilter(), "created_at", None, 5)) == [other.id]
     keep_clients(store, one)
     assert found(store, one) == [one]
 
@@ -105,8 +106,8 @@ def test_what_is_not_committed_leaves_no_trace(store: Store) -> None:
     one, other, new = client(), client(), client()
     keep_clients(store, one, other)
     with store.begin() as uow:
-        uow.clients.add(new)
-        uow.clients.replace(attrs.evolve(one, auth_version=2))
+        uow.clients.add([new])
+        uow.clients.replace([attrs.evolve(one, auth_version=2)])
         uow.clients.delete(other.id)
         with store.snapshot() as beside:
             assert beside.clients.get(other.id) == other
@@ -124,7 +125,7 @@ def test_pages_go_by_creation(store: Store) -> None:
         page = None
         while page is None or len(page) == limit:
             with store.read() as uow:
-                page = list(uow.clients.list(after, limit))
+                page = list(uow.clients.list(ClientFilter(), "created_at", after, limit))
             listed += page
             assert len(listed) < 100, "the pages do not end"
             after = (listed[-1].created_at, listed[-1].id)

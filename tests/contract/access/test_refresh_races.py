@@ -43,7 +43,7 @@ class Staged:
         """What happens once, within it: when the time is asked for, between what is read and what is written."""
 
     @contextmanager
-    def begin(self) -> Iterator[UnitOfWork]:
+    def begin(self, *, adds_only: bool = False) -> Iterator[UnitOfWork]:
         act, self.before = self.before, None
         if act is not None:
             act()

@@ -7,7 +7,7 @@ import pytest
 
 from kgl_core import AlreadyExists, NotFound, Role, User
 from kgl_core.access.users import UserFilter
-from kgl_core.kernel.pages import Position
+from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, ids_of, keep, new_id, user
 
@@ -26,7 +26,7 @@ def test_a_user_comes_back_as_it_was_kept(store: Store) -> None:
     )
     keep(store, full)
     with store.read() as uow:
-        by_id, by_email = uow.users.get(full.id), uow.users.get_by_email("ada@example.org")
+        by_id, by_email = uow.users.get(full.id), uow.users.get_by("ada@example.org")
     assert by_id == by_email == full
     assert by_id is not None
     assert (type(by_id.role), type(by_id.is_active)) == (Role, bool)
@@ -38,8 +38,8 @@ def test_an_absent_user_is_none(store: Store) -> None:
     keep(store, user("ada@example.org"))
     with store.begin() as uow:
         assert uow.users.get(new_id()) is None
-        assert uow.users.get(new_id(), lock=True) is None
-        assert uow.users.get_by_email("Ada@example.org") is None
+        assert uow.users.get(new_id(), lock="update") is None
+        assert uow.users.get_by("Ada@example.org") is None
 
 
 @pytest.mark.parametrize("field", ["id", "email"])
@@ -49,10 +49,10 @@ def test_add_refuses_what_is_taken(store: Store, field: str) -> None:
     keep(store, one)
     other = user("grace@example.org", id=one.id) if field == "id" else user("ada@example.org")
     with store.begin() as uow, pytest.raises(AlreadyExists) as refused:
-        uow.users.add(other)
+        uow.users.add([other])
     assert (refused.value.kind, refused.value.field) == ("user", field)
     with store.read() as uow:
-        assert uow.users.count() == 1
+        assert uow.users.count(UserFilter()) == 1
 
 
 def test_replace_keeps_the_new_state(store: Store) -> None:
@@ -72,21 +72,21 @@ def test_replace_keeps_the_new_state(store: Store) -> None:
         last_login_at=NOON,
     )
     with store.begin() as uow:
-        assert uow.users.get(one.id, lock=True) == one
-        uow.users.replace(new)
+        assert uow.users.get(one.id, lock="update") == one
+        uow.users.replace([new])
         assert uow.users.get(one.id) == new
         uow.commit()
     with store.read() as uow:
         assert uow.users.get(one.id) == new
         assert uow.users.get(other.id) == other
-        assert uow.users.get_by_email("ada@example.org") is None
+        assert uow.users.get_by("ada@example.org") is None
 
 
 def test_replace_of_an_unknown_user_is_not_found(store: Store) -> None:
     """Who has no account cannot have it changed."""
     stranger = user()
     with store.begin() as uow, pytest.raises(NotFound) as refused:
-        uow.users.replace(stranger)
+        uow.users.replace([stranger])
     assert (refused.value.kind, refused.value.name) == ("user", stranger.id)
 
 
@@ -120,7 +120,7 @@ def test_pages_go_by_email(store: Store) -> None:
             page = None
             while page is None or len(page) == limit:
                 with store.read() as uow:
-                    page = list(uow.users.list(wanted, after, limit))
+                    page = list(uow.users.list(wanted, "email", after, limit))
                 found += page
                 assert len(found) < 100, "the pages do not end"
                 after = (found[-1].email, found[-1].id) if found else None

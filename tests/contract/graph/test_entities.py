@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kgl_core import SYSTEM, Actor, ActorKind, AlreadyExists, EntityFilter, NotFound, Role, StaleVersion
-from kgl_core.graph.entities import ENTITY_SORTS, End, Entity
-from kgl_core.kernel.pages import Position
+from kgl_core.graph.entities import ENTITY, End, Entity
+from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, changed, deleted, entity, ids_of, keep, new_id
 
@@ -53,7 +53,7 @@ def test_an_absent_entity_is_none(store: Store) -> None:
     """Absence is no error, neither by id nor by key."""
     with store.read() as uow:
         assert uow.entities.get(new_id()) is None
-        assert uow.entities.get_by_key("nobody") is None
+        assert uow.entities.get_by("nobody") is None
         assert list(uow.entities.find([new_id()], ["nobody"])) == []
         assert list(uow.entities.find([], [])) == []
         assert list(uow.entities.ends([], [])) == []
@@ -67,10 +67,10 @@ def test_get_finds_the_deleted_and_get_by_key_only_the_active(store: Store) -> N
     keep(store, gone)
     with store.read() as uow:
         assert uow.entities.get(gone.id) == gone
-        assert uow.entities.get_by_key("k") is None
+        assert uow.entities.get_by("k") is None
     keep(store, here)
     with store.read() as uow:
-        assert uow.entities.get_by_key("k") == here
+        assert uow.entities.get_by("k") == here
 
 
 def test_keys_are_compared_exactly(store: Store) -> None:
@@ -78,7 +78,7 @@ def test_keys_are_compared_exactly(store: Store) -> None:
     spellings = ["key", "KEY", "Key ", "kéy", "ke\u0301y"]
     keep(store, *(entity(key=spelling) for spelling in spellings))
     with store.read() as uow:
-        assert [found and found.key for found in map(uow.entities.get_by_key, spellings)] == spellings
+        assert [found and found.key for found in map(uow.entities.get_by, spellings)] == spellings
 
 
 @pytest.mark.parametrize("lock", [None, "share", "update"])
@@ -122,8 +122,8 @@ def test_a_unit_of_work_sees_what_it_wrote(store: Store) -> None:
         assert uow.entities.get(one.id) == one
         renamed = changed(one, name="Grace", key="g")
         uow.entities.replace([renamed])
-        assert uow.entities.get_by_key("k") is None
-        assert uow.entities.get_by_key("g") == renamed
+        assert uow.entities.get_by("k") is None
+        assert uow.entities.get_by("g") == renamed
         assert list(uow.entities.find([one.id], lock="update")) == [renamed]
         assert list(uow.entities.ends([one.id])) == [End(one.id, "g", True)]
         assert list(uow.entities.list(EntityFilter(), "name", None, 5)) == [renamed]
@@ -259,7 +259,7 @@ def test_a_freed_key_can_be_taken_in_the_same_unit_of_work(store: Store) -> None
         uow.entities.add(late)
         uow.commit()
     with store.read() as uow:
-        assert [uow.entities.get_by_key(key) for key in "ab"] == late
+        assert [uow.entities.get_by(key) for key in "ab"] == late
 
 
 def test_filters_admit_what_they_say(store: Store) -> None:
@@ -329,10 +329,10 @@ def walk(store: Store, filter: EntityFilter, sort: str, limit: int) -> list[Enti
         assert len(found) < 100, "the pages do not end"
         if len(page) < limit:
             return found
-        after = (page[-1].sort_value(sort.removeprefix("-")), page[-1].id)
+        after = (getattr(page[-1], ENTITY.sort_field(sort)), page[-1].id)
 
 
-@pytest.mark.parametrize("sort", ENTITY_SORTS)
+@pytest.mark.parametrize("sort", ENTITY.sort_rule.values)
 def test_pages_follow_each_other_without_gap_or_repeat(store: Store, sort: str) -> None:
     """In every sort and both directions; ties are broken by id, in the direction of the sort."""
     rows = some(23)
@@ -349,12 +349,12 @@ def test_pages_follow_each_other_without_gap_or_repeat(store: Store, sort: str) 
             and (not wanted.type or row.type in wanted.type)
             and (wanted.min_confidence is None or row.confidence is not None)
         ]
-        expected = sorted(admitted, key=lambda row: (row.sort_value(field), row.id), reverse=is_descending)
+        expected = sorted(admitted, key=lambda row: (getattr(row, field), row.id), reverse=is_descending)
         for limit in (1, 4, 100):
             assert walk(store, wanted, sort, limit) == expected
 
 
-@pytest.mark.parametrize("sort", ENTITY_SORTS)
+@pytest.mark.parametrize("sort", ENTITY.sort_rule.values)
 def test_pages_stay_right_while_rows_come_and_go(store: Store, sort: str) -> None:
     """What stays is seen once, though others come on both sides and the last item of a page itself is deleted."""
     rows = some(12)
@@ -363,14 +363,14 @@ def test_pages_stay_right_while_rows_come_and_go(store: Store, sort: str) -> Non
     wanted = EntityFilter(is_active=None)
     with store.read() as uow:
         page = list(uow.entities.list(wanted, sort, None, 5))
-    place = (page[-1].sort_value(field), page[-1].id)
+    place = (getattr(page[-1], field), page[-1].id)
     low = entity("aaa", created_at=NOON - SECOND, updated_at=NOON - SECOND)
     high = entity("zzz", created_at=NOON + 9 * SECOND, updated_at=NOON + 9 * SECOND)
     keep(store, low, high)
     with store.read() as uow:
         rest = list(uow.entities.list(wanted, sort, place, 100))
     ahead = low if is_descending else high
-    expected = sorted([*rows, ahead], key=lambda row: (row.sort_value(field), row.id), reverse=is_descending)
+    expected = sorted([*rows, ahead], key=lambda row: (getattr(row, field), row.id), reverse=is_descending)
     assert page + rest == expected
     with store.begin() as uow:
         uow.entities.replace([deleted(page[-1], name="mmm", updated_at=NOON)])

@@ -6,8 +6,8 @@ import pytest
 
 from kgl_core import SYSTEM, Actor, ActorKind, AlreadyExists, NotFound, Relationship, RelationshipFilter, StaleVersion
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import RELATIONSHIP_SORTS
-from kgl_core.kernel.pages import Position
+from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import NOON, SECOND, changed, deleted, entity, ids_of, keep, new_id, relationship
 
@@ -297,7 +297,7 @@ def test_filters_admit_what_they_say(store: Store, people: list[Entity]) -> None
     assert listed(store, updated_before=NOON + SECOND) == ["1", "3"]
 
 
-@pytest.mark.parametrize("sort", RELATIONSHIP_SORTS)
+@pytest.mark.parametrize("sort", RELATIONSHIP.sort_rule.values)
 def test_pages_follow_each_other_without_gap_or_repeat(store: Store, people: list[Entity], sort: str) -> None:
     """In every sort and both directions, under any filter; ties are broken by id, in the direction of the sort."""
     pairs = [(one, two) for one in people for two in people if one is not two]
@@ -325,7 +325,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(store: Store, people: lis
                 and (wanted.entity_id is None or wanted.entity_id in row.triple)
                 and (not wanted.relationship_type or row.relationship_type == "likes")
             ),
-            key=lambda row: (row.sort_value(field), row.id),
+            key=lambda row: (getattr(row, field), row.id),
             reverse=is_descending,
         )
         for limit in (3, 100):
@@ -337,7 +337,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(store: Store, people: lis
                     page = list(uow.relationships.list(wanted, sort, after, limit))
                 found += page
                 assert len(found) < 100, "the pages do not end"
-                after = (found[-1].sort_value(field), found[-1].id)
+                after = (getattr(found[-1], field), found[-1].id)
             assert found == expected
 
 

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from kgl_core import SYSTEM, Actor, ActorKind, AlreadyExists, InvalidToken, NotFound, RequestInFlight
+from kgl_core.access.users import UserFilter
 from kgl_core.kernel.idempotency import KEPT_FOR, AnswerKept, IdempotencyKey, KeptAnswer
 from kgl_core.kernel.units_of_work import SWEPT_MAX, Store
 from kgl_core.storage.idempotent_store import HeldStore
@@ -41,13 +42,13 @@ def found(store: Store, id: bytes = ID) -> KeptAnswer | None:
 def people(store: Store) -> int:
     """How many accounts there are."""
     with store.read() as uow:
-        return uow.users.count()
+        return uow.users.count(UserFilter())
 
 
 def add_user(store: Store, error: BaseException | None = None) -> None:
     """What a use case does; raising once it has committed."""
     with store.begin() as uow:
-        uow.users.add(user(f"{new_id()}@example.org"))
+        uow.users.add([user(f"{new_id()}@example.org")])
         uow.commit()
         if error is not None:
             raise error
@@ -56,7 +57,7 @@ def add_user(store: Store, error: BaseException | None = None) -> None:
 def refuse(store: Store) -> None:
     """What a use case does that raises before it has committed."""
     with store.begin() as uow:
-        uow.users.add(user())
+        uow.users.add([user()])
         raise NotFound("user", "x")
 
 
@@ -146,7 +147,7 @@ def test_others_see_nothing_of_what_is_held(concurrent_store: Store) -> None:
         add_user(held)
         assert (people(held), people(concurrent_store)) == (1, 0)
         with held.snapshot() as uow:
-            assert uow.users.count() == 1
+            assert uow.users.count(UserFilter()) == 1
         hold.finish(MARK, ANSWER)
 
 
@@ -185,7 +186,7 @@ def test_without_an_effect_nothing_is_kept(held: HeldStore, store: Store) -> Non
         hold.finish(MARK, ANSWER)
     with held.hold(ID) as hold:
         with held.begin() as uow:
-            uow.users.add(user())
+            uow.users.add([user()])
         hold.finish(MARK, ANSWER)
     assert (people(store), found(store)) == (0, None)
 
@@ -198,7 +199,7 @@ def test_several_units_of_work_become_one(held: HeldStore, store: Store) -> None
         with pytest.raises(NotFound):
             refuse(held)
         with held.begin() as uow:
-            uow.users.add(user())
+            uow.users.add([user()])
         assert people(held) == 2
         hold.finish(MARK, ANSWER)
     assert people(store) == 2
@@ -274,7 +275,7 @@ def test_without_a_hold_it_is_as_the_store(held: HeldStore, store: Store) -> Non
     add_user(held)
     assert people(store) == people(held) == 1
     with held.snapshot() as uow:
-        assert uow.users.count() == 1
+        assert uow.users.count(UserFilter()) == 1
 
 
 def test_ids_and_fingerprints_depend_on_the_key() -> None:

@@ -32,12 +32,11 @@ from kgl_core.access.logging_in import Auth
 from kgl_core.access.passwords import Passwords
 from kgl_core.access.registering import RegistrationRules
 from kgl_core.access.tokens import TokenLifetimes
-from kgl_core.graph.changes import Change
-from kgl_core.graph.entities import Entity
-from kgl_core.kernel.units_of_work import Context, Store, UnitOfWork, create_in, once
+from kgl_core.access.users import UserFilter
+from kgl_core.kernel.units_of_work import Context, Store, UnitOfWork, once
 from tests.contract.fakes import CheapHasher, FakeSigner
 from tests.contract.kernel.test_units_of_work import in_threads, names
-from tests.contract.samples import NOON, Clock, Ids, created, entity, keep, relationship
+from tests.contract.samples import NOON, Clock, Ids, create, created, entity, keep, relationship
 from tests.serving.service import until
 
 PASSWORD = "a few unrelated words"
@@ -62,14 +61,10 @@ class ConflictingStore:
         self.error: Callable[[], KglError] = TransactionConflict
 
     @contextmanager
-    def begin(self) -> Iterator[UnitOfWork]:
+    def begin(self, *, adds_only: bool = False) -> Iterator[UnitOfWork]:
         self.begun += 1
         with self._store.begin() as uow:
             yield _Conflicting(uow, self)
-
-    def create(self, entity: Entity, change: Change) -> None:
-        """As a unit of work does it, so that it conflicts as others do."""
-        create_in(self, entity, change)
 
     def lose(self, conflicts: int, error: Callable[[], KglError] = TransactionConflict, *, after: int = 0) -> None:
         """Count from here; let ``after`` commits pass, then undo as many as there are ``conflicts``, with ``error``."""
@@ -385,13 +380,13 @@ def test_a_connection_lost_while_creating_leaves_it_unknown(concurrent_store: St
         concurrent_store.begin() as uow,
     ):
         uow.entities.add([entity("Augusta", key="Q7259")])
-        creating = thread.submit(concurrent_store.create, ada, created(ada))
+        creating = thread.submit(create, concurrent_store, ada)
         [waiting] = until(lambda: [*other.execute(_WAITING).scalars()])
         assert other.execute(_END, {"pid": waiting}).scalar()
         with pytest.raises(CommitUnknown):
             creating.result()
     assert names(concurrent_store) == []
-    concurrent_store.create(ada, created(ada))
+    create(concurrent_store, ada)
     assert names(concurrent_store) == ["Ada"]
 
 
@@ -408,14 +403,14 @@ def test_connections_that_were_lost_before_are_replaced(concurrent_store: Store)
 
     def count() -> int:
         with concurrent_store.snapshot() as uow:
-            return uow.entities.count(EntityFilter()) + uow.users.count()
+            return uow.entities.count(EntityFilter()) + uow.users.count(UserFilter())
 
     def find_user() -> None:
         with concurrent_store.read() as uow:
-            assert uow.users.count() == 0
+            assert uow.users.count(UserFilter()) == 0
 
     with concurrent_store.engine.connect() as other:
-        for call in (lambda: concurrent_store.create(ada, created(ada)), add, count, find_user):
+        for call in (lambda: create(concurrent_store, ada), add, count, find_user):
             with concurrent_store.begin() as one, concurrent_store.begin() as two:
                 pids = {_backend(one), _backend(two)}
             for pid in pids:  # all that the pool has to give
@@ -429,7 +424,7 @@ def test_a_creation_that_is_forbidden_is_no_unknown_commit(concurrent_store: Sto
     assert isinstance(concurrent_store, SqlStore)
     with forbidden(concurrent_store):
         with pytest.raises(StoreUnavailable, match="permission denied") as told:
-            concurrent_store.create(entity(), created(entity()))
+            create(concurrent_store, entity())
         assert not isinstance(told.value, CommitUnknown)
     assert names(concurrent_store) == []
 
@@ -439,9 +434,11 @@ def forbidden(store: SqlStore) -> Iterator[None]:
     """For as long as the block runs, the server refuses every change as it does for want of a privilege."""
     with store.engine.begin() as connection:
         connection.exec_driver_sql(_FORBID)
-    yield
-    with store.engine.begin() as connection:
-        connection.exec_driver_sql("DROP FUNCTION forbid() CASCADE")
+    try:
+        yield
+    finally:
+        with store.engine.begin() as connection:
+            connection.exec_driver_sql("DROP FUNCTION forbid() CASCADE")
 
 
 def test_a_connection_lost_before_the_commit_is_no_unknown_commit(concurrent_store: Store) -> None:
@@ -475,7 +472,7 @@ class _Severing:
         self.begun = 0
 
     @contextmanager
-    def begin(self) -> Iterator[UnitOfWork]:
+    def begin(self, *, adds_only: bool = False) -> Iterator[UnitOfWork]:
         self.begun += 1
         with self._store.begin() as uow:
             commit = uow.commit
@@ -486,9 +483,6 @@ class _Severing:
 
             uow.commit = sever_and_commit  # type: ignore[method-assign]
             yield uow
-
-    def create(self, entity: Entity, change: Change) -> None:
-        create_in(self, entity, change)
 
 
 def _sever(store: SqlStore, uow: Any) -> None:

@@ -19,9 +19,10 @@ from kgl_core import (
     StoreError,
     TransactionConflict,
 )
+from kgl_core.access.users import UserFilter
 from kgl_core.graph.entities import Entity
 from kgl_core.kernel.units_of_work import Store
-from tests.contract.samples import changed, created, entity, ids_of, keep, new_id, relationship, user
+from tests.contract.samples import changed, create, created, entity, ids_of, keep, new_id, relationship, user
 
 
 class Stop(Exception):
@@ -41,7 +42,7 @@ def test_what_is_committed_stays(store: Store) -> None:
     with store.begin() as uow:
         uow.entities.add([a, b])
         uow.relationships.add([ab])
-        uow.users.add(ada)
+        uow.users.add([ada])
         uow.changes.append([created(a), created(b), created(ab)])
         uow.commit()
     with store.snapshot() as uow:
@@ -55,10 +56,10 @@ def test_a_new_entity_is_kept_with_its_change(store: Store) -> None:
     """In one call, which keeps both exactly, or where the key or the id is taken neither."""
     full = entity("full", key="k", aliases=("one", "two"), confidence=0.5, source="s", source_type="t",
                   metadata={"a": [1, None, "%s"]})  # fmt: skip
-    store.create(full, created(full))
+    create(store, full)
     for taken in (entity("same key", key="k"), attrs.evolve(entity("same id"), id=full.id)):
         with pytest.raises(AlreadyExists):
-            store.create(taken, created(taken))
+            create(store, taken)
     with store.read() as uow:
         assert uow.entities.list(EntityFilter(), "name", None, 5) == [full]
         [change] = uow.changes.read(None, 5)
@@ -77,7 +78,7 @@ def test_what_is_not_committed_leaves_no_trace(store: Store, leaves_by: str) -> 
             uow.entities.replace([changed(a, name="A", key="other")])
             uow.entities.add([c])
             uow.relationships.add([relationship(a, b), relationship(b, c)])
-            uow.users.add(user())
+            uow.users.add([user()])
             uow.changes.append([created(c)])
             if leaves_by == "exception":
                 raise Stop
@@ -88,11 +89,11 @@ def test_what_is_not_committed_leaves_no_trace(store: Store, leaves_by: str) -> 
     else:
         leave()
     with store.snapshot() as uow:
-        assert uow.entities.get(a.id) == uow.entities.get_by_key("k") == a
-        assert uow.entities.get_by_key("other") is None
+        assert uow.entities.get(a.id) == uow.entities.get_by("k") == a
+        assert uow.entities.get_by("other") is None
         assert uow.entities.count(EntityFilter()) == 2
         assert list(uow.relationships.scan(None, 5)) == []
-        assert (uow.users.count(), uow.changes.count()) == (0, 0)
+        assert (uow.users.count(UserFilter()), uow.changes.count()) == (0, 0)
 
 
 def test_uncommitted_writes_are_seen_by_nobody_else(store: Store) -> None:
@@ -127,13 +128,13 @@ def test_a_snapshot_stays_at_its_moment_and_holds_up_no_writer(store: Store) -> 
         with store.begin() as writer:
             writer.entities.replace([changed(a, name="A", key="k")])
             writer.entities.add([entity("b")])
-            writer.users.add(user())
+            writer.users.add([user()])
             writer.changes.append([created(a)])
             writer.commit()
         assert uow.entities.get(a.id) == a
-        assert uow.entities.get_by_key("k") is None
+        assert uow.entities.get_by("k") is None
         assert uow.entities.count(EntityFilter()) == 1
-        assert (uow.users.count(), uow.changes.count(), list(uow.changes.read(None, 5))) == (0, 0, [])
+        assert (uow.users.count(UserFilter()), uow.changes.count(), list(uow.changes.read(None, 5))) == (0, 0, [])
     assert names(store) == ["A", "b"]
 
 

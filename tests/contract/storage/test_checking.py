@@ -10,8 +10,11 @@ import pytest
 
 from kgl_adapters import connect
 from kgl_adapters.memory.store import MemoryStore
-from kgl_adapters.sql import schema
+from kgl_adapters.sql.storage.revisions import REVISIONS
 from kgl_core import SYSTEM, ChangeAction, CheckReport, KnowledgeGraph, PermissionDenied
+from kgl_core.access.users import USER
+from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.units_of_work import Store
 from kgl_core.storage.checking.findings import KINDS
 from tests.conftest import close_clean
@@ -441,7 +444,7 @@ def restored(url: str) -> Iterator[str]:
     yield url
     if url.startswith("postgresql"):
         with raw(url) as on:
-            on.run(f"UPDATE alembic_version SET version_num = '{schema.REVISIONS[-1]}'", "DELETE FROM changes")
+            on.run(f"UPDATE alembic_version SET version_num = '{REVISIONS[-1]}'", "DELETE FROM changes")
             on.run("DELETE FROM entity_relationships", "DELETE FROM entities", "DELETE FROM users")
             on.run("DROP VIEW IF EXISTS strange", "DROP TRIGGER IF EXISTS strange ON entities")
             on.run("ALTER TABLE IF EXISTS kept_answers_gone RENAME TO kept_answers")
@@ -566,7 +569,7 @@ def test_what_today_s_rules_would_refuse_is_a_note(store: Store) -> None:
         uow.entities.add([blank, other])
         uow.relationships.add([odd])
         uow.changes.append([created(blank), created(other), created(odd)])
-        uow.users.add(shouting)
+        uow.users.add([shouting])
         uow.commit()
     report = graph_on(store).check(repair=True)
     assert report.is_clean
@@ -582,12 +585,13 @@ def test_damage_in_memory_is_found_too() -> None:
     kg = graph_on(store)
     sample = fill(kg)
     tables: Any = store._tables
-    del tables.entities[sample.note.id]
-    tables.entities[sample.ada.id] = attrs.evolve(sample.ada, name="Changed")
-    tables.relationships[sample.gone_edge.id] = attrs.evolve(
+    entities = tables.of(ENTITY).rows
+    del entities[sample.note.id]
+    entities[sample.ada.id] = attrs.evolve(sample.ada, name="Changed")
+    tables.of(RELATIONSHIP).rows[sample.gone_edge.id] = attrs.evolve(
         sample.gone_edge, deleted_at=None, deleted_by=None, deleted_with=None
     )
-    tables.users.clear()
+    tables.of(USER).rows.clear()
     assert codes(kg.check()) == {
         "lost_record",
         "missing_end",
@@ -634,8 +638,8 @@ def test_more_than_one_look_keeps_is_mended_all_the_same(
     kg = graph_on(store)
     kg.load([{"kind": "entity", "key": f"k{number}", "type": "t", "name": "N"} for number in range(25)])
     if store_url == "memory://":
-        tables: Any = store._tables  # type: ignore[attr-defined]
-        tables.entities.update({id: attrs.evolve(each, name="other") for id, each in tables.entities.items()})
+        rows: Any = store._tables.of(ENTITY).rows  # type: ignore[attr-defined]
+        rows.update({id: attrs.evolve(each, name="other") for id, each in rows.items()})
     else:
         with raw(store_url) as on:
             on.run("UPDATE entities SET name = 'other', sort_name = 'other'")

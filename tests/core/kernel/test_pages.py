@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgl_core import InvalidCursor, InvalidInput
-from kgl_core.kernel.pages import CURSOR_LENGTH_MAX, check_limit, decode_cursor, encode_cursor, fingerprint
+from kgl_core.kernel.nouns.pages import CURSOR_LENGTH_MAX, check_limit, decode_cursor, encode_cursor, fingerprint
 
 LISTING = fingerprint("a filter", "a sort")
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=200)

@@ -13,7 +13,7 @@ from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.loading.entity_plan import EntityPlan
 from kgl_core.storage.loading.existing_records import Existing, Outcome
 from kgl_core.storage.loading.relationship_plan import RelationshipPlan
-from kgl_core.storage.record_lines import EntityRecord, RelationshipRecord, read_record
+from kgl_core.storage.record_lines import EntityLine, RelationshipLine, read_line
 from tests.contract.samples import NOON, SECOND, Clock, Ids, deleted, entity, relationship
 
 ADA, GRACE = entity("Ada", key="ada"), entity("Grace", key="grace")
@@ -27,22 +27,22 @@ def context(actor: Actor = SYSTEM) -> Context:
     return Context(MemoryStore(), actor, Clock(NOON + SECOND), Ids(seed=3))
 
 
-def record(**fields: Any) -> EntityRecord:
+def record(**fields: Any) -> EntityLine:
     """An entity's record."""
-    found = read_record({"kind": "entity", "type": "person", "name": "Ada", **fields})
-    assert isinstance(found, EntityRecord)
+    found = read_line({"kind": "entity", "type": "person", "name": "Ada", **fields})
+    assert isinstance(found, EntityLine)
     return found
 
 
-def edge(**fields: Any) -> RelationshipRecord:
+def edge(**fields: Any) -> RelationshipLine:
     """A relationship's record, from Ada to Grace."""
     ends = {"source_entity_key": "ada", "target_entity_key": "grace"}
-    found = read_record({"kind": "relationship", "relationship_type": "wrote", **ends, **fields})
-    assert isinstance(found, RelationshipRecord)
+    found = read_line({"kind": "relationship", "relationship_type": "wrote", **ends, **fields})
+    assert isinstance(found, RelationshipLine)
     return found
 
 
-def decide(plan: EntityPlan, *records: EntityRecord) -> list[str]:
+def decide(plan: EntityPlan, *records: EntityLine) -> list[str]:
     """The outcome, or the error's code, for each record in turn."""
     found = []
     for number, each in enumerate(records, 1):
@@ -55,7 +55,7 @@ def decide(plan: EntityPlan, *records: EntityRecord) -> list[str]:
 
 def decide_edge(
     stored: list[Relationship],
-    *records: RelationshipRecord,
+    *records: RelationshipLine,
     source: End = HERE[ADA.id],
     target: End = HERE[GRACE.id],
     actor: Actor = SYSTEM,

@@ -14,11 +14,11 @@ from kgl_core.kernel.checked_records import build, same_values
 from kgl_core.kernel.ids import EntityId, RelationshipId
 from kgl_core.storage.record_lines import (
     LINE_BYTES_MAX,
-    EntityRecord,
-    RelationshipRecord,
+    EntityLine,
+    RelationshipLine,
     parse_line,
-    read_record,
-    write_record,
+    read_line,
+    write_line,
 )
 from tests.contract.samples import NOON
 from tests.core.kernel.test_field_rules import ENTITY_DRAFTS, RELATIONSHIP_DRAFTS, refusal
@@ -30,7 +30,7 @@ KEPT: dict[str, Any] = {"created_by": SYSTEM, "created_at": NOON, "updated_at": 
 def refused(item: object) -> list[tuple[str, str]]:
     """The pointers and codes of the faults of an item."""
     with pytest.raises(InvalidInput) as error:
-        read_record(item)
+        read_line(item)
     assert error.value.faults
     str(error.value).encode()
     return [(fault.pointer, fault.code) for fault in error.value.faults]
@@ -45,12 +45,12 @@ def test_a_written_entity_is_read_again(values: dict[str, Any], id: UUID, is_act
     entity = Entity(id=EntityId(id), **draft, **KEPT)
     if not is_active:
         entity = attrs.evolve(entity, deleted_at=NOON, deleted_by=SYSTEM)
-    written = write_record(entity)
+    written = write_line(entity)
     line = json.dumps(written)
     assert not [name for name, value in written.items() if value in (None, [], {}) and value is not False]
     for item in (written, line, line.encode(), json.dumps(written, ensure_ascii=False).encode(), line + "\r\n"):
-        record = read_record(item)
-        assert isinstance(record, EntityRecord)
+        record = read_line(item)
+        assert isinstance(record, EntityLine)
         assert same_values(record, entity, draft)
         assert (record.id, record.is_active) == (id, is_active)
 
@@ -66,8 +66,8 @@ def test_a_written_relationship_is_read_again(values: dict[str, Any], id: UUID, 
         relationship = attrs.evolve(relationship, deleted_at=NOON, deleted_by=SYSTEM)
     if state == "taken along":
         relationship = attrs.evolve(relationship, deleted_with=relationship.source_entity_id)
-    record = read_record(json.dumps(write_record(relationship)))
-    assert isinstance(record, RelationshipRecord)
+    record = read_line(json.dumps(write_line(relationship)))
+    assert isinstance(record, RelationshipLine)
     assert same_values(record, relationship, draft)
     assert (record.id, record.is_active, record.deleted_with) == (
         id,
@@ -80,13 +80,13 @@ def test_a_written_relationship_is_read_again(values: dict[str, Any], id: UUID, 
 @pytest.mark.parametrize("blank", ["", " ", "\n", "\t \r\n", b"", b"\n", b" \r\n"], ids=repr)
 def test_blank_lines_are_no_records(blank: str | bytes) -> None:
     """Nor are they faults."""
-    assert read_record(blank) is None
+    assert read_line(blank) is None
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:
     """As the first character of a line, as text and as bytes; anywhere else it is a fault."""
     for item in ("\ufeff" + ENTITY_LINE.decode(), b"\xef\xbb\xbf" + ENTITY_LINE):
-        assert read_record(item) == read_record(ENTITY_LINE)
+        assert read_line(item) == read_line(ENTITY_LINE)
     assert refused(ENTITY_LINE + b"\xef\xbb\xbf") == [("", "malformed_json")]
 
 
@@ -142,11 +142,11 @@ def test_records_in_an_object_are_told_to_come_without_it() -> None:
     """As other programs and kgl's own answers have them; an object without a kind is something else."""
     for name in ("records", "data", "entities"):
         with pytest.raises(InvalidInput, match="without the object around them") as refused:
-            read_record({name: [{"kind": "entity", "type": "person", "name": "Ada"}]})
+            read_line({name: [{"kind": "entity", "type": "person", "name": "Ada"}]})
         assert refused.value.faults[0].code == "enveloped"
     for fields in ({"aliases": ["Ada"]}, {"kind": "x", "records": [{}]}, {"records": []}, {}):
         with pytest.raises(InvalidInput, match=r"give .kind."):
-            read_record(dict(fields))
+            read_line(dict(fields))
 
 
 def test_lines_that_end_with_a_carriage_return_alone_are_told_so() -> None:
@@ -154,22 +154,22 @@ def test_lines_that_end_with_a_carriage_return_alone_are_told_so() -> None:
     line = b'{"kind": "entity", "type": "t", "name": "a"}'
     for lines in (line + b"\r" + line, (line + b"\r" + line).decode()):
         with pytest.raises(InvalidInput, match="line feed"):
-            read_record(lines)
+            read_line(lines)
     with pytest.raises(InvalidInput, match="extra data"):
-        read_record(line + line)
+        read_line(line + line)
 
 
 def test_a_line_has_a_size() -> None:
     """To the byte."""
     room = LINE_BYTES_MAX - len(ENTITY_LINE)
-    assert read_record(ENTITY_LINE + b" " * room) is not None
+    assert read_line(ENTITY_LINE + b" " * room) is not None
     assert refused(ENTITY_LINE + b" " * (room + 1)) == [("", "too_large")]
 
 
 def test_numbers_past_64_bits_are_refused() -> None:
     """Where a number is allowed at all."""
     line = '{"kind": "entity", "key": "k", "type": "t", "name": "n", "metadata": {"n": %s}}'
-    assert read_record(line % (2**63 - 1)) is not None
+    assert read_line(line % (2**63 - 1)) is not None
     assert refused(line % 2**63) == [("/metadata/n", "out_of_range")]
     assert refused(line % "1e400") == [("/metadata/n", "not_finite")]
     assert refused(line % '"\\ud800"') == [("/metadata/n", "invalid_text")]
@@ -185,13 +185,13 @@ def test_every_fault_of_a_record_is_named() -> None:
         ("/is_active", "not_a_flag"),
     ]
     assert refused({"kind": "entity", "type": "t", "name": "n"}) == [("/key", "required")]
-    assert read_record({"kind": "entity", "type": "t", "name": "n", "id": str(UUID(int=1))}) is not None
+    assert read_line({"kind": "entity", "type": "t", "name": "n", "id": str(UUID(int=1))}) is not None
 
 
 def test_a_record_says_which_fields_it_gives() -> None:
     """Null empties a field where that can be; what is never empty may only be left out."""
-    record = read_record({"kind": "entity", "key": "k", "aliases": None, "metadata": None, "source": None})
-    assert isinstance(record, EntityRecord)
+    record = read_line({"kind": "entity", "key": "k", "aliases": None, "metadata": None, "source": None})
+    assert isinstance(record, EntityLine)
     assert set(record.given) == {"key", "aliases", "metadata", "source"}
     assert (record.type, record.name, record.aliases, record.metadata) == (None, None, None, None)
     for name in ("type", "name"):
@@ -210,9 +210,9 @@ def test_each_end_is_named_once() -> None:
     assert refused(record) == neither
     assert refused(record | ids | keys) == neither
     assert refused(ids | {"kind": "relationship"}) == [("/relationship_type", "required")]
-    assert read_record({"kind": "relationship", "id": str(UUID(int=3))}) is not None  # found by its id
-    assert read_record(record | ids) is not None
-    assert read_record(record | keys) is not None
+    assert read_line({"kind": "relationship", "id": str(UUID(int=3))}) is not None  # found by its id
+    assert read_line(record | ids) is not None
+    assert read_line(record | keys) is not None
     assert refused(record | ids | {"deleted_with": str(UUID(int=1))}) == [("/deleted_with", "not_deleted")]
 
 
@@ -221,7 +221,7 @@ def test_each_end_is_named_once() -> None:
 )
 def test_any_line_is_read_or_refused(line: bytes | str) -> None:
     """Nothing but InvalidInput comes out of a line, whatever is in it."""
-    for read in (parse_line, read_record):
+    for read in (parse_line, read_line):
         try:
             read(line)
         except InvalidInput as error:
@@ -233,9 +233,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-FIELD_NAMES = st.sampled_from(
-    [*(field.name for cls in (EntityRecord, RelationshipRecord) for field in attrs.fields(cls))]
-)
+FIELD_NAMES = st.sampled_from([*(field.name for cls in (EntityLine, RelationshipLine) for field in attrs.fields(cls))])
 
 
 @given(st.dictionaries(FIELD_NAMES | st.text(), JSON), st.sampled_from(["entity", "relationship"]))
@@ -244,7 +242,7 @@ def test_any_object_is_read_or_refused(fields: dict[str, Any], kind: str) -> Non
     answers = []
     for item in ({**fields, "kind": kind}, json.dumps({**fields, "kind": kind})):
         try:
-            answers.append(repr(read_record(item)))
+            answers.append(repr(read_line(item)))
         except InvalidInput as error:
             answers.append(error.faults[0].code)
     assert answers[0] == answers[1] or answers[1] == "malformed_json"

@@ -217,7 +217,7 @@ def test_whoever_can_act_again_does_so_at_once(api: Api, clock: Clock) -> None:
     token = token_of(api, made)
     client = attrs.evolve(made.client, expires_at=made.client.created_at)
     with api.container.store().begin() as uow:
-        uow.clients.replace(client)
+        uow.clients.replace([client])
         uow.commit()
     problem(read(api, token), 401, "invalid_token")
     assert read(api, token_of(api, api.kg.clients.rotate(client.id, expires_at=None))).status_code == 200

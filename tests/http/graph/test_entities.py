@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kgl_core.graph.entities import ENTITY_SORTS
+from kgl_core.graph.entities import ENTITY
 from tests.http.conftest import Api, problem
 
 PATH = "/api/v1/entities"
@@ -314,7 +314,7 @@ def test_entities_can_be_filtered_by_everything(api: Api) -> None:
         assert total == len(found), params
 
 
-@pytest.mark.parametrize("sort", ENTITY_SORTS)
+@pytest.mark.parametrize("sort", ENTITY.sort_rule.values)
 def test_every_order_can_be_walked_page_by_page(api: Api, sort: str) -> None:
     """The pages of a cursor hold all, each once, in order; the last has no cursor; totals only when asked for."""
     made = [api.entity(name=name) for name in ("b", "Á", "a", "C", "B")]

@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 import pytest
 
-from kgl_core.graph.relationships import RELATIONSHIP_SORTS
+from kgl_core.graph.relationships import RELATIONSHIP
 from tests.http.conftest import Api, problem
 
 PATH = "/api/v1/relationships"
@@ -163,7 +163,7 @@ def test_relationships_can_be_filtered_by_everything(api: Api, graph: Graph) -> 
     problem(api("GET", PATH, params={"entity_id": ["a", "b"]}, params_csv=False), 400, "bad_request")
 
 
-@pytest.mark.parametrize("sort", RELATIONSHIP_SORTS)
+@pytest.mark.parametrize("sort", RELATIONSHIP.sort_rule.values)
 def test_every_order_can_be_walked_page_by_page(api: Api, graph: Graph, sort: str) -> None:
     """In both listings, whose cursors stay with their filter and sort."""
     whole = {"created_at": "ABCD", "updated_at": "ABCD"}[sort.removeprefix("-")]
@@ -176,7 +176,7 @@ def test_every_order_can_be_walked_page_by_page(api: Api, graph: Graph, sort: st
         assert graph.named(first["data"] + second["data"]) == names
         assert second["meta"]["next_cursor"] is None
         problem(api("GET", path, params={**params, "relationship_type": "knows"}), 400, "invalid_cursor")
-        other = next(other for other in RELATIONSHIP_SORTS if other != sort)
+        other = next(other for other in RELATIONSHIP.sort_rule.values if other != sort)
         problem(api("GET", path, params={**params, "sort": other}), 400, "invalid_cursor")
 
 

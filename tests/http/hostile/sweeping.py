@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 import attrs
 
 from kgl_core.kernel.checked_records import rules_of
-from kgl_core.storage.record_lines import EntityRecord, RelationshipRecord
+from kgl_core.storage.record_lines import EntityLine, RelationshipLine
 from kgl_http.api.operations import NDJSON, Operation
 from tests.http.calls import Call, Route, call_of, routes_of
 from tests.http.conftest import Api
@@ -110,7 +110,7 @@ def bodies(api: Api) -> Iterator[Probe]:
                 yield from _fields(call, call.body, name)
             yield from _wholes(call)
         elif NDJSON in route.operation.body_media_types:
-            for cls, kind in ((EntityRecord, "entity"), (RelationshipRecord, "relationship")):
+            for cls, kind in ((EntityLine, "entity"), (RelationshipLine, "relationship")):
                 usual = {"kind": kind, "type": "t", "name": "n", "key": "k"} if kind == "entity" else {"kind": kind}
                 for name in ["kind", *rules_of(cls), "unknown"]:
                     yield from _fields(call, usual, name)

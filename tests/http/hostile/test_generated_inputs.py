@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kgl_core.kernel.checked_records import rules_of
-from kgl_core.storage.record_lines import EntityRecord, RelationshipRecord
+from kgl_core.storage.record_lines import EntityLine, RelationshipLine
 from kgl_http.api.operations import JSON, NDJSON
 from kgl_http.graph import changes
 from tests.http.calls import Call, calls_of
@@ -207,7 +207,7 @@ def records() -> st.SearchStrategy[dict[str, Any]]:
         right = st.fixed_dictionaries({"kind": st.just(kind), **usual[kind]})
         return st.tuples(right, st.just({}) | wrong).map(lambda both: {**both[0], **both[1]})
 
-    return of("entity", list(rules_of(EntityRecord))) | of("relationship", list(rules_of(RelationshipRecord)))
+    return of("entity", list(rules_of(EntityLine))) | of("relationship", list(rules_of(RelationshipLine)))
 
 
 def lines() -> st.SearchStrategy[bytes]:

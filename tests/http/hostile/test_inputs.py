@@ -12,7 +12,7 @@ import pytest
 from falcon import testing
 
 from kgl_core.kernel.checked_records import MISSING, rules_of
-from kgl_core.storage.record_lines import LINE_BYTES_MAX, EntityRecord, RelationshipRecord
+from kgl_core.storage.record_lines import LINE_BYTES_MAX, EntityLine, RelationshipLine
 from kgl_http.api.operations import JSON, MERGE_PATCH, NDJSON
 from kgl_http.api.request import BODY_BYTES_MAX
 from tests.http.calls import Call, call_of, everything, routes_of
@@ -275,8 +275,8 @@ def lines_of(api: Api) -> Iterator[tuple[dict[str, Any], type]]:
     entity = {"kind": "entity", "id": None, "key": "k", "type": "t", "name": "n", "aliases": ["a"], **about}
     edge = {"source_entity_id": ends[0], "relationship_type": "t", "target_entity_id": ends[1], "deleted_with": None}
     keys = {"id": None, "source_entity_key": None, "target_entity_key": None}
-    yield entity, EntityRecord
-    yield {"kind": "relationship", **edge, **keys, **about}, RelationshipRecord
+    yield entity, EntityLine
+    yield {"kind": "relationship", **edge, **keys, **about}, RelationshipLine
 
 
 def imported(api: Api, lines: list[bytes], query: str = "") -> testing.Result:

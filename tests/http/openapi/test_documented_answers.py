@@ -9,8 +9,8 @@ import jsonschema_rs
 import pytest
 from falcon import testing
 
-from kgl_adapters.memory.idempotency import MemoryAnswers
-from kgl_adapters.sql.idempotency import SqlAnswers
+from kgl_adapters.memory.kernel.idempotency import MemoryAnswers
+from kgl_adapters.sql.kernel.idempotency import SqlAnswers
 from kgl_core.access.throttling import CLIENT_FAILURES, LOGINS_FROM_ADDRESS
 from kgl_core.kernel.permissions import Actor, ActorKind
 from kgl_http.api.authentication import Authenticator

@@ -97,14 +97,14 @@ def test_a_retry_is_one_line(configured: Configure, api: Api, monkeypatch: pytes
     """Of the request that it belongs to, and without what was sent; the client sees nothing of it."""
     api.token("user")
     lines = configured()
-    create, conflicts = ObservedStore.create, iter((TransactionConflict(),))
+    begin, conflicts = ObservedStore.begin, iter((TransactionConflict(),))
 
-    def conflict_once(store: ObservedStore, *created: Any) -> None:
+    def conflict_once(store: ObservedStore, **how: bool) -> Any:
         for error in conflicts:
             raise error
-        create(store, *created)
+        return begin(store, **how)
 
-    monkeypatch.setattr(ObservedStore, "create", conflict_once)
+    monkeypatch.setattr(ObservedStore, "begin", conflict_once)
     answer = api("POST", ENTITIES, json={"type": "person", "name": "hunter22"}, by="user")
     assert answer.status_code == 201
     retry, request = lines()

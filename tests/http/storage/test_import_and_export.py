@@ -385,7 +385,7 @@ def test_an_export_that_cannot_begin_is_a_problem(api: Api, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise StoreUnavailable("no route to the host db.internal")
 
-    monkeypatch.setattr("kgl_core.storage.dumping.write_record", fail)
+    monkeypatch.setattr("kgl_core.storage.dumping.write_line", fail)
     api.entity()
     for _ in range(3):
         found = problem(api("GET", EXPORT), 503, "store_unavailable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from datetime import datetime
 
-from kgl_adapters.memory.expiring import delete_expired
+from kgl_adapters.memory.kernel.expiring import delete_expired
 from kgl_core.kernel.errors import AlreadyExists
 from kgl_core.kernel.idempotency import KeptAnswer
 

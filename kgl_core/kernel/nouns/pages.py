@@ -9,22 +9,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import attrs
 
-from kgl_core.kernel.errors import Fault, HistoryLost, InvalidCursor, InvalidInput
-from kgl_core.kernel.field_rules import Choice, Faults
+from kgl_core.kernel.errors import Fault, InvalidCursor, InvalidInput
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
 CURSOR_LENGTH_MAX: Final = 4096
 _FINGERPRINTS_MAX: Final = 256
-_WAY_OUT: Final = "start again without a cursor"
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps makes an encoder at every call
 
 Position = tuple[datetime | str, UUID]
@@ -86,58 +84,3 @@ def _part(value: object, kind: type) -> object:
             return datetime.fromisoformat(value).astimezone(UTC)
         return UUID(value) if kind is UUID else value
     raise InvalidCursor
-
-
-class Listed(Protocol):
-    """What a listing can hold: something with an id and values to sort by."""
-
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def created_at(self) -> datetime: ...
-
-    def sort_value(self, field: str) -> datetime | str: ...
-
-
-L = TypeVar("L", bound=Listed)
-
-
-def read_page(
-    read: Callable[[Any, Any, Position | None, int], Sequence[L]],
-    get: Callable[[UUID], L | None],
-    filter: object,
-    sorts: Choice,
-    sort: str,
-    limit: int,
-    cursor: str | None,
-    *,
-    is_forgetful: bool = False,
-) -> Page[L]:
-    """The page after ``cursor``, read with the ``list`` and ``get`` of a repository.
-
-    The item at the cursor must still exist, created at the same moment: otherwise the cursor is from another history.
-    With ``is_forgetful``, items can be removed for good, so that a missing one proves nothing.
-
-    Raises InvalidInput for an unknown sort, InvalidCursor for a cursor of another filter or sort, and HistoryLost.
-    """
-    faults: Faults = []
-    sorts(sort, "/sort", faults)
-    if faults:
-        raise InvalidInput(faults)
-    field = sort.removeprefix("-")
-    listing = fingerprint(filter, sort)
-    kind = datetime if field.endswith("_at") else str
-    after: Position | None = None
-    if cursor is not None:
-        value, id, created_at = decode_cursor(listing, cursor, kind, UUID, datetime)
-        after = (value, id)
-        item = get(id)
-        if item.created_at != created_at if item is not None else not is_forgetful:
-            raise HistoryLost(_WAY_OUT)
-    found = read(filter, sort, after, limit + 1)
-    if len(found) <= limit:
-        return Page(tuple(found), limit)
-    last = found[limit - 1]
-    value = last.sort_value(field)
-    shown = value.isoformat() if isinstance(value, datetime) else value
-    return Page(tuple(found[:limit]), limit, encode_cursor(listing, shown, str(last.id), last.created_at.isoformat()))

@@ -1,4 +1,4 @@
-"""Statements that several tables share: pages, scans, and deleting what has expired."""
+"""Parts of statements that several tables share: pages, scans, and deleting what has expired."""
 
 from __future__ import annotations
 
@@ -8,37 +8,31 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, select, tuple_
 from sqlalchemy.sql.dml import ReturningDelete
 
-from kgl_adapters.sql.encoding import Encoding
-from kgl_core.kernel.pages import Position
+from kgl_adapters.sql.engine.encoding import Encoding
+from kgl_core.kernel.nouns.pages import Position
 
 
-def paged(
+def order_page(
     statement: Select[Any],
     table: Table,
     column: ColumnElement[Any],
     sort: str,
-    after: Position | None,
-    limit: int,
-    encoding: Encoding,
-) -> tuple[Select[Any], dict[str, Any]]:
-    """The statement for up to ``limit`` rows past ``after``, as `order_page` orders them, and its parameters."""
-    statement = order_page(statement, table, column, sort, is_after=after is not None).limit(bindparam("limit"))
-    return statement, {"limit": limit, **position_parameters(after, encoding)}
-
-
-def order_page(
-    statement: Select[Any], table: Table, column: ColumnElement[Any], sort: str, *, is_after: bool
+    *,
+    is_after: bool,
+    is_unique: bool = False,
 ) -> Select[Any]:
     """The statement ordered by ``column`` and id, descending if ``sort`` begins with -.
 
-    With ``is_after``, it begins after the `position_parameters`.
+    With ``is_after``, it begins after the `position_parameters`. With ``is_unique``, the column needs no id beside it.
     """
-    id, is_descending = table.c.id, sort.startswith("-")
-    statement = statement.order_by(*((column.desc(), id.desc()) if is_descending else (column, id)))
+    by = [column] if is_unique else [column, table.c.id]
+    is_descending = sort.startswith("-")
+    statement = statement.order_by(*(each.desc() if is_descending else each for each in by))
     if not is_after:
         return statement
-    here = tuple_(column, id)
-    there = tuple_(bindparam("after", type_=column.type), bindparam("after_id", type_=id.type))
+    place = [bindparam(name, type_=each.type) for name, each in zip(("after", "after_id"), by, strict=False)]
+    here: ColumnElement[Any] = column if is_unique else tuple_(*by)
+    there: ColumnElement[Any] = place[0] if is_unique else tuple_(*place)
     return statement.where(here < there if is_descending else here > there)
 
 

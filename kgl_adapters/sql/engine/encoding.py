@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import wraps
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 from kgl_core.kernel.store_errors import UnreadableRow
 
 UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
 """What decoding a damaged row raises; JSON's and date's errors are among them."""
-T = TypeVar("T")
-V = TypeVar("V", bound="Encoding")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def _same(value: Any) -> Any:
+def same(value: Any) -> Any:
+    """The value as it is: no conversion."""
     return value
 
 
-def _micros(moment: datetime) -> int:
+def micros_of(moment: datetime) -> int:
+    """The value of a moment in a column of SQLite."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
@@ -31,12 +30,8 @@ def moment_of(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
-def moment_or_none(micros: int | None) -> datetime | None:
-    """The moment in a column of SQLite, or None."""
-    return None if micros is None else moment_of(micros)
-
-
-def _bytes(id: UUID) -> bytes:
+def uuid_bytes(id: UUID) -> bytes:
+    """The value of an id in a column of SQLite."""
     return id.bytes
 
 
@@ -50,20 +45,9 @@ def reason_of(error: Exception) -> str:
     return error.reason if isinstance(error, UnreadableRow) else f"{type(error).__name__}: {error}"[:200]
 
 
-def reads(table: str) -> Callable[[Callable[[V, Sequence[Any]], T]], Callable[[V, Sequence[Any]], T]]:
-    """Decorates a decoder of this table's rows: it raises UnreadableRow for a row that can't be decoded."""
-
-    def telling(read: Callable[[V, Sequence[Any]], T]) -> Callable[[V, Sequence[Any]], T]:
-        @wraps(read)
-        def told(encoding: V, row: Sequence[Any]) -> T:
-            try:
-                return read(encoding, row)
-            except UNREADABLE as error:
-                raise UnreadableRow(f"{_named(row[0])} of {table}", reason_of(error)) from error
-
-        return told
-
-    return telling
+def unreadable(table: str, row: Sequence[Any], error: Exception) -> UnreadableRow:
+    """The error for a row of this table that can't be decoded; its first value is its key."""
+    return UnreadableRow(f"{_named(row[0]) if row else 'a row'} of {table}", reason_of(error))
 
 
 def _named(key: Any) -> str:
@@ -78,10 +62,10 @@ class Encoding:
 
     def __init__(self, *, is_sqlite: bool) -> None:
         self.is_sqlite = is_sqlite
-        self.id: Callable[[UUID], Any] = _bytes if is_sqlite else _same
-        self.read_id: Callable[[Any], UUID] = uuid_of if is_sqlite else _same
-        self.instant: Callable[[datetime], Any] = _micros if is_sqlite else _same
-        self.read_instant: Callable[[Any], datetime] = moment_of if is_sqlite else _same
+        self.id: Callable[[UUID], Any] = uuid_bytes if is_sqlite else same
+        self.read_id: Callable[[Any], UUID] = uuid_of if is_sqlite else same
+        self.instant: Callable[[datetime], Any] = micros_of if is_sqlite else same
+        self.read_instant: Callable[[Any], datetime] = moment_of if is_sqlite else same
 
     def value(self, value: Any) -> Any:
         """The value encoded, if it is an id or a moment; others stay as they are."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, select, text
 from sqlalchemy.dialects import sqlite
 
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_core.kernel.nouns.repositories import Lock
 
-Lock = Literal["update", "share"] | None
 Combinations = Sequence[tuple[UUID | str, ...]]
 """The values to look rows up by: each tuple has one for each column."""
 
@@ -69,9 +69,10 @@ class LockingFinder:
     def __init__(
         self, table: Table, columns: Sequence[ColumnElement[Any]], by: Sequence[Column[Any]], lock: Lock
     ) -> None:
-        # What is unique has a partial index for each state.
-        found = f"SELECT id FROM {table.fullname} WHERE {_in_arrays(by)} AND deleted_at IS"  # noqa: S608  # our names
-        ids = f"SELECT unnest(CAST(:ids AS uuid[])) UNION ALL {found} NULL UNION ALL {found} NOT NULL"
+        found = f"SELECT id FROM {table.fullname} WHERE {_in_arrays(by)}"  # noqa: S608  # our names
+        if "deleted_at" in table.c:  # then what is unique has a partial index for each state
+            found = f"{found} AND deleted_at IS NULL UNION ALL {found} AND deleted_at IS NOT NULL"
+        ids = f"SELECT unnest(CAST(:ids AS uuid[])) UNION ALL {found}"
         self._statement = locking(select(*columns), table, lock).where(text(f"{table.fullname}.id = ANY(ARRAY({ids}))"))
 
     def find(self, session: Session, ids: Collection[UUID], values: Combinations) -> list[Sequence[Any]]:

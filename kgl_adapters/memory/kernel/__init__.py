@@ -1,0 +1,1 @@
+"""What every subject keeps in dictionaries: the records of a noun, kept answers, and what expires."""

@@ -1,0 +1,62 @@
+"""Adds records and their change in one statement of PostgreSQL, which is a transaction by itself.
+
+Two statements between BEGIN and COMMIT are less than half as fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Final
+
+from kgl_adapters.sql.engine.connections import Connections
+from kgl_adapters.sql.engine.encoding import ENCODINGS
+from kgl_adapters.sql.graph.announcing import ANNOUNCED, insert_announced
+from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS, ChangeRows
+from kgl_adapters.sql.kernel.noun_table import NounTable
+from kgl_core.graph.changes import Change
+
+_CHANGE_ROWS: Final = ChangeRows(ENCODINGS[False])
+
+
+class Additions:
+    """What a unit of work that only adds has to do; `commit` does it.
+
+    ``on_end`` is called when the statement has run, or has failed.
+    """
+
+    def __init__(self, connections: Connections, on_end: Callable[[], object]) -> None:
+        self._connections, self._on_end = connections, on_end
+        self._tables: list[NounTable[Any, Any, Any]] = []
+        self._values: list[Any] = []
+        self._changes: list[Change] = []
+
+    def add(self, of: NounTable[Any, Any, Any], records: Sequence[Any]) -> None:
+        """Add new records to a noun's table."""
+        for record in records:
+            self._tables.append(of)
+            self._values += of.write(record)
+
+    def append(self, changes: Sequence[Change]) -> None:
+        """Append the change of what was added, of which there is one."""
+        self._changes += changes
+
+    def commit(self) -> None:
+        """Add and append everything. Raises what adding and appending would, and CommitUnknown."""
+        [change] = self._changes
+        try:
+            self._connections.run(_statement(*self._tables), (*self._values, *_CHANGE_ROWS.write(change)))
+        finally:
+            self._on_end()
+
+
+@cache
+def _statement(*tables: NounTable[Any, Any, Any]) -> str:
+    """A statement that takes the values of a row of each of these tables, and then those of CHANGE_COLUMNS."""
+    added = "".join(f"added_{number} AS ({_insert(of)}), " for number, of in enumerate(tables))
+    return f"WITH {added}{ANNOUNCED} {insert_announced(CHANGE_COLUMNS)}"
+
+
+def _insert(of: NounTable[Any, Any, Any]) -> str:
+    names, marks = ", ".join(f'"{name}"' for name in of.inserted), ", ".join("%s" for _ in of.inserted)
+    return f"INSERT INTO {of.table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own

@@ -1,0 +1,98 @@
+"""Converts changes to rows and back, with the whole record that a change holds as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from kgl_adapters.sql.engine.encoding import UNREADABLE, Encoding, unreadable
+from kgl_adapters.sql.kernel.json_columns import read_object, texts
+from kgl_core.graph.changes import Change, ChangeAction
+from kgl_core.graph.nouns import GRAPH_NOUNS, noun_of
+from kgl_core.kernel.nouns.noun import Field
+from kgl_core.kernel.nouns.records import Record
+from kgl_core.kernel.permissions import Actor
+
+CHANGE_COLUMNS: Final = ("at", "actor", "action", "subject", "subject_id", "record")
+_ACTIONS: Final = {action: action.value for action in ChangeAction}  # an enum's value is slow to get
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise ValueError("it is no JSON object")
+    return value
+
+
+_FROM_JSON: Final[Mapping[Any, Callable[[Any], Any]]] = {
+    UUID: UUID,
+    datetime: datetime.fromisoformat,
+    Actor: Actor.parse,
+    tuple[str, ...]: texts,
+    Mapping[str, Any]: _object,
+}
+"""By the type of a field; others are in JSON as they are in Python."""
+_READ: Final[Mapping[str, tuple[type[Record], Sequence[tuple[Field, Callable[[Any], Any]]]]]] = {
+    noun.name: (
+        noun.record,
+        [(field, _FROM_JSON[field.type]) for field in noun.fields if field.type in _FROM_JSON],
+    )
+    for noun in GRAPH_NOUNS
+}
+
+
+def write_record(record: Record) -> str:
+    """The record as JSON that `read_record` takes."""
+    return orjson.dumps(vars(record), default=_actor_text, option=orjson.OPT_UTC_Z).decode()
+
+
+def read_record(subject: str, text: str) -> Record:
+    """The record that `write_record` wrote; a field that did not exist then has its default.
+
+    Raises ValueError, TypeError or KeyError for anything else.
+    """
+    cls, converted = _READ[subject]
+    values = read_object(text)
+    for field, read in converted:
+        if (value := values.get(field.name)) is not None:
+            values[field.name] = read(value)
+        elif not field.is_optional:
+            raise ValueError(f"it has no {field.name}")
+    return cls(**values)
+
+
+def _actor_text(value: Any) -> str:
+    if isinstance(value, Actor):
+        return str(value)
+    raise TypeError(f"a record cannot hold a {type(value).__name__}")
+
+
+class ChangeRows:
+    """The rows of changes in one kind of database."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._encoding = encoding
+
+    def write(self, change: Change) -> tuple[Any, ...]:
+        """The values of CHANGE_COLUMNS."""
+        record = change.record
+        return (
+            self._encoding.instant(change.at),
+            str(change.actor),
+            _ACTIONS[change.action],
+            noun_of(record).name,
+            self._encoding.id(record.id),
+            write_record(record),
+        )
+
+    def read(self, row: Sequence[Any]) -> Change:
+        """The change in a row of ``sequence`` and CHANGE_COLUMNS without subject_id. Raises UnreadableRow."""
+        try:
+            _, at, actor, action, subject, record = row
+            moment = self._encoding.read_instant(at)
+            return Change(moment, Actor.parse(actor), ChangeAction(action), read_record(subject, record))
+        except UNREADABLE as error:
+            raise unreadable("changes", row, error) from error

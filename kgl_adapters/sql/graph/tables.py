@@ -1,0 +1,79 @@
+"""The tables of the graph."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import CheckConstraint, Column, Identity
+
+from kgl_adapters.sql.kernel.tables import GRAPH, define, define_noun, index
+from kgl_adapters.sql.types import ID, INSTANT, JSON, SEQUENCE, TEXT
+from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.relationships import RELATIONSHIP
+
+ENTITIES: Final = define_noun(
+    ENTITY,
+    "entities",
+    GRAPH,
+    lambda: [
+        CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+        index("uq_entities_key", "key", where="deleted_at IS NULL AND key IS NOT NULL", unique=True),
+        index("ix_entities_deleted_key", "key", where="deleted_at IS NOT NULL AND key IS NOT NULL"),
+        index("ix_entities_created_at", "created_at", "id"),
+        index("ix_entities_updated_at", "updated_at", "id"),
+        index("ix_entities_sort_name", "sort_name", "id"),
+        index("ix_entities_type", "type", "created_at", "id"),
+        index("ix_entities_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+    ],
+)
+RELATIONSHIPS: Final = define_noun(
+    RELATIONSHIP,
+    "entity_relationships",
+    GRAPH,
+    lambda: [
+        CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+        CheckConstraint("source_entity_id <> target_entity_id", name="self"),
+        index(
+            "uq_entity_relationships_triple",
+            "source_entity_id",
+            "relationship_type",
+            "target_entity_id",
+            where="deleted_at IS NULL",
+            unique=True,
+        ),
+        index(
+            "ix_entity_relationships_target",
+            "target_entity_id",
+            "relationship_type",
+            "source_entity_id",
+            where="deleted_at IS NULL",
+        ),
+        index(
+            "ix_entity_relationships_deleted_source",
+            "source_entity_id",
+            "relationship_type",
+            "target_entity_id",
+            where="deleted_at IS NOT NULL",
+        ),
+        index("ix_entity_relationships_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+        index("ix_entity_relationships_deleted_target", "target_entity_id", where="deleted_at IS NOT NULL"),
+        index("ix_entity_relationships_of_source", "source_entity_id", "created_at", "id"),
+        index("ix_entity_relationships_of_target", "target_entity_id", "created_at", "id"),
+        index("ix_entity_relationships_created_at", "created_at", "id"),
+        index("ix_entity_relationships_updated_at", "updated_at", "id"),
+        index("ix_entity_relationships_type", "relationship_type", "created_at", "id"),
+    ],
+)
+CHANGES: Final = define(
+    "changes",
+    GRAPH,
+    lambda is_sqlite: [
+        Column("sequence", SEQUENCE, Identity(), primary_key=True),
+        Column("at", INSTANT, nullable=False),
+        Column("actor", TEXT, nullable=False),
+        Column("action", TEXT, nullable=False),
+        Column("subject", TEXT, nullable=False),
+        Column("subject_id", ID, nullable=False),
+        Column("record", JSON, nullable=False),
+    ],
+)

@@ -1,0 +1,1 @@
+"""What every subject's tables need: column types, rows, statements, and the repository of a noun. Knows no subject."""

@@ -1,0 +1,120 @@
+"""Lists records by filters and a sort. The SQL of each combination is compiled once."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Table, bindparam, func, literal_column, or_, select
+
+from kgl_adapters.sql.engine.encoding import Encoding
+from kgl_adapters.sql.engine.queries import Query
+from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.kernel.statements import order_page, position_parameters
+from kgl_core.kernel.nouns.noun import Comparison, Noun
+from kgl_core.kernel.nouns.pages import Position
+
+_COMBINATIONS_MAX: Final = 1024
+
+FilterShape = tuple[tuple[str, int], ...]
+"""What the SQL of a listing depends on: the names of its filters, and how many values each has."""
+
+
+_OPERATORS: Final[Mapping[Comparison, Callable[[Any, Any], ColumnElement[bool]]]] = {
+    "==": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class Listing:
+    """Lists the records of a noun's table by the filters and sorts that its description gives."""
+
+    def __init__(
+        self, noun: Noun[Any, Any, Any, Any], table: Table, columns: Sequence[ColumnElement[Any]], *, is_sqlite: bool
+    ) -> None:
+        self._noun, self._table, self._columns, self._is_sqlite = noun, table, columns, is_sqlite
+        self._filters = tuple(noun.all_conditions)
+        self._tells_state = noun.is_deletable
+        self._query = lru_cache(maxsize=_COMBINATIONS_MAX)(self._make_query)
+
+    def page(
+        self, session: Session, filter: Any, sort: str, after: Position | None, limit: int
+    ) -> list[tuple[Any, ...]]:
+        """Up to ``limit`` rows that pass ``filter``, those past ``after``, ordered by ``sort`` and then id.
+
+        A ``sort`` that begins with - is descending.
+        """
+        given, parameters = self._read(filter, session.encoding)
+        parameters |= position_parameters(after, session.encoding)
+        return session.fetch(self._query(given, self._state(filter), sort, after is not None, limit), parameters)
+
+    def count(self, session: Session, filter: Any) -> int:
+        """How many rows pass ``filter``."""
+        given, parameters = self._read(filter, session.encoding)
+        [(count,)] = session.fetch(self._query(given, self._state(filter)), parameters)
+        return int(count)
+
+    def _state(self, filter: Any) -> bool | None:
+        """Which records are wanted where they can be deleted: the active (True), the deleted (False), or both."""
+        return filter.is_active if self._tells_state else None
+
+    def _read(self, filter: Any, encoding: Encoding) -> tuple[FilterShape, dict[str, Any]]:
+        """Which filters are used, and the parameters of their conditions."""
+        given: list[tuple[str, int]] = []
+        parameters: dict[str, Any] = {}
+        for name in self._filters:
+            value = getattr(filter, name)
+            if value is None or value == ():
+                continue
+            values = value if isinstance(value, tuple) else (value,)
+            given.append((name, len(values)))
+            parameters.update(zip(_names(name, len(values)), map(encoding.value, values), strict=True))
+        return tuple(given), parameters
+
+    def _make_query(
+        self,
+        given: FilterShape,
+        is_active: bool | None,
+        sort: str | None = None,
+        is_after: bool = False,
+        limit: int = 0,
+    ) -> Query:
+        """The query of a page, or without ``sort`` of the count."""
+        table = self._table
+        statement = select(func.count()).select_from(table) if sort is None else select(*self._columns)
+        statement = statement.where(*(self._condition(name, count) for name, count in given))
+        if is_active is not None:
+            statement = statement.where(table.c.deleted_at.is_(None) if is_active else table.c.deleted_at.is_not(None))
+        if sort is None:
+            return Query(statement, is_sqlite=self._is_sqlite)
+        column = table.c[self._noun.sort_field(sort)]
+        # What is unique by itself is ordered without the id, so that its index gives the order.
+        unique = self._noun.unique
+        is_unique = not self._tells_state and unique is not None and unique.fields == (column.name,)
+        statement = order_page(statement, table, column, sort, is_after=is_after, is_unique=is_unique)
+        # As a number: PostgreSQL makes a new plan at each call for a limit that it does not know.
+        return Query(statement.limit(literal_column(str(limit))), is_sqlite=self._is_sqlite)
+
+    def _condition(self, name: str, count: int) -> ColumnElement[bool]:
+        """The WHERE clause of a filter, with a parameter for each of its ``count`` values."""
+        condition = self._noun.all_conditions[name]
+        columns = [self._table.c[field] for field in condition.fields]
+        type_ = columns[0].type
+        if count > 1:
+            values = [bindparam(parameter, type_=type_) for parameter in _names(name, count)]
+            return or_(*(column.in_(values) for column in columns))
+        value = bindparam(name, type_=type_)  # an index can give the order only where there is one value
+        if condition.comparison == "contains":
+            find = func.instr if self._is_sqlite else func.strpos
+            return or_(*(find(column, value) > 0 for column in columns))
+        return or_(*(_OPERATORS[condition.comparison](column, value) for column in columns))
+
+
+def _names(name: str, count: int) -> Sequence[str]:
+    """The parameters of a filter with that many values."""
+    return [name] if count == 1 else [f"{name}_{number}" for number in range(count)]

@@ -1,0 +1,157 @@
+"""The repository of any noun in its table: versions, soft deletion, pages and locks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.kernel.lookups import Finder, LockingFinder
+from kgl_adapters.sql.kernel.noun_table import NounTable
+from kgl_adapters.sql.kernel.statements import scanned
+from kgl_core.kernel.errors import NotFound, StaleVersion
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.pages import Position
+from kgl_core.kernel.nouns.records import Kept
+from kgl_core.kernel.nouns.repositories import Lock
+
+R = TypeVar("R", bound=Kept)
+F = TypeVar("F")
+V = TypeVar("V")
+
+
+class _Found(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+T = TypeVar("T", bound=_Found)
+
+
+def lock_order(ids: Iterable[UUID]) -> list[tuple[UUID]]:
+    """The ids sorted in the order in which every transaction locks, as the values that `Finder` takes."""
+    return [(id,) for id in sorted(ids, key=lambda id: id.int)]
+
+
+class SqlRepository(Generic[R, F, V]):
+    """A `kgl_core.kernel.nouns.repositories.Repository`."""
+
+    def __init__(self, session: Session, of: NounTable[R, F, V]) -> None:
+        self._session, self._of = session, of
+        self._encoding = session.encoding
+
+    def get(self, id: UUID, *, lock: Lock = None) -> R | None:
+        if lock is not None:
+            return next(map(self._of.read, self._of.by_id[lock].find(self._session, [(id,)])), None)
+        found = self._session.fetch(self._of.get, {"id": self._encoding.id(id)})
+        return self._of.read(found[0]) if found else None
+
+    def get_by(self, value: V) -> R | None:
+        [values] = _ordered(self._of.noun, [value])
+        parameters = {f"value_{number}": self._encoding.value(part) for number, part in enumerate(values)}
+        found = self._session.fetch(self._of.get_by, parameters)
+        return self._of.read(found[0]) if found else None
+
+    def find(self, ids: Collection[UUID], values: Collection[V] = (), *, lock: Lock = None) -> Sequence[R]:
+        of = self._of
+        locking = of.locking[lock] if lock and values else None
+        return self._find(of.by_id[lock], of.by_value, locking, of.read, of.noun.unique_value, ids, values)
+
+    def list(self, filter: F, sort: str, after: Position | None, limit: int) -> Sequence[R]:
+        return [*map(self._of.read, self._of.listing.page(self._session, filter, sort, after, limit))]
+
+    def count(self, filter: F) -> int:
+        return self._of.listing.count(self._session, filter)
+
+    def count_by_type(self) -> dict[str, int]:
+        return {row[0]: row[1] for row in self._session.execute(self._of.count_by_type)}
+
+    def count_deleted(self) -> int:
+        return int(self._session.execute(self._of.count_deleted).scalar_one())
+
+    def scan(self, after: UUID | None, limit: int) -> Sequence[R]:
+        statement, parameters = scanned(self._of.select, self._of.table, after, limit, self._encoding)
+        return [self._of.read(row) for row in self._session.execute(statement, parameters)]
+
+    def add(self, records: Sequence[R]) -> None:
+        of = self._of
+        try:
+            self._session.insert(of.table, of.inserted, [of.write(record) for record in records])
+        except NotFound as error:
+            referred = " or ".join(sorted({noun.name for noun in of.noun.references.values()}))
+            raise NotFound(referred, f"that this {of.noun.name} refers to") from error
+
+    def replace(self, records: Sequence[R]) -> None:
+        if not records:
+            return
+        parameters = []
+        for record in records:
+            values = dict(zip(self._of.inserted, self._of.write(record), strict=True))
+            parameters.append({"at_id": values["id"], **{name: values[name] for name in self._of.updated}})
+        with self._session.all_or_none(records) as savepoint:
+            is_complete = self._session.execute(self._of.replace, parameters).rowcount == len(records)
+            if savepoint is not None and not is_complete:
+                savepoint.rollback()
+        if not is_complete:
+            raise self._stale(records)
+
+    def delete(self, id: UUID) -> None:
+        if not self._session.execute(self._of.delete, {"at_id": self._encoding.id(id)}).rowcount:
+            raise NotFound(self._of.noun.name, id)
+
+    def _find(
+        self,
+        by_id: Finder,
+        by_value: Sequence[Finder],
+        locking: LockingFinder | None,
+        read: Callable[[Sequence[Any]], T],
+        value_of: Callable[[T], V],
+        ids: Collection[UUID],
+        values: Collection[V],
+    ) -> Sequence[T]:
+        """The rows with these ids or unique values, each once, converted by ``read``."""
+        ordered = _ordered(self._of.noun, values)
+        if locking is None or self._session.is_sqlite:
+            rows = (*by_id.find(self._session, lock_order(ids)), *self._find_by(by_value, ordered))
+            return tuple({each.id: each for each in map(read, rows)}.values())
+        ids, values = frozenset(ids), frozenset(values)
+        while True:
+            found = tuple(map(read, locking.find(self._session, ids, ordered)))
+            if all(value_of(each) in values or each.id in ids for each in found):
+                return found
+            # A value was taken from a record while this waited for it, and perhaps given to another.
+
+    def _find_by(self, finders: Sequence[Finder], values: Sequence[tuple[Any, ...]]) -> Sequence[Sequence[Any]]:
+        if not values:
+            return ()
+        first, *of_deleted = finders
+        found = first.find(self._session, values)
+        if of_deleted and self._session.execute(self._of.any_deleted).first() is not None:
+            found += of_deleted[0].find(self._session, values)
+        return found
+
+    def _stale(self, records: Sequence[R]) -> NotFound | StaleVersion:
+        noun = self._of.noun
+        found = self._of.by_id[None].find(self._session, lock_order(record.id for record in records))
+        kept: dict[UUID, Any] = {record.id: record for record in map(self._of.read, found)}
+        changed: Sequence[Any] = records
+        for record in changed:
+            if record.id not in kept:
+                return NotFound(noun.name, record.id)
+            if noun.is_versioned and kept[record.id].version >= record.version:
+                return StaleVersion(noun.name, record.id, record.version - 1, kept[record.id].version)
+        raise AssertionError("a replacement failed that nothing stood in the way of")
+
+
+def _ordered(noun: Noun[Any, Any, Any, V], values: Collection[V]) -> list[tuple[Any, ...]]:
+    """Unique values as tuples, one part for each column, in an order that is always the same."""
+    given: Collection[Any] = values
+    if noun.unique is None or len(noun.unique.fields) == 1:
+        return [(value,) for value in sorted(given)]
+    return sorted(given, key=_comparable)
+
+
+def _comparable(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What orders tuples as they order themselves, without comparing UUIDs, which is slow."""
+    return tuple([value.int if type(value) is UUID else value for value in values])

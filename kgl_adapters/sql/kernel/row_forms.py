@@ -1,0 +1,110 @@
+"""How records are held in rows: the column and the conversions for each type that a field can have.
+
+The functions that write and read a row are compiled once for each class, as attrs compiles its methods: a loop over the
+fields would take a quarter longer for each row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import attrs
+from sqlalchemy.types import TypeEngine
+
+from kgl_adapters.sql.engine.encoding import UNREADABLE, micros_of, moment_of, same, unreadable, uuid_bytes, uuid_of
+from kgl_adapters.sql.kernel.json_columns import read_metadata, read_texts, write_metadata, write_texts
+from kgl_adapters.sql.types import BYTES, CONFIDENCE, COUNT, FLAG, ID, INSTANT, JSON, TEXT
+from kgl_core.kernel.nouns.noun import Field
+from kgl_core.kernel.permissions import Actor, Role, Scope, in_order, scope_text
+
+R = TypeVar("R")
+_Convert = Callable[[Any], Any]
+
+
+def _read_scopes(text: str) -> tuple[Scope, ...]:
+    return in_order(text.split(" "))
+
+
+@attrs.frozen
+class Form:
+    """How values of one type are held: the type of their column, and how they are written there and read back.
+
+    Each pair of conversions is for PostgreSQL and for SQLite.
+    """
+
+    column: TypeEngine[Any]
+    write: tuple[_Convert, _Convert] = (same, same)
+    read: tuple[_Convert, _Convert] = (same, same)
+
+
+def _alike(column: TypeEngine[Any], write: _Convert, read: _Convert) -> Form:
+    return Form(column, (write, write), (read, read))
+
+
+FORMS: Final[Mapping[Any, Form]] = {
+    str: Form(TEXT),
+    int: Form(COUNT),
+    float: Form(CONFIDENCE),
+    bytes: Form(BYTES),
+    bool: Form(FLAG, read=(same, bool)),
+    UUID: Form(ID, (same, uuid_bytes), (same, uuid_of)),
+    datetime: Form(INSTANT, (same, micros_of), (same, moment_of)),
+    Actor: _alike(TEXT, str, Actor.parse),
+    Role: _alike(TEXT, str, Role),
+    tuple[Scope, ...]: _alike(TEXT, scope_text, _read_scopes),
+    tuple[str, ...]: _alike(JSON, write_texts, read_texts),
+    Mapping[str, Any]: _alike(JSON, write_metadata, read_metadata),
+}
+"""By the type of a field. A noun with a field of another type adds it here."""
+
+
+def compile_writer(
+    fields: Sequence[Field], derived: Iterable[str] = (), *, is_sqlite: bool
+) -> Callable[[Any], tuple[Any, ...]]:
+    """A function from a record to the values of its columns: those of ``fields``, and the ``derived`` properties."""
+    names: dict[str, Any] = {}
+    parts = []
+    for field in fields:
+        value, write = f"record.{field.name}", FORMS[field.type].write[is_sqlite]
+        if write is not same:
+            names[f"write_{field.name}"] = write
+            value = _unless_none(value, f"write_{field.name}({value})", field)
+        parts.append(value)
+    parts += [f"record.{name}" for name in derived]
+    written: Callable[[Any], tuple[Any, ...]] = eval(f"lambda record: ({', '.join(parts)},)", names)  # noqa: S307
+    return written
+
+
+def compile_reader(
+    cls: type[R], fields: Sequence[Field], table: str, *, is_sqlite: bool
+) -> Callable[[Sequence[Any]], R]:
+    """A function from a row of the columns of ``fields`` to a ``cls``.
+
+    It raises UnreadableRow for a row that can't be decoded, which it names by its first value, the key in ``table``.
+    """
+    names: dict[str, Any] = {"cls": cls, "UNREADABLE": UNREADABLE, "unreadable": unreadable, "table": table}
+    arguments = []
+    for field in fields:
+        value, read = field.name, FORMS[field.type].read[is_sqlite]
+        if read is not same:
+            names[f"read_{field.name}"] = read
+            value = _unless_none(value, f"read_{field.name}({value})", field)
+        arguments.append(f"{field.name}={value}")
+    source = (
+        "def read(row):\n"
+        " try:\n"
+        f"  {', '.join(field.name for field in fields)}, = row\n"
+        f"  return cls({', '.join(arguments)})\n"
+        " except UNREADABLE as error:\n"
+        "  raise unreadable(table, row, error) from error\n"
+    )
+    exec(compile(source, f"<rows of {table}>", "exec"), names)  # noqa: S102  # names and types of our own classes
+    read_row: Callable[[Sequence[Any]], R] = names["read"]
+    return read_row
+
+
+def _unless_none(value: str, converted: str, field: Field) -> str:
+    return f"None if {value} is None else {converted}" if field.is_optional else converted

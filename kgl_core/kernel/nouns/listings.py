@@ -1,0 +1,59 @@
+"""Reads a page of a noun's records from a repository, and makes the cursor that leads to the next one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from kgl_core.kernel.errors import HistoryLost, InvalidInput
+from kgl_core.kernel.field_rules import Faults
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.pages import Page, Position, check_limit, decode_cursor, encode_cursor, fingerprint
+from kgl_core.kernel.nouns.records import Kept
+from kgl_core.kernel.nouns.repositories import Repository
+
+_WAY_OUT: Final = "start again without a cursor"
+
+R = TypeVar("R", bound=Kept)
+F = TypeVar("F")
+
+
+def read_page(
+    noun: Noun[R, Any, F, Any],
+    repository: Repository[R, F, Any],
+    filter: F,
+    sort: str,
+    limit: int,
+    cursor: str | None,
+) -> Page[R]:
+    """The page of up to ``limit`` records that match ``filter``, ordered by ``sort``, after ``cursor``.
+
+    The record at the cursor must still exist, created at the same moment: otherwise the cursor is from another history.
+    Where records can be removed for good, a missing one proves nothing.
+
+    Raises InvalidInput for an unknown sort or limit, InvalidCursor for a cursor of another filter or sort, and
+    HistoryLost.
+    """
+    check_limit(limit)
+    faults: Faults = []
+    noun.sort_rule(sort, "/sort", faults)
+    if faults:
+        raise InvalidInput(faults)
+    field = noun.sort_field(sort)
+    listing = fingerprint(filter, sort)
+    after: Position | None = None
+    if cursor is not None:
+        kind = datetime if field.endswith("_at") else str
+        value, id, created_at = decode_cursor(listing, cursor, kind, UUID, datetime)
+        after = (value, id)
+        record = repository.get(id)
+        if record.created_at != created_at if record is not None else not noun.is_removable:
+            raise HistoryLost(_WAY_OUT)
+    found = repository.list(filter, sort, after, limit + 1)
+    if len(found) <= limit:
+        return Page(tuple(found), limit)
+    last = found[limit - 1]
+    value = getattr(last, field)
+    shown = value.isoformat() if isinstance(value, datetime) else value
+    return Page(tuple(found[:limit]), limit, encode_cursor(listing, shown, str(last.id), last.created_at.isoformat()))

@@ -1,0 +1,198 @@
+"""Nouns: the kinds of things that kgl keeps, each described once.
+
+Stores, loads, checks and the API take what they need from a description when they are imported: columns and their
+conversions, filters, sorts, unique values, what is shown to nobody. Nothing is looked up by name in a request.
+``docs/how-to/add-a-noun.md`` adds one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from operator import attrgetter
+from types import NoneType, UnionType
+from typing import Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+from kgl_core.kernel.checked_records import MISSING, rules_of
+from kgl_core.kernel.field_rules import Choice
+from kgl_core.kernel.nouns.records import NEVER_CHANGE, Kept
+
+R = TypeVar("R", bound=Kept)
+D = TypeVar("D")
+F = TypeVar("F")
+V = TypeVar("V")
+
+Comparison = Literal["==", "<", "<=", ">", ">=", "contains"]
+
+
+@attrs.frozen
+class Condition:
+    """What a filter asks of a record: one of these fields compares so with the filter's value, or is one of several."""
+
+    fields: tuple[str, ...]
+    comparison: Comparison = "=="
+
+
+RECORD_CONDITIONS: Final[Mapping[str, Condition]] = {
+    "created_after": Condition(("created_at",), ">"),
+    "created_before": Condition(("created_at",), "<"),
+    "updated_after": Condition(("updated_at",), ">"),
+    "updated_before": Condition(("updated_at",), "<"),
+}
+"""The conditions of a `RecordFilter`, beside ``is_active``."""
+
+
+@attrs.frozen
+class Field:
+    """A field of a record: its name, the type of its values, and whether it can be None."""
+
+    name: str
+    type: Any
+    is_optional: bool = False
+
+
+@attrs.frozen
+class Unique:
+    """What only one active record can have: a field's value, or the values of several. ``name`` is used in errors."""
+
+    name: str
+    fields: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Noun(Generic[R, D, F, V]):
+    """The description of a noun: R are its records, D what callers say of one, F its filter, V its unique value.
+
+    ``name`` and ``plural`` are the words for it, in errors and in paths. ``sorts`` maps what a listing can be sorted by
+    to the field that holds it. ``conditions`` says what the filters ask that are not called as the field that they
+    compare. ``fixed`` are fields that no later version changes, beside those of `NEVER_CHANGE`; ``hidden`` are shown to
+    nobody; ``derived`` are properties, all text, that stores keep beside the fields; ``references`` are fields that
+    hold the id of another noun's record; records are counted by ``type_field``. With
+    ``is_removable``, records can be removed for good.
+
+    Raises TypeError if it names a field that its records do not have.
+    """
+
+    name: str
+    plural: str
+    record: type[R]
+    draft: type[D]
+    filter: type[F]
+    sorts: Mapping[str, str]
+    unique: Unique | None = None
+    conditions: Mapping[str, Condition] = attrs.Factory(dict)
+    fixed: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
+    references: Mapping[str, Noun[Any, Any, Any, Any]] = attrs.Factory(dict)
+    type_field: str | None = None
+    is_removable: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        known = {*self.field_names, *self.derived}
+        named = {*self.sorts.values(), *self.fixed, *self.hidden, *self.references}
+        named.update(() if self.unique is None else self.unique.fields)
+        named.update(() if self.type_field is None else (self.type_field,))
+        for condition in self.all_conditions.values():
+            named.update(condition.fields)
+        missing = [*sorted(named - known), *(name for name in self.derived if not hasattr(self.record, name))]
+        if missing:
+            raise TypeError(f"the noun {self.name} names fields that its records do not have: {', '.join(missing)}")
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields of a record, in their order."""
+        return fields_of(self.record)
+
+    @cached_property
+    def field_names(self) -> tuple[str, ...]:
+        """The names of `fields`."""
+        return tuple(field.name for field in self.fields)
+
+    @cached_property
+    def json_fields(self) -> tuple[str, ...]:
+        """The names of the fields that hold JSON objects, which nobody else may change in place."""
+        return tuple(field.name for field in self.fields if get_origin(field.type) is Mapping)
+
+    @cached_property
+    def said(self) -> tuple[str, ...]:
+        """The names of the fields that callers say: those of the draft."""
+        return tuple(rules_of(self.draft))
+
+    @cached_property
+    def changeable(self) -> tuple[str, ...]:
+        """The names of the fields that callers say and later versions can change."""
+        return tuple(name for name in self.said if name not in self.fixed)
+
+    @cached_property
+    def empty_values(self) -> Mapping[str, Any]:
+        """What fields of the draft are that a caller leaves out, where that is not None."""
+        draft: Any = self.draft
+        defaults = {field.name: field.default for field in attrs.fields(draft) if field.name in self.said}
+        made = {name: value.factory() if _is_made(value) else value for name, value in defaults.items()}
+        return {name: value for name, value in made.items() if value is not None and value is not MISSING}
+
+    @cached_property
+    def noted(self) -> tuple[str, ...]:
+        """The names of what kgl notes of a record, which callers may repeat but not change."""
+        added = ("is_active",) if self.is_deletable else ()
+        return (*(name for name in self.field_names if name not in self.said), *added)
+
+    @cached_property
+    def kept(self) -> frozenset[str]:
+        """The names of the fields that no later version changes."""
+        return frozenset({*NEVER_CHANGE, *self.fixed} & {*self.field_names})
+
+    @cached_property
+    def is_versioned(self) -> bool:
+        """Whether its records have versions, so that a change can be refused because of another before it."""
+        return "version" in self.field_names
+
+    @cached_property
+    def is_deletable(self) -> bool:
+        """Whether its records stay when they are deleted, and can be restored."""
+        return "deleted_at" in self.field_names
+
+    @cached_property
+    def all_conditions(self) -> Mapping[str, Condition]:
+        """What each of its filters asks, except ``is_active`` where that tells the deleted records."""
+        names = [name for name in rules_of(self.filter) if not (name == "is_active" and self.is_deletable)]
+        return {name: self.conditions.get(name, Condition((name,))) for name in names}
+
+    @cached_property
+    def sort_rule(self) -> Choice:
+        """The rule for a sort: a name from ``sorts``, after a - for the reverse order."""
+        return Choice(tuple(text for name in self.sorts for text in (name, f"-{name}")))
+
+    @cached_property
+    def unique_value(self) -> Callable[[Any], Any]:
+        """The unique value of a record or a draft: that of its field, or a tuple; None where it has none."""
+        return _nothing if self.unique is None else attrgetter(*self.unique.fields)
+
+    def sort_field(self, sort: str) -> str:
+        """The field, or what is derived, that a sort orders by."""
+        return self.sorts[sort.removeprefix("-")]
+
+
+def _is_made(default: Any) -> bool:
+    return isinstance(default, attrs.Factory)  # type: ignore[arg-type]  # a class at run time
+
+
+def _nothing(record: object) -> None:
+    return None
+
+
+def fields_of(cls: type) -> tuple[Field, ...]:
+    """The fields of an attrs class with their types, in their order."""
+    hints = get_type_hints(cls)
+    return tuple(_field(field.name, hints[field.name]) for field in attrs.fields(cls) if field.init)
+
+
+def _field(name: str, hint: Any) -> Field:
+    parts = get_args(hint)
+    if get_origin(hint) in (Union, UnionType) and NoneType in parts:
+        [inner] = (part for part in parts if part is not NoneType)
+        return Field(name, getattr(inner, "__supertype__", inner), is_optional=True)
+    return Field(name, getattr(hint, "__supertype__", hint))
