@@ -55,8 +55,11 @@ class _ObservedChangeLog:
     def __init__(self, log: ChangeLog, appended: list[Change]) -> None:
         self._log, self._appended = log, appended
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
+    def read(self, after: str | None, limit: int) -> Sequence[Change]:
+        return self._log.read(after, limit)
+
+    def count(self) -> int:
+        return self._log.count()
 
     def append(self, changes: Sequence[Change]) -> None:
         self._log.append(changes)

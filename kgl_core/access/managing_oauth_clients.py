@@ -19,10 +19,11 @@ from kgl_core.access.oauth_clients import (
 )
 from kgl_core.access.tokens import hash_opaque, new_opaque
 from kgl_core.kernel.checked_records import build
-from kgl_core.kernel.errors import Fault, InvalidInput, NotFound
+from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.ids import ClientId, Random, require_id
 from kgl_core.kernel.nouns.listings import read_page
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
+from kgl_core.kernel.nouns.records import found
 from kgl_core.kernel.permissions import Action, in_order, require
 from kgl_core.kernel.units_of_work import Context, transaction
 
@@ -65,7 +66,7 @@ class Clients:
         require(self._context.actor, Action.MANAGE_CLIENTS)
         wanted = require_id(id)
         with self._context.store.read() as uow:
-            return _found(uow.clients.get(wanted), wanted)
+            return found(uow.clients.get(wanted), "client", wanted)
 
     def list(self, *, limit: int = LIMIT_DEFAULT, cursor: str | None = None) -> Page[Client]:
         """A page of clients in the order of their creation; ``limit`` is 1..200. Raises InvalidCursor, HistoryLost."""
@@ -84,7 +85,7 @@ class Clients:
         draft = build(RotationDraft, fields)
         secret = new_opaque(self._random)
         with self._context.store.begin() as uow:
-            current = _found(uow.clients.get(wanted, lock="update"), wanted)
+            current = found(uow.clients.get(wanted, lock="update"), "client", wanted)
             client = attrs.evolve(
                 current,
                 secret_hash=hash_opaque(secret),
@@ -110,9 +111,3 @@ class Clients:
 def _require_in_force(client: Client, context: Context) -> None:
     if not client.is_in_force(context.now()):
         raise InvalidInput([Fault("/expires_at", "past", "give a moment to come, or null for no end")])
-
-
-def _found(client: Client | None, id: UUID) -> Client:
-    if client is None:
-        raise NotFound("client", id)
-    return client

@@ -11,11 +11,12 @@ from kgl_core.access.passwords import Passwords
 from kgl_core.access.registering import NewAccounts
 from kgl_core.access.users import ROLE, USER, User, UserDraft, UserFields, UserFilter, UserFilterFields
 from kgl_core.kernel.checked_records import build
-from kgl_core.kernel.errors import InvalidInput, NotFound
+from kgl_core.kernel.errors import InvalidInput
 from kgl_core.kernel.field_rules import Faults
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.nouns.listings import read_page
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
+from kgl_core.kernel.nouns.records import found
 from kgl_core.kernel.nouns.taken_values import naming_holder
 from kgl_core.kernel.permissions import Action, Role, require
 from kgl_core.kernel.units_of_work import Context, transaction
@@ -44,16 +45,14 @@ class Users:
         require(self._context.actor, Action.MANAGE_USERS)
         wanted = require_id(id)
         with self._context.store.read() as uow:
-            user = uow.users.get(wanted)
-        return _found(user, wanted)
+            return found(uow.users.get(wanted), "user", wanted)
 
     def get_by_email(self, email: str) -> User:
         """The account with this email, in upper or lower case. Raises NotFound."""
         require(self._context.actor, Action.MANAGE_USERS)
         normal = build(UserDraft, {"email": email}).email
         with self._context.store.read() as uow:
-            user = uow.users.get_by(normal)
-        return _found(user, email)
+            return found(uow.users.get_by(normal), "user", email)
 
     def list(
         self, *, limit: int = LIMIT_DEFAULT, cursor: str | None = None, **filter: Unpack[UserFilterFields]
@@ -85,7 +84,7 @@ class Users:
         require(self._context.actor, Action.MANAGE_USERS)
         wanted = require_id(id)
         with self._context.store.read() as uow:
-            email = _found(uow.users.get(wanted), wanted).email
+            email = found(uow.users.get(wanted), "user", wanted).email
         self._passwords.check(password, email)
         return self._change(wanted, password_hash=self._passwords.hasher.hash(password))
 
@@ -94,7 +93,7 @@ class Users:
         require(self._context.actor, Action.MANAGE_USERS)
         wanted = require_id(id)
         with self._context.store.begin() as uow:
-            current = _found(uow.users.get(wanted, lock="update"), wanted)
+            current = found(uow.users.get(wanted, lock="update"), "user", wanted)
             changed = attrs.evolve(current, **values)
             if changed == current:
                 return current
@@ -102,9 +101,3 @@ class Users:
             uow.users.replace([kept])
             uow.commit()
         return kept
-
-
-def _found(user: User | None, name: object) -> User:
-    if user is None:
-        raise NotFound("user", name)
-    return user

@@ -12,13 +12,13 @@ from kgl_core.graph.entities import Json
 from kgl_core.graph.read_only_fields import read_whole, require_noted, take_noted
 from kgl_core.graph.versions import Precondition, in_order, next_version, require_fixed, require_state
 from kgl_core.kernel.checked_records import build, rebuild, same_values, unknown_names
-from kgl_core.kernel.errors import Deleted, InvalidInput, NotFound
+from kgl_core.kernel.errors import Deleted, InvalidInput
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.merge_patch import merge_patch
 from kgl_core.kernel.nouns.listings import read_page
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.pages import Page
-from kgl_core.kernel.nouns.records import Record, RecordSelection
+from kgl_core.kernel.nouns.records import Record, RecordSelection, found
 from kgl_core.kernel.nouns.taken_values import naming_holder
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
@@ -83,9 +83,7 @@ class Records(Generic[R, D, F]):
         require(self._context.actor, Action.READ)
         wanted = require_id(id)
         with self._context.store.read() as uow:
-            record = uow.of(self._noun).get(wanted)
-        if record is None:
-            raise NotFound(self._noun.name, wanted)
+            record = found(uow.of(self._noun).get(wanted), self._noun.name, wanted)
         if record.deleted_at is not None and not include_deleted:
             raise Deleted(self._noun.name, wanted)
         return record
@@ -98,8 +96,8 @@ class Records(Generic[R, D, F]):
         require(self._context.actor, Action.READ)
         selection = build(RecordSelection, {"ids": tuple(ids), "is_active": is_active})
         with self._context.store.read() as uow:
-            found = uow.of(self._noun).find(selection.ids)
-        return in_order(found, is_active)
+            records = uow.of(self._noun).find(selection.ids)
+        return in_order(records, is_active)
 
     def replace(
         self,
@@ -267,10 +265,7 @@ class Records(Generic[R, D, F]):
         return current
 
     def _lock(self, uow: UnitOfWork, id: UUID) -> R:
-        found = uow.of(self._noun).get(id, lock="update")
-        if found is None:
-            raise NotFound(self._noun.name, id)
-        return found
+        return found(uow.of(self._noun).get(id, lock="update"), self._noun.name, id)
 
     def _store(self, uow: UnitOfWork, record: R, action: ChangeAction) -> None:
         """Write the record's new version and its change."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Select, Table, bindparam, select, text
+from sqlalchemy import Column, ColumnElement, Select, Table, Uuid, bindparam, select, text
 from sqlalchemy.dialects import sqlite
 
 from kgl_adapters.sql.engine.sessions import Session
@@ -92,7 +92,7 @@ def locking(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:
 
 def _in_arrays(by: Sequence[Column[Any]]) -> str:
     """PostgreSQL's condition for many values: one array for each column, so that the SQL is always the same."""
-    arrays = [f"CAST(:values_{i} AS {'uuid' if 'id' in c.name else 'text'}[])" for i, c in enumerate(by)]
+    arrays = [f"CAST(:values_{i} AS {'uuid' if isinstance(c.type, Uuid) else 'text'}[])" for i, c in enumerate(by)]
     if len(by) == 1:
         return f"{by[0].table.fullname}.{by[0].name} = ANY({arrays[0]})"
     names = ", ".join(f"{column.table.fullname}.{column.name}" for column in by)

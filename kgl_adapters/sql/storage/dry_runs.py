@@ -59,7 +59,8 @@ class Rehearsal:
     @contextmanager
     def begin(self) -> Iterator[UnitOfWork]:
         with self._scratch.begin() as above:
-            yield _Rehearsed(self._below, above)
+            rehearsed: Any = _Rehearsed(self._below, above)
+            yield rehearsed
 
 
 class _Rehearsed:
@@ -74,9 +75,6 @@ class _Rehearsed:
     def of(self, noun: GraphNoun) -> Any:
         """The repository of a noun's records."""
         return self.entities if noun is ENTITY else _Over(self._below.of(noun), self._above.of(noun))
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"a rehearsal has no {name}")
 
 
 class _Records(Protocol[R]):

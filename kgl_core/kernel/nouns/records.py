@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol, TypedDict
+from typing import Any, Final, Protocol, TypedDict, TypeVar
 from uuid import UUID
 
 import attrs
 
 from kgl_core.kernel.checked_records import check, ruled, rules_of
+from kgl_core.kernel.errors import NotFound
 from kgl_core.kernel.field_rules import Each, Flag, Id, Instant, Optional
 from kgl_core.kernel.permissions import Actor
 
@@ -21,6 +22,16 @@ class Kept(Protocol):
     def id(self) -> UUID: ...
     @property
     def created_at(self) -> datetime: ...
+
+
+K = TypeVar("K", bound=Kept)
+
+
+def found(record: K | None, kind: str, name: object) -> K:
+    """The record. Raises NotFound when it is None: there is no ``kind`` with this ``name``, an id or another one."""
+    if record is None:
+        raise NotFound(kind, name)
+    return record
 
 
 NEVER_CHANGE: Final = ("id", "created_by", "created_at")
