@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 import attrs
 
 from kgl_core.graph.changes import Change, ChangeAction
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.graph.versions import next_version
 from kgl_core.kernel.errors import TooManyRelationships
 from kgl_core.kernel.ids import RelationshipId
@@ -58,19 +57,19 @@ def delete_relationships_of(uow: UnitOfWork, entity: Entity, actor: Actor, now: 
 def restore_relationships_of(uow: UnitOfWork, entity: Entity, actor: Actor, now: datetime) -> Restoration:
     """Restore the relationships of a restored entity that were deleted together with one of their ends.
 
-    One stays deleted while its other end is deleted, or when another one with the same ends and type comes back. No
-    more than TAKEN_ALONG_MAX are looked at.
+    One stays deleted while its other end is deleted, or when another one with the same ends, type and key comes back.
+    No more than TAKEN_ALONG_MAX are looked at.
     """
-    back: dict[tuple[UUID, str, UUID], RelationshipId] = {}
+    back: dict[Triple, RelationshipId] = {}
     left: list[RelationshipId] = []
     found = uow.relationships.restorable_with(entity.id, None, TAKEN_ALONG_MAX + 1)
     batch = found[:TAKEN_ALONG_MAX]
-    others = {end for r in batch for end in (r.source_entity_id, r.target_entity_id)} - {entity.id}
+    others = {end for r in batch for end in r.ends} - {entity.id}
     active = {other.id for other in uow.entities.ends(others) if other.is_active}
     active.add(entity.id)
     ready = []
     for relationship in batch:
-        if relationship.triple not in back and active.issuperset(relationship.triple[::2]):
+        if relationship.triple not in back and active.issuperset(relationship.ends):
             back[relationship.triple] = relationship.id
             ready.append(restored_relationship(relationship, now))
         else:

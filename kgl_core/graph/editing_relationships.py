@@ -10,6 +10,7 @@ from kgl_core.graph.deleting_and_restoring import restored_relationship
 from kgl_core.graph.editing_records import Records
 from kgl_core.graph.relationships import (
     RELATIONSHIP,
+    NewRelationshipFields,
     Relationship,
     RelationshipDraft,
     RelationshipFields,
@@ -33,12 +34,12 @@ class Relationships(Records[Relationship, RelationshipDraft, RelationshipFilter]
         source_entity_id: UUID | str,
         relationship_type: str,
         target_entity_id: UUID | str,
-        **fields: Unpack[RelationshipFields],
+        **fields: Unpack[NewRelationshipFields],
     ) -> Relationship:
         """Create a relationship from the source to the target entity.
 
         Raises InvalidInput with every fault, NotFound when an end does not exist, EndsDeleted when one is deleted, and
-        AlreadyExists when there is an active relationship with this source, type and target.
+        AlreadyExists when there is an active relationship with this source, type, target and key.
         """
         triple = {
             "source_entity_id": source_entity_id,
@@ -71,7 +72,7 @@ class Relationships(Records[Relationship, RelationshipDraft, RelationshipFilter]
     ) -> Relationship:
         """Change the given fields of a relationship and return it; if that changes nothing, there is no new version.
 
-        Its ends and type identify it and can't change: delete it and create another. Raises NotFound, Deleted,
+        Its ends, type and key identify it and can't change: delete it and create another. Raises NotFound, Deleted,
         InvalidInput with every fault, and StaleVersion when ``expected_version`` is given and is not the present one.
         """
         return self._update(id, changes, expected_version)
@@ -82,14 +83,14 @@ class Relationships(Records[Relationship, RelationshipDraft, RelationshipFilter]
         """Restore a relationship; one that is active already is left as it is.
 
         Raises NotFound, EndsDeleted when an end is deleted, AlreadyExists when there is an active relationship with its
-        source, type and target, and StaleVersion as `update` does.
+        source, type, target and key, and StaleVersion as `update` does.
         """
         relationship, _ = self._restore(id, expected_version, precondition)
         return relationship
 
     def _check_new(self, uow: UnitOfWork, record: Relationship) -> None:
-        ends = {end.id: end for end in uow.entities.ends(record.triple[::2])}
-        for id in record.triple[::2]:
+        ends = {end.id: end for end in uow.entities.ends(record.ends)}
+        for id in record.ends:
             if id not in ends:
                 raise NotFound("entity", id)
         if deleted := [end.id for end in ends.values() if not end.is_active]:
@@ -99,7 +100,7 @@ class Relationships(Records[Relationship, RelationshipDraft, RelationshipFilter]
         # The ends never change, so they can be locked first: entities before relationships, as everywhere.
         seen = uow.relationships.get(id)
         if seen is not None:
-            uow.entities.ends(seen.triple[::2])
+            uow.entities.ends(seen.ends)
         return self._lock(uow, id)
 
     def _restored(self, uow: UnitOfWork, record: Relationship, now: datetime) -> Relationship:

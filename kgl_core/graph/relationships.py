@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final, Literal, Protocol, TypedDict
 from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.entities import ENTITY, Json
+from kgl_core.graph.entities import ENTITY, KEY, Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.shared_fields import (
     CONFIDENCE,
@@ -26,14 +27,16 @@ from kgl_core.kernel.ids import EntityId, RelationshipId
 from kgl_core.kernel.nouns.noun import Condition, Noun, Unique
 from kgl_core.kernel.nouns.records import Record, said_first
 from kgl_core.kernel.nouns.repositories import Repository
+from kgl_core.kernel.periods import Date, period_between
 
-Triple = tuple[UUID, str, UUID]
-"""What identifies an active relationship: source entity, relationship type, target entity."""
+Triple = tuple[UUID, str, UUID, str | None]
+"""What identifies an active relationship: source entity, relationship type, target entity, and key or none."""
 
 
-def triple_order(triple: Triple) -> tuple[int, str, int]:
+def triple_order(triple: Triple) -> tuple[int, str, int, str]:
     """A key to sort triples by: the triple's own order, without comparing UUIDs, which is slow."""
-    return (triple[0].int, triple[1], triple[2].int)
+    source, type, target, key = triple
+    return (source.int, type, target.int, key or "")
 
 
 class RelationshipFields(TypedDict, total=False):
@@ -43,14 +46,24 @@ class RelationshipFields(TypedDict, total=False):
     source: str | None
     source_type: str | None
     metadata: Mapping[str, Json]
+    valid_from: str | None
+    valid_to: str | None
+
+
+class NewRelationshipFields(RelationshipFields, total=False):
+    """The fields that a new relationship has besides its ends and its type."""
+
+    key: str | None
 
 
 @attrs.frozen(kw_only=True)
 class RelationshipDraft:
     """What a caller says of a relationship, checked as a whole: raises InvalidInput with every fault.
 
-    Its two ends and its type identify it and can't change later; the two ends differ. ``confidence`` is 0..1, or None
-    for unknown. ``source`` is where the statement comes from, not an end.
+    Its two ends, its type and its key identify it and can't change later. ``key`` is the caller's own: it tells
+    relationships apart that have the same ends and type. ``confidence`` is 0..1, or None for unknown. ``source`` is
+    where the statement comes from, not an end. ``valid_from`` and ``valid_to`` say when the statement holds in the
+    world, as in `Date`; None is open.
     """
 
     source_entity_id: EntityId = ruled(Id())
@@ -60,13 +73,19 @@ class RelationshipDraft:
     source: str | None = ruled(SOURCE, default=None)
     source_type: str | None = ruled(SOURCE_TYPE, default=None)
     metadata: Mapping[str, Json] = ruled(JsonObject(), default=attrs.Factory(dict))
+    key: str | None = ruled(Optional(KEY), default=None)
+    valid_from: str | None = ruled(Optional(Date()), default=None)
+    valid_to: str | None = ruled(Optional(Date()), default=None)
 
     def __attrs_post_init__(self) -> None:
         check(self)
-        if self.source_entity_id == self.target_entity_id:
-            raise InvalidInput(
-                [Fault("/target_entity_id", "self_relationship", "a relationship joins two different entities")]
-            )
+        require_period(self.valid_from, self.valid_to)
+
+
+def require_period(valid_from: str | None, valid_to: str | None) -> None:
+    """Raise InvalidInput if a period between these dates has no moment at all."""
+    if period_between(valid_from, valid_to).is_empty:
+        raise InvalidInput([Fault("/valid_to", "ends_before_it_begins", "give a valid_to that comes after valid_from")])
 
 
 @attrs.frozen(kw_only=True, slots=False, field_transformer=said_first)
@@ -85,11 +104,29 @@ class Relationship(Record):
     source_type: str | None
     metadata: Mapping[str, Json]
     deleted_with: EntityId | None = None
+    key: str | None = None
+    valid_from: str | None = None
+    valid_to: str | None = None
 
     @property
     def triple(self) -> Triple:
-        """What identifies it among the active ones: source, type, target."""
-        return (self.source_entity_id, self.relationship_type, self.target_entity_id)
+        """What identifies it among the active ones: source, type, target, and key or none."""
+        return (self.source_entity_id, self.relationship_type, self.target_entity_id, self.key)
+
+    @property
+    def ends(self) -> tuple[EntityId, EntityId]:
+        """Its source and its target, which can be the same entity."""
+        return (self.source_entity_id, self.target_entity_id)
+
+    @property
+    def valid_begin_at(self) -> datetime | None:
+        """The moment from which it holds; None is open."""
+        return period_between(self.valid_from, self.valid_to).begin
+
+    @property
+    def valid_end_at(self) -> datetime | None:
+        """The moment from which it does not hold any more; None is open."""
+        return period_between(self.valid_from, self.valid_to).end
 
 
 RelationshipSort = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
@@ -102,22 +139,24 @@ class RelationshipFilterFields(FactFilterFields, total=False):
     source_entity_id: UUID
     target_entity_id: UUID
     relationship_type: str | Sequence[str]
+    valid_at: str
 
 
 @attrs.frozen(kw_only=True)
 class RelationshipFilter(FactFilter):
     """Which relationships a listing holds: with these ends, of any of these types, and as in `FactFilter`.
 
-    ``entity_id`` is an entity at either end.
+    ``entity_id`` is an entity at either end. ``valid_at`` is a date, as in `Date`: those that hold at some time in it.
     """
 
     entity_id: UUID | None = ruled(Optional(Id()), default=None)
     source_entity_id: UUID | None = ruled(Optional(Id()), default=None)
     target_entity_id: UUID | None = ruled(Optional(Id()), default=None)
     relationship_type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX, single=True), default=())
+    valid_at: str | None = ruled(Optional(Date()), default=None)
 
 
-_TRIPLE: Final = ("source_entity_id", "relationship_type", "target_entity_id")
+_TRIPLE: Final = ("source_entity_id", "relationship_type", "target_entity_id", "key")
 
 RELATIONSHIP: Final = Noun[Relationship, RelationshipDraft, RelationshipFilter, Triple](
     name="relationship",
@@ -127,8 +166,14 @@ RELATIONSHIP: Final = Noun[Relationship, RelationshipDraft, RelationshipFilter, 
     filter=RelationshipFilter,
     sorts={"created_at": "created_at", "updated_at": "updated_at"},
     unique=Unique("triple", _TRIPLE),
-    conditions={**FACT_CONDITIONS, "entity_id": Condition(("source_entity_id", "target_entity_id"))},
+    conditions={
+        **FACT_CONDITIONS,
+        "entity_id": Condition(("source_entity_id", "target_entity_id")),
+        "valid_at": Condition(("valid_begin_at", "valid_end_at"), "overlaps"),
+    },
     fixed=_TRIPLE,
+    derived=("valid_begin_at", "valid_end_at"),
+    empty_for_none=("key",),
     references={"source_entity_id": ENTITY, "target_entity_id": ENTITY},
     type_field="relationship_type",
 )

@@ -200,7 +200,7 @@ class AlreadyExists(Conflict):
     code = "already_exists"
     _HINTS: ClassVar[dict[str, str]] = {
         "key": "update the entity that holds this key, or choose another",
-        "triple": "update the active relationship with this source, type and target instead",
+        "triple": "update the active relationship with this source, type and target, or give this one a key of its own",
         "email": "choose another email, or use the account that has it",
         "id": "leave the id out to get a new one",
         "hash": "try again; if it happens twice, the machine's source of randomness is broken",

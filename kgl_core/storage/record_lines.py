@@ -1,7 +1,7 @@
 """Lines: records of the graph as JSON objects, one a line (NDJSON), for loads and dumps.
 
 A line names the ``kind`` of its record, which is the name of a noun. An entity is identified by its id or its key, a
-relationship by its id or by its ends and type; the ends are named by id or by key. ``docs/reference/ndjson.md``
+relationship by its id or by its ends, type and key; the ends are named by id or by key. ``docs/reference/ndjson.md``
 describes the format for its users.
 """
 
@@ -16,12 +16,13 @@ import attrs
 from kgl_core.graph.entities import ALIASES, ENTITY, KEY, NAME, Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun, noun_of
-from kgl_core.graph.relationships import RELATIONSHIP, Relationship
+from kgl_core.graph.relationships import RELATIONSHIP, Relationship, require_period
 from kgl_core.graph.shared_fields import CONFIDENCE, SOURCE, SOURCE_TYPE
 from kgl_core.kernel.checked_records import MISSING, build, check, ruled, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import TYPE_NAME, Flag, Id, Optional
 from kgl_core.kernel.nouns.records import Record
+from kgl_core.kernel.periods import Date
 from kgl_core.kernel.strict_json import MALFORMED, parse_json
 
 LINE_BYTES_MAX: Final = 1024 * 1024
@@ -73,6 +74,9 @@ class RelationshipLine:
     source: str | None = ruled(SOURCE, default=None)
     source_type: str | None = ruled(SOURCE_TYPE, default=None)
     metadata: Mapping[str, Json] | None = ruled(Optional(JsonObject()), default=attrs.Factory(dict))
+    key: str | None = ruled(Optional(KEY), default=None)
+    valid_from: str | None = ruled(Optional(Date()), default=None)
+    valid_to: str | None = ruled(Optional(Date()), default=None)
     is_active: bool = ruled(Flag(), default=True)
     deleted_with: UUID | None = ruled(Optional(Id()), default=None)
     given: Collection[str] = ()
@@ -88,6 +92,7 @@ class RelationshipLine:
             faults.append(Fault("/deleted_with", "not_deleted", "only a deleted relationship has it; leave it out"))
         if faults:
             raise InvalidInput(faults)
+        require_period(self.valid_from, self.valid_to)
 
     @property
     def names_source(self) -> bool:

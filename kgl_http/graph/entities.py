@@ -15,6 +15,7 @@ from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Id, Number, Optional
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
+from kgl_core.kernel.periods import Date
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send, send_page
 from kgl_http.api.operations import Answer, GraphResource, operation
@@ -60,6 +61,7 @@ class EntityRelationshipQuery:
     direction: str = ruled(Choice(("both", "out", "in")), default="both")
     relationship_type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX), default=())
     min_confidence: float | None = ruled(Optional(Number(0, 1)), default=None)
+    valid_at: str | None = ruled(Optional(Date()), default=None)
     sort: str = ruled(RELATIONSHIP.sort_rule, default="created_at")
     limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
     cursor: str | None = ruled(CURSOR, default=None)
@@ -163,5 +165,6 @@ class EntityRelationships(GraphResource):
             relationship_type=query.relationship_type,
             min_confidence=query.min_confidence,
             **end,
+            **({} if query.valid_at is None else {"valid_at": query.valid_at}),
         )
         send_page(req, resp, page)

@@ -74,12 +74,14 @@ class RelationshipById(_OfRelationships, RecordById):
     def on_get(self, req: Any, resp: Any, id: str) -> None:
         self._get(req, resp, id)
 
-    @operation(summary="Replace a relationship; its ends and type must stay as they are", **replacing(RELATIONSHIP))
+    @operation(
+        summary="Replace a relationship; its ends, type and key must stay as they are", **replacing(RELATIONSHIP)
+    )
     def on_put(self, req: Any, resp: Any, id: str) -> None:
         self._replace(req, resp, id)
 
     @operation(
-        summary="Change some fields of a relationship; its ends and type must stay as they are",
+        summary="Change some fields of a relationship; its ends, type and key must stay as they are",
         **patching(RELATIONSHIP),
     )
     def on_patch(self, req: Any, resp: Any, id: str) -> None:

@@ -23,6 +23,7 @@ from kgl_core.kernel.checked_records import MISSING, rules_of
 from kgl_core.kernel.field_rules import Choice, Each, Flag, Id, Instant, Integer, Names, Number, Optional, Rule, Text
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Record
+from kgl_core.kernel.periods import DATE_ADVICE, DATE_LENGTH_MAX, DATE_PATTERN, Date
 from kgl_core.kernel.permissions import Actor
 from kgl_core.kernel.text import INVISIBLE_16_BITS
 
@@ -30,6 +31,12 @@ Schema = dict[str, Any]
 
 UUID_SCHEMA: Final = {"type": "string", "format": "uuid"}
 INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time"}
+DATE_SCHEMA: Final = {
+    "type": "string",
+    "maxLength": DATE_LENGTH_MAX,
+    "pattern": DATE_PATTERN,
+    "description": DATE_ADVICE,
+}
 
 # Written out, because \s differs between regular expressions' dialects. Lone surrogates cannot be: a dialect that knows
 # Unicode has no name for them, and JSON that holds them is none that every parser reads (RFC 8259, section 8.2).
@@ -153,6 +160,8 @@ class Schemas:
                 return dict(UUID_SCHEMA)
             case Instant():
                 return dict(INSTANT_SCHEMA)
+            case Date():
+                return dict(DATE_SCHEMA)
         raise TypeError(f"no schema is known for {rule}; describe it in kgl_http/openapi/schemas.py")
 
     def of_parameter(self, rule: Rule) -> Schema:

@@ -116,7 +116,7 @@ def kept_batches(kg: KnowledgeGraph, names: Sequence[str]) -> int:
     found = set(entities.values())
     for change in changes:
         if isinstance(change.record, Relationship):
-            source, target = (entities[str(end)] for end in change.record.triple[::2])
+            source, target = (entities[str(end)] for end in change.record.ends)
             found.add(f"{source} {change.record.relationship_type} {target}")
     assert len(found) == len(dumped)
     assert found == set(names[: len(found)])

@@ -36,4 +36,4 @@ class MemoryRelationships(MemoryRepository[Relationship, RelationshipFilter, Tri
 
 
 def _has_end(relationship: Relationship, entity_id: UUID) -> bool:
-    return entity_id in (relationship.source_entity_id, relationship.target_entity_id)
+    return entity_id in relationship.ends

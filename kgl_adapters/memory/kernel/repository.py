@@ -18,6 +18,7 @@ from kgl_core.kernel.nouns.noun import Comparison, Noun
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Lock
+from kgl_core.kernel.periods import Period, period_of
 
 R = TypeVar("R", bound=Kept)
 F = TypeVar("F")
@@ -136,7 +137,11 @@ class MemoryRepository(Generic[R, F, V]):
             rows = (row for row in rows if self._is_active(row) is wanted)
         for name, condition in self._noun.all_conditions.items():
             value = getattr(filter, name)
-            if value is not None and value != ():
+            if value is None or value == ():
+                continue
+            if condition.comparison == "overlaps":
+                rows = _overlapping(rows, condition.fields, period_of(value) or Period())
+            else:
                 rows = _passing(rows, condition.fields, _test(condition.comparison, value))
         return rows
 
@@ -183,6 +188,11 @@ def _test(comparison: Comparison, value: Any) -> Callable[[Any], bool]:
         return partial(operator.contains, frozenset(value))
     compare = _COMPARISONS[comparison]
     return lambda mine: compare(mine, value)
+
+
+def _overlapping(rows: Iterator[R], fields: Sequence[str], period: Period) -> Iterator[R]:
+    bounds_of = operator.attrgetter(*fields)
+    return (row for row in rows if Period(*bounds_of(row)).overlaps(period))
 
 
 def _passing(rows: Iterator[R], fields: Sequence[str], test: Callable[[Any], bool]) -> Iterator[R]:

@@ -39,7 +39,7 @@ class MemoryInspection:
     def findings(self, now: datetime) -> Iterator[Finding]:
         entities = self._tables.of(ENTITY).rows
         for relationship in self._rows(RELATIONSHIP):
-            ends = [entities.get(id) for id in relationship.triple[::2]]
+            ends = [entities.get(id) for id in relationship.ends]
             at = f"relationship {relationship.id}"
             if None in ends:
                 yield Finding("missing_end", at)

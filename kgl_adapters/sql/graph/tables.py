@@ -32,12 +32,12 @@ RELATIONSHIPS: Final = define_noun(
     GRAPH,
     lambda: [
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
-        CheckConstraint("source_entity_id <> target_entity_id", name="self"),
         index(
             "uq_entity_relationships_triple",
             "source_entity_id",
             "relationship_type",
             "target_entity_id",
+            "key",
             where="deleted_at IS NULL",
             unique=True,
         ),

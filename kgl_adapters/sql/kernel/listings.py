@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -15,8 +16,10 @@ from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.kernel.statements import order_page, position_parameters
 from kgl_core.kernel.nouns.noun import Comparison, Noun
 from kgl_core.kernel.nouns.pages import Position
+from kgl_core.kernel.periods import Period, period_of
 
 _COMBINATIONS_MAX: Final = 1024
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 FilterShape = tuple[tuple[str, int], ...]
 """What the SQL of a listing depends on: the names of its filters, and how many values each has."""
@@ -71,6 +74,10 @@ class Listing:
             value = getattr(filter, name)
             if value is None or value == ():
                 continue
+            if self._noun.all_conditions[name].comparison == "overlaps":
+                given.append((name, 1))
+                parameters |= _period_parameters(name, value, encoding)
+                continue
             values = value if isinstance(value, tuple) else (value,)
             given.append((name, len(values)))
             parameters.update(zip(_names(name, len(values)), map(encoding.value, values), strict=True))
@@ -108,11 +115,21 @@ class Listing:
         if count > 1:
             values = [bindparam(parameter, type_=type_) for parameter in _names(name, count)]
             return or_(*(column.in_(values) for column in columns))
+        if condition.comparison == "overlaps":
+            begins, ends = columns
+            begin, end = (bindparam(f"{name}_{side}", type_=type_) for side in ("begin", "end"))
+            return (begins.is_(None) | (begins < end)) & (ends.is_(None) | (ends > begin))
         value = bindparam(name, type_=type_)  # an index can give the order only where there is one value
         if condition.comparison == "contains":
             find = func.instr if self._is_sqlite else func.strpos
             return or_(*(find(column, value) > 0 for column in columns))
         return or_(*(_OPERATORS[condition.comparison](column, value) for column in columns))
+
+
+def _period_parameters(name: str, date: str, encoding: Encoding) -> dict[str, Any]:
+    period = period_of(date) or Period()
+    begin, end = period.begin or _FIRST, period.end or _LAST
+    return {f"{name}_begin": encoding.instant(begin), f"{name}_end": encoding.instant(end)}
 
 
 def _names(name: str, count: int) -> Sequence[str]:

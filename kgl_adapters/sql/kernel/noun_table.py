@@ -29,7 +29,9 @@ class NounTable(Generic[R, F, V]):
         self.noun, self.table = noun, TABLES[noun][is_sqlite]
         table = self.table
         self.columns: Sequence[Column[Any]] = [table.c[name] for name in noun.field_names]
-        self.write: Callable[[R], tuple[Any, ...]] = compile_writer(noun.fields, noun.derived, is_sqlite=is_sqlite)
+        self.write: Callable[[R], tuple[Any, ...]] = compile_writer(
+            (*noun.fields, *noun.derived_fields), is_sqlite=is_sqlite
+        )
         self.read: Callable[[Sequence[Any]], R] = compile_reader(
             noun.record, noun.fields, table.name, is_sqlite=is_sqlite
         )

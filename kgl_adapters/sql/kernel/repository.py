@@ -149,7 +149,10 @@ def _ordered(noun: Noun[Any, Any, Any, V], values: Collection[V]) -> list[tuple[
     given: Collection[Any] = values
     if noun.unique is None or len(noun.unique.fields) == 1:
         return [(value,) for value in sorted(given)]
-    return sorted(given, key=_comparable)
+    held = (
+        [tuple(["" if part is None else part for part in value]) for value in given] if noun.empty_for_none else given
+    )
+    return sorted(held, key=_comparable)
 
 
 def _comparable(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ fields would take a quarter longer for each row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -61,10 +61,8 @@ FORMS: Final[Mapping[Any, Form]] = {
 """By the type of a field. A noun with a field of another type adds it here."""
 
 
-def compile_writer(
-    fields: Sequence[Field], derived: Iterable[str] = (), *, is_sqlite: bool
-) -> Callable[[Any], tuple[Any, ...]]:
-    """A function from a record to the values of its columns: those of ``fields``, and the ``derived`` properties."""
+def compile_writer(fields: Sequence[Field], *, is_sqlite: bool) -> Callable[[Any], tuple[Any, ...]]:
+    """A function from a record to the values of the columns of these fields or properties."""
     names: dict[str, Any] = {}
     parts = []
     for field in fields:
@@ -72,8 +70,7 @@ def compile_writer(
         if write is not same:
             names[f"write_{field.name}"] = write
             value = _unless_none(value, f"write_{field.name}({value})", field)
-        parts.append(value)
-    parts += [f"record.{name}" for name in derived]
+        parts.append(f"{value} or ''" if field.is_empty_for_none else value)
     written: Callable[[Any], tuple[Any, ...]] = eval(f"lambda record: ({', '.join(parts)},)", names)  # noqa: S307
     return written
 
@@ -92,7 +89,7 @@ def compile_reader(
         if read is not same:
             names[f"read_{field.name}"] = read
             value = _unless_none(value, f"read_{field.name}({value})", field)
-        arguments.append(f"{field.name}={value}")
+        arguments.append(f"{field.name}={value} or None" if field.is_empty_for_none else f"{field.name}={value}")
     source = (
         "def read(row):\n"
         " try:\n"

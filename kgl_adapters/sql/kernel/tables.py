@@ -14,7 +14,6 @@ from sqlalchemy.schema import SchemaItem
 
 from kgl_adapters.sql.engine.driver_errors import note_unique
 from kgl_adapters.sql.kernel.row_forms import FORMS
-from kgl_adapters.sql.types import TEXT
 from kgl_core.kernel.nouns.noun import Noun
 
 AUTH: Final = "backend_auth"
@@ -66,10 +65,13 @@ def index(name: str, *columns: str, where: str | None = None, unique: bool = Fal
 
 def _columns(noun: Noun[Any, Any, Any, Any], is_sqlite: bool) -> list[Column[Any]]:
     columns = []
-    for field in noun.fields:
+    for field in (*noun.fields, *noun.derived_fields):
         referred = noun.references.get(field.name)
         keys = [] if referred is None else [ForeignKey(TABLES[referred][is_sqlite].c.id)]
         is_id = field.name == "id"
-        column = FORMS[field.type].column
-        columns.append(Column(field.name, column, *keys, primary_key=is_id, nullable=field.is_optional))
-    return columns + [Column(name, TEXT, nullable=False) for name in noun.derived]
+        column, can_be_null = FORMS[field.type].column, field.is_optional and not field.is_empty_for_none
+        default = "" if field.is_empty_for_none else None
+        columns.append(
+            Column(field.name, column, *keys, primary_key=is_id, nullable=can_be_null, server_default=default)
+        )
+    return columns

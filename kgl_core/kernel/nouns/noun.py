@@ -24,12 +24,15 @@ D = TypeVar("D")
 F = TypeVar("F")
 V = TypeVar("V")
 
-Comparison = Literal["==", "<", "<=", ">", ">=", "contains"]
+Comparison = Literal["==", "<", "<=", ">", ">=", "contains", "overlaps"]
 
 
 @attrs.frozen
 class Condition:
-    """What a filter asks of a record: one of these fields compares so with the filter's value, or is one of several."""
+    """What a filter asks of a record: one of these fields compares so with the filter's value, or is one of several.
+
+    With "overlaps", two fields are the begin and the end of a `Period`, and the filter's value is a date.
+    """
 
     fields: tuple[str, ...]
     comparison: Comparison = "=="
@@ -46,11 +49,15 @@ RECORD_CONDITIONS: Final[Mapping[str, Condition]] = {
 
 @attrs.frozen
 class Field:
-    """A field of a record: its name, the type of its values, and whether it can be None."""
+    """A field of a record: its name, the type of its values, and whether it can be None.
+
+    With ``is_empty_for_none``, stores hold an empty text for None, so that a unique index counts it as a value.
+    """
 
     name: str
     type: Any
     is_optional: bool = False
+    is_empty_for_none: bool = False
 
 
 @attrs.frozen
@@ -68,8 +75,9 @@ class Noun(Generic[R, D, F, V]):
     ``name`` and ``plural`` are the words for it, in errors and in paths. ``sorts`` maps what a listing can be sorted by
     to the field that holds it. ``conditions`` says what the filters ask that are not called as the field that they
     compare. ``fixed`` are fields that no later version changes, beside those of `NEVER_CHANGE`; ``hidden`` are shown to
-    nobody; ``derived`` are properties, all text, that stores keep beside the fields; ``references`` are fields that
-    hold the id of another noun's record; records are counted by ``type_field``. With
+    nobody; ``derived`` are properties that stores keep beside the fields, to filter and sort by; ``empty_for_none`` are
+    optional texts that are part of a unique value; ``references`` are fields that hold the id of another noun's record;
+    records are counted by ``type_field``. With
     ``is_removable``, records can be removed for good.
 
     Raises TypeError if it names a field that its records do not have.
@@ -86,6 +94,7 @@ class Noun(Generic[R, D, F, V]):
     fixed: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
+    empty_for_none: tuple[str, ...] = ()
     references: Mapping[str, Noun[Any, Any, Any, Any]] = attrs.Factory(dict)
     type_field: str | None = None
     is_removable: bool = False
@@ -104,7 +113,13 @@ class Noun(Generic[R, D, F, V]):
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The fields of a record, in their order."""
-        return fields_of(self.record)
+        found = fields_of(self.record)
+        return tuple(attrs.evolve(f, is_empty_for_none=f.name in self.empty_for_none) for f in found)
+
+    @cached_property
+    def derived_fields(self) -> tuple[Field, ...]:
+        """The ``derived`` properties, with their types."""
+        return tuple(_field(name, get_type_hints(getattr(self.record, name).fget)["return"]) for name in self.derived)
 
     @cached_property
     def field_names(self) -> tuple[str, ...]:

@@ -30,5 +30,6 @@ def naming_holder(context: Context, noun: Noun[Any, Any, Any, Any], wanted: Call
             holder = uow.of(noun).get_by(value)
         if holder is None:  # the value has become free again
             raise
-        shown = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        parts = value if isinstance(value, tuple) else (value,)
+        shown = " ".join(str(part) for part in parts if part is not None)
         raise AlreadyExists(error.kind, error.field, shown, holder.id) from error

@@ -63,7 +63,7 @@ def same_record(one: Record, other: Record) -> bool:
 def has_wrong_deleted_with(relationship: Relationship) -> bool:
     """Whether it names an entity that it was deleted with, but is active or does not have that entity as an end."""
     entity = relationship.deleted_with
-    return entity is not None and (relationship.is_active or entity not in relationship.triple[::2])
+    return entity is not None and (relationship.is_active or entity not in relationship.ends)
 
 
 def _histories(log: Iterator[Logged]) -> Iterator[History]:

@@ -8,6 +8,7 @@ from kgl_core.graph.entities import Entity
 from kgl_core.graph.nouns import noun_of
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.nouns.records import Record
+from kgl_core.kernel.periods import period_of
 from kgl_core.kernel.permissions import Actor, ActorKind
 
 VERSION_MAX: Final = 1_000_000_000
@@ -16,8 +17,10 @@ VERSION_MAX: Final = 1_000_000_000
 
 def broken(record: Record) -> str:
     """What is wrong with a record that kgl can't have stored; empty when nothing is."""
-    if isinstance(record, Relationship) and record.source_entity_id == record.target_entity_id:
-        return "it leads from an entity to itself"
+    if isinstance(record, Relationship):
+        for date in (record.valid_from, record.valid_to):
+            if date is not None and (type(date) is not str or period_of(date) is None):
+                return "it has a date that is none"
     noun = noun_of(record)
     names = () if noun.unique is None else noun.unique.fields
     for field in noun.fields:

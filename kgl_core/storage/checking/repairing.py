@@ -110,7 +110,7 @@ def _tell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 def _delete_with_end(context: Context, uow: UnitOfWork, ids: Sequence[UUID]) -> int:
     """Deletes active relationships with a deleted end."""
     seen = uow.relationships.find(ids)
-    ends = uow.entities.ends({end for relationship in seen for end in relationship.triple[::2]})
+    ends = uow.entities.ends({end for relationship in seen for end in relationship.ends})
     gone = {end.id for end in ends if not end.is_active}
     now, deleted = context.now(), []
     latest = _last_records(uow, RELATIONSHIP, ids)

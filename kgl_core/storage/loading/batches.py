@@ -145,7 +145,7 @@ class Batch:
             self.refused.append((number, RecordRefused("end_not_found", detail)))
         ids = {record.id for _, record, _, _ in joined if record.id is not None}
         triples = {
-            (source.id, record.relationship_type, target.id)
+            (source.id, record.relationship_type, target.id, record.key)
             for _, record, source, target in joined
             if source is not None and target is not None and record.relationship_type is not None
         }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from kgl_core.graph.changes import ChangeAction
 from kgl_core.graph.entities import End
-from kgl_core.graph.relationships import RELATIONSHIP, Relationship, Triple, triple_order
-from kgl_core.kernel.errors import Fault, InvalidInput
+from kgl_core.graph.relationships import RELATIONSHIP, Relationship, Triple, require_period, triple_order
+from kgl_core.kernel.errors import InvalidInput
 from kgl_core.kernel.ids import EntityId, RelationshipId
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
@@ -43,6 +44,13 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
             return self._create(record, source, target)
         return self._apply_to(current, record)
 
+    def _changes(self, record: RelationshipLine, current: Relationship) -> Mapping[str, Any]:
+        changes = super()._changes(record, current)
+        if "valid_from" in changes or "valid_to" in changes:
+            dates = (changes.get(name, getattr(current, name)) for name in ("valid_from", "valid_to"))
+            require_period(*dates)
+        return changes
+
     def _match(self, record: RelationshipLine, source: End | None, target: End | None) -> Relationship | None:
         triple = _triple(record, source, target)
         holder = None if triple is None else self._active.get(triple)
@@ -56,7 +64,8 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
                 )
             if current is not None and not _agrees(record, source, target, current):
                 raise RecordRefused(
-                    "ends_changed", f"relationship {current.id} has other ends or another type, which can't change"
+                    "ends_changed",
+                    f"relationship {current.id} has other ends, another type or another key, which can't change",
                 )
             return current
         if not record.is_active and triple in self._deleted:
@@ -67,11 +76,7 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
         require(self._context.actor, Action.CREATE)
         if source is None or target is None or record.relationship_type is None:
             raise InvalidInput(record.missing())
-        triple = (source.id, record.relationship_type, target.id)
-        if source.id == target.id:
-            raise InvalidInput(
-                [Fault("/target_entity_id", "self_relationship", "a relationship joins two different entities")]
-            )
+        triple = (source.id, record.relationship_type, target.id, record.key)
         if record.is_active:
             if deleted := [end for end in (source, target) if not end.is_active]:
                 raise RecordRefused("ends_deleted", f"its end, entity {deleted[0].id}, is deleted; restore that first")
@@ -99,6 +104,9 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
             deleted_at=None if record.is_active else now,
             deleted_by=None if record.is_active else self._context.actor,
             deleted_with=None if record.deleted_with is None else EntityId(record.deleted_with),
+            key=record.key,
+            valid_from=record.valid_from,
+            valid_to=record.valid_to,
         )
         self._created[relationship.id] = None
         self._note(relationship)
@@ -117,10 +125,10 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
 def _triple(record: RelationshipLine, source: End | None, target: End | None) -> Triple | None:
     if source is None or target is None or record.relationship_type is None:
         return None
-    return (source.id, record.relationship_type, target.id)
+    return (source.id, record.relationship_type, target.id, record.key)
 
 
 def _agrees(record: RelationshipLine, source: End | None, target: End | None, current: Relationship) -> bool:
-    """Whether the ends and the type that the record names are the relationship's own."""
-    named = (source and source.id, record.relationship_type, target and target.id)
+    """Whether the ends, the type and the key that the record names are the relationship's own."""
+    named = (source and source.id, record.relationship_type, target and target.id, record.key)
     return all(mine is None or mine == theirs for mine, theirs in zip(named, current.triple, strict=True))
