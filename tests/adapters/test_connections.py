@@ -174,6 +174,26 @@ def test_a_statement_that_is_never_answered_loses_its_connection(url: str, monke
     engine.dispose()
 
 
+def test_a_connection_that_is_never_set_up_is_given_up(url: str) -> None:
+    """What it is asked before it has the limit for statements has to be answered in the time for connecting."""
+    engine = make_engine(parse_url(url).update_query_dict({"connect_timeout": "1"}), Pool(statement_timeout_s=7))
+    connections, silent = Connections(engine), [True]
+
+    def fall_silent(connection: psycopg.Connection, _: object) -> None:
+        if silent:
+            silent.clear()
+            connection.execute("SELECT pg_sleep(30)")
+
+    event.listen(engine, "connect", fall_silent, insert=True)
+    with pytest.raises(StoreUnavailable, match="has not answered for 1 s") as lost:
+        connections.run("SELECT 1", {})
+    assert not isinstance(lost.value, CommitUnknown)
+    with connections.opened() as connection:
+        assert connection.connection.driver_connection.wait_max_s == 8  # type: ignore[union-attr]
+    assert connections.in_use() == 0
+    engine.dispose()
+
+
 def test_a_connection_is_lent_again_without_the_pool(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """For a second at most; then the pool has looked at it, and may have replaced it."""
     taken = 0

@@ -50,7 +50,9 @@ class BoundedConnection(Connection[Any]):
         if self.is_pooled:
             self.prepare_threshold = None
             self.opening = "".join(f"; SET LOCAL {name} TO {ms}" for name, ms in limits.items())
-        if statement_max_s is not None:
+        if statement_max_s is None:
+            self.wait_max_s = None
+        else:
             self.wait_max_s = statement_max_s if self.is_pooled else statement_max_s + _ANSWER_S
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:

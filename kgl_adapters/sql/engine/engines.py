@@ -20,6 +20,7 @@ from kgl_core.kernel.store_errors import InvalidUrl, UnreadableRow
 WAIT_MAX_S: Final = 10
 """How long a call waits for a connection or a lock before StoreBusy."""
 CONNECT_MAX_S: Final = 5
+"""How long connecting may take, and then each statement that sets the connection up."""
 SILENCE_MAX_S: Final = 8
 """How long PostgreSQL's machine may acknowledge nothing before its connection counts as lost."""
 _NETWORK: Final = {
@@ -210,7 +211,10 @@ def _postgres(url: URL, pool: Pool) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def connect(_: object, __: object, arguments: Any, options: Any) -> Any:
-        return BoundedConnection.connect(*arguments, **options)
+        connection = BoundedConnection.connect(*arguments, **options)
+        # Until it is set up, it has no limit of its own for statements; SQLAlchemy asks the first one for its version.
+        connection.wait_max_s = max(0.0, float(options["connect_timeout"])) or None
+        return connection
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
