@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+from uuid import UUID
 
 from kgl_core.graph.changes import Change, ChangeLog
 from kgl_core.kernel.units_of_work import Store, UnitOfWork
@@ -55,8 +56,11 @@ class _ObservedChangeLog:
     def __init__(self, log: ChangeLog, appended: list[Change]) -> None:
         self._log, self._appended = log, appended
 
-    def read(self, after: str | None, limit: int) -> Sequence[Change]:
-        return self._log.read(after, limit)
+    def read(self, after: str | None, limit: int, run: UUID | None = None) -> Sequence[Change]:
+        return self._log.read(after, limit, run)
+
+    def count_by_action(self, run: UUID) -> dict[str, int]:
+        return self._log.count_by_action(run)
 
     def count(self) -> int:
         return self._log.count()

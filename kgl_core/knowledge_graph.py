@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 import attrs
 
@@ -17,6 +18,8 @@ from kgl_core.graph.changes import Change
 from kgl_core.graph.editing_entities import Entities
 from kgl_core.graph.editing_relationships import Relationships
 from kgl_core.graph.reading_changes import Changes
+from kgl_core.graph.running import Runs
+from kgl_core.graph.runs import RunState
 from kgl_core.kernel.ids import Random
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
 from kgl_core.kernel.permissions import Actor
@@ -69,6 +72,38 @@ class KnowledgeGraph:
     def clients(self) -> Clients:
         """Manage service clients."""
         return Clients(self._context, self._random)
+
+    @property
+    def runs(self) -> Runs:
+        """Open, end and read runs."""
+        return Runs(self._context)
+
+    @contextmanager
+    def run(self, title: str | None = None) -> Iterator[KnowledgeGraph]:
+        """A run for the block: gives the same graph, whose changes are part of the run; its ``run_id`` says which.
+
+        It ends with the block: as failed if the block raises.
+        """
+        id = self.runs.open(title).id
+        state = RunState.FAILED
+        try:
+            yield KnowledgeGraph(attrs.evolve(self._context, run=id), self._passwords, self._random)
+            state = RunState.COMPLETED
+        finally:
+            self.runs.end(id, state)
+
+    def in_run(self, id: UUID | str) -> KnowledgeGraph:
+        """The same graph, whose changes are part of a run that is open.
+
+        Raises NotFound, RunEnded, and PermissionDenied when somebody else opened it.
+        """
+        run = self.runs.require_open(id)
+        return KnowledgeGraph(attrs.evolve(self._context, run=run), self._passwords, self._random)
+
+    @property
+    def run_id(self) -> UUID | None:
+        """The run that changes are part of, if there is one."""
+        return self._context.run
 
     def acting_as(self, user: User | Actor) -> KnowledgeGraph:
         """The same graph on behalf of a user, who may do what their role allows; a disabled user may do nothing."""

@@ -23,7 +23,7 @@ from kgl_http.api.middleware import Authentication, Compression, Observation, Ro
 from kgl_http.api.operations import operations_of
 from kgl_http.api.request import Request
 from kgl_http.api.response import Response
-from kgl_http.graph import changes, entities, relationships
+from kgl_http.graph import changes, entities, relationships, runs
 from kgl_http.openapi import docs_pages
 from kgl_http.openapi.document import Routes, describe
 from kgl_http.server.long_requests import LongRequestSlots
@@ -93,6 +93,10 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/relationships", relationships.Relationships(kg)),
         (f"{API}/relationships/{{id}}", relationships.RelationshipById(kg, **conditional)),
         (f"{API}/relationships/{{id}}/restore", relationships.RelationshipRestoration(kg)),
+        (f"{API}/runs", runs.Runs(kg)),
+        (f"{API}/runs/{{id}}", runs.RunById(kg)),
+        (f"{API}/runs/{{id}}/changes", runs.RunChanges(kg)),
+        (f"{API}/runs/{{id}}/end", runs.RunEnding(kg)),
         (f"{API}/changes", changes.Changes(kg, given.slots, given.authenticator)),
         (f"{API}/import", import_and_export.Import(kg, given.slots, given.idempotency, **imports)),
         (f"{API}/export", import_and_export.Export(kg, given.slots)),

@@ -7,10 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, Protocol
+from uuid import UUID
 
 import attrs
 
 from kgl_core.kernel.errors import HistoryLost, InvalidCursor
+from kgl_core.kernel.ids import RunId
 from kgl_core.kernel.nouns.pages import decode_cursor, encode_cursor
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Actor
@@ -27,13 +29,17 @@ class ChangeAction(StrEnum):
 
 @attrs.frozen
 class Change:
-    """Who did what, when, and the record as it was afterwards. ``cursor`` is its place, once a store has kept it."""
+    """Who did what, when, and the record as it was afterwards.
+
+    ``run`` is the run that it is part of. ``cursor`` is its place, once a store has kept it.
+    """
 
     at: datetime
     actor: Actor
     action: ChangeAction
     record: Record
     cursor: str | None = None
+    run: RunId | None = None
 
 
 _LOG: Final = "changes"  # the log is one listing, without filter or sort
@@ -96,8 +102,10 @@ class ChangeLog(Protocol):
     def append(self, changes: Sequence[Change]) -> None:
         """Append changes in this order, as part of the unit of work."""
 
-    def read(self, after: str | None, limit: int) -> Sequence[Change]:
+    def read(self, after: str | None, limit: int, run: UUID | None = None) -> Sequence[Change]:
         """Up to ``limit`` committed changes after the cursor ``after``, in order, each with its cursor.
+
+        With ``run``, only those of this run.
 
         The versions of a record come in their order, and a relationship comes after its ends. No change ever appears
         before one that was already read. Call it within the store's `read`, since a snapshot may be too old.
@@ -107,3 +115,6 @@ class ChangeLog(Protocol):
 
     def count(self) -> int:
         """How many changes there are."""
+
+    def count_by_action(self, run: UUID) -> dict[str, int]:
+        """How many changes of each action a run has, sorted by action."""

@@ -11,14 +11,13 @@ from typing import Final
 
 import attrs
 
-from kgl_core.graph.changes import Change, ChangeAction
+from kgl_core.graph.changes import ChangeAction
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.graph.versions import next_version
 from kgl_core.kernel.errors import TooManyRelationships
 from kgl_core.kernel.ids import RelationshipId
-from kgl_core.kernel.permissions import Actor
-from kgl_core.kernel.units_of_work import UnitOfWork
+from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
 TAKEN_ALONG_MAX: Final = 5_000
 """How many relationships are deleted or restored with an entity, at most.
@@ -40,7 +39,7 @@ class Restoration:
     has_more_deleted: bool = False
 
 
-def delete_relationships_of(uow: UnitOfWork, entity: Entity, actor: Actor, now: datetime) -> None:
+def delete_relationships_of(uow: UnitOfWork, entity: Entity, context: Context, now: datetime) -> None:
     """Delete the active relationships of an entity that is being deleted, and record that it took them along.
 
     Raises TooManyRelationships when there are more than TAKEN_ALONG_MAX.
@@ -48,13 +47,13 @@ def delete_relationships_of(uow: UnitOfWork, entity: Entity, actor: Actor, now: 
     if uow.relationships.count_touching(entity.id, TAKEN_ALONG_MAX + 1) > TAKEN_ALONG_MAX:
         raise TooManyRelationships(entity.id, TAKEN_ALONG_MAX)
     deleted = [
-        next_version(relationship, now, deleted_at=now, deleted_by=actor, deleted_with=entity.id)
+        next_version(relationship, now, deleted_at=now, deleted_by=context.actor, deleted_with=entity.id)
         for relationship in uow.relationships.touching(entity.id, TAKEN_ALONG_MAX)
     ]
-    _mark(uow, deleted, actor, ChangeAction.DELETED)
+    _mark(uow, deleted, context, ChangeAction.DELETED)
 
 
-def restore_relationships_of(uow: UnitOfWork, entity: Entity, actor: Actor, now: datetime) -> Restoration:
+def restore_relationships_of(uow: UnitOfWork, entity: Entity, context: Context, now: datetime) -> Restoration:
     """Restore the relationships of a restored entity that were deleted together with one of their ends.
 
     One stays deleted while its other end is deleted, or when another one with the same ends, type and key comes back.
@@ -74,7 +73,7 @@ def restore_relationships_of(uow: UnitOfWork, entity: Entity, actor: Actor, now:
             ready.append(restored_relationship(relationship, now))
         else:
             left.append(relationship.id)
-    _mark(uow, ready, actor, ChangeAction.RESTORED)
+    _mark(uow, ready, context, ChangeAction.RESTORED)
     return Restoration(entity, tuple(back.values()), tuple(left), has_more_deleted=len(found) > len(batch))
 
 
@@ -83,7 +82,7 @@ def restored_relationship(relationship: Relationship, now: datetime) -> Relation
     return next_version(relationship, now, deleted_at=None, deleted_by=None, deleted_with=None)
 
 
-def _mark(uow: UnitOfWork, relationships: Sequence[Relationship], actor: Actor, action: ChangeAction) -> None:
+def _mark(uow: UnitOfWork, relationships: Sequence[Relationship], context: Context, action: ChangeAction) -> None:
     if relationships:
         uow.relationships.mark(relationships)
-        uow.changes.append([Change(r.updated_at, actor, action, r) for r in relationships])
+        uow.changes.append([context.change(action, relationship) for relationship in relationships])

@@ -122,10 +122,10 @@ class Entities(Records[Entity, EntityDraft, EntityFilter]):
         return restoration or Restoration(entity, (), ())
 
     def _take_along(self, uow: UnitOfWork, record: Entity, now: datetime) -> None:
-        delete_relationships_of(uow, record, self._context.actor, now)
+        delete_relationships_of(uow, record, self._context, now)
 
     def _bring_along(self, uow: UnitOfWork, entity: Entity, now: datetime) -> Restoration:
-        return restore_relationships_of(uow, entity, self._context.actor, now)
+        return restore_relationships_of(uow, entity, self._context, now)
 
 
 def _named(uow: UnitOfWork, names: Sequence[str]) -> Sequence[Entity]:

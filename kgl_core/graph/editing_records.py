@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from kgl_core.graph.changes import Change, ChangeAction
+from kgl_core.graph.changes import ChangeAction
 from kgl_core.graph.entities import Json
 from kgl_core.graph.read_only_fields import read_whole, require_noted, take_noted
 from kgl_core.graph.versions import Precondition, in_order, next_version, require_fixed, require_state
@@ -74,7 +74,7 @@ class Records(Generic[R, D, F]):
         with naming, self._context.store.begin(adds_only=not noun.references) as uow:
             self._check_new(uow, record)
             uow.of(noun).add([record])
-            uow.changes.append([Change(now, actor, ChangeAction.CREATED, record)])
+            uow.changes.append([self._context.change(ChangeAction.CREATED, record)])
             uow.commit()
         return record
 
@@ -270,4 +270,4 @@ class Records(Generic[R, D, F]):
     def _store(self, uow: UnitOfWork, record: R, action: ChangeAction) -> None:
         """Write the record's new version and its change."""
         uow.of(self._noun).replace([record])
-        uow.changes.append([Change(record.updated_at, self._context.actor, action, record)])
+        uow.changes.append([self._context.change(action, record)])

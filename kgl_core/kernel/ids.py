@@ -18,6 +18,7 @@ EntityId = NewType("EntityId", UUID)
 RelationshipId = NewType("RelationshipId", UUID)
 UserId = NewType("UserId", UUID)
 ClientId = NewType("ClientId", UUID)
+RunId = NewType("RunId", UUID)
 
 Clock = Callable[[], datetime]
 """Port: the present moment, timezone-aware, in UTC, to the microsecond."""

@@ -16,14 +16,14 @@ from kgl_core.access.oauth_clients import ClientRepository
 from kgl_core.access.throttling import CounterRepository
 from kgl_core.access.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.access.users import UserRepository
-from kgl_core.graph.changes import ChangeLog
+from kgl_core.graph.changes import Change, ChangeAction, ChangeLog
 from kgl_core.graph.entities import EntityRepository
 from kgl_core.graph.relationships import RelationshipRepository
 from kgl_core.kernel.errors import Conflict
 from kgl_core.kernel.idempotency import AnswerRepository
-from kgl_core.kernel.ids import Clock, IdSource
+from kgl_core.kernel.ids import Clock, IdSource, RunId
 from kgl_core.kernel.nouns.noun import Noun
-from kgl_core.kernel.nouns.records import Kept
+from kgl_core.kernel.nouns.records import Kept, Record
 from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.permissions import Actor
 from kgl_core.storage.checking.inspection import Inspection
@@ -150,17 +150,25 @@ class JoinedStore:
 
 @attrs.frozen
 class Context:
-    """What use cases work with: the store, the actor, the clock, the source of ids, and what retries transactions."""
+    """What use cases work with: the store, the actor, the clock, the source of ids, and what retries transactions.
+
+    ``run`` is the run that changes are part of, if there is one.
+    """
 
     store: Store
     actor: Actor
     now: Clock
     new_id: IdSource
     retry: Retry = once
+    run: RunId | None = None
 
     def acting_as(self, actor: Actor) -> Context:
         """The same for another actor. Written by hand because every request needs it, and attrs.evolve is slow."""
-        return Context(self.store, actor, self.now, self.new_id, self.retry)
+        return Context(self.store, actor, self.now, self.new_id, self.retry, self.run)
+
+    def change(self, action: ChangeAction, record: Record) -> Change:
+        """The change by this actor that made the record what it is."""
+        return Change(record.updated_at, self.actor, action, record, run=self.run)
 
 
 class _UseCase(Protocol):

@@ -50,7 +50,7 @@ class Operation:
 
     ``is_for_clients`` marks operations that service clients call with their id and secret; their errors are those of
     OAuth 2.0. ``body`` and ``query`` are attrs classes whose rules check the input. ``errors`` are the statuses that
-    not every operation can have.
+    not every operation can have. With ``takes_run``, changes are part of the run that the header Run names.
     """
 
     summary: str
@@ -63,6 +63,7 @@ class Operation:
     body_media_types: Sequence[str] = (JSON,)
     query: Any = None
     is_conditional: bool = False
+    takes_run: bool = False
     errors: Sequence[int] = ()
 
 
@@ -90,6 +91,15 @@ class GraphResource(Resource):
 
     def __init__(self, kg: KnowledgeGraph) -> None:
         self._kg = kg
+
+    def _graph(self, req: Any) -> KnowledgeGraph:
+        """The graph on behalf of the caller; changes are part of the run that the header Run names.
+
+        Raises BadRequest, and as `KnowledgeGraph.in_run` does.
+        """
+        kg = self._kg.acting_as(req.actor)
+        run = None if req.method in ("GET", "HEAD") else req.run
+        return kg if run is None else kg.in_run(run)
 
 
 def takes_key(method: str, operation: Operation) -> bool:

@@ -158,6 +158,7 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "This request is being worked on",
         "Send it again, with the same Idempotency-Key, after the seconds that Retry-After names.",
     ),
+    "run_ended": Problem(409, "The run has ended", "Open another run, or send the request without the header Run."),
     "ends_deleted": Problem(409, "An end is deleted", "Restore the entities at the ends of the relationship first."),
     "too_many_relationships": Problem(
         409,

@@ -56,6 +56,17 @@ class Request(falcon.Request):
         return self._request_id
 
     @property
+    def run(self) -> UUID | None:
+        """The run that the header Run names. Raises BadRequest for what is no id."""
+        given = self.env.get("HTTP_RUN")
+        if given is None:
+            return None
+        id = parse_id(given)
+        if id is None:
+            raise BadRequest([Fault("", "invalid_run", "the header Run takes the id of a run, as POST /runs gives it")])
+        return id
+
+    @property
     def traceparent(self) -> str | None:
         """The client's W3C trace context (level 1, section 3.2), or None if it is not well-formed."""
         given = self.env.get("HTTP_TRACEPARENT", "")

@@ -72,7 +72,7 @@ class EntityRelationshipQuery:
 
 class _OfEntities(RecordResource):
     def _records(self, req: Any) -> EntityUseCases:
-        return self._kg.acting_as(req.actor).entities
+        return self._graph(req).entities
 
 
 class Entities(_OfEntities, RecordCollection):
@@ -104,7 +104,7 @@ class EntitySelections(GraphResource):
     def on_post(self, req: Any, resp: Any) -> None:
         req.read_query(NoQuery)
         selection = build(EntitySelection, req.read_object())
-        found = self._kg.acting_as(req.actor).entities.get_many(
+        found = self._graph(req).entities.get_many(
             ids=selection.ids, keys=selection.keys, names=selection.names, is_active=selection.is_active
         )
         send(req, resp, found, next_cursor=None, limit=None)
@@ -155,7 +155,7 @@ class EntityRelationships(GraphResource):
     )
     def on_get(self, req: Any, resp: Any, id: str) -> None:
         query = req.read_query(EntityRelationshipQuery)
-        kg = self._kg.acting_as(req.actor)
+        kg = self._graph(req)
         entity = kg.entities.get(req.read_id(id))
         end: dict[str, Any] = {_END[query.direction]: entity.id}
         page = kg.relationships.list(

@@ -31,7 +31,7 @@ def creating(noun: GraphNoun) -> Described:
     """To create a record; it may name others, which must exist."""
     answers = {201: Answer(noun.record, has_etag=True, has_location=True)}
     errors = (404, 409) if noun.references else (409,)
-    return {"action": Action.CREATE, "body": noun.draft, "answers": answers, "errors": errors}
+    return {"action": Action.CREATE, "takes_run": True, "body": noun.draft, "answers": answers, "errors": errors}
 
 
 def getting(noun: GraphNoun) -> Described:
@@ -51,19 +51,31 @@ def patching(noun: GraphNoun) -> Described:
 
 def deleting(noun: GraphNoun, *errors: int) -> Described:
     """To delete a record, which can raise these errors besides."""
-    return {"action": Action.CHANGE, "is_conditional": True, "answers": _one(noun), "errors": (404, *errors)}
+    return {
+        "action": Action.CHANGE,
+        "takes_run": True,
+        "is_conditional": True,
+        "answers": _one(noun),
+        "errors": (404, *errors),
+    }
 
 
 def restoring(noun: GraphNoun, answer: Answer | None = None) -> Described:
     """To restore a deleted record; it answers with the record, or with something else."""
     answers = _one(noun) if answer is None else {200: answer}
-    return {"action": Action.RESTORE, "is_conditional": True, "answers": answers, "errors": (404, 409)}
+    return {
+        "action": Action.RESTORE,
+        "takes_run": True,
+        "is_conditional": True,
+        "answers": answers,
+        "errors": (404, 409),
+    }
 
 
 def _changing(noun: GraphNoun) -> Described:
     can_be_taken = noun.unique is not None and not {*noun.unique.fields} <= {*noun.fixed}
     errors = (404, 409) if can_be_taken else (404,)
-    return {"action": Action.CHANGE, "is_conditional": True, "answers": _one(noun), "errors": errors}
+    return {"action": Action.CHANGE, "takes_run": True, "is_conditional": True, "answers": _one(noun), "errors": errors}
 
 
 def _one(noun: GraphNoun) -> dict[int, Answer]:

@@ -48,7 +48,7 @@ class RelationshipQuery(RelationshipFilter):
 
 class _OfRelationships(RecordResource):
     def _records(self, req: Any) -> RelationshipUseCases:
-        return self._kg.acting_as(req.actor).relationships
+        return self._graph(req).relationships
 
 
 class Relationships(_OfRelationships, RecordCollection):

@@ -201,6 +201,8 @@ def _errors_of(path: str, method: str, operation: Operation) -> set[int]:
     if operation.is_for_clients:
         return {503} | keyed
     statuses = set(operation.errors) | keyed
+    if operation.takes_run:
+        statuses |= {404, 409}  # of the run
     if path.startswith("/api/"):
         statuses.add(400)  # at least by a parameter that it does not know
     if operation.query is not None and {"cursor", "after"} & rules_of(operation.query).keys():
@@ -234,6 +236,8 @@ def _headers(method: str, operation: Operation) -> Iterable[Schema]:
     names = ["RequestId"]
     if takes_key(method, operation):
         names.append("IdempotencyKey")
+    if operation.takes_run:
+        names.append("Run")
     if operation.is_conditional:
         names += ["IfMatch", "IfNoneMatchOfChange"]
     if _is_cacheable(method, operation):

@@ -11,7 +11,7 @@ from kgl_core.kernel.errors import Fault
 from kgl_http.api.idempotency import KEY_PATTERN
 from kgl_http.api.operations import JSON, PROBLEM
 from kgl_http.api.problems import PROBLEMS
-from kgl_http.openapi.schemas import INSTANT_SCHEMA, Schema, Schemas
+from kgl_http.openapi.schemas import INSTANT_SCHEMA, UUID_SCHEMA, Schema, Schemas
 
 DESCRIPTION: Final = """\
 A knowledge graph: entities, the relationships between them, and every change that was made to either.
@@ -46,6 +46,12 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
         "Choose it at random, such as a UUID, for each request anew.",
         "schema": {"type": "string", "pattern": KEY_PATTERN},
         "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+    },
+    "Run": {
+        "name": "Run",
+        "in": "header",
+        "description": "The id of an open run, from POST /api/v1/runs: what this changes is part of it.",
+        "schema": dict(UUID_SCHEMA),
     },
     "IfMatch": {
         "name": "If-Match",

@@ -19,7 +19,7 @@ from kgl_core.storage.loading.load import LoadResult, LoadSummary
 from kgl_core.storage.record_files import read_texts
 from kgl_http.api.envelope import dump_json
 from kgl_http.api.idempotency import Idempotency, key_of
-from kgl_http.api.operations import JSON, NDJSON, Answer, Resource, operation
+from kgl_http.api.operations import JSON, NDJSON, Answer, GraphResource, Resource, operation
 from kgl_http.api.problems import AtomicImportTooLarge, BadRequest, ImportRefused
 from kgl_http.api.query_parameters import NoQuery
 from kgl_http.server.long_requests import LongRequestSlots
@@ -45,7 +45,7 @@ class ImportQuery:
         check(self)
 
 
-class Import(Resource):
+class Import(GraphResource):
     """``/import``. ``atomic_bytes_max`` is up to which size an import may be atomic; None for any."""
 
     def __init__(
@@ -57,7 +57,8 @@ class Import(Resource):
         bytes_max: int,
         atomic_bytes_max: int | None,
     ) -> None:
-        self._kg, self._slots, self._idempotency = kg, slots, idempotency
+        super().__init__(kg)
+        self._slots, self._idempotency = slots, idempotency
         self._bytes_max, self._atomic_bytes_max = bytes_max, atomic_bytes_max
 
     @operation(
@@ -65,6 +66,7 @@ class Import(Resource):
         action=Action.CREATE,
         query=ImportQuery,
         body_media_types=(NDJSON, JSON),
+        takes_run=True,
         answers={200: Answer(LoadResult, "text", media_type=NDJSON)},
     )
     def on_post(self, req: Any, resp: Any) -> None:
@@ -86,7 +88,7 @@ class Import(Resource):
         body.seek(0)
         results = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115  # closed once it is sent
         try:
-            summary = self._load(self._kg.acting_as(req.actor), query, body, results)
+            summary = self._load(self._graph(req), query, body, results)
         except BaseException:
             results.close()
             raise
@@ -242,6 +244,6 @@ def _require_one_answer(query: ImportQuery) -> None:
 
 
 def _shown(summary: LoadSummary) -> dict[str, Any]:
-    names = ("created", "updated", "unchanged", "kept", "refused", "is_kept", "refused_by_code")
+    names = ("created", "updated", "unchanged", "kept", "refused", "is_kept", "refused_by_code", "run")
     left_out = max(0, summary.refused - REFUSALS_TOLD_MAX)
     return {**{name: getattr(summary, name) for name in names}, "refusals_left_out": left_out}

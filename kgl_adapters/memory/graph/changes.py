@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
+from uuid import UUID
 
 import attrs
 
@@ -21,14 +24,16 @@ class MemoryChangeLog:
     def append(self, changes: Sequence[Change]) -> None:
         self._rows.extend(attrs.evolve(change, record=_detached(change)) for change in changes)
 
-    def read(self, after: str | None, limit: int) -> Sequence[Change]:
+    def read(self, after: str | None, limit: int, run: UUID | None = None) -> Sequence[Change]:
         place = Place.parse(after)
         start = place.sequence
         if place != BEGINNING:
             place.require(self._place(start) if start <= len(self._rows) else None)
+        placed = enumerate(self._rows[start:], start + 1)
+        wanted = ((sequence, change) for sequence, change in placed if run is None or change.run == run)
         return [
             attrs.evolve(change, cursor=self._place(sequence).cursor, record=_detached(change))
-            for sequence, change in enumerate(self._rows[start : start + limit], start + 1)
+            for sequence, change in islice(wanted, limit)
         ]
 
     def end(self) -> Place:
@@ -37,6 +42,9 @@ class MemoryChangeLog:
 
     def count(self) -> int:
         return len(self._rows)
+
+    def count_by_action(self, run: UUID) -> dict[str, int]:
+        return dict(sorted(Counter(change.action.value for change in self._rows if change.run == run).items()))
 
     def _place(self, sequence: int) -> Place:
         return Place.of(sequence, self._rows[sequence - 1])

@@ -13,11 +13,12 @@ from kgl_adapters.sql.engine.encoding import UNREADABLE, Encoding, unreadable
 from kgl_adapters.sql.kernel.json_columns import read_object, texts
 from kgl_core.graph.changes import Change, ChangeAction
 from kgl_core.graph.nouns import GRAPH_NOUNS, noun_of
+from kgl_core.kernel.ids import RunId
 from kgl_core.kernel.nouns.noun import Field
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Actor
 
-CHANGE_COLUMNS: Final = ("at", "actor", "action", "subject", "subject_id", "record")
+CHANGE_COLUMNS: Final = ("at", "actor", "action", "subject", "subject_id", "record", "run")
 _ACTIONS: Final = {action: action.value for action in ChangeAction}  # an enum's value is slow to get
 
 
@@ -86,13 +87,15 @@ class ChangeRows:
             noun_of(record).name,
             self._encoding.id(record.id),
             write_record(record),
+            None if change.run is None else self._encoding.id(change.run),
         )
 
     def read(self, row: Sequence[Any]) -> Change:
         """The change in a row of ``sequence`` and CHANGE_COLUMNS without subject_id. Raises UnreadableRow."""
         try:
-            _, at, actor, action, subject, record = row
+            _, at, actor, action, subject, record, run = row
             moment = self._encoding.read_instant(at)
-            return Change(moment, Actor.parse(actor), ChangeAction(action), read_record(subject, record))
+            part_of = None if run is None else RunId(self._encoding.read_id(run))
+            return Change(moment, Actor.parse(actor), ChangeAction(action), read_record(subject, record), None, part_of)
         except UNREADABLE as error:
             raise unreadable("changes", row, error) from error

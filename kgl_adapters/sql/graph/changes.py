@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, text
 
@@ -25,6 +26,8 @@ from kgl_adapters.sql.graph.tables import CHANGES
 from kgl_core.graph.changes import BEGINNING, Change, Place
 from kgl_core.kernel.store_errors import UnreadableRow
 
+_IDENTIFYING: Final = 6
+"""How many of the columns that are read identify a change: not its run, which has no part in cursors."""
 _SEQUENCE_MAX: Final = 2**63 - 1
 COMPLETE_UP_TO: Final = (
     "WITH issued AS MATERIALIZED ("
@@ -39,7 +42,7 @@ COMPLETE_UP_TO: Final = (
 )
 """Finds a sequence number up to which every change there will ever be has been committed; not on a standby."""
 _SELECTS: Final = {
-    is_sqlite: select(*(table.c[name] for name in ("sequence", "at", "actor", "action", "subject", "record")))
+    is_sqlite: select(*(table.c[name] for name in ("sequence", "at", "actor", "action", "subject", "record", "run")))
     .where(table.c.sequence <= bindparam("up_to"))
     .limit(bindparam("limit"))
     for is_sqlite, table in CHANGES.items()
@@ -49,8 +52,22 @@ _READS: Final = {
     is_sqlite: select.where(CHANGES[is_sqlite].c.sequence >= bindparam("first")).order_by(CHANGES[is_sqlite].c.sequence)
     for is_sqlite, select in _SELECTS.items()
 }
+_READS_OF_RUN: Final = {
+    is_sqlite: select.where(
+        CHANGES[is_sqlite].c.sequence > bindparam("first"),
+        CHANGES[is_sqlite].c.run == bindparam("run", type_=CHANGES[is_sqlite].c.run.type),
+    ).order_by(CHANGES[is_sqlite].c.sequence)
+    for is_sqlite, select in _SELECTS.items()
+}
 _ENDS: Final = {
     is_sqlite: select.order_by(CHANGES[is_sqlite].c.sequence.desc()) for is_sqlite, select in _SELECTS.items()
+}
+_COUNTS_OF_RUN: Final = {
+    is_sqlite: select(table.c.action, func.count())
+    .where(table.c.run == bindparam("run", type_=table.c.run.type))
+    .group_by(table.c.action)
+    .order_by(table.c.action)
+    for is_sqlite, table in CHANGES.items()
 }
 _COUNTS: Final = {is_sqlite: select(func.count()).select_from(table) for is_sqlite, table in CHANGES.items()}
 
@@ -71,7 +88,9 @@ class SqlChangeLog:
             self._session.execute(ANNOUNCE)
         self._session.insert(CHANGES[self._session.is_sqlite], CHANGE_COLUMNS, rows)
 
-    def read(self, after: str | None, limit: int) -> Sequence[Change]:
+    def read(self, after: str | None, limit: int, run: UUID | None = None) -> Sequence[Change]:
+        if run is not None:
+            return self._read_run(after, limit, run)
         place = Place.parse(after)
         has_place = place != BEGINNING
         # It stands although an older writer may have announced itself since it was read.
@@ -81,6 +100,15 @@ class SqlChangeLog:
         if has_place:
             place.require(self._place(rows[0]) if rows else None)
         return [self._change(row) for row in rows[has_place:]]
+
+    def _read_run(self, after: str | None, limit: int, run: UUID) -> Sequence[Change]:
+        place = Place.parse(after)
+        if place != BEGINNING:
+            place.require(self.end(place.sequence))
+        up_to = max(self.complete_up_to(), place.sequence)
+        of_run = {"run": self._session.encoding.id(run), "first": place.sequence, "up_to": up_to, "limit": limit}
+        rows = self._session.execute(_READS_OF_RUN[self._session.is_sqlite], of_run)
+        return [self._change(row) for row in rows]
 
     def complete_up_to(self) -> int:
         """A sequence number up to which every change there will ever be has been committed."""
@@ -96,12 +124,16 @@ class SqlChangeLog:
     def count(self) -> int:
         return int(self._session.execute(_COUNTS[self._session.is_sqlite]).scalar_one())
 
+    def count_by_action(self, run: UUID) -> dict[str, int]:
+        of_run = {"run": self._session.encoding.id(run)}
+        return {row[0]: row[1] for row in self._session.execute(_COUNTS_OF_RUN[self._session.is_sqlite], of_run)}
+
     def _change(self, row: Sequence[Any]) -> Change:
         change = self._rows.read(row)
-        return Change(change.at, change.actor, change.action, change.record, self._place(row).cursor)
+        return Change(change.at, change.actor, change.action, change.record, self._place(row).cursor, change.run)
 
     def _place(self, row: Sequence[Any]) -> Place:
-        sequence, at, *more = row
+        sequence, at, *more = row[:_IDENTIFYING]
         try:
             return Place.of(sequence, self._session.encoding.read_instant(at).astimezone(UTC), *more)
         except UNREADABLE as error:

@@ -10,6 +10,7 @@ from kgl_adapters.sql.kernel.tables import GRAPH, define, define_noun, index
 from kgl_adapters.sql.types import ID, INSTANT, JSON, SEQUENCE, TEXT
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.graph.runs import RUN
 
 ENTITIES: Final = define_noun(
     ENTITY,
@@ -64,6 +65,7 @@ RELATIONSHIPS: Final = define_noun(
         index("ix_entity_relationships_type", "relationship_type", "created_at", "id"),
     ],
 )
+RUNS: Final = define_noun(RUN, "runs", GRAPH, lambda: [index("ix_runs_created_at", "created_at", "id")])
 CHANGES: Final = define(
     "changes",
     GRAPH,
@@ -75,5 +77,7 @@ CHANGES: Final = define(
         Column("subject", TEXT, nullable=False),
         Column("subject_id", ID, nullable=False),
         Column("record", JSON, nullable=False),
+        Column("run", ID),
+        index("ix_changes_run", "run", "sequence", where="run IS NOT NULL"),
     ],
 )

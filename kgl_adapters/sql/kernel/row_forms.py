@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from kgl_adapters.sql.engine.encoding import UNREADABLE, micros_of, moment_of, s
 from kgl_adapters.sql.kernel.json_columns import read_metadata, read_texts, write_metadata, write_texts
 from kgl_adapters.sql.types import BYTES, CONFIDENCE, COUNT, FLAG, ID, INSTANT, JSON, TEXT
 from kgl_core.kernel.nouns.noun import Field
-from kgl_core.kernel.permissions import Actor, Role, Scope, in_order, scope_text
+from kgl_core.kernel.permissions import Actor, Scope, in_order, scope_text
 
 R = TypeVar("R")
 _Convert = Callable[[Any], Any]
@@ -53,12 +54,18 @@ FORMS: Final[Mapping[Any, Form]] = {
     UUID: Form(ID, (same, uuid_bytes), (same, uuid_of)),
     datetime: Form(INSTANT, (same, micros_of), (same, moment_of)),
     Actor: _alike(TEXT, str, Actor.parse),
-    Role: _alike(TEXT, str, Role),
     tuple[Scope, ...]: _alike(TEXT, scope_text, _read_scopes),
     tuple[str, ...]: _alike(JSON, write_texts, read_texts),
     Mapping[str, Any]: _alike(JSON, write_metadata, read_metadata),
 }
-"""By the type of a field. A noun with a field of another type adds it here."""
+"""By the type of a field, beside enums of texts. A noun with a field of another type adds it here."""
+
+
+def form_of(field: Field) -> Form:
+    """How the values of a field are held. Raises KeyError for a type that is unknown here."""
+    if isinstance(field.type, type) and issubclass(field.type, StrEnum):
+        return _alike(TEXT, str, field.type)
+    return FORMS[field.type]
 
 
 def compile_writer(fields: Sequence[Field], *, is_sqlite: bool) -> Callable[[Any], tuple[Any, ...]]:
@@ -66,7 +73,7 @@ def compile_writer(fields: Sequence[Field], *, is_sqlite: bool) -> Callable[[Any
     names: dict[str, Any] = {}
     parts = []
     for field in fields:
-        value, write = f"record.{field.name}", FORMS[field.type].write[is_sqlite]
+        value, write = f"record.{field.name}", form_of(field).write[is_sqlite]
         if write is not same:
             names[f"write_{field.name}"] = write
             value = _unless_none(value, f"write_{field.name}({value})", field)
@@ -85,7 +92,7 @@ def compile_reader(
     names: dict[str, Any] = {"cls": cls, "UNREADABLE": UNREADABLE, "unreadable": unreadable, "table": table}
     arguments = []
     for field in fields:
-        value, read = field.name, FORMS[field.type].read[is_sqlite]
+        value, read = field.name, form_of(field).read[is_sqlite]
         if read is not same:
             names[f"read_{field.name}"] = read
             value = _unless_none(value, f"read_{field.name}({value})", field)

@@ -13,7 +13,7 @@ from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, text
 from sqlalchemy.schema import SchemaItem
 
 from kgl_adapters.sql.engine.driver_errors import note_unique
-from kgl_adapters.sql.kernel.row_forms import FORMS
+from kgl_adapters.sql.kernel.row_forms import form_of
 from kgl_core.kernel.nouns.noun import Noun
 
 AUTH: Final = "backend_auth"
@@ -69,7 +69,7 @@ def _columns(noun: Noun[Any, Any, Any, Any], is_sqlite: bool) -> list[Column[Any
         referred = noun.references.get(field.name)
         keys = [] if referred is None else [ForeignKey(TABLES[referred][is_sqlite].c.id)]
         is_id = field.name == "id"
-        column, can_be_null = FORMS[field.type].column, field.is_optional and not field.is_empty_for_none
+        column, can_be_null = form_of(field).column, field.is_optional and not field.is_empty_for_none
         default = "" if field.is_empty_for_none else None
         columns.append(
             Column(field.name, column, *keys, primary_key=is_id, nullable=can_be_null, server_default=default)

@@ -122,7 +122,7 @@ class SqlInspection:
         self._damaged.close()
 
     def _logs(self) -> Select[Any]:
-        names = ("subject_id", "sequence", "at", "actor", "action", "subject", "record")
+        names = ("subject_id", "sequence", "at", "actor", "action", "subject", "record", "run")
         return select(*(self._changes.c[name] for name in names))
 
     def _logged(self, statement: Select[Any]) -> Iterator[Logged]:

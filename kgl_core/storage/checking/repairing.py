@@ -213,5 +213,5 @@ def _keep(context: Context, uow: UnitOfWork, changed: Sequence[tuple[Any, Change
     """Store these new versions with their changes; returns how many."""
     for noun in GRAPH_NOUNS:
         uow.of(noun).replace([record for record, _ in changed if type(record) is noun.record])
-    uow.changes.append([Change(r.updated_at, context.actor, action, r) for r, action in changed])
+    uow.changes.append([context.change(action, record) for record, action in changed])
     return len(changed)

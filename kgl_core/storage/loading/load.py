@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -13,8 +13,12 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.graph.running import begin_run, end_run
+from kgl_core.graph.runs import RunKind, RunState
 from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput, KglError, NotFound, StaleVersion
+from kgl_core.kernel.ids import RunId
 from kgl_core.kernel.permissions import Action, require
+from kgl_core.kernel.store_errors import StoreError
 from kgl_core.kernel.units_of_work import Context, JoinedStore, Retry, Store, once
 from kgl_core.storage.loading.batches import Applied, Batch, Numbered
 from kgl_core.storage.loading.existing_records import Existing, Outcome
@@ -66,7 +70,8 @@ class LoadSummary:
     """What a load did. ``is_kept`` is False when it changed nothing at all: an atomic load with a refusal, a dry run.
 
     ``kept`` counts the records that found something and left it as it was. ``refusals`` holds the first
-    REFUSALS_KEPT_MAX of ``refused``, ``refused_by_code`` counts all of them.
+    REFUSALS_KEPT_MAX of ``refused``, ``refused_by_code`` counts all of them. ``run`` is the run that the changes are
+    part of, if there can be any.
     """
 
     created: int
@@ -77,6 +82,7 @@ class LoadSummary:
     refusals: Sequence[Refusal]
     kept: int = 0
     refused_by_code: Mapping[str, int] = attrs.Factory(dict)
+    run: RunId | None = None
 
 
 class Load:
@@ -134,10 +140,11 @@ class Load:
             if is_one:
                 outer = stack.enter_context(store.rehearse() if dry_run else store.begin())
                 store, retry = JoinedStore(outer), once
-            while self._load_next(store, retry, batches):
-                pass
-            if self._waiting.records:
-                self._load(store, retry, self._waiting.records, is_last=True)
+            with nullcontext() if dry_run else self._in_run(store):
+                while self._load_next(store, retry, batches):
+                    pass
+                if self._waiting.records:
+                    self._load(store, retry, self._waiting.records, is_last=True)
             refused = self._counts[Outcome.REFUSED]
             is_kept = not (dry_run or (atomic and refused))
             if is_one and is_kept:
@@ -151,7 +158,24 @@ class Load:
             is_kept=is_kept,
             refusals=tuple(self._refusals),
             refused_by_code=dict(self._codes),
+            run=self._context.run if is_kept else None,
         )
+
+    @contextmanager
+    def _in_run(self, store: Store) -> Iterator[None]:
+        """Let the changes in the block be part of a run of their own, unless the caller has opened one."""
+        if self._context.run is not None:
+            yield
+            return
+        run = begin_run(self._context, store, RunKind.LOAD, None)
+        self._context = attrs.evolve(self._context, run=run.id)
+        state = RunState.FAILED
+        try:
+            yield
+            state = RunState.COMPLETED
+        finally:
+            with suppress(StoreError) if state is RunState.FAILED else nullcontext():
+                end_run(self._context, store, run.id, state)
 
     def _load_next(self, store: Store, retry: Retry, batches: Iterator[Sequence[Numbered | Refusal]]) -> bool:
         with _collector_paused():

@@ -82,4 +82,4 @@ class Plan(Generic[L, Stored]):
 
     def _keep(self, record: Stored, action: ChangeAction) -> None:
         self._by_id[record.id] = record
-        self.changes.append(Change(record.updated_at, self._context.actor, action, record))
+        self.changes.append(self._context.change(action, record))
