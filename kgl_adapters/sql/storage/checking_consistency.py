@@ -90,7 +90,7 @@ def _unusable_counters(session: Session, rows: DamagedRows, now: datetime) -> It
     latest = now + COUNTER_ENDS_WITHIN
     for key, count, expires_at in rows.stream(select(table.c.key, table.c["count"], table.c.expires_at)):
         end = rows.instant(expires_at)
-        if len(key) != 32 or count < 1 or end is None or end > latest:
+        if len(key) != 32 or count < 0 or end is None or end > latest:
             yield Finding("unusable_counter", f"counter {_shown(key)}", key)
 
 

@@ -222,7 +222,7 @@ _KINDS: Final = (
     ),
     Kind(
         "unusable_counter",
-        "counters of attempts without a count, or that end later than any limit",
+        "counters of attempts below zero, or that end later than any limit",
         "somebody may be kept from logging in",
         "`kgl check --repair` deletes them",
         is_mendable=True,

@@ -14,12 +14,13 @@ from kgl_adapters.sql.storage.revisions import REVISIONS
 from kgl_core import SYSTEM, ChangeAction, CheckReport, KnowledgeGraph, PermissionDenied
 from kgl_core.access.users import USER
 from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.units_of_work import Store
 from kgl_core.storage.checking.findings import KINDS
 from tests.conftest import close_clean
 from tests.contract.damage import POSTGRES, SQLITE, Raw, Sample, fill, raw
-from tests.contract.samples import created, entity, graph_on, relationship, user
+from tests.contract.samples import NOON, SECOND, created, entity, graph_on, relationship, user
 
 BOTH: Final = (SQLITE, POSTGRES)
 
@@ -289,7 +290,7 @@ DAMAGES: Final[dict[str, Damage]] = {
         stores=(POSTGRES,),
     ),
     "an answer has no fingerprint": sql("UPDATE kept_answers SET fingerprint = {nothing}", found="unusable_answer"),
-    "a counter counts nothing": sql('UPDATE throttle_counters SET "count" = 0', found="unusable_counter"),
+    "a counter counts less than nothing": sql('UPDATE throttle_counters SET "count" = -1', found="unusable_counter"),
     "a counter never ends": sql(
         "UPDATE throttle_counters SET expires_at = 9000000000000000", found="unusable_counter", stores=(SQLITE,)
     ),
@@ -548,6 +549,7 @@ def test_a_store_that_kgl_wrote_is_clean(kg: KnowledgeGraph) -> None:
     report = kg.check()
     assert report.faults == report.notes == ()
     assert report.looked_at == {
+        **{noun.plural: 0 for noun in GRAPH_NOUNS},
         "entities": 3,
         "relationships": 2,
         "changes": 12,
@@ -602,6 +604,16 @@ def test_damage_in_memory_is_found_too() -> None:
     report = kg.check(repair=True)
     assert report.is_clean
     assert sum(report.mended.values()) == 4
+
+
+def test_attempts_that_succeeded_leave_no_fault(store: Store) -> None:
+    """A counter is back at nothing then, until it expires."""
+    kg = graph_on(store)
+    with store.begin() as uow:
+        uow.counters.increment(bytes(32), NOON, NOON + SECOND)
+        uow.counters.decrement([bytes(32)])
+        uow.commit()
+    assert kg.check().is_clean
 
 
 def test_only_who_operates_may_check(store: Store) -> None:
