@@ -18,6 +18,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from kgl_adapters import connect
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.sql.engine.engines import make_engine, parse_url
+from kgl_adapters.sql.schema import SCHEMA
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import KnowledgeGraph
 from kgl_core.kernel.units_of_work import Store
@@ -46,10 +47,7 @@ _LEFT_TO_ROOT = pytest.StashKey[int]()
 _EMPTY_POSTGRES = text(
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid();"
-    "DELETE FROM backend_entities.changes; DELETE FROM backend_entities.entity_relationships;"
-    "DELETE FROM backend_entities.entities; DELETE FROM backend_auth.throttle_counters;"
-    "DELETE FROM backend_auth.oauth_clients; DELETE FROM backend_auth.revocations;"
-    "DELETE FROM backend_auth.kept_answers; DELETE FROM backend_auth.refresh_tokens; DELETE FROM backend_auth.users"
+    + ";".join(f"DELETE FROM {table.fullname}" for table in reversed(SCHEMA[False].sorted_tables))
 )
 
 

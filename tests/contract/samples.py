@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections.abc import Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -25,12 +26,18 @@ from kgl_core import (
     Scope,
     User,
 )
+from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.passwords import Passwords
 from kgl_core.access.tokens import RefreshToken
+from kgl_core.access.users import USER
 from kgl_core.graph.entities import ENTITY
-from kgl_core.kernel.ids import ClientId, EntityId, RelationshipId, UserId
+from kgl_core.graph.nouns import GRAPH_NOUNS
+from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.kernel.ids import ClientId, UserId
+from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.units_of_work import Context, Store
 
+NOUNS: Sequence[Noun[Any, Any, Any, Any]] = (*GRAPH_NOUNS, USER, CLIENT)
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
@@ -70,41 +77,24 @@ def graph_on(store: Store, clock: Clock | None = None, ids: Ids | None = None, a
     return KnowledgeGraph(context, Passwords(Argon2Hasher()), secret_bytes)
 
 
+def sample(noun: Noun[Any, Any, Any, Any], /, **fields: Any) -> Any:
+    """A record of a noun of the graph; what it is not given is empty."""
+    said = {name: copy(noun.empty_values.get(name)) for name in noun.said}
+    noted = {"id": new_id(), "created_by": SYSTEM, "created_at": NOON, "updated_at": NOON}
+    return noun.record(**{**said, **noted, **fields})
+
+
 def entity(name: str = "Ada", /, **fields: Any) -> Entity:
     """An entity as a use case would hand it to a repository."""
-    values: dict[str, Any] = {
-        "id": EntityId(new_id()),
-        "type": "person",
-        "name": name,
-        "aliases": (),
-        "key": None,
-        "confidence": None,
-        "source": None,
-        "source_type": None,
-        "metadata": {},
-        "created_by": SYSTEM,
-        "created_at": NOON,
-        "updated_at": NOON,
-    }
-    return Entity(**(values | fields))
+    made: Entity = sample(ENTITY, **{"type": "person", "name": name, **fields})
+    return made
 
 
 def relationship(source: Entity, target: Entity, /, **fields: Any) -> Relationship:
     """A relationship as a use case would hand it to a repository."""
-    values: dict[str, Any] = {
-        "id": RelationshipId(new_id()),
-        "source_entity_id": source.id,
-        "relationship_type": "knows",
-        "target_entity_id": target.id,
-        "confidence": None,
-        "source": None,
-        "source_type": None,
-        "metadata": {},
-        "created_by": SYSTEM,
-        "created_at": NOON,
-        "updated_at": NOON,
-    }
-    return Relationship(**(values | fields))
+    triple = {"source_entity_id": source.id, "relationship_type": "knows", "target_entity_id": target.id}
+    made: Relationship = sample(RELATIONSHIP, **{**triple, **fields})
+    return made
 
 
 def user(email: str = "ada@example.org", **fields: Any) -> User:
@@ -172,16 +162,13 @@ def create(store: Store, new: Entity) -> None:
         uow.commit()
 
 
-def keep(store: Store, *records: Entity | Relationship | User) -> None:
-    """Put records into a store: all entities first, and each alone, in the order given."""
+def keep(store: Store, *records: Any) -> None:
+    """Put records into a store: noun by noun, so that what others refer to comes first, and each record alone."""
     with store.begin() as uow:
-        for record in sorted(records, key=lambda record: not isinstance(record, Entity)):
-            if isinstance(record, User):
-                uow.users.add([record])
-            elif isinstance(record, Entity):
-                uow.entities.add([record])
-            else:
-                uow.relationships.add([record])
+        for noun in NOUNS:
+            for record in records:
+                if type(record) is noun.record:
+                    uow.of(noun).add([record])
         uow.commit()
 
 

@@ -1,0 +1,228 @@
+"""A table of the nouns: how to make a record of each, how to change it, and what it is listed by.
+
+Who adds a row gets every test in `tests/contract/kernel/test_repositories.py` for the noun.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count, cycle, permutations
+from typing import Any, Final
+
+import attrs
+
+from kgl_core import SYSTEM, Actor, ActorKind, Role, Scope
+from kgl_core.access.oauth_clients import CLIENT
+from kgl_core.access.users import USER
+from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.records import RecordFilter
+from tests.contract.samples import NOON, SECOND, client, entity, new_id, relationship, user
+
+Admits = Callable[[Any], bool]
+"""Whether a record passes a filter."""
+
+
+@attrs.frozen(kw_only=True)
+class Example:
+    """A noun to try a repository with.
+
+    ``make`` makes a record with these fields; its unique value is its own, unless it is given. Two records with the
+    fields ``taken`` have the same unique value. ``full`` has an unusual value in every field. ``changes`` has another
+    value for every field that a later version can change. ``vary`` gives the fields of a record to list, by its number:
+    many are alike. ``filters`` are some filters by their fields, and whether a record passes. ``needed`` are the
+    records that these refer to.
+    """
+
+    noun: Noun[Any, Any, Any, Any]
+    make: Callable[..., Any]
+    full: Any
+    changes: Mapping[str, Any]
+    taken: Mapping[str, Any] = attrs.Factory(dict)
+    vary: Callable[[int], Mapping[str, Any]] = lambda number: {}
+    filters: Sequence[tuple[Mapping[str, Any], Admits]] = ()
+    needed: Sequence[Any] = ()
+
+    def __str__(self) -> str:
+        return self.noun.name
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether its records have a unique value."""
+        return self.noun.unique is not None
+
+    @property
+    def is_rekeyed(self) -> bool:
+        """Whether a later version can have another unique value."""
+        return self.noun.unique is not None and not {*self.noun.unique.fields} <= self.noun.kept
+
+    @property
+    def is_record(self) -> bool:
+        """Whether it is listed by what kgl notes of every record."""
+        return issubclass(self.noun.filter, RecordFilter)
+
+    def later(self, record: Any, /, **fields: Any) -> Any:
+        """The next version of a record, or its next state where it has no versions."""
+        version = {"version": record.version + 1} if self.noun.is_versioned else {}
+        return attrs.evolve(record, **version, **fields)
+
+
+_number = count()
+PEOPLE: Final = tuple(entity(f"person {number}") for number in range(50))
+_PAIRS: Final = cycle(permutations(PEOPLE, 2))
+
+
+def _entity(**fields: Any) -> Any:
+    return entity(**{"key": f"key {next(_number)}", **fields})
+
+
+def _relationship(**fields: Any) -> Any:
+    return relationship(*next(_PAIRS), **fields)
+
+
+def _user(**fields: Any) -> Any:
+    return user(**{"email": f"{next(_number)}@example.org", **fields})
+
+
+EXAMPLES: Final[Sequence[Example]] = (
+    Example(
+        noun=ENTITY,
+        make=_entity,
+        full=_entity(
+            type="Person:v2",
+            name="Ada Lovelace",
+            aliases=("Countess", "Ada King"),
+            key="Q7259",
+            confidence=0.1 + 0.2,
+            source="https://example.org/a?b=c#d",
+            source_type="wiki",
+            metadata={"born": 1815, "tags": ["a", {"b": None}], "alive": False},
+            created_by=Actor(ActorKind.USER, "ada", Role.USER),
+            updated_at=NOON + timedelta(microseconds=1),
+            version=7,
+            deleted_at=datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+            deleted_by=Actor(ActorKind.SERVICE, "extractor:eu"),
+        ),
+        changes={
+            "type": "machine",
+            "name": "Engine",
+            "aliases": ("x",),
+            "key": "another key",
+            "confidence": 1.0,
+            "source": "s",
+            "source_type": "t",
+            "metadata": {"a": 1},
+            "updated_at": NOON + SECOND,
+        },
+        taken={"key": "taken"},
+        vary=lambda number: {
+            "name": f"name {number % 4}",
+            "type": "ab"[number % 2],
+            "confidence": None if number % 3 else 0.5,
+        },
+        filters=(
+            ({"type": "a"}, lambda row: row.type == "a"),
+            ({"type": ["a", "b"]}, lambda row: True),
+            ({"min_confidence": 0.5}, lambda row: row.confidence is not None),
+        ),
+    ),
+    Example(
+        noun=RELATIONSHIP,
+        make=_relationship,
+        full=_relationship(
+            relationship_type="works_with.2:x-y",
+            confidence=1e-9,
+            source="page 3, “quoted”",
+            source_type="pdf",
+            metadata={"quote": "line one\nline two", "n": [1, 2.5]},
+            created_by=Actor(ActorKind.SERVICE, "ai"),
+            updated_at=NOON + timedelta(microseconds=1),
+            version=3,
+            deleted_at=NOON + SECOND,
+            deleted_by=SYSTEM,
+            deleted_with=PEOPLE[1].id,
+        ),
+        changes={
+            "confidence": 0.5,
+            "source": "s",
+            "source_type": "t",
+            "metadata": {"x": [1]},
+            "updated_at": NOON + SECOND,
+            "deleted_at": NOON,
+            "deleted_by": SYSTEM,
+            "deleted_with": PEOPLE[0].id,
+        },
+        taken={
+            "source_entity_id": PEOPLE[0].id,
+            "relationship_type": "taken",
+            "target_entity_id": PEOPLE[1].id,
+        },
+        vary=lambda number: {
+            "source_entity_id": PEOPLE[number % 3].id,
+            "target_entity_id": PEOPLE[3 + number].id,
+            "relationship_type": ("knows", "likes")[number % 2],
+        },
+        filters=(
+            ({"entity_id": PEOPLE[0].id}, lambda row: PEOPLE[0].id in row.triple),
+            ({"entity_id": PEOPLE[4].id}, lambda row: PEOPLE[4].id in row.triple),
+            ({"relationship_type": "likes"}, lambda row: row.relationship_type == "likes"),
+        ),
+        needed=PEOPLE,
+    ),
+    Example(
+        noun=USER,
+        make=_user,
+        full=_user(
+            email="ada@example.org",
+            password_hash="$argon2id$another",
+            first_name="Ada 🜨",
+            last_name="O'Lovelace \\N",
+            role=Role.ADMIN,
+            is_active=False,
+            auth_version=9,
+            updated_at=NOON + timedelta(microseconds=1),
+            last_login_at=NOON + SECOND,
+        ),
+        changes={
+            "email": "countess@example.org",
+            "password_hash": "$other",
+            "first_name": "Ada",
+            "last_name": "King",
+            "role": Role.MODERATOR,
+            "is_active": False,
+            "auth_version": 2,
+            "updated_at": NOON + SECOND,
+            "last_login_at": NOON,
+        },
+        taken={"email": "taken@example.org"},
+        vary=lambda number: {"role": Role.USER if number % 3 else Role.ADMIN, "is_active": number % 2 == 0},
+        filters=(
+            ({"email": "1@"}, lambda row: "1@" in row.email),
+            ({"role": "admin"}, lambda row: row.role == "admin"),
+            ({"role": "moderator"}, lambda row: False),
+            ({"is_active": True}, lambda row: row.is_active),
+            ({"role": "user", "is_active": False}, lambda row: row.role == "user" and not row.is_active),
+        ),
+    ),
+    Example(
+        noun=CLIENT,
+        make=client,
+        full=client(
+            "AI 🜨 O'Brien \\N",
+            secret_hash=bytes(range(128, 160)),
+            scopes=(Scope.GRAPH_READ, Scope.GRAPH_WRITE),
+            created_by=Actor(ActorKind.USER, str(new_id())),
+            updated_at=NOON + timedelta(microseconds=1),
+            expires_at=NOON + SECOND,
+            auth_version=7,
+        ),
+        changes={
+            "name": "ai",
+            "secret_hash": bytes(32),
+            "scopes": (Scope.GRAPH_WRITE,),
+            "updated_at": NOON + SECOND,
+            "expires_at": NOON,
+            "auth_version": 2,
+        },
+    ),
+)
