@@ -21,10 +21,10 @@ from kgl_core.graph.entities import (
     EntitySort,
     sort_name,
 )
-from kgl_core.graph.versions import Precondition, in_order
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import Deleted, Fault, InvalidInput, NotFound
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
+from kgl_core.kernel.nouns.versions import Precondition, in_order
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.text import identity_form, name_form
 from kgl_core.kernel.units_of_work import UnitOfWork

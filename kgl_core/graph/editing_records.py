@@ -9,8 +9,6 @@ from uuid import UUID
 
 from kgl_core.graph.changes import ChangeAction
 from kgl_core.graph.entities import Json
-from kgl_core.graph.read_only_fields import read_whole, require_noted, take_noted
-from kgl_core.graph.versions import Precondition, in_order, next_version, require_fixed, require_state
 from kgl_core.kernel.checked_records import build, rebuild, same_values, unknown_names
 from kgl_core.kernel.errors import Deleted, InvalidInput
 from kgl_core.kernel.ids import require_id
@@ -18,8 +16,10 @@ from kgl_core.kernel.merge_patch import merge_patch
 from kgl_core.kernel.nouns.listings import read_page
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.pages import Page
+from kgl_core.kernel.nouns.read_only_fields import read_whole, require_noted, take_noted
 from kgl_core.kernel.nouns.records import Record, RecordSelection, found
 from kgl_core.kernel.nouns.taken_values import naming_holder
+from kgl_core.kernel.nouns.versions import Precondition, in_order, next_version, require_fixed, require_state
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
 

@@ -18,9 +18,9 @@ from kgl_core.graph.relationships import (
     RelationshipFilterFields,
     RelationshipSort,
 )
-from kgl_core.graph.versions import Precondition
 from kgl_core.kernel.errors import EndsDeleted, NotFound
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
+from kgl_core.kernel.nouns.versions import Precondition
 from kgl_core.kernel.units_of_work import UnitOfWork
 
 

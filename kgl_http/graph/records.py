@@ -10,7 +10,7 @@ from typing import Any
 
 from kgl_core.graph.editing_records import Records
 from kgl_core.graph.nouns import GraphNoun
-from kgl_core.graph.versions import Precondition
+from kgl_core.kernel.nouns.versions import Precondition
 from kgl_core.kernel.permissions import Action
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_page

@@ -1,1 +1,1 @@
-"""What every noun needs: how it is described, stored, listed page by page, and kept unique."""
+"""What every noun needs: how it is described, stored, changed, listed page by page, and kept unique."""

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 import attrs
 
-from kgl_core.graph.nouns import GraphNoun
 from kgl_core.kernel.errors import Fault, InvalidInput, StaleVersion
+from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Record
 
 R = TypeVar("R", bound=Record)
+_Noun = Noun[Any, Any, Any, Any]
 
 Precondition = Callable[[Any], object]
 """Looks at a record before it is changed, while nobody else can change it; what it raises ends the call."""
@@ -23,7 +24,7 @@ def next_version(record: R, now: datetime, **values: Any) -> R:
     return attrs.evolve(record, version=record.version + 1, updated_at=now, **values)
 
 
-def require_state(noun: GraphNoun, record: Record, expected: int | None, precondition: Precondition | None) -> None:
+def require_state(noun: _Noun, record: Record, expected: int | None, precondition: Precondition | None) -> None:
     """Raise StaleVersion unless ``expected`` is None or the record's version, and whatever the precondition raises.
 
     Raises InvalidInput when ``expected`` can't be a version.
@@ -38,7 +39,7 @@ def require_state(noun: GraphNoun, record: Record, expected: int | None, precond
         precondition(record)
 
 
-def require_fixed(noun: GraphNoun, record: Record, draft: object) -> None:
+def require_fixed(noun: _Noun, record: Record, draft: object) -> None:
     """Raise InvalidInput when ``draft`` changes what can't change in a record."""
     moved = [name for name in noun.fixed if getattr(draft, name) != getattr(record, name)]
     if moved:
