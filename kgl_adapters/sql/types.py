@@ -1,6 +1,6 @@
 """Column types, named for what they hold, and their types in the two databases.
 
-None of them converts values: the `rows.py` of each subject does.
+None of them converts values: `kgl_adapters/sql/kernel/row_forms.py` does.
 """
 
 from __future__ import annotations

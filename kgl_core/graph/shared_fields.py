@@ -9,7 +9,7 @@ import attrs
 
 from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.field_rules import Number, Optional, Text
-from kgl_core.kernel.nouns.noun import RECORD_CONDITIONS, Condition
+from kgl_core.kernel.nouns.noun import Condition
 from kgl_core.kernel.nouns.records import RecordFilter, RecordFilterFields
 
 SOURCE_LENGTH_MAX: Final = 2000
@@ -45,8 +45,7 @@ class FactFilter(RecordFilter, _ByOrigin):
 
 
 FACT_CONDITIONS: Final[Mapping[str, Condition]] = {
-    **RECORD_CONDITIONS,
     "min_confidence": Condition(("confidence",), ">="),
     "max_confidence": Condition(("confidence",), "<="),
 }
-"""The conditions of a `FactFilter`, beside those on the field of the same name."""
+"""The conditions of a `FactFilter`, beside those of a `RecordFilter` and those on the field of the same name."""

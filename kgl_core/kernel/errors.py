@@ -199,7 +199,6 @@ class AlreadyExists(Conflict):
 
     code = "already_exists"
     _HINTS: ClassVar[dict[str, str]] = {
-        "key": "update the entity that holds this key, or choose another",
         "triple": "update the active relationship with this source, type and target, or give this one a key of its own",
         "email": "choose another email, or use the account that has it",
         "id": "leave the id out to get a new one",
@@ -211,7 +210,8 @@ class AlreadyExists(Conflict):
         self.kind, self.field, self.value, self.holder = kind, field, value, holder
         taken = f"this {field}" if value is None else f"the {field} {value}"
         by = f"another {kind}" if holder is None else f"{kind} {holder}"
-        detail = f"{taken} is taken by {by}; {self._HINTS[field]}"
+        hint = self._HINTS.get(field, f"update the {kind} that holds this {field}, or choose another")
+        detail = f"{taken} is taken by {by}; {hint}"
         self.faults = (Fault("" if field == "triple" else f"/{field}", self.code, detail),)
         super().__init__(detail)
 

@@ -100,7 +100,7 @@ class Store(Protocol):
         """A unit of work over a snapshot, to try out what would be written: nothing is kept.
 
         Units of work within it see what the others within it have committed. No writer has to wait. It has the
-        repositories of entities and relationships only, with what a load needs of them.
+        repositories of the graph's nouns only, with what a load needs of them.
         """
 
     def close(self) -> None:

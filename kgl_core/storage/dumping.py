@@ -25,7 +25,7 @@ class Dump(Iterator[dict[str, Json]]):
     connection when it is read to the end or closed. Making one raises PermissionDenied unless the actor may read.
 
     A damaged record raises UnreadableRow. With ``on_unreadable``, it is left out instead, and the callback is told its
-    kind ("entity" or "relationship"), its id if that can be read, and what is wrong with it.
+    kind (such as "entity"), its id if that can be read, and what is wrong with it.
     """
 
     def __init__(self, context: Context, on_unreadable: OnUnreadable | None = None) -> None:

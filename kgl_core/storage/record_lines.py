@@ -7,7 +7,7 @@ describes the format for its users.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -33,9 +33,10 @@ class EntityLine:
     """What a line says about an entity, checked as a whole: raises InvalidInput with every fault.
 
     ``given`` are the fields that the line has, even if they are null; ``aliases`` and ``metadata`` are None when they
-    are null.
+    are null. Those of ``never_empty`` are never null.
     """
 
+    never_empty: ClassVar[Sequence[str]] = ENTITY.required
     id: UUID | None = ruled(Optional(Id()), default=None)
     type: str | None = ruled(Optional(TYPE_NAME), default=None)
     name: str | None = ruled(Optional(NAME), default=None)
@@ -64,6 +65,7 @@ class RelationshipLine:
     the type. ``deleted_with`` is the end that it was deleted with. ``given`` is as in `EntityLine`.
     """
 
+    never_empty: ClassVar[Sequence[str]] = ("relationship_type",)  # the ends may be named by key
     id: UUID | None = ruled(Optional(Id()), default=None)
     source_entity_id: UUID | None = ruled(Optional(Id()), default=None)
     source_entity_key: str | None = ruled(Optional(KEY), default=None)
@@ -125,6 +127,7 @@ class NounLine:
     """
 
     noun: ClassVar[GraphNoun]
+    never_empty: ClassVar[Sequence[str]]
     id: UUID | None = ruled(Optional(Id()), default=None)
     is_active: bool = ruled(Flag(), default=True)
     given: Collection[str] = ()
@@ -151,7 +154,7 @@ def line_class(noun: GraphNoun) -> type[NounLine]:
     cls: type[NounLine] = attrs.make_class(
         f"{noun.record.__name__}Line", optional, bases=(NounLine,), frozen=True, kw_only=True, slots=False
     )
-    cls.noun = noun
+    cls.noun, cls.never_empty = noun, noun.required
     return cls
 
 
@@ -163,7 +166,6 @@ LINES: Final[Mapping[object, type[Line]]] = {
 }
 """What checks a line, by the kind that it names."""
 _KINDS: Final = " or ".join(f'"kind": "{name}"' for name in LINES)
-_NEVER_EMPTY: Final = ("type", "name", "relationship_type")
 
 
 def read_line(item: object) -> Line | None:
@@ -191,8 +193,8 @@ def read_line(item: object) -> Line | None:
         raise InvalidInput([Fault("/kind", "not_a_choice", f"give {_KINDS}")])
     record = build(cls, fields)
     get = fields.get
-    if get("name", "") is None or get("type", "") is None or get("relationship_type", "") is None:
-        emptied = [name for name in _NEVER_EMPTY if get(name, "") is None]
+    emptied = [name for name in cls.never_empty if get(name, "") is None]
+    if emptied:
         advice = "it can't be emptied; give a value, or leave it out to keep what is there"
         raise InvalidInput([Fault(f"/{name}", "required", advice) for name in emptied])
     object.__setattr__(record, "given", fields.keys())

@@ -22,7 +22,6 @@ from kgl_adapters.sql.storage import checking_consistency, checking_structure
 from kgl_adapters.sql.storage.damaged_rows import DAMAGED, DamagedRows, require_text, require_unique_names
 from kgl_core.access.oauth_clients import CLIENT, Client
 from kgl_core.access.users import USER, User
-from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.nouns import GRAPH_NOUNS, NOUNS_BY_NAME, GraphNoun, noun_of
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept, Record
@@ -106,7 +105,7 @@ class SqlInspection:
 
     def mend(self, code: str, keys: Sequence[Any]) -> int:
         if code == "stale_sort_name":
-            return self._refresh(keys)
+            return sum(self._derive(noun, [id for name, id in keys if name == noun.name]) for noun in GRAPH_NOUNS)
         tables = {
             "orphaned_token": (REFRESH_TOKENS, "hash"),
             "unusable_answer": (ANSWERS, "id"),
@@ -133,20 +132,24 @@ class SqlInspection:
                 logged = Logged(self._damaged.id(subject_id), row[0], None, reason_of(error))
             yield logged
 
-    def _refresh(self, ids: Sequence[UUID]) -> int:
-        """Compute the sort_name of these entities again; how many were wrong."""
-        of = NOUN_TABLES[ENTITY][self._is_sqlite]
+    def _derive(self, noun: GraphNoun, ids: Sequence[UUID]) -> int:
+        """Compute again what is derived from these records; how many were wrong."""
+        of = NOUN_TABLES[noun][self._is_sqlite]
         table, kept = of.table, len(of.columns)
-        names = self._session.execute(
+        rows = self._session.execute(
             select(*(table.c[name] for name in of.inserted))
             .where(table.c.id.in_([self._encoding.id(id) for id in ids]))
             .order_by(table.c.id)
             .with_for_update()
         ).all()
-        stale = [(row[0], found) for row in names if (found := of.read(row[:kept]).sort_name) != row[kept]]
-        for id, sort_name in stale:
-            self._session.execute(update(table).where(table.c.id == id).values(sort_name=sort_name))
-        return len(stale)
+        stale = 0
+        for row in rows:
+            record = of.read(row[:kept])
+            derived = {name: getattr(record, name) for name in noun.derived}
+            if tuple(derived.values()) != tuple(row[kept:]):
+                self._session.execute(update(table).where(table.c.id == row[0]).values(derived))
+                stale += 1
+        return stale
 
 
 def _read(of: NounTable[Any, Any, Any]) -> Callable[[Sequence[Any]], Any]:

@@ -156,8 +156,9 @@ def _of_sqlite(session: Session) -> Iterator[Finding]:
     yield from (Finding("broken_constraint", words) for words in sorted(broken))
     for name in sorted(damaged):
         yield Finding("damaged_index", name, name)
+    followed = {table.name for table in _tables(session) if table.foreign_keys}  # row by row, by their ids
     for table, rowid, parent, _ in session.run("PRAGMA foreign_key_check"):
-        if table not in ("entity_relationships", "refresh_tokens"):  # those are found one by one, by their ids
+        if table not in followed:
             yield Finding("broken_reference", f"row {rowid} of {table}, to {parent}")
     for name in _missing_indexes(session):
         yield Finding("missing_index", name, name)

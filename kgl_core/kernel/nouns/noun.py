@@ -38,7 +38,7 @@ class Condition:
     comparison: Comparison = "=="
 
 
-RECORD_CONDITIONS: Final[Mapping[str, Condition]] = {
+_RECORD_CONDITIONS: Final[Mapping[str, Condition]] = {
     "created_after": Condition(("created_at",), ">"),
     "created_before": Condition(("created_at",), "<"),
     "updated_after": Condition(("updated_at",), ">"),
@@ -74,11 +74,11 @@ class Noun(Generic[R, D, F, V]):
 
     ``name`` and ``plural`` are the words for it, in errors and in paths. ``sorts`` maps what a listing can be sorted by
     to the field that holds it. ``conditions`` says what the filters ask that are not called as the field that they
-    compare. ``fixed`` are fields that no later version changes, beside those of `NEVER_CHANGE`; ``hidden`` are shown to
-    nobody; ``derived`` are properties that stores keep beside the fields, to filter and sort by; ``empty_for_none`` are
-    optional texts that are part of a unique value; ``references`` are fields that hold the id of another noun's record;
-    records are counted by ``type_field``. With
-    ``is_removable``, records can be removed for good.
+    compare, beside those of a `RecordFilter`. ``fixed`` are fields that no later version changes, beside those of
+    `NEVER_CHANGE`; ``hidden`` are shown to nobody; ``derived`` are properties that stores keep beside the fields, to
+    filter and sort by; ``empty_for_none`` are optional texts that are part of a unique value; ``references`` are fields
+    that hold the id of another noun's record; records are counted by ``type_field``. With ``is_removable``, records can
+    be removed for good.
 
     Raises TypeError if it names a field that its records do not have.
     """
@@ -142,11 +142,14 @@ class Noun(Generic[R, D, F, V]):
         return tuple(name for name in self.said if name not in self.fixed)
 
     @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The names of the fields that callers must say, and that are never empty."""
+        return tuple(name for name, default in self._defaults.items() if default is MISSING)
+
+    @cached_property
     def empty_values(self) -> Mapping[str, Any]:
         """What fields of the draft are that a caller leaves out, where that is not None."""
-        draft: Any = self.draft
-        defaults = {field.name: field.default for field in attrs.fields(draft) if field.name in self.said}
-        made = {name: value.factory() if _is_made(value) else value for name, value in defaults.items()}
+        made = {name: value.factory() if _is_made(value) else value for name, value in self._defaults.items()}
         return {name: value for name, value in made.items() if value is not None and value is not MISSING}
 
     @cached_property
@@ -174,7 +177,8 @@ class Noun(Generic[R, D, F, V]):
     def all_conditions(self) -> Mapping[str, Condition]:
         """What each of its filters asks, except ``is_active`` where that tells the deleted records."""
         names = [name for name in rules_of(self.filter) if not (name == "is_active" and self.is_deletable)]
-        return {name: self.conditions.get(name, Condition((name,))) for name in names}
+        known = {**_RECORD_CONDITIONS, **self.conditions}
+        return {name: known.get(name, Condition((name,))) for name in names}
 
     @cached_property
     def sort_rule(self) -> Choice:
@@ -185,6 +189,11 @@ class Noun(Generic[R, D, F, V]):
     def unique_value(self) -> Callable[[Any], Any]:
         """The unique value of a record or a draft: that of its field, or a tuple; None where it has none."""
         return _nothing if self.unique is None else attrgetter(*self.unique.fields)
+
+    @cached_property
+    def _defaults(self) -> Mapping[str, Any]:
+        draft: Any = self.draft
+        return {field.name: field.default for field in attrs.fields(draft) if field.name in self.said}
 
     def sort_field(self, sort: str) -> str:
         """The field, or what is derived, that a sort orders by."""

@@ -158,7 +158,7 @@ class Look:
             yield Finding("unreadable_record", f"{at}: {row.fault}")
             return
         if any(getattr(record, name) != kept for name, kept in zip(noun.derived, row.derived, strict=False)):
-            yield Finding("stale_sort_name", at, row.id)
+            yield Finding("stale_sort_name", at, (noun.name, row.id))
         if isinstance(record, Record) and (record.deleted_at is None) != (record.deleted_by is None):
             yield Finding("half_deleted", at, (noun.name, row.id))
         if isinstance(record, Relationship) and has_wrong_deleted_with(record):

@@ -71,8 +71,7 @@ class NounPlan(Plan[NounLine, Record]):
             (self._holders if record.deleted_at is None else self._deleted)[value] = record.id
 
     def _require_whole(self, record: NounLine) -> None:
-        needed = [f.name for f in self._noun.fields if f.name in self._noun.said and not f.is_optional]
-        missing = [n for n in needed if n not in self._noun.empty_values and getattr(record, n) is None]
+        missing = [name for name in self._noun.required if getattr(record, name) is None]
         if missing:
             raise InvalidInput([Fault(f"/{name}", "required", f"give a {name}") for name in missing])
 
