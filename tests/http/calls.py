@@ -110,6 +110,11 @@ def calls_of(api: Api, **who: str) -> list[Call]:
     return [call_of(api, route, **who) for route in routes_of(api)]
 
 
+def record_of(api: Api, plural: str) -> str:
+    """The id of a new record of this noun."""
+    return _PARAMETERS[f"/api/v1/{plural}/", "id"](api, "admin", False)[0]
+
+
 def text_of(prefix: str) -> str:
     """A text that nothing else holds."""
     return f"{prefix}-{next(_numbers)}"

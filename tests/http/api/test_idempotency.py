@@ -10,6 +10,7 @@ from falcon import testing
 from kgl_adapters.clock_and_ids import new_id, now, random
 from kgl_adapters.security.sealing import AesGcmSeal
 from kgl_core.access.throttling import LOGINS_FROM_ADDRESS
+from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.idempotency import KEPT_FOR, IdempotencyKey
 from kgl_core.kernel.units_of_work import Store
 from kgl_core.storage.idempotent_store import HeldStore, Hold
@@ -95,13 +96,8 @@ def test_every_write_of_the_graph_takes_a_key(api: Api) -> None:
         assert everything(api) == done, route
         differs = call.send(api, "admin", headers=key, query_string="atomic=true&dry_run=true")
         problem(differs, 422, "idempotency_key_reused")
-    assert keyed == {
-        ENTITIES,
-        f"{ENTITIES}/{{id}}/restore",
-        "/api/v1/relationships",
-        "/api/v1/relationships/{id}/restore",
-        IMPORT,
-    }
+    collections = {f"/api/v1/{noun.plural}" for noun in GRAPH_NOUNS}
+    assert keyed == {*collections, *(f"{path}/{{id}}/restore" for path in collections), IMPORT}
 
 
 def test_no_login_and_no_token_takes_a_key(api: Api) -> None:

@@ -14,14 +14,17 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from kgl_core.graph.metadata import JsonObject
+from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.errors import Fault
 from kgl_core.kernel.text import is_visible
 from kgl_http.api.operations import NDJSON
 from kgl_http.openapi.shared_parts import ENTITY_TAGS
+from tests.http.calls import record_of
 from tests.http.conftest import Api, making_apis
 from tests.http.document import DOCUMENT
 
 _ODD: Final = "00000000-0000-0000-0000-000000000001"
+_LISTINGS: Final = [f"/api/v1/{noun.plural}" for noun in GRAPH_NOUNS]
 _ACCEPTED: Final = ["2xx", "302", "304", "404", "409", "412"]
 _CONFIG: Final[dict[str, Any]] = {
     "generation": {"deterministic": True, "database": "none"},
@@ -38,7 +41,7 @@ _CONFIG: Final[dict[str, Any]] = {
         },
         {
             # Ends and types must stay as they are, and what a patch adds to may become too much.
-            "include-operation-id": ["replaceRelationship", "updateRelationship", "updateEntity"],
+            "include-operation-id": ["replaceRelationship", *(f"update{noun.record.__name__}" for noun in GRAPH_NOUNS)],
             "checks": {"positive_data_acceptance": {"expected-statuses": [*_ACCEPTED, "422"]}},
         },
         {
@@ -70,6 +73,7 @@ class Served:
     def __init__(self, api: Api) -> None:
         ends = [api.entity(name=name)["id"] for name in ("Ada", "Note G", "Charles")]
         self.ids: Mapping[str, str] = {
+            **{noun.plural: record_of(api, noun.plural) for noun in GRAPH_NOUNS},
             "entities": ends[0],
             "relationships": api.relationship(ends[1], ends[2])["id"],
             "users": str(api.account("grace").id),
@@ -154,7 +158,7 @@ def mend(case: Any, to: Served) -> None:
         headers["Idempotency-Key"] = str(uuid4())  # none that was used before
     if "wait" in query:
         query["wait"] = 0  # nobody else makes a change to wait for
-    if case.operation.path in ("/api/v1/entities", "/api/v1/relationships") and (query.get("id") or query.get("key")):
+    if case.operation.path in _LISTINGS and (query.get("id") or query.get("key")):
         case.query = {name: query[name] for name in ("id", "key") if name in query}
     for name in ("If-Match", "If-None-Match"):
         # In its phase "coverage", schemathesis 4.32 gives headers values that their patterns do not match.
