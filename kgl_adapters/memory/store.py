@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from kgl_adapters.memory.access.refresh_tokens import MemoryRefreshTokens
@@ -18,8 +17,8 @@ from kgl_adapters.memory.kernel.idempotency import MemoryAnswers
 from kgl_adapters.memory.kernel.repository import MemoryRepository, Shelves
 from kgl_adapters.memory.storage.checking import MemoryInspection
 from kgl_adapters.memory.tables import Tables
-from kgl_core.access.oauth_clients import CLIENT
-from kgl_core.access.users import USER
+from kgl_core.access.oauth_clients import CLIENT, ClientRepository
+from kgl_core.access.users import USER, UserRepository
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.nouns.noun import Noun
@@ -43,20 +42,54 @@ class MemoryUnitOfWork:
 
     def __init__(self, tables: Tables, below: Tables | None = None, mutex: threading.RLock | None = None) -> None:
         self._tables, self._below, self._mutex = tables, below, mutex or threading.RLock()
-        self.entities = MemoryEntities(tables.of)
-        self.relationships = MemoryRelationships(tables.of)
-        self.changes = MemoryChangeLog(tables.changes)
-        self.users = MemoryRepository(USER, tables.of)
-        self.clients = MemoryRepository(CLIENT, tables.of)
-        self.refresh_tokens = MemoryRefreshTokens(tables.refresh_tokens)
-        self.revocations = MemoryRevocations(tables.revocations)
-        self.counters = MemoryCounters(tables.counters)
-        self.answers = MemoryAnswers(tables.answers)
-        self.inspection = MemoryInspection(tables)
+
+    # Made when asked for: most units of work use one or two.
+
+    @property
+    def entities(self) -> MemoryEntities:
+        return MemoryEntities(self._tables.of)
+
+    @property
+    def relationships(self) -> MemoryRelationships:
+        return MemoryRelationships(self._tables.of)
+
+    @property
+    def changes(self) -> MemoryChangeLog:
+        return MemoryChangeLog(self._tables.changes)
+
+    @property
+    def users(self) -> UserRepository:
+        return self.of(USER)
+
+    @property
+    def clients(self) -> ClientRepository:
+        return self.of(CLIENT)
+
+    @property
+    def refresh_tokens(self) -> MemoryRefreshTokens:
+        return MemoryRefreshTokens(self._tables.refresh_tokens)
+
+    @property
+    def revocations(self) -> MemoryRevocations:
+        return MemoryRevocations(self._tables.revocations)
+
+    @property
+    def counters(self) -> MemoryCounters:
+        return MemoryCounters(self._tables.counters)
+
+    @property
+    def answers(self) -> MemoryAnswers:
+        return MemoryAnswers(self._tables.answers)
+
+    @property
+    def inspection(self) -> MemoryInspection:
+        return MemoryInspection(self._tables)
 
     def of(self, noun: Noun[R, Any, F, V]) -> Repository[R, F, V]:
-        make = _REPOSITORIES.get(noun, partial(MemoryRepository, noun))
-        repository: Repository[R, F, V] = make(self._tables.of)
+        make = _REPOSITORIES.get(noun)
+        repository: Repository[R, F, V] = (
+            MemoryRepository(noun, self._tables.of) if make is None else make(self._tables.of)
+        )
         return repository
 
     def commit(self) -> None:

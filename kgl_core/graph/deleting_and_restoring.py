@@ -14,9 +14,9 @@ import attrs
 from kgl_core.graph.changes import ChangeAction
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship, Triple
-from kgl_core.kernel.nouns.versions import next_version
 from kgl_core.kernel.errors import TooManyRelationships
 from kgl_core.kernel.ids import RelationshipId
+from kgl_core.kernel.nouns.versions import next_version
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
 TAKEN_ALONG_MAX: Final = 5_000

@@ -84,7 +84,7 @@ class RelationshipDraft:
 
 def require_period(valid_from: str | None, valid_to: str | None) -> None:
     """Raise InvalidInput if a period between these dates has no moment at all."""
-    if period_between(valid_from, valid_to).is_empty:
+    if valid_from is not None and valid_to is not None and period_between(valid_from, valid_to).is_empty:
         raise InvalidInput([Fault("/valid_to", "ends_before_it_begins", "give a valid_to that comes after valid_from")])
 
 
@@ -121,12 +121,12 @@ class Relationship(Record):
     @property
     def valid_begin_at(self) -> datetime | None:
         """The moment from which it holds; None is open."""
-        return period_between(self.valid_from, self.valid_to).begin
+        return None if self.valid_from is None else period_between(self.valid_from, None).begin
 
     @property
     def valid_end_at(self) -> datetime | None:
         """The moment from which it does not hold any more; None is open."""
-        return period_between(self.valid_from, self.valid_to).end
+        return None if self.valid_to is None else period_between(None, self.valid_to).end
 
 
 RelationshipSort = Literal["created_at", "-created_at", "updated_at", "-updated_at"]

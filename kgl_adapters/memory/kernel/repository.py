@@ -172,9 +172,11 @@ class MemoryRepository(Generic[R, F, V]):
 
 def detached(noun: _AnyNoun, record: R) -> R:
     """The record with a copy of its JSON, so that nobody outside can change what is stored."""
-    held = {name: value for name in noun.json_fields if (value := getattr(record, name))}
-    evolved: Any = record
-    return attrs.evolve(evolved, **copy.deepcopy(held)) if held else record
+    for name in noun.json_fields:
+        if value := getattr(record, name):
+            evolved: Any = record
+            record = attrs.evolve(evolved, **{name: copy.deepcopy(value)})
+    return record
 
 
 def _require_later(noun: _AnyNoun, before: Any, record: Any) -> None:
