@@ -37,7 +37,9 @@ def fill(kg: KnowledgeGraph) -> Sample:
     ada = graph.entities.create(type="person", name="Ada", key="a", aliases=["Countess"], metadata={"born": 1815})
     note = graph.entities.create(type="document", name="Note G", key="n")
     gone = graph.entities.create(type="place", name="Âlba")
-    edge = graph.relationships.create(ada.id, "wrote", note.id, confidence=0.5)
+    edge = graph.relationships.create(
+        ada.id, "wrote", note.id, confidence=0.5, key="first", valid_from="1842", valid_to="1843-10-16"
+    )
     gone_edge = graph.relationships.create(ada.id, "saw", gone.id)
     for name in ("Ada L.", "Ada Lovelace"):
         graph.entities.update(ada.id, name=name)

@@ -77,6 +77,9 @@ class MemoryInspection:
     def lock(self, noun: GraphNoun, ids: Sequence[UUID]) -> None:
         pass  # there is one writer at a time
 
+    def refresh(self, noun: GraphNoun, ids: Sequence[UUID]) -> int:
+        return 0  # nothing is kept beside records
+
     def overwrite(self, record: Record) -> None:
         self._tables.of(noun_of(record)).rows[record.id] = record
 

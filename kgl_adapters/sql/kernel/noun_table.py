@@ -23,7 +23,10 @@ LOCKS: Final[tuple[Lock, ...]] = (None, "update", "share")
 
 
 class NounTable(Generic[R, F, V]):
-    """A noun's table. ``write`` gives the values of the ``inserted`` columns, ``read`` takes those of ``columns``."""
+    """A noun's table. ``write`` gives the values of the ``inserted`` columns, ``read`` takes those of ``columns``.
+
+    ``derive`` gives the values of what is derived alone.
+    """
 
     def __init__(self, noun: Noun[R, Any, F, V], *, is_sqlite: bool) -> None:
         self.noun, self.table = noun, TABLES[noun][is_sqlite]
@@ -32,6 +35,7 @@ class NounTable(Generic[R, F, V]):
         self.write: Callable[[R], tuple[Any, ...]] = compile_writer(
             (*noun.fields, *noun.derived_fields), is_sqlite=is_sqlite
         )
+        self.derive: Callable[[R], tuple[Any, ...]] = compile_writer(noun.derived_fields, is_sqlite=is_sqlite)
         self.read: Callable[[Sequence[Any]], R] = compile_reader(
             noun.record, noun.fields, table.name, is_sqlite=is_sqlite
         )

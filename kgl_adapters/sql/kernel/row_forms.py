@@ -78,7 +78,8 @@ def compile_writer(fields: Sequence[Field], *, is_sqlite: bool) -> Callable[[Any
             names[f"write_{field.name}"] = write
             value = _unless_none(value, f"write_{field.name}({value})", field)
         parts.append(f"{value} or ''" if field.is_empty_for_none else value)
-    written: Callable[[Any], tuple[Any, ...]] = eval(f"lambda record: ({', '.join(parts)},)", names)  # noqa: S307
+    values = "".join(f"{part}, " for part in parts)
+    written: Callable[[Any], tuple[Any, ...]] = eval(f"lambda record: ({values})", names)  # noqa: S307
     return written
 
 

@@ -74,7 +74,8 @@ class SqlInspection:
                 require_text(row)
                 for place in json_at:
                     require_unique_names(row[place])
-                found = Row(self._encoding.read_id(row[0]), read(row[:kept]), derived=row[kept:])
+                record = read(row[:kept])
+                found = Row(self._encoding.read_id(row[0]), record, stale=_stale(of, record, row[kept:]))
             except DAMAGED as error:
                 found = Row(self._damaged.id(row[0]), None, reason_of(error))
             yield found
@@ -98,14 +99,26 @@ class SqlInspection:
         held = table.c.id.in_([self._encoding.id(id) for id in ids])
         self._session.execute(select(table.c.id).where(held).order_by(table.c.id).with_for_update()).all()
 
+    def refresh(self, noun: GraphNoun, ids: Sequence[UUID]) -> int:
+        of = NOUN_TABLES[noun][self._is_sqlite]
+        table, kept = of.table, len(of.columns)
+        statement = select(*(table.c[name] for name in of.inserted)).order_by(table.c.id).with_for_update()
+        rows = self._session.execute(statement.where(table.c.id.in_([self._encoding.id(id) for id in ids]))).all()
+        done = 0
+        for row in rows:
+            record = of.read(row[:kept])
+            if _stale(of, record, row[kept:]):
+                derived = dict(zip(noun.derived, of.derive(record), strict=True))
+                self._session.execute(update(table).where(table.c.id == row[0]).values(derived))
+                done += 1
+        return done
+
     def overwrite(self, record: Record) -> None:
         of = NOUN_TABLES[noun_of(record)][self._is_sqlite]
         held = dict(zip(of.inserted, of.write(record), strict=True))
         self._session.execute(update(of.table).where(of.table.c.id == held["id"]).values(held))
 
     def mend(self, code: str, keys: Sequence[Any]) -> int:
-        if code == "stale_sort_name":
-            return sum(self._derive(noun, [id for name, id in keys if name == noun.name]) for noun in GRAPH_NOUNS)
         tables = {
             "orphaned_token": (REFRESH_TOKENS, "hash"),
             "unusable_answer": (ANSWERS, "id"),
@@ -132,24 +145,14 @@ class SqlInspection:
                 logged = Logged(self._damaged.id(subject_id), row[0], None, reason_of(error))
             yield logged
 
-    def _derive(self, noun: GraphNoun, ids: Sequence[UUID]) -> int:
-        """Compute again what is derived from these records; how many were wrong."""
-        of = NOUN_TABLES[noun][self._is_sqlite]
-        table, kept = of.table, len(of.columns)
-        rows = self._session.execute(
-            select(*(table.c[name] for name in of.inserted))
-            .where(table.c.id.in_([self._encoding.id(id) for id in ids]))
-            .order_by(table.c.id)
-            .with_for_update()
-        ).all()
-        stale = 0
-        for row in rows:
-            record = of.read(row[:kept])
-            derived = {name: getattr(record, name) for name in noun.derived}
-            if tuple(derived.values()) != tuple(row[kept:]):
-                self._session.execute(update(table).where(table.c.id == row[0]).values(derived))
-                stale += 1
-        return stale
+
+def _stale(of: NounTable[Any, Any, Any], record: Any, derived: Sequence[Any]) -> tuple[str, ...]:
+    """The names of what is kept beside a record otherwise than the record makes it; a broken record makes nothing."""
+    try:
+        made = of.derive(record)
+    except DAMAGED:
+        return ()
+    return tuple(name for name, mine, kept in zip(of.noun.derived, made, derived, strict=True) if mine != kept)
 
 
 def _read(of: NounTable[Any, Any, Any]) -> Callable[[Sequence[Any]], Any]:

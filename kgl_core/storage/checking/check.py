@@ -19,7 +19,7 @@ from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.store_errors import StoreFault
 from kgl_core.kernel.units_of_work import Context
-from kgl_core.storage.checking.findings import EXAMPLES_MAX, KINDS, CheckReport, Finding, Problem
+from kgl_core.storage.checking.findings import EXAMPLES_MAX, KINDS, STALE, CheckReport, Finding, Problem
 from kgl_core.storage.checking.inspection import Inspection, Row
 from kgl_core.storage.checking.journal import compare, has_wrong_deleted_with
 from kgl_core.storage.checking.repairing import mend
@@ -157,8 +157,8 @@ class Look:
         if record is None:
             yield Finding("unreadable_record", f"{at}: {row.fault}")
             return
-        if any(getattr(record, name) != kept for name, kept in zip(noun.derived, row.derived, strict=False)):
-            yield Finding("stale_sort_name", at, (noun.name, row.id))
+        for code in dict.fromkeys(STALE[name] for name in row.stale):
+            yield Finding(code, at, (noun.name, row.id))
         if isinstance(record, Record) and (record.deleted_at is None) != (record.deleted_by is None):
             yield Finding("half_deleted", at, (noun.name, row.id))
         if isinstance(record, Relationship) and has_wrong_deleted_with(record):

@@ -135,6 +135,13 @@ _KINDS: Final = (
         is_mendable=True,
     ),
     Kind(
+        "stale_period",
+        "relationships whose period is kept otherwise than their dates make it",
+        "lists and counts with valid_at miss them, or hold them wrongly",
+        "`kgl check --repair` makes it anew",
+        is_mendable=True,
+    ),
+    Kind(
         "unreadable_record",
         "records that cannot be read",
         "whatever reads them fails, lists too",
@@ -237,6 +244,13 @@ _KINDS: Final = (
 )
 KINDS: Final[Mapping[str, Kind]] = {kind.code: kind for kind in _KINDS}
 """Every kind by its code, in the order in which they are reported and mended."""
+
+STALE: Final[Mapping[str, str]] = {
+    "sort_name": "stale_sort_name",
+    "valid_begin_at": "stale_period",
+    "valid_end_at": "stale_period",
+}
+"""The code of a finding by the name of what is derived, for all that nouns derive."""
 
 
 @attrs.frozen

@@ -26,13 +26,13 @@ R = TypeVar("R", bound=Kept)
 class Row(Generic[T]):
     """A row as it is stored: its record, or None and the reason why there is none.
 
-    ``derived`` is what the store keeps beside the record, in the order of the noun's ``derived``.
+    ``stale`` names what the store keeps beside the record, of the noun's ``derived``, and the record makes otherwise.
     """
 
     id: UUID | None
     record: T | None
     fault: str = ""
-    derived: Sequence[str] = ()
+    stale: Sequence[str] = ()
 
 
 @attrs.frozen
@@ -79,6 +79,9 @@ class Inspection(Protocol):
 
     def lock(self, noun: GraphNoun, ids: Sequence[UUID]) -> None:
         """Lock these records until the unit of work ends, even those that can't be read."""
+
+    def refresh(self, noun: GraphNoun, ids: Sequence[UUID]) -> int:
+        """Derive anew what is kept beside these records; returns how many of them had it otherwise."""
 
     def overwrite(self, record: Record) -> None:
         """Store a record in place of whatever its row holds. Raises AlreadyExists when a unique value is taken."""

@@ -22,7 +22,7 @@ from kgl_core.kernel.errors import AlreadyExists, Conflict, NotFound, Transactio
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.store_errors import StoreFault
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
-from kgl_core.storage.checking.findings import KINDS
+from kgl_core.storage.checking.findings import KINDS, STALE
 from kgl_core.storage.checking.journal import has_wrong_deleted_with, same_record
 from kgl_core.storage.checking.possible_records import broken
 
@@ -162,7 +162,13 @@ def _retell(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     return done
 
 
+def _derive(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
+    """Derives anew what is kept beside records. That needs no change of theirs."""
+    return sum(uow.inspection.refresh(noun, ids) for noun, ids in _by_noun(keys))
+
+
 _MENDERS: Final[Mapping[str, _Mender]] = {
+    **dict.fromkeys(STALE.values(), _derive),
     # First add the change of the present version, then new versions.
     "lost_record": _put_back,
     "unreadable_record": _put_right,

@@ -131,6 +131,27 @@ DAMAGES: Final[dict[str, Damage]] = {
     "an entity is changed outside kgl": sql(
         "UPDATE entities SET name = 'Zoë' WHERE id = {ada}", found="record_differs stale_sort_name"
     ),
+    "a relationship holds from another moment": sql(
+        "UPDATE entity_relationships SET valid_begin_at = updated_at WHERE id = {edge}", found="stale_period"
+    ),
+    "a relationship holds for ever": sql(
+        "UPDATE entity_relationships SET valid_end_at = NULL WHERE id = {edge}", found="stale_period"
+    ),
+    "a relationship without dates does not hold for ever": sql(
+        "UPDATE entity_relationships SET valid_begin_at = updated_at, valid_end_at = updated_at WHERE id = {gone_edge}",
+        found="stale_period",
+    ),
+    "a relationship holds from beyond all time": sql(
+        "UPDATE entity_relationships SET valid_begin_at = -9223372036854775807 WHERE id = {edge}",
+        found="stale_period",
+        stores=(SQLITE,),
+    ),
+    "a date is changed outside kgl": sql(
+        "UPDATE entity_relationships SET valid_to = '2000' WHERE id = {edge}", found="record_differs stale_period"
+    ),
+    "a date is none": sql(
+        "UPDATE entity_relationships SET valid_to = '1994-00' WHERE id = {edge}", found="broken_record"
+    ),
     "a number in metadata becomes text": sql(
         """UPDATE entities SET metadata = '{{"born": "1815"}}' WHERE id = {ada}""", found="record_differs"
     ),
@@ -303,7 +324,8 @@ DAMAGES: Final[dict[str, Damage]] = {
     ),
     "two relationships are one": sql(
         "DROP INDEX uq_entity_relationships_triple",
-        "UPDATE entity_relationships SET target_entity_id = {note}, relationship_type = 'wrote', deleted_at = NULL,"
+        "UPDATE entity_relationships SET target_entity_id = {note}, relationship_type = 'wrote', key = 'first',"
+        " deleted_at = NULL,"
         " deleted_by = NULL, deleted_with = NULL WHERE id = {gone_edge}",
         found="missing_index not_unique record_differs",
         left="missing_index not_unique",
