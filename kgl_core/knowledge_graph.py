@@ -141,13 +141,14 @@ class KnowledgeGraph:
             records, existing=existing, atomic=atomic, dry_run=dry_run
         )
 
-    def dump(self, *, on_unreadable: OnUnreadable | None = None) -> Dump:
+    def dump(self, *, on_unreadable: OnUnreadable | None = None, valid_at: str | None = None) -> Dump:
         """Every entity, then every relationship, at one moment, as records that `load` takes.
 
         Its ``cursor`` is its place in the feed of changes: ``changes(after=dump.cursor)`` has what happened since.
-        ``on_unreadable`` is called for damaged records, which are left out then; see `Dump`.
+        ``on_unreadable`` is called for damaged records, which are left out then. ``valid_at`` is a date: relationships
+        that do not hold then are left out. See `Dump`.
         """
-        return Dump(self._context, on_unreadable)
+        return Dump(self._context, on_unreadable, valid_at)
 
     def stats(self) -> Stats:
         """How many entities, relationships, changes and users there are."""

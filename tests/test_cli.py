@@ -192,6 +192,20 @@ def test_an_export_can_write_down_its_place_in_the_feed(sqlite_url: str, graph: 
     assert not file.exists()
 
 
+def test_an_export_of_a_date_leaves_out_what_does_not_hold_then(sqlite_url: str) -> None:
+    """Relationships only; what is no date is an error in one line, and nothing is written."""
+    ends = {"kind": "relationship", "relationship_type": "t", "source_entity_key": "a", "target_entity_key": "a"}
+    dated = [{**ends, "key": year, "valid_from": year, "valid_to": year} for year in ("1994", "1995")]
+    kgl(sqlite_url, "import", "-", given=lines({"kind": "entity", "key": "a", "type": "t", "name": "A"}, *dated))
+    for year in ("1994", "1995"):
+        exported = kgl(sqlite_url, "export", "--valid-at", year).stdout.splitlines()
+        assert [json.loads(line).get("valid_from") for line in exported] == [None, year]
+    assert len(kgl(sqlite_url, "export").stdout.splitlines()) == 3
+    refused = kgl(sqlite_url, "export", "--valid-at", "1994-00", status=1)
+    assert (refused.stdout, refused.stderr.count("\n")) == ("", 1)
+    assert "valid_at" in refused.stderr
+
+
 def test_accounts_from_the_first_admin_to_a_new_password(url: str, tmp_path: Path) -> None:
     """Passwords come from a file or standard input, and are kept as Argon2id hashes only."""
     kgl(url, "migrate")

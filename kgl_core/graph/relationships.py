@@ -27,7 +27,7 @@ from kgl_core.kernel.ids import EntityId, RelationshipId
 from kgl_core.kernel.nouns.noun import Condition, Noun, Unique
 from kgl_core.kernel.nouns.records import Record, said_first
 from kgl_core.kernel.nouns.repositories import Repository
-from kgl_core.kernel.periods import Date, period_between
+from kgl_core.kernel.periods import Date, Period, period_between
 
 Triple = tuple[UUID, str, UUID, str | None]
 """What identifies an active relationship: source entity, relationship type, target entity, and key or none."""
@@ -117,6 +117,11 @@ class Relationship(Record):
     def ends(self) -> tuple[EntityId, EntityId]:
         """Its source and its target, which can be the same entity."""
         return (self.source_entity_id, self.target_entity_id)
+
+    @property
+    def period(self) -> Period:
+        """When it holds."""
+        return period_between(self.valid_from, self.valid_to)
 
     @property
     def valid_begin_at(self) -> datetime | None:

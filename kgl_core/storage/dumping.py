@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from typing import Any, Final, Self
 from uuid import UUID
 
 from kgl_core.graph.entities import Json
 from kgl_core.graph.nouns import GRAPH_NOUNS
+from kgl_core.graph.relationships import Relationship, RelationshipFilter
+from kgl_core.kernel.nouns.records import Record
+from kgl_core.kernel.periods import period_of
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.checking.inspection import Inspection
@@ -15,6 +19,7 @@ from kgl_core.storage.record_lines import write_line
 
 _PAGE: Final = 1_000
 OnUnreadable = Callable[[str, UUID | None, str], object]
+_Choose = Callable[[Iterable[Record]], Iterator[Record]]
 
 
 class Dump(Iterator[dict[str, Json]]):
@@ -24,13 +29,18 @@ class Dump(Iterator[dict[str, Json]]):
     and actors. The moment is that of the first `next`, or of the first access to ``cursor``. The dump returns its
     connection when it is read to the end or closed. Making one raises PermissionDenied unless the actor may read.
 
+    With ``valid_at``, a date as in `Date`, relationships are left out that hold at no time in it, except deleted ones.
+    Raises InvalidInput for what is no date.
+
     A damaged record raises UnreadableRow. With ``on_unreadable``, it is left out instead, and the callback is told its
     kind (such as "entity"), its id if that can be read, and what is wrong with it.
     """
 
-    def __init__(self, context: Context, on_unreadable: OnUnreadable | None = None) -> None:
+    def __init__(
+        self, context: Context, on_unreadable: OnUnreadable | None = None, valid_at: str | None = None
+    ) -> None:
         require(context.actor, Action.READ)
-        self._records = _read(context, on_unreadable)
+        self._records = _read(context, on_unreadable, _wanted(valid_at))
         self._cursor: str | None = None
 
     @property
@@ -62,21 +72,33 @@ class Dump(Iterator[dict[str, Json]]):
         self.close()
 
 
-def _read(context: Context, on_unreadable: OnUnreadable | None) -> Generator[Any]:
+def _wanted(valid_at: str | None) -> _Choose:
+    """What leaves out the records that are not wanted."""
+    period = None if valid_at is None else period_of(str(RelationshipFilter(valid_at=valid_at).valid_at))
+    if period is None:
+        return iter
+
+    def is_wanted(record: Record) -> bool:
+        return not isinstance(record, Relationship) or not record.is_active or record.period.overlaps(period)
+
+    return partial(filter, is_wanted)
+
+
+def _read(context: Context, on_unreadable: OnUnreadable | None, wanted: _Choose) -> Generator[Any]:
     """Yields the cursor, and then the records."""
     with context.store.snapshot_at_place() as (uow, cursor):
         yield cursor
         if on_unreadable is not None:
-            yield from _readable(uow.inspection, on_unreadable)
+            yield from map(write_line, wanted(_readable(uow.inspection, on_unreadable)))
             return
         for noun in GRAPH_NOUNS:
             last = None
             while page := uow.of(noun).scan(last, _PAGE):
-                yield from map(write_line, page)
+                yield from map(write_line, wanted(page))
                 last = page[-1].id
 
 
-def _readable(inspection: Inspection, on_unreadable: OnUnreadable) -> Generator[dict[str, Json]]:
+def _readable(inspection: Inspection, on_unreadable: OnUnreadable) -> Generator[Record]:
     """The records that can be read."""
     try:
         for noun in GRAPH_NOUNS:
@@ -84,6 +106,6 @@ def _readable(inspection: Inspection, on_unreadable: OnUnreadable) -> Generator[
                 if row.record is None:
                     on_unreadable(noun.name, row.id, row.fault)
                 else:
-                    yield write_line(row.record)
+                    yield row.record
     finally:
         inspection.close()

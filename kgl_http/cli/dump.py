@@ -16,14 +16,21 @@ from kgl_http.settings import Settings
 @click.command()
 @click.option("--output", metavar="FILE", help="Write FILE instead, for its owner alone, once all of it is there.")
 @click.option("--cursor-file", metavar="FILE", help="Then write its place in the feed of changes to FILE.")
+@click.option(
+    "--valid-at",
+    metavar="DATE",
+    help="Leave out relationships that do not hold then: at no time in that year, month or day, or at that instant.",
+)
 @click.pass_obj
-def export(settings: Settings, output: str | None, cursor_file: str | None) -> None:
+def export(settings: Settings, output: str | None, cursor_file: str | None, valid_at: str | None) -> None:
     """Write everything, the deleted too, as NDJSON to standard output.
 
     It is what was there at one moment, whoever writes meanwhile. `kgl import` makes an equal graph of it.
 
     With --cursor-file, a copy can be kept up to date: give what is in FILE as `after` to the feed of changes, and it
     has everything that the export has not.
+
+    --valid-at leaves out relationships that hold at another time only; all entities come, and what is deleted.
 
     Damaged records, which `kgl check` finds too, are left out and named on standard error; the exit status is 1 then.
     """
@@ -38,7 +45,7 @@ def export(settings: Settings, output: str | None, cursor_file: str | None) -> N
 
     with (
         connected(settings) as kg,
-        kg.dump(on_unreadable=tell) as dump,
+        kg.dump(on_unreadable=tell, valid_at=valid_at) as dump,
         opened(output) as out,
         writing(kg, out) as advance,
     ):

@@ -10,7 +10,8 @@ import attrs
 
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.errors import FAULTS_MAX, Fault
-from kgl_core.kernel.field_rules import Choice, Flag
+from kgl_core.kernel.field_rules import Choice, Flag, Optional
+from kgl_core.kernel.periods import Date
 from kgl_core.kernel.permissions import Action, Actor
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.storage.dumping import Dump
@@ -21,7 +22,6 @@ from kgl_http.api.envelope import dump_json
 from kgl_http.api.idempotency import Idempotency, key_of
 from kgl_http.api.operations import JSON, NDJSON, Answer, GraphResource, Resource, operation
 from kgl_http.api.problems import AtomicImportTooLarge, BadRequest, ImportRefused
-from kgl_http.api.query_parameters import NoQuery
 from kgl_http.server.long_requests import LongRequestSlots
 
 REFUSALS_TOLD_MAX: Final = 1_000
@@ -40,6 +40,16 @@ class ImportQuery:
     atomic: bool = ruled(Flag(), default=False)
     dry_run: bool = ruled(Flag(), default=False)
     results: str = ruled(Choice(("refused", "all")), default="refused")
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
+@attrs.frozen(kw_only=True)
+class ExportQuery:
+    """What is exported: with ``valid_at``, no relationship that does not hold then."""
+
+    valid_at: str | None = ruled(Optional(Date()), default=None)
 
     def __attrs_post_init__(self) -> None:
         check(self)
@@ -167,15 +177,16 @@ class Export(Resource):
     @operation(
         summary="Stream everything, the deleted too, as NDJSON of one moment",
         action=Action.READ,
+        query=ExportQuery,
         answers={200: Answer(None, "text", media_type=NDJSON, has_changes_cursor=True)},
     )
     def on_get(self, req: Any, resp: Any) -> None:
-        req.read_query(NoQuery)
+        query = req.read_query(ExportQuery)
         resp.content_type = NDJSON
         resp.set_header("Cache-Control", "no-store")
         if req.method == "HEAD":
             return
-        export = _Export(self._kg.acting_as(req.actor), self._slots, req.actor)
+        export = _Export(self._kg.acting_as(req.actor), self._slots, req.actor, query.valid_at)
         resp.set_header("Changes-Cursor", export.cursor)
         resp.stream = export
 
@@ -183,16 +194,16 @@ class Export(Resource):
 class _Export:
     """The lines of an export, in chunks. Reading it to its end returns its slot, and so does closing it.
 
-    ``cursor`` is its place in the feed of changes. Raises Overloaded, and what the first read raises: once the answer
-    has begun, its status can't change.
+    ``cursor`` is its place in the feed of changes; ``valid_at`` is as in `ExportQuery`. Raises Overloaded, and what the
+    first read raises: once the answer has begun, its status can't change.
     """
 
-    def __init__(self, kg: KnowledgeGraph, slots: LongRequestSlots, caller: Actor) -> None:
+    def __init__(self, kg: KnowledgeGraph, slots: LongRequestSlots, caller: Actor, valid_at: str | None) -> None:
         slots.take(caller)
         self._slots, self._caller = slots, caller
         self._is_closed = False
         try:
-            dump = kg.dump()
+            dump = kg.dump(valid_at=valid_at)
             self.cursor = dump.cursor
             self._chunks = _chunks(dump)
             self._first = next(self._chunks)

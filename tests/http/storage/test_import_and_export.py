@@ -336,6 +336,26 @@ def test_an_export_of_nothing_is_empty(api: Api) -> None:
     problem(api("GET", EXPORT, by="nobody"), 401, "not_authenticated")
 
 
+def test_an_export_of_a_date_leaves_out_what_does_not_hold_then(api: Api) -> None:
+    """Of the relationships; what is no date is refused before anything is sent, for HEAD as well."""
+    ada, notes = api.entity()["id"], api.entity()["id"]
+    for year in ("1842", "1843"):
+        api.relationship(ada, notes, key=year, valid_from=year, valid_to=year)
+    everything = api("GET", EXPORT).text.splitlines()
+    assert len(everything) == 4
+    for valid_at, left_out in {"1843-10": 2, "1842": 3}.items():
+        answer = api("GET", EXPORT, params={"valid_at": valid_at})
+        assert answer.text.splitlines() == [line for at, line in enumerate(everything) if at != left_out]
+        assert answer.headers["changes-cursor"] == api("GET", EXPORT).headers["changes-cursor"]
+    for method in ("GET", "HEAD"):
+        for params in ({"valid_at": "1994-00"}, {"valid_at": ""}, {"valid_at": ["1994", "1995"]}):
+            assert api(method, EXPORT, params=params).status_code == 400
+    found = problem(api("GET", EXPORT, query_string="valid_at=1994-05-17T08:30:00+02:00"), 400, "bad_request")
+    assert [(fault["pointer"], fault["code"]) for fault in found["errors"]] == [("/valid_at", "not_a_date")]
+    assert "%2B" in found["errors"][0]["detail"]
+    assert all_slots_are_free(api)
+
+
 def test_an_export_makes_an_equal_graph_elsewhere(filled: Api, make_api: MakeApi) -> None:
     """What was exported is imported into an empty graph, and exported there is the same, byte by byte."""
     exported = filled("GET", EXPORT).content
