@@ -17,7 +17,8 @@ from kgl_core.kernel.field_rules import Faults
 from kgl_core.kernel.times import parse_instant
 
 _FORM: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
-_MICROSECOND: Final = timedelta(microseconds=1)
+MICROSECOND: Final = timedelta(microseconds=1)
+"""What stores tell apart."""
 DATE_LENGTH_MAX: Final = 64
 DATE_PATTERN: Final = (
     r"^(?!0000)\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])([Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
@@ -63,7 +64,7 @@ def period_of(date: str) -> Period | None:
         if found is None:
             instant = parse_instant(date)
             begin = None if instant is None else instant.astimezone(UTC)
-            return None if begin is None else Period(begin, _later(begin, _MICROSECOND))
+            return None if begin is None else Period(begin, _later(begin, MICROSECOND))
         year, month, day = (None if part is None else int(part) for part in found.groups())
         begin = datetime(year or 0, 1 if month is None else month, 1 if day is None else day, tzinfo=UTC)
     except (ValueError, OverflowError):

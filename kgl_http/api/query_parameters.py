@@ -73,7 +73,7 @@ def read_query(cls: Any, query_string: str) -> Any:
 
 def _plus_lost(fault: Fault) -> Fault:
     """The fault, with advice about the + of a time zone, which means a space in a URL."""
-    if fault.code != "not_an_instant":
+    if fault.code not in ("not_an_instant", "not_a_date"):
         return fault
     return attrs.evolve(fault, detail=f"{fault.detail}; in a URL, write the + of a time zone as %2B")
 

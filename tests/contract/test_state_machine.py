@@ -41,6 +41,13 @@ NAMES = st.sampled_from(["Ada", "ada", "Åda", "Zoë", "b c", "B  C", "\U0001f60
 KEYS = st.sampled_from([None, "k1", "k2", "K1"])
 CONFIDENCES = st.sampled_from([None, 0, 0.5, 1.0])
 SOURCES = st.sampled_from([None, "s", "S"])
+EDGE_KEYS = st.sampled_from([None, None, "k1", "K1"])
+DATES = st.sampled_from(
+    [
+        *("0001", "1994", "1994-05", "1994-05-17", "9999", "9999-12-31"),
+        *("1994-05-17T08:30:00Z", "1994-05-17T10:30:00+02:00", "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z"),
+    ]
+)
 METADATA = st.sampled_from([{}, {"a": 1}, {"a": 1.0}, {"a": True}, {"b": [1, {"c": None}], "a": ""}])
 ALIASES = st.lists(NAMES, max_size=3)
 PLACES = st.integers(0, 40)
@@ -54,17 +61,25 @@ ENTITY_FIELDS = {
     "source": SOURCES,
     "metadata": METADATA,
 }
-EDGE_FIELDS = {"confidence": CONFIDENCES, "source": SOURCES, "metadata": METADATA}
+EDGE_FIELDS = {
+    "confidence": CONFIDENCES,
+    "source": SOURCES,
+    "metadata": METADATA,
+    "valid_from": DATES | st.none(),
+    "valid_to": DATES | st.none(),
+}
+NEW_EDGE_FIELDS = EDGE_FIELDS | {"key": EDGE_KEYS}
 ENTITY_VALUES = st.fixed_dictionaries({"type": TYPES, "name": NAMES}, optional=ENTITY_FIELDS)
 SOME_ENTITY_VALUES = st.fixed_dictionaries({}, optional={"type": TYPES, "name": NAMES, **ENTITY_FIELDS})
 SOME_EDGE_VALUES = st.fixed_dictionaries({}, optional=EDGE_FIELDS)
+NEW_EDGE_VALUES = st.fixed_dictionaries({}, optional=NEW_EDGE_FIELDS)
 
 COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.tuples(st.just("create"), ENTITY_VALUES),
     st.tuples(
         st.just("join"),
         st.fixed_dictionaries(
-            {"source": PLACES, "type": TYPES, "target": PLACES, "fields": SOME_EDGE_VALUES},
+            {"source": PLACES, "type": TYPES, "target": PLACES, "fields": NEW_EDGE_VALUES},
         ),
     ),
     st.tuples(
@@ -98,7 +113,7 @@ RECORDS = st.lists(
         st.tuples(
             st.fixed_dictionaries(
                 {"kind": st.just("relationship"), "relationship_type": TYPES},
-                optional=EDGE_FIELDS | {"id": PLACES, "is_active": st.booleans(), "deleted_with": PLACES},
+                optional=NEW_EDGE_FIELDS | {"id": PLACES, "is_active": st.booleans(), "deleted_with": PLACES},
             ),
             end("source"),
             end("target"),
@@ -195,12 +210,17 @@ class Comparison(RuleBasedStateMachine):
         self.both(act)
         self.take_notice()
 
-    @rule(records=RECORDS, is_atomic=st.booleans())
-    def load(self, records: list[dict[str, Any]], is_atomic: bool) -> None:
+    @rule(
+        records=RECORDS,
+        is_atomic=st.booleans(),
+        is_dry=st.booleans(),
+        existing=st.sampled_from(["merge", "merge", "replace", "keep", "refuse"]),
+    )
+    def load(self, records: list[dict[str, Any]], is_atomic: bool, is_dry: bool, existing: str) -> None:
         named = [self._with_ids(record) for record in records]
 
         def act(graph: KnowledgeGraph) -> Any:
-            summary = graph.load(named, atomic=is_atomic)
+            summary = graph.load(named, atomic=is_atomic, dry_run=is_dry, existing=existing)
             return attrs.evolve(summary, refusals=[(refusal.number, refusal.code) for refusal in summary.refusals])
 
         self.both(act)
@@ -245,6 +265,7 @@ class Comparison(RuleBasedStateMachine):
                 "entity_id": PLACES,
                 "source_entity_id": PLACES,
                 "target_entity_id": PLACES,
+                "valid_at": DATES,
             },
         ),
     )
@@ -269,6 +290,10 @@ class Comparison(RuleBasedStateMachine):
         assert news == [plain(attrs.evolve(change, cursor=None)) for change in other.items]
         self.cursors = (one.next_cursor, other.next_cursor)
         self.log += news
+
+    @rule(valid_at=DATES)
+    def dump(self, valid_at: str) -> None:
+        self.both(lambda graph: list(graph.dump(valid_at=valid_at)))
 
     @invariant()
     def stats_agree(self) -> None:

@@ -146,11 +146,11 @@ def _entity(api: Api, owner: str, is_gone: bool) -> Made:
 def _relationship(api: Api, owner: str, is_gone: bool) -> Made:
     kg = api.kg.acting_as(api.actor(owner))
     source, target = (kg.entities.create(type="person", name=name).id for name in ("Ada", "Charles"))
-    made = kg.relationships.create(source, "knows", target)
+    made = kg.relationships.create(source, "knows", target, key="first")
     if is_gone:
         kg.relationships.delete(made.id)
     ends = {"source_entity_id": str(source), "relationship_type": "knows", "target_entity_id": str(target)}
-    return str(made.id), ends
+    return str(made.id), {**ends, "key": "first"}
 
 
 def _user(api: Api, owner: str, is_gone: bool) -> Made:
@@ -205,7 +205,8 @@ def _relationship_body(api: Api, by: str) -> dict[str, Any]:
     source, target = (str(api.kg.entities.create(type="person", name=name).id) for name in ("Ada", "Charles"))
     entity = _entity_body(api, by)
     about = {name: entity[name] for name in ("confidence", "source", "source_type", "metadata")}
-    return {"source_entity_id": source, "relationship_type": "knows", "target_entity_id": target, **about}
+    dates = {"key": "second", "valid_from": "1833-06", "valid_to": "1852-11-27T21:00:00Z"}
+    return {"source_entity_id": source, "relationship_type": "knows", "target_entity_id": target, **about, **dates}
 
 
 def _token_form(api: Api, by: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.kernel.statements import order_page, position_parameters
 from kgl_core.kernel.nouns.noun import Comparison, Noun
 from kgl_core.kernel.nouns.pages import Position
-from kgl_core.kernel.periods import Period, period_of
+from kgl_core.kernel.periods import MICROSECOND, Period, period_of
 
 _COMBINATIONS_MAX: Final = 1024
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -117,8 +117,8 @@ class Listing:
             return or_(*(column.in_(values) for column in columns))
         if condition.comparison == "overlaps":
             begins, ends = columns
-            begin, end = (bindparam(f"{name}_{side}", type_=type_) for side in ("begin", "end"))
-            return (begins.is_(None) | (begins < end)) & (ends.is_(None) | (ends > begin))
+            first, last = (bindparam(f"{name}_{side}", type_=type_) for side in ("first", "last"))
+            return (begins.is_(None) | (begins <= last)) & (ends.is_(None) | (ends > first))
         value = bindparam(name, type_=type_)  # an index can give the order only where there is one value
         if condition.comparison == "contains":
             find = func.instr if self._is_sqlite else func.strpos
@@ -127,9 +127,11 @@ class Listing:
 
 
 def _period_parameters(name: str, date: str, encoding: Encoding) -> dict[str, Any]:
+    """The first and the last moment of the period that a date means; an open one has all moments on its side."""
     period = period_of(date) or Period()
-    begin, end = period.begin or _FIRST, period.end or _LAST
-    return {f"{name}_begin": encoding.instant(begin), f"{name}_end": encoding.instant(end)}
+    first = period.begin or _FIRST
+    last = _LAST if period.end is None else period.end - MICROSECOND
+    return {f"{name}_first": encoding.instant(first), f"{name}_last": encoding.instant(last)}
 
 
 def _names(name: str, count: int) -> Sequence[str]:

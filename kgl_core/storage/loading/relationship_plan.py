@@ -58,6 +58,8 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
             current = self._by_id.get(record.id)
             if current is not None and self._existing in LEAVING:
                 return current
+            if current is not None and current.key is not None and "key" not in record.given:
+                holder = None  # a line that leaves out the key of what it names says of no other that it is this one
             if record.is_active and holder is not None and holder != record.id:
                 raise RecordRefused(
                     "triple_taken", f"relationship {holder} joins these already; leave out the id to update that one"
@@ -129,6 +131,8 @@ def _triple(record: RelationshipLine, source: End | None, target: End | None) ->
 
 
 def _agrees(record: RelationshipLine, source: End | None, target: End | None, current: Relationship) -> bool:
-    """Whether the ends, the type and the key that the record names are the relationship's own."""
-    named = (source and source.id, record.relationship_type, target and target.id, record.key)
-    return all(mine is None or mine == theirs for mine, theirs in zip(named, current.triple, strict=True))
+    """Whether the ends, the type and the key that the record names are the relationship's own; null is no key."""
+    named = (source and source.id, record.relationship_type, target and target.id)
+    if "key" in record.given and record.key != current.key:
+        return False
+    return all(mine is None or mine == theirs for mine, theirs in zip(named, current.triple, strict=False))

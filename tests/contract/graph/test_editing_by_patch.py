@@ -18,7 +18,7 @@ from kgl_core import (
     StaleVersion,
 )
 from kgl_core.graph.entities import EntityDraft
-from kgl_core.graph.relationships import RelationshipDraft
+from kgl_core.graph.relationships import RELATIONSHIP, RelationshipDraft
 from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import created, entity, graph_on
 
@@ -196,15 +196,16 @@ def test_a_patch_that_breaks_rules_is_refused_with_every_fault(
     assert kg.entities.get(ada.id) == ada
 
 
-@pytest.mark.parametrize("field", ["source_entity_id", "target_entity_id", "relationship_type"])
+@pytest.mark.parametrize("field", ["source_entity_id", "target_entity_id", "relationship_type", "key"])
 def test_what_identifies_a_relationship_cannot_be_replaced_or_patched(
     kg: KnowledgeGraph, wrote: Relationship, field: str
 ) -> None:
-    """Another end or type is refused, under the field's pointer, and nothing changes."""
-    other = "read" if field == "relationship_type" else str(kg.entities.create(type="person", name="Eve").id)
+    """Another end, type or key is refused, under the field's pointer, and nothing changes."""
+    is_text = field in ("relationship_type", "key")
+    other = "read" if is_text else str(kg.entities.create(type="person", name="Eve").id)
     with pytest.raises(InvalidInput) as patched:
         kg.relationships.patch(wrote.id, {field: other, "confidence": 0.1})
-    ends = dict(zip(("source_entity_id", "relationship_type", "target_entity_id"), wrote.triple, strict=True))
+    ends = dict(zip(RELATIONSHIP.fixed, wrote.triple, strict=True))
     with pytest.raises(InvalidInput) as replaced:
         kg.relationships.replace(wrote.id, RelationshipDraft(**{**ends, field: other}))  # type: ignore[arg-type]
     for caught in (patched, replaced):
@@ -212,12 +213,18 @@ def test_what_identifies_a_relationship_cannot_be_replaced_or_patched(
     assert kg.relationships.get(wrote.id) == wrote
 
 
-def test_a_relationship_cannot_be_patched_into_one_of_an_entity_with_itself(
-    kg: KnowledgeGraph, wrote: Relationship
-) -> None:
-    """The rule of a draft holds for what a patch makes."""
-    with pytest.raises(InvalidInput, match="two different entities"):
-        kg.relationships.patch(wrote.id, {"target_entity_id": str(wrote.source_entity_id)})
+@pytest.mark.parametrize("other", ["second", None])
+def test_the_key_of_a_relationship_stays(kg: KnowledgeGraph, wrote: Relationship, other: str | None) -> None:
+    """It is neither changed nor taken away, whichever way; repeated, it is no change."""
+    first = kg.relationships.create(wrote.source_entity_id, "wrote", wrote.target_entity_id, key="first")
+    for change in (
+        lambda: kg.relationships.patch(first.id, {"key": other}),
+        lambda: kg.relationships.replace(first.id, draft_of(first, key=other)),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            change()
+        assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [("/key", "immutable")]
+    assert kg.relationships.patch(first.id, {"key": "first"}) == kg.relationships.get(first.id) == first
 
 
 def test_a_key_that_is_taken_is_refused(kg: KnowledgeGraph, ada: Entity) -> None:

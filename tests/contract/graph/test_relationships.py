@@ -40,9 +40,9 @@ def test_a_triple_has_a_direction_and_a_type(store: Store, people: list[Entity])
     keep(store, *rows)
     with store.begin() as uow:
         for row in rows:
-            assert list(uow.relationships.find([], [row.triple, (c.id, "knows", b.id)])) == [row]
+            assert list(uow.relationships.find([], [row.triple, (c.id, "knows", b.id, None)])) == [row]
             assert uow.relationships.get_by(row.triple) == row
-        assert uow.relationships.get_by((c.id, "knows", b.id)) is None
+        assert uow.relationships.get_by((c.id, "knows", b.id, None)) is None
 
 
 def test_touching_gives_the_active_at_either_end_by_id(store: Store, people: list[Entity]) -> None:

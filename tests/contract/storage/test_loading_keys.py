@@ -93,7 +93,7 @@ def test_what_follows_sees_the_keys_as_they_will_be(three: KnowledgeGraph, batch
         {"kind": "entity", "id": str(A), "confidence": 0.5},
     ]
     assert counts(three.load(records)) == (1, 4, 0, 0)
-    assert three.relationships.list().items[0].triple == (B, "knows", C)
+    assert three.relationships.list().items[0].triple == (B, "knows", C, None)
     assert (three.entities.get(A).name, three.entities.get(A).confidence, keys(three)) == ("Ada", 0.5, ["b", "a", "c"])
 
 
@@ -111,7 +111,10 @@ def test_a_key_that_is_never_given_up_is_refused(three: KnowledgeGraph, batch: i
     summary = three.load(records)
     assert (counts(summary), refused(summary)) == ((2, 2, 0, 2), [(1, "key_taken"), (5, "key_taken")])
     assert [three.entities.get(id).name for id in (A, B)] == ["Ada", "Byron"]
-    assert {found.triple for found in three.relationships.list().items} == {(A, "knows", C), (C, "cites", B)}
+    assert {found.triple for found in three.relationships.list().items} == {
+        (A, "knows", C, None),
+        (C, "cites", B, None),
+    }
 
 
 @pytest.mark.parametrize("batch", BATCH_SIZES, indirect=True)

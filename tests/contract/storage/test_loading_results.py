@@ -50,7 +50,8 @@ MIXED: list[Any] = [
     a_relationship("a", "b", confidence=0.5),
     an_entity("a", id=B),
     an_entity("a", confidence=0.5),
-    a_relationship("a", "a"),
+    a_relationship("a", "nobody"),
+    a_relationship("a", "a", key="k", valid_from="1994", valid_to="1994"),
 ]
 BECAME = [
     (1, "created", 1, None),
@@ -63,7 +64,8 @@ BECAME = [
     (10, "updated", 2, None),
     (11, "refused", None, "key_taken"),
     (12, "updated", 2, None),
-    (13, "refused", None, "self_relationship"),
+    (13, "refused", None, "end_not_found"),
+    (14, "created", 1, None),
 ]
 
 
@@ -87,7 +89,7 @@ def test_every_record_has_a_result(
     told: list[LoadResult] = []
     summary = kg.load(MIXED, on_refusal=refusals.append, on_result=told.append, **mode)
     assert [(result.number, result.outcome, result.version, result.code) for result in told] == BECAME
-    assert counts(summary) == (4, 2, 1, 4)
+    assert counts(summary) == (5, 2, 1, 4)
     assert [(result.number, result.code, result.detail) for result in told if result.code] == [
         (refusal.number, refusal.code, refusal.detail) for refusal in refusals
     ]

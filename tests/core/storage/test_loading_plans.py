@@ -18,6 +18,7 @@ from tests.contract.samples import NOON, SECOND, Clock, Ids, deleted, entity, re
 
 ADA, GRACE = entity("Ada", key="ada"), entity("Grace", key="grace")
 WROTE = relationship(ADA, GRACE, relationship_type="wrote", confidence=0.5)
+FIRST = relationship(ADA, GRACE, relationship_type="wrote", key="first")
 HERE = {each.id: End(each.id, each.key, True) for each in (ADA, GRACE)}
 USER = Actor(ActorKind.USER, "u", Role.USER)
 
@@ -186,10 +187,22 @@ def test_permissions_hold_for_each_record() -> None:
         ([deleted(WROTE)], {"is_active": False}, "deleted"),
         ([deleted(WROTE)], {"id": str(UUID(int=7))}, "created"),  # its own id says that it is another
         ([deleted(WROTE), relationship(ADA, GRACE, relationship_type="wrote")], {}, "unchanged"),
+        ([WROTE], {"key": "first"}, "created"),
+        ([FIRST], {}, "created"),
+        ([FIRST], {"key": "first"}, "unchanged"),
+        ([WROTE, FIRST], {"key": "first", "confidence": 0.1}, "updated"),
+        ([WROTE, FIRST], {"id": str(FIRST.id), "confidence": 0.1}, "updated"),
+        ([WROTE, FIRST], {"id": str(FIRST.id), "key": "first"}, "unchanged"),
+        ([WROTE, FIRST], {"id": str(WROTE.id), "key": "first"}, "triple_taken"),
+        ([FIRST], {"id": str(FIRST.id), "key": "second"}, "ends_changed"),
+        ([FIRST], {"id": str(FIRST.id), "key": None}, "ends_changed"),
+        ([WROTE], {"id": str(WROTE.id), "key": "first"}, "ends_changed"),
+        ([WROTE, deleted(FIRST)], {"key": "first"}, "deleted"),
+        ([WROTE, deleted(FIRST)], {"key": "first", "is_active": False}, "unchanged"),
     ],
 )
 def test_what_becomes_of_a_relationship(stored: list[Relationship], fields: dict[str, Any], outcome: str) -> None:
-    """Found by id, else by its triple; its ends and type never change."""
+    """Found by id, else by its triple with the key; its ends, type and key never change."""
     plan, outcomes = decide_edge(stored, edge(**fields), existing=Existing.REPLACE)
     assert outcomes == [outcome]
     assert len(plan.changes) == (outcome in ("created", "updated"))
@@ -199,7 +212,7 @@ def test_an_active_relationship_needs_active_ends() -> None:
     """A deleted one does not, and says which end's deletion took it along."""
     gone = End(GRACE.id, "grace", False)
     assert decide_edge([], edge(), target=gone)[1] == ["ends_deleted"]
-    assert decide_edge([], edge(), target=HERE[ADA.id])[1] == ["invalid_input"]
+    assert decide_edge([], edge(), target=HERE[ADA.id])[1] == ["created"]
     assert decide_edge([], edge(is_active=False), target=gone)[1] == ["created"]
     plan, outcomes = decide_edge([], edge(is_active=False, deleted_with=str(GRACE.id)), target=gone)
     assert outcomes == ["created"]

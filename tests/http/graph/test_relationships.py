@@ -55,6 +55,9 @@ def test_a_created_relationship_is_shown_whole(api: Api) -> None:
         "source": "p. 1",
         "source_type": "book",
         "metadata": {"year": 1843},
+        "key": "first edition",
+        "valid_from": "1843",
+        "valid_to": "1843-10-16T12:00:00+01:00",
     }
     answer = api("POST", PATH, json=body)
     assert answer.status_code == 201
@@ -63,11 +66,12 @@ def test_a_created_relationship_is_shown_whole(api: Api) -> None:
     assert {name: relationship[name] for name in body} == body
     assert relationship["created_by"] == {"kind": "user", "id": str(api.account("admin").id)}
     assert (relationship["version"], relationship["is_active"], relationship["deleted_with"]) == (1, True, None)
+    assert [*relationship][-4:] == ["key", "valid_from", "valid_to", "is_active"]
     assert api("GET", answer.headers["location"]).json["data"] == relationship
 
 
 def test_a_relationship_that_cannot_be_is_refused(api: Api, graph: Graph) -> None:
-    """Faults of the body, missing and deleted ends, a triple that is there, an entity with itself."""
+    """Faults of the body, missing and deleted ends, a triple that is there, an end before the begin."""
 
     def refused(status: int, code: str, **fields: Any) -> list[tuple[str, str]]:
         body = {"source_entity_id": graph.bob, "relationship_type": "knows", "target_entity_id": graph.rome, **fields}
@@ -79,7 +83,9 @@ def test_a_relationship_that_cannot_be_is_refused(api: Api, graph: Graph) -> Non
         ("/source_entity_id", "invalid_id"),
         ("/relationship_type", "not_text"),
     ]
-    assert refused(422, "invalid_input", target_entity_id=graph.bob) == [("/target_entity_id", "self_relationship")]
+    assert refused(422, "invalid_input", valid_from="2021", valid_to="2020-12-31") == [
+        ("/valid_to", "ends_before_it_begins")
+    ]
     refused(404, "not_found", target_entity_id=NOWHERE)
     refused(409, "already_exists", target_entity_id=graph.eve)
     api("DELETE", f"/api/v1/entities/{graph.rome}")
@@ -101,7 +107,44 @@ def test_a_relationship_is_replaced_and_patched_but_never_moved(api: Api, graph:
         for name, other in zip(ENDS, (graph.eve, "likes", graph.rome), strict=True):
             found = problem(api(method, path, json={**ends, name: other}), 422, "invalid_input")
             assert [(fault["pointer"], fault["code"]) for fault in found["errors"]] == [(f"/{name}", "immutable")]
+        found = problem(api(method, path, json={**ends, "key": "other"}), 422, "invalid_input")
+        assert [(fault["pointer"], fault["code"]) for fault in found["errors"]] == [("/key", "immutable")]
     problem(api("PUT", path, json={"confidence": 1}), 422, "invalid_input")
+
+
+def test_relationships_are_listed_as_of_a_date(api: Api, graph: Graph) -> None:
+    """All of them and those of an entity, in pages with a count; what is no date is refused with its name."""
+    for year in ("1994", "1995"):
+        graph.edges[year] = api.relationship(graph.ada, graph.bob, key=year, valid_from=year, valid_to=year)["id"]
+    for path, others in ((PATH, "ABCD"), (f"/api/v1/entities/{graph.ada}/relationships", "ACD")):
+        for valid_at, found in {
+            "1994": "1994",
+            "1995-12-31": "1995",
+            "1996": "",
+            "1995-01-01T00:00:00Z": "1995",
+        }.items():
+            answer = api("GET", path, params={"valid_at": valid_at}).json
+            assert graph.named(answer["data"]) == others + found
+        first = api("GET", path, params={"valid_at": "1994", "limit": 2}).json
+        rest = api("GET", path, params={"valid_at": "1994", "cursor": first["meta"]["next_cursor"]}).json
+        assert graph.named(first["data"] + rest["data"]) == f"{others}1994"
+        for valid_at in ("1994-00", "10000", "now", "9999-12-31T23:59:59-01:00", "๑๙๙๔", "1" * 5_000):
+            found = problem(api("GET", path, params={"valid_at": valid_at}), 400, "bad_request")
+            assert [(fault["pointer"], fault["code"]) for fault in found["errors"]] == [("/valid_at", "not_a_date")]
+
+
+@pytest.mark.parametrize("date", ["1994-00-00", "-0044", "10000-01-01", "2024-02-30", "24:00:00", "๑๙๙๔", "1" * 10_000])
+def test_what_is_no_date_is_refused(api: Api, graph: Graph, date: str) -> None:
+    """With the name of the field, in every way of writing one; nothing is changed."""
+    path = f"{PATH}/{graph.edges['A']}"
+    shown = api("GET", path).json["data"]
+    ends = {name: shown[name] for name in ENDS}
+    for method, where in (("POST", PATH), ("PUT", path), ("PATCH", path)):
+        for name in ("valid_from", "valid_to"):
+            found = problem(api(method, where, json={**ends, name: date}), 422, "invalid_input")
+            assert [(fault["pointer"], fault["code"]) for fault in found["errors"]] == [(f"/{name}", "not_a_date")]
+            assert "1994-05-17" in found["errors"][0]["detail"]
+    assert api("GET", path).json["data"] == shown
 
 
 def test_a_relationship_is_deleted_and_restored(api: Api, graph: Graph) -> None:

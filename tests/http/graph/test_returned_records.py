@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from kgl_core.graph.relationships import RELATIONSHIP
 from tests.http.conftest import Api, problem
 
 RICH: Final[Mapping[str, Any]] = {
@@ -18,7 +19,8 @@ RICH: Final[Mapping[str, Any]] = {
     "metadata": {"é": [1, 1.0, -0.5, None, True, {"ключ": "значение"}], "big": 2**62},
 }
 ENTITIES: Final = (RICH, {"type": "person", "name": "Bo"}, {"type": "t", "name": "x", "confidence": 1, "aliases": []})
-RELATIONSHIPS: Final = ({}, {"confidence": 0, "source": "s", "metadata": {"a": {"b": []}}}, {"confidence": None})
+DATED: Final = {"confidence": None, "key": "k", "valid_from": "1994-05", "valid_to": "2000-01-01T00:00:00.5+02:00"}
+RELATIONSHIPS: Final = ({}, {"confidence": 0, "source": "s", "metadata": {"a": {"b": []}}}, DATED)
 
 
 def records(api: Api) -> list[tuple[str, dict[str, Any]]]:
@@ -85,7 +87,7 @@ def test_what_kgl_sets_cannot_be_changed(api: Api, method: str) -> None:
     made = records(api)
     for path, shown in (made[0], made[-1]):
         others = {**OTHERS, **({"deleted_with": (shown["id"], False)} if "deleted_with" in shown else {})}
-        assert set(others) == set(shown) - set(RICH) - {"source_entity_id", "relationship_type", "target_entity_id"}
+        assert set(others) == set(shown) - set(RICH) - set(RELATIONSHIP.said)
         for name, values in others.items():
             for value in values:
                 found = problem(api(method, path, json={**shown, name: value}), 422, "invalid_input")
