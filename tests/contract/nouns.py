@@ -141,6 +141,9 @@ EXAMPLES: Final[Sequence[Example]] = (
             deleted_at=NOON + SECOND,
             deleted_by=SYSTEM,
             deleted_with=PEOPLE[1].id,
+            key="post 1/“quoted”",
+            valid_from="0001-01-01T00:00:00.000001+00:00",
+            valid_to="9999-12-31",
         ),
         changes={
             "confidence": 0.5,
@@ -151,6 +154,8 @@ EXAMPLES: Final[Sequence[Example]] = (
             "deleted_at": NOON,
             "deleted_by": SYSTEM,
             "deleted_with": PEOPLE[0].id,
+            "valid_from": "1994-05",
+            "valid_to": "1994",
         },
         taken={
             "source_entity_id": PEOPLE[0].id,
