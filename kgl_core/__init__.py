@@ -10,6 +10,7 @@ from kgl_core.graph.changes import Change, ChangeAction
 from kgl_core.graph.deleting_and_restoring import Restoration
 from kgl_core.graph.entities import Entity, EntityDraft, EntityFilter
 from kgl_core.graph.relationships import Relationship, RelationshipDraft, RelationshipFilter
+from kgl_core.graph.runs import Run, RunEnded, RunKind, RunState
 from kgl_core.kernel.errors import (
     AlreadyExists,
     Conflict,
@@ -104,6 +105,10 @@ __all__ = [
     "RequestInFlight",
     "Restoration",
     "Role",
+    "Run",
+    "RunEnded",
+    "RunKind",
+    "RunState",
     "SchemaTooNew",
     "Scope",
     "StaleVersion",

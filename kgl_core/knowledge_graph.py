@@ -18,11 +18,12 @@ from kgl_core.graph.changes import Change
 from kgl_core.graph.editing_entities import Entities
 from kgl_core.graph.editing_relationships import Relationships
 from kgl_core.graph.reading_changes import Changes
-from kgl_core.graph.running import Runs
-from kgl_core.graph.runs import RunState
+from kgl_core.graph.running import Runs, running, within
+from kgl_core.graph.runs import RunDraft, RunKind
+from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.ids import Random
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
-from kgl_core.kernel.permissions import Actor
+from kgl_core.kernel.permissions import Action, Actor, require
 from kgl_core.kernel.units_of_work import Context, JoinedStore, once
 from kgl_core.storage.checking.check import Check, Progress
 from kgl_core.storage.checking.findings import CheckReport
@@ -82,23 +83,21 @@ class KnowledgeGraph:
     def run(self, title: str | None = None) -> Iterator[KnowledgeGraph]:
         """A run for the block: gives the same graph, whose changes are part of the run; its ``run_id`` says which.
 
-        It ends with the block: as failed if the block raises.
+        It ends with the block: as failed if the block raises. Raises PermissionDenied and InvalidInput.
         """
-        id = self.runs.open(title).id
-        state = RunState.FAILED
-        try:
-            yield KnowledgeGraph(attrs.evolve(self._context, run=id), self._passwords, self._random)
-            state = RunState.COMPLETED
-        finally:
-            self.runs.end(id, state)
+        require(self._context.actor, Action.CREATE)
+        draft = build(RunDraft, {"title": title})
+        with running(self._context, RunKind.OPENED, draft.title) as context:
+            yield KnowledgeGraph(context, self._passwords, self._random)
 
     def in_run(self, id: UUID | str) -> KnowledgeGraph:
         """The same graph, whose changes are part of a run that is open.
 
-        Raises NotFound, RunEnded, and PermissionDenied when somebody else opened it.
+        Raises NotFound, RunEnded, and PermissionDenied when somebody else opened it. Once it ends, its writes raise
+        RunEnded too.
         """
         run = self.runs.require_open(id)
-        return KnowledgeGraph(attrs.evolve(self._context, run=run), self._passwords, self._random)
+        return KnowledgeGraph(within(self._context, run), self._passwords, self._random)
 
     @property
     def run_id(self) -> UUID | None:
@@ -133,12 +132,13 @@ class KnowledgeGraph:
         existing: str = Existing.MERGE,
         atomic: bool = False,
         dry_run: bool = False,
+        title: str | None = None,
         on_refusal: Callable[[Refusal], None] | None = None,
         on_result: Callable[[LoadResult], None] | None = None,
     ) -> LoadSummary:
         """Create or update many records: an open file of NDJSON, its text or lines, or mappings. See `Load.run`."""
         return Load(self._context, on_refusal, on_result).run(
-            records, existing=existing, atomic=atomic, dry_run=dry_run
+            records, existing=existing, atomic=atomic, dry_run=dry_run, title=title
         )
 
     def dump(self, *, on_unreadable: OnUnreadable | None = None, valid_at: str | None = None) -> Dump:

@@ -55,7 +55,7 @@ class MemoryUnitOfWork:
 
     @property
     def changes(self) -> MemoryChangeLog:
-        return MemoryChangeLog(self._tables.changes)
+        return MemoryChangeLog(self._tables)
 
     @property
     def users(self) -> UserRepository:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,6 +38,13 @@ class Tables:
         if shelf is None:
             shelf = self.shelves[noun] = Shelf() if self.below is None else self.below.of(noun).layer()
         return shelf
+
+    def all_changes(self) -> Iterator[Change]:
+        """The changes of these tables, after those of the tables below them."""
+        layers = [self]
+        while (below := layers[-1].below) is not None:
+            layers.append(below)
+        return chain.from_iterable(layer.changes for layer in reversed(layers))
 
     def layer(self) -> Tables:
         """Tables that show the rows of these; what is written to them does not change these."""

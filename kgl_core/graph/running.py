@@ -1,21 +1,25 @@
-"""Opening, ending and reading runs."""
+"""Opening, ending and reading runs, and what makes changes part of one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import Unpack
 from uuid import UUID
 
 import attrs
 
 from kgl_core.graph.changes import Change
-from kgl_core.graph.runs import RUN, Run, RunDraft, RunEnded, RunFilter, RunFilterFields, RunKind, RunState
+from kgl_core.graph.runs import RUN, Run, RunDraft, RunEnd, RunEnded, RunFilter, RunFilterFields, RunKind, RunState
 from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.ids import RunId, require_id
 from kgl_core.kernel.nouns.listings import read_page
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.kernel.nouns.records import found
 from kgl_core.kernel.permissions import Action, require
-from kgl_core.kernel.units_of_work import Context, Store, transaction
+from kgl_core.kernel.units_of_work import Context, Store, UnitOfWork, transaction
 
 
 class Runs:
@@ -26,26 +30,26 @@ class Runs:
     """
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self._context = _outside(context)
 
     @transaction
     def open(self, title: str | None = None) -> Run:
         """Begin a run, which lasts until `end`."""
         require(self._context.actor, Action.CREATE)
         draft = build(RunDraft, {"title": title})
-        return begin_run(self._context, self._context.store, RunKind.OPENED, draft.title)
+        return _begin(self._context, RunKind.OPENED, draft.title)
 
     @transaction
     def end(self, id: UUID | str, state: str = RunState.COMPLETED) -> Run:
         """End a run as completed or failed; one that has ended is left as it is.
 
+        It waits for the transactions that are under way in the run, and nothing can become part of it afterwards.
         Raises NotFound, and PermissionDenied when somebody else opened it.
         """
         require(self._context.actor, Action.CHANGE, self._context.actor)
-        wanted = require_id(id)
-        run = self._get(wanted)
-        require(self._context.actor, Action.CHANGE, run.created_by)
-        return end_run(self._context, self._context.store, run.id, RunState(state))
+        wanted, end = require_id(id), build(RunEnd, {"state": state})
+        require(self._context.actor, Action.CHANGE, self._get(wanted).created_by)
+        return _end(self._context, wanted, RunState(end.state))
 
     def get(self, id: UUID | str) -> Run:
         """The run with this id. Raises NotFound."""
@@ -72,10 +76,10 @@ class Runs:
         ``next_cursor`` is where to read on; it is ``after`` itself when nothing is new. Raises NotFound, InvalidCursor
         and HistoryLost.
         """
-        self.get(id)
+        run = self.get(id)
         check_limit(limit)
         with self._context.store.read() as uow:
-            changes = tuple(uow.changes.read(after, limit, run=require_id(id)))
+            changes = tuple(uow.changes.read(after, limit, run=run.id))
         return Page(changes, limit, changes[-1].cursor if changes else after)
 
     def require_open(self, id: UUID | str) -> RunId:
@@ -83,6 +87,7 @@ class Runs:
 
         Raises NotFound, RunEnded, and PermissionDenied when somebody else opened it.
         """
+        require(self._context.actor, Action.CHANGE, self._context.actor)
         run = self._get(require_id(id))
         require(self._context.actor, Action.CHANGE, run.created_by)
         if run.state is not RunState.OPEN:
@@ -94,8 +99,62 @@ class Runs:
             return found(uow.of(RUN).get(id), "run", id)
 
 
-def begin_run(context: Context, store: Store, kind: RunKind, title: str | None) -> Run:
-    """Store a run that begins now, in a unit of work of ``store``."""
+@contextmanager
+def running(context: Context, kind: RunKind, title: str | None, *, is_one: bool = False) -> Iterator[Context]:
+    """A run for the block, which gets the context whose changes are part of it. If the block raises, it has failed.
+
+    With ``is_one``, all is one transaction, which is undone if the block raises. What the block raises goes before what
+    the store raises then: the run stays open.
+    """
+    context = _outside(context)
+    run = context.retry(partial(_begin, context, kind, title))
+    try:
+        yield within(context, run.id)
+    except BaseException:
+        if not is_one:
+            with suppress(KglError):
+                context.retry(partial(_end, context, run.id, RunState.FAILED))
+        raise
+    context.retry(partial(_end, context, run.id, RunState.COMPLETED))
+
+
+def within(context: Context, id: RunId) -> Context:
+    """The same context, whose changes are part of this run; its units of work raise RunEnded once the run has ended."""
+    outside = _outside(context)
+    return attrs.evolve(outside, store=_StoreInRun(outside.store, id), run=id)
+
+
+def _outside(context: Context) -> Context:
+    """The same context, whose changes are part of no run, unless one is tied to an open unit of work."""
+    if isinstance(context.store, _StoreInRun):
+        return attrs.evolve(context, store=context.store.whole, run=None)
+    return context
+
+
+class _StoreInRun:
+    """A `kgl_core.kernel.units_of_work.Store` whose writers make sure that a run is open, and keep it from ending.
+
+    Without that, a change could be committed after the end of its run, and its counts would be wrong.
+    """
+
+    def __init__(self, store: Store, id: RunId) -> None:
+        self.whole, self._id = store, id
+        self.read, self.snapshot, self.rehearse, self.close = store.read, store.snapshot, store.rehearse, store.close
+        self.snapshot_at_place = store.snapshot_at_place
+
+    def begin(self, *, adds_only: bool = False) -> AbstractContextManager[UnitOfWork]:
+        return self._begin()  # to look at the run is more than to add
+
+    @contextmanager
+    def _begin(self) -> Iterator[UnitOfWork]:
+        with self.whole.begin() as uow:
+            run = found(uow.of(RUN).get(self._id, lock="share"), "run", self._id)
+            if run.state is not RunState.OPEN:
+                raise RunEnded(run)
+            yield uow
+
+
+def _begin(context: Context, kind: RunKind, title: str | None) -> Run:
     run = Run(
         id=RunId(context.new_id()),
         title=title,
@@ -104,24 +163,20 @@ def begin_run(context: Context, store: Store, kind: RunKind, title: str | None) 
         created_by=context.actor,
         created_at=context.now(),
     )
-    with store.begin() as uow:
+    with context.store.begin() as uow:
         uow.of(RUN).add([run])
         uow.commit()
     return run
 
 
-def end_run(context: Context, store: Store, id: UUID, state: RunState) -> Run:
-    """Store that a run has ended now, with the number of its changes; one that has ended is left as it is.
-
-    Raises NotFound.
-    """
-    with store.read() as uow:
-        counts = uow.changes.count_by_action(id)
-    with store.begin() as uow:
+def _end(context: Context, id: UUID, state: RunState) -> Run:
+    """Store that a run has ended now, with the number of its changes. Raises NotFound."""
+    with context.store.begin() as uow:
+        # The lock waits for the writers in the run, so that the count has what they commit.
         run = found(uow.of(RUN).get(id, lock="update"), "run", id)
         if run.state is not RunState.OPEN:
             return run
-        ended = attrs.evolve(run, state=state, ended_at=context.now(), counts=counts)
+        ended = attrs.evolve(run, state=state, ended_at=context.now(), counts=uow.changes.count_by_action(id))
         uow.of(RUN).replace([ended])
         uow.commit()
     return ended

@@ -45,6 +45,16 @@ class RunDraft:
         check(self)
 
 
+@attrs.frozen(kw_only=True)
+class RunEnd:
+    """How a run has ended, checked as a whole: raises InvalidInput."""
+
+    state: str = ruled(Choice((RunState.COMPLETED.value, RunState.FAILED.value)), default=RunState.COMPLETED.value)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
 @attrs.frozen(kw_only=True, slots=False)
 class Run:
     """A run: who began it and when. ``counts`` has how many changes of each action it made, once it has ended."""

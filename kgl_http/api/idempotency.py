@@ -60,7 +60,9 @@ class Idempotency:
         if key is None:
             respond()
             return
-        fingerprint = key.fingerprint((req.method, req.path, req.query_string), body)
+        run = req.env.get("HTTP_RUN")  # what is done within another run is something else
+        request = (req.method, req.path, req.query_string, *(() if run is None else (run,)))
+        fingerprint = key.fingerprint(request, body)
         kept = self._store.find(key.id)
         if kept is None:
             try:

@@ -64,6 +64,7 @@ def _change(converter: Converter) -> Callable[[Change], dict[str, Any]]:
             "at": change.at,
             "actor": _actor(change.actor),
             "action": change.action,
+            "run": change.run,
             "kind": noun_of(change.record).name,
             "record": converter.unstructure(change.record),
         }

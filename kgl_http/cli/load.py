@@ -26,8 +26,11 @@ from kgl_http.settings import Settings
 )
 @click.option("--atomic", is_flag=True, help="Keep everything, or nothing if any line is refused.")
 @click.option("--dry-run", is_flag=True, help="Check and count everything, keep nothing.")
+@click.option("--title", metavar="TEXT", help="What kgl runs calls this load.")
 @click.pass_obj
-def import_(settings: Settings, files: tuple[BinaryIO, ...], existing: str, atomic: bool, dry_run: bool) -> None:
+def import_(
+    settings: Settings, files: tuple[BinaryIO, ...], existing: str, atomic: bool, dry_run: bool, title: str | None
+) -> None:
     """Load entities and relationships from NDJSON files, one a line; - is standard input.
 
     A file may also be a JSON array of records, and either may be packed by gzip.
@@ -45,6 +48,8 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], existing: str, atom
     Lines that cannot be loaded are reported on standard error, the rest goes on, and the exit status is 1. A load that
     is interrupted keeps what it has done; run it again to go on.
 
+    The changes are part of one run, which kgl runs lists, under its title if it has one.
+
     With --atomic, all is one transaction: until it ends, nobody else can write to SQLite. With --dry-run, the answer
     and the exit status are those of the import, the graph stays as it is, and nobody waits.
     """
@@ -58,6 +63,7 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], existing: str, atom
                 existing=existing,
                 atomic=atomic,
                 dry_run=dry_run,
+                title=title,
                 on_refusal=lambda refused: report(
                     f"{records.place_of(refused.number)}: {refused.detail} ({refused.code})"
                 ),
@@ -70,6 +76,8 @@ def import_(settings: Settings, files: tuple[BinaryIO, ...], existing: str, atom
         for name in ("created", "updated", "unchanged", "kept", "refused"):
             say(f"{name:<10}{getattr(summary, name):>12,}")
         say(f"Took {time.monotonic() - begin:.1f} s.")
+        if title is not None and summary.run is not None:
+            say(f"The run is {summary.run}.")
         if dry_run:
             say("Nothing was kept: this was a dry run. Leave out --dry-run to load.")
         elif not summary.is_kept:

@@ -17,7 +17,7 @@ from kgl_http.cli.load import import_
 from kgl_http.cli.migrate import migrate
 from kgl_http.cli.oauth_clients import client
 from kgl_http.cli.serve import serve
-from kgl_http.cli.stats import stats
+from kgl_http.cli.stats import runs, stats
 from kgl_http.cli.terminal import Commands
 from kgl_http.cli.users import user
 from kgl_http.settings import InvalidSettings, makes_secret, read_settings, signing_problems
@@ -57,5 +57,5 @@ def main(context: click.Context, database_url: str | None) -> None:
         raise InvalidSettings([*error.problems, *signing_problems(environment)]) from None
 
 
-for command in (check, client, export, import_, migrate, serve, stats, user):
+for command in (check, client, export, import_, migrate, runs, serve, stats, user):
     main.add_command(command)

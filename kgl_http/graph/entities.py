@@ -104,7 +104,7 @@ class EntitySelections(GraphResource):
     def on_post(self, req: Any, resp: Any) -> None:
         req.read_query(NoQuery)
         selection = build(EntitySelection, req.read_object())
-        found = self._graph(req).entities.get_many(
+        found = self._kg.acting_as(req.actor).entities.get_many(
             ids=selection.ids, keys=selection.keys, names=selection.names, is_active=selection.is_active
         )
         send(req, resp, found, next_cursor=None, limit=None)

@@ -7,9 +7,8 @@ from typing import Any
 import attrs
 
 from kgl_core.graph.changes import Change
-from kgl_core.graph.runs import RUN, Run, RunDraft, RunFilter, RunState
+from kgl_core.graph.runs import RUN, Run, RunDraft, RunEnd, RunFilter
 from kgl_core.kernel.checked_records import build, check, ruled
-from kgl_core.kernel.field_rules import Choice
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send, send_page
@@ -35,16 +34,6 @@ class RunChangesQuery:
 
     after: str | None = ruled(CURSOR, default=None)
     limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
-
-
-@attrs.frozen(kw_only=True)
-class RunEnd:
-    """How a run has ended."""
-
-    state: str = ruled(Choice((RunState.COMPLETED.value, RunState.FAILED.value)), default=RunState.COMPLETED.value)
 
     def __attrs_post_init__(self) -> None:
         check(self)

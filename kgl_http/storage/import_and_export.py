@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 import attrs
 
+from kgl_core.graph.runs import TITLE
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.errors import FAULTS_MAX, Fault
 from kgl_core.kernel.field_rules import Choice, Flag, Optional
@@ -40,6 +41,7 @@ class ImportQuery:
     atomic: bool = ruled(Flag(), default=False)
     dry_run: bool = ruled(Flag(), default=False)
     results: str = ruled(Choice(("refused", "all")), default="refused")
+    title: str | None = ruled(TITLE, default=None)
 
     def __attrs_post_init__(self) -> None:
         check(self)
@@ -126,6 +128,7 @@ class Import(GraphResource):
             existing=query.existing,
             atomic=query.atomic,
             dry_run=query.dry_run,
+            title=query.title,
             on_result=write,
         )
         if query.atomic and summary.refused and not query.dry_run:

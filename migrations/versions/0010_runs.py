@@ -41,9 +41,7 @@ def upgrade() -> None:
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout TO 0")
         # What an interrupted build leaves behind is invalid, and only in the way.
-        op.drop_index(
-            "ix_changes_run", "changes", schema=_schema(), if_exists=True, postgresql_concurrently=True
-        )
+        op.drop_index("ix_changes_run", "changes", schema=_schema(), if_exists=True, postgresql_concurrently=True)
         op.create_index(
             "ix_changes_run",
             "changes",

@@ -17,6 +17,7 @@ from kgl_core.access.oauth_clients import ClientDraft, RotationDraft
 from kgl_core.access.registering import Registration
 from kgl_core.graph.entities import EntityDraft, EntitySelection
 from kgl_core.graph.relationships import RelationshipDraft
+from kgl_core.graph.runs import RunDraft, RunEnd
 from kgl_core.kernel.checked_records import rules_of
 from kgl_http.access.oauth_server import NamedTokenForm, TokenForm
 from kgl_http.access.users import RoleChange
@@ -164,9 +165,14 @@ def _client(api: Api, owner: str, is_gone: bool) -> Made:
     return str(api.kg.clients.create(name=text_of("client"), scopes=["graph:read"]).client.id), {}
 
 
+def _run(api: Api, owner: str, is_gone: bool) -> Made:
+    return str(api.kg.acting_as(api.actor(owner)).runs.open().id), {}
+
+
 _PARAMETERS: Mapping[tuple[str, str], Callable[[Api, str, bool], Made]] = {
     ("/api/v1/entities/", "id"): _entity,
     ("/api/v1/relationships/", "id"): _relationship,
+    ("/api/v1/runs/", "id"): _run,
     ("/api/v1/users/", "id"): _user,
     ("/api/v1/oauth-clients/", "id"): _client,
     ("/api/v1/docs/assets/", "name"): lambda *_: ("swagger_start.js", {}),
@@ -239,6 +245,8 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
         "is_active": None,
     },
     RelationshipDraft: _relationship_body,
+    RunDraft: lambda api, by: {"title": "nightly import"},
+    RunEnd: lambda api, by: {"state": "failed"},
     RoleChange: lambda api, by: {"role": "moderator"},
     TokenForm: _token_form,
     NamedTokenForm: _named_token_form,
@@ -248,11 +256,12 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
 
 
 def everything(api: Api) -> tuple[Any, ...]:
-    """All that there is: records, how many changes, accounts, and the first 200 service clients."""
+    """All that there is: records, how many changes, accounts, and the first 200 service clients and runs."""
     accounts: list[Any] = []
     page = api.kg.users.list(limit=200)
     accounts += page.items
     while page.next_cursor is not None:
         page = api.kg.users.list(limit=200, cursor=page.next_cursor)
         accounts += page.items
-    return api.kg.stats(), list(api.kg.dump()), accounts, api.kg.clients.list(limit=200)
+    clients, runs = api.kg.clients.list(limit=200), api.kg.runs.list(limit=200)
+    return api.kg.stats(), list(api.kg.dump()), accounts, clients, runs

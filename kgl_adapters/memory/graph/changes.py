@@ -10,6 +10,7 @@ from uuid import UUID
 import attrs
 
 from kgl_adapters.memory.kernel.repository import detached
+from kgl_adapters.memory.tables import Tables
 from kgl_core.graph.changes import BEGINNING, Change, Place
 from kgl_core.graph.nouns import noun_of
 from kgl_core.kernel.nouns.records import Record
@@ -18,8 +19,8 @@ from kgl_core.kernel.nouns.records import Record
 class MemoryChangeLog:
     """A `kgl_core.graph.changes.ChangeLog`: a change's sequence number is its index in the list, from 1."""
 
-    def __init__(self, rows: list[Change]) -> None:
-        self._rows = rows
+    def __init__(self, tables: Tables) -> None:
+        self._tables, self._rows = tables, tables.changes
 
     def append(self, changes: Sequence[Change]) -> None:
         self._rows.extend(attrs.evolve(change, record=_detached(change)) for change in changes)
@@ -44,7 +45,8 @@ class MemoryChangeLog:
         return len(self._rows)
 
     def count_by_action(self, run: UUID) -> dict[str, int]:
-        return dict(sorted(Counter(change.action.value for change in self._rows if change.run == run).items()))
+        actions = Counter(change.action.value for change in self._tables.all_changes() if change.run == run)
+        return dict(sorted(actions.items()))
 
     def _place(self, sequence: int) -> Place:
         return Place.of(sequence, self._rows[sequence - 1])

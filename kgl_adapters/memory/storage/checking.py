@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
@@ -17,6 +16,7 @@ from kgl_core.graph.changes import Change
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun, noun_of
 from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.graph.runs import RUN
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept, Record
 from kgl_core.storage.checking.findings import Finding
@@ -32,9 +32,11 @@ class MemoryInspection:
         self._tables = tables
 
     def size(self) -> Mapping[str, int]:
-        graph, access = ({n.plural: len(list(self._rows(n))) for n in some} for some in (GRAPH_NOUNS, (USER, CLIENT)))
+        graph, rest = (
+            {n.plural: len(list(self._rows(n))) for n in some} for some in (GRAPH_NOUNS, (RUN, USER, CLIENT))
+        )
         others = {name: len(getattr(self._tables, name)) for name in ("refresh_tokens", "answers", "counters")}
-        return {**graph, "changes": len(self._tables.changes), **access, **others}
+        return {**graph, "changes": len(self._tables.changes), **rest, **others}
 
     def findings(self, now: datetime) -> Iterator[Finding]:
         entities = self._tables.of(ENTITY).rows
@@ -92,7 +94,4 @@ class MemoryInspection:
         return (row for row in self._tables.of(noun).rows.values() if row is not None)
 
     def _placed(self) -> Iterator[tuple[int, Change]]:
-        layers = [self._tables]
-        while (below := layers[-1].below) is not None:
-            layers.append(below)
-        return enumerate(chain.from_iterable(layer.changes for layer in reversed(layers)), 1)
+        return enumerate(self._tables.all_changes(), 1)

@@ -23,6 +23,7 @@ from kgl_adapters.sql.storage.damaged_rows import DAMAGED, DamagedRows, require_
 from kgl_core.access.oauth_clients import CLIENT, Client
 from kgl_core.access.users import USER, User
 from kgl_core.graph.nouns import GRAPH_NOUNS, NOUNS_BY_NAME, GraphNoun, noun_of
+from kgl_core.graph.runs import RUN, Run, RunState
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept, Record
 from kgl_core.kernel.permissions import scope_text
@@ -33,7 +34,7 @@ R = TypeVar("R", bound=Kept)
 _SIZES: Final = {
     **{noun.plural: TABLES[noun] for noun in GRAPH_NOUNS},
     "changes": CHANGES,
-    **{noun.plural: TABLES[noun] for noun in (USER, CLIENT)},
+    **{noun.plural: TABLES[noun] for noun in (RUN, USER, CLIENT)},
     "refresh_tokens": REFRESH_TOKENS,
     "answers": ANSWERS,
     "counters": COUNTERS,
@@ -187,7 +188,18 @@ def _read_client(of: NounTable[Any, Any, Any]) -> Callable[[Sequence[Any]], Clie
     return read
 
 
+def _read_run(of: NounTable[Any, Any, Any]) -> Callable[[Sequence[Any]], Run]:
+    def read(row: Sequence[Any]) -> Run:
+        run: Run = of.read(row)
+        if (run.state is RunState.OPEN) != (run.ended_at is None):
+            raise ValueError("ended_at does not fit its state")
+        return run
+
+    return read
+
+
 _READERS: Final[Mapping[AnyNoun, Callable[[NounTable[Any, Any, Any]], Callable[[Sequence[Any]], Any]]]] = {
+    RUN: _read_run,
     USER: _read_user,
     CLIENT: _read_client,
 }

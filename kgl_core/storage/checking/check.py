@@ -12,6 +12,7 @@ from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER, User
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
 from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.runs import RUN
 from kgl_core.kernel.checked_records import same_values
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.nouns.noun import Noun
@@ -32,7 +33,8 @@ KEPT_MAX: Final = 250_000
 """How many findings of a kind are kept to be mended at a time; a repair looks again until nothing is left to mend."""
 _ROUNDS_MAX: Final = 100
 _TOLD_EVERY: Final = 5_000
-_ACCOUNTS: Final = (USER, CLIENT)
+_OTHERS: Final = (RUN, USER, CLIENT)
+"""The nouns whose changes are not logged."""
 
 
 class Check:
@@ -78,7 +80,7 @@ class Look:
         self._inspection, self._on_progress = inspection, on_progress
         self._size: Mapping[str, int] = {}
         nouns = [noun.plural for noun in GRAPH_NOUNS]
-        self._looked_at = dict.fromkeys((*nouns, "changes", *(noun.plural for noun in _ACCOUNTS)), 0)
+        self._looked_at = dict.fromkeys((*nouns, "changes", *(noun.plural for noun in _OTHERS)), 0)
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {code: [] for code in KINDS}
         self.keys: dict[str, list[Any]] = {code: [] for code, kind in KINDS.items() if kind.is_mendable}
@@ -91,7 +93,7 @@ class Look:
             "tables": self._measure,
             **{noun.plural: partial(self._records, noun) for noun in GRAPH_NOUNS},
             "changes": lambda: (Finding("unreadable_change", f"change {each.place}") for each in see.strange()),
-            **{noun.plural: partial(self._rows, noun) for noun in _ACCOUNTS},
+            **{noun.plural: partial(self._rows, noun) for noun in _OTHERS},
         }
         for name, find in parts.items():
             try:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.running import begin_run, end_run
-from kgl_core.graph.runs import RunKind, RunState
+from kgl_core.graph.running import running
+from kgl_core.graph.runs import RunDraft, RunKind
+from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput, KglError, NotFound, StaleVersion
 from kgl_core.kernel.ids import RunId
 from kgl_core.kernel.permissions import Action, require
-from kgl_core.kernel.store_errors import StoreError
-from kgl_core.kernel.units_of_work import Context, JoinedStore, Retry, Store, once
+from kgl_core.kernel.units_of_work import Context, JoinedStore, once
 from kgl_core.storage.loading.batches import Applied, Batch, Numbered
 from kgl_core.storage.loading.existing_records import Existing, Outcome
 from kgl_core.storage.loading.keys import Waiting
@@ -71,7 +71,7 @@ class LoadSummary:
 
     ``kept`` counts the records that found something and left it as it was. ``refusals`` holds the first
     REFUSALS_KEPT_MAX of ``refused``, ``refused_by_code`` counts all of them. ``run`` is the run that the changes are
-    part of, if there can be any.
+    part of, if there is one.
     """
 
     created: int
@@ -110,6 +110,7 @@ class Load:
         existing: str = Existing.MERGE,
         atomic: bool = False,
         dry_run: bool = False,
+        title: str | None = None,
     ) -> LoadSummary:
         """Load records: an open file of NDJSON, its text or its lines (bytes or str), or mappings; see `read_items`.
 
@@ -126,25 +127,38 @@ class Load:
         of what others write meanwhile, because of a StoreError, and in the ids that it makes where the records have
         none.
 
-        Raises InvalidInput for input that holds no records at all, PermissionDenied when the actor may not create, and
-        StoreError when the store is in trouble: the batches before that stay, and loading again goes on from there.
+        The changes are part of the run that the caller has opened, or of one of the load's own with this ``title``: it
+        ends with the load, as failed if that raises. There is none for a dry run or without a record.
+
+        Raises InvalidInput for input that holds no records at all and for a title within a run, PermissionDenied when
+        the actor may not create, RunEnded when the run is ended meanwhile, and StoreError when the store is in trouble:
+        the batches before that stay, and loading again goes on from there.
         """
         require(self._context.actor, Action.CREATE)
+        title = build(RunDraft, {"title": title}).title
+        if title is not None and self._context.run is not None:
+            raise InvalidInput([Fault("/title", "not_its_own", "the run that this is part of has a title already")])
         if existing not in list(Existing):
             raise InvalidInput([Fault("/existing", "not_a_choice", f"give one of {', '.join(Existing)}")])
         self._existing, self._is_dry_run = Existing(existing), dry_run
         is_one = atomic or dry_run
         with ExitStack() as stack:
             batches = _batches(read_items(records))
-            store, retry = self._context.store, self._context.retry
+            with _collector_paused():
+                first = [*islice(batches, 1)]
+            has_records = bool(first)
+            batches = chain((first.pop() for _ in range(len(first))), batches)  # which keeps none of them in memory
             if is_one:
+                store = self._context.store
                 outer = stack.enter_context(store.rehearse() if dry_run else store.begin())
-                store, retry = JoinedStore(outer), once
-            with nullcontext() if dry_run else self._in_run(store):
-                while self._load_next(store, retry, batches):
+                self._context = attrs.evolve(self._context, store=JoinedStore(outer), retry=once)
+            with ExitStack() as run:
+                if has_records and not dry_run and self._context.run is None:
+                    self._context = run.enter_context(running(self._context, RunKind.LOAD, title, is_one=atomic))
+                while self._load_next(batches):
                     pass
                 if self._waiting.records:
-                    self._load(store, retry, self._waiting.records, is_last=True)
+                    self._load(self._waiting.records, is_last=True)
             refused = self._counts[Outcome.REFUSED]
             is_kept = not (dry_run or (atomic and refused))
             if is_one and is_kept:
@@ -161,30 +175,14 @@ class Load:
             run=self._context.run if is_kept else None,
         )
 
-    @contextmanager
-    def _in_run(self, store: Store) -> Iterator[None]:
-        """Let the changes in the block be part of a run of their own, unless the caller has opened one."""
-        if self._context.run is not None:
-            yield
-            return
-        run = begin_run(self._context, store, RunKind.LOAD, None)
-        self._context = attrs.evolve(self._context, run=run.id)
-        state = RunState.FAILED
-        try:
-            yield
-            state = RunState.COMPLETED
-        finally:
-            with suppress(StoreError) if state is RunState.FAILED else nullcontext():
-                end_run(self._context, store, run.id, state)
-
-    def _load_next(self, store: Store, retry: Retry, batches: Iterator[Sequence[Numbered | Refusal]]) -> bool:
+    def _load_next(self, batches: Iterator[Sequence[Numbered | Refusal]]) -> bool:
         with _collector_paused():
             batch = next(batches, None)
             if batch is not None:
-                self._load(store, retry, batch)
+                self._load(batch)
         return batch is not None
 
-    def _load(self, store: Store, retry: Retry, items: Sequence[Numbered | Refusal], *, is_last: bool = False) -> None:
+    def _load(self, items: Sequence[Numbered | Refusal], *, is_last: bool = False) -> None:
         pending, splits = [items], 0
         while pending:
             part = pending.pop()
@@ -192,7 +190,7 @@ class Load:
             malformed = [item for item in part if isinstance(item, Refusal)]
             try:
                 # Somebody else may load the same records: once theirs are committed, ours are unchanged or updates.
-                batch = retry(partial(self._apply, store, records, is_last), AlreadyExists) if records else None
+                batch = self._context.retry(partial(self._apply, records, is_last), AlreadyExists) if records else None
             except (AlreadyExists, NotFound, StaleVersion) as error:
                 # The store refused what the plan allowed, and does not say for which record: look at fewer at a time.
                 if len(records) > 1 and splits < SPLITS_MAX:
@@ -208,8 +206,8 @@ class Load:
             self._waiting = batch.waiting
             self._tell(batch.applied, malformed + [_refusal(number, error) for number, error in batch.refused])
 
-    def _apply(self, store: Store, records: Sequence[Numbered], is_last: bool) -> Batch:
-        with store.begin() as uow:
+    def _apply(self, records: Sequence[Numbered], is_last: bool) -> Batch:
+        with self._context.store.begin() as uow:
             # On PostgreSQL, readers of the changes would wait for the end of a transaction that adds some.
             batch = Batch(
                 self._context, uow, self._existing, self._waiting, is_last=is_last, is_logged=not self._is_dry_run
