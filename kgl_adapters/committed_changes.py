@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from uuid import UUID
 
-from kgl_core.graph.changes import Change, ChangeLog
+from kgl_core.graph.journal.changes import Change, ChangeLog
 from kgl_core.kernel.units_of_work import Store, UnitOfWork
 
 Observer = Callable[[Sequence[Change]], object]

@@ -6,11 +6,11 @@ The names that this package exports are the library's public face, beside `kgl_a
 from kgl_core.access.oauth_clients import Client, ClientCredentials
 from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant, InvalidScope, OAuthError
 from kgl_core.access.users import User
-from kgl_core.graph.changes import Change, ChangeAction
 from kgl_core.graph.deleting_and_restoring import Restoration
 from kgl_core.graph.entities import Entity, EntityDraft, EntityFilter
+from kgl_core.graph.journal.changes import Change, ChangeAction
+from kgl_core.graph.journal.runs import Run, RunEnded, RunKind, RunState
 from kgl_core.graph.relationships import Relationship, RelationshipDraft, RelationshipFilter
-from kgl_core.graph.runs import Run, RunEnded, RunKind, RunState
 from kgl_core.kernel.errors import (
     AlreadyExists,
     Conflict,

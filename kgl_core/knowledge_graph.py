@@ -14,12 +14,12 @@ from kgl_core.access.managing_oauth_clients import Clients
 from kgl_core.access.managing_users import Users
 from kgl_core.access.passwords import Passwords
 from kgl_core.access.users import User
-from kgl_core.graph.changes import Change
 from kgl_core.graph.editing_entities import Entities
 from kgl_core.graph.editing_relationships import Relationships
-from kgl_core.graph.reading_changes import Changes
-from kgl_core.graph.running import Runs, running, within
-from kgl_core.graph.runs import RunDraft, RunKind
+from kgl_core.graph.journal.changes import Change
+from kgl_core.graph.journal.reading_changes import Changes
+from kgl_core.graph.journal.running import Runs, running, within
+from kgl_core.graph.journal.runs import RunDraft, RunKind
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.ids import Random
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page

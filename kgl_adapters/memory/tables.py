@@ -13,7 +13,7 @@ from kgl_adapters.memory.access.revocations import Revocation
 from kgl_adapters.memory.kernel.shelves import Shelf, layer_over, merge
 from kgl_core.access.throttling import Counter
 from kgl_core.access.tokens import RefreshToken
-from kgl_core.graph.changes import Change
+from kgl_core.graph.journal.changes import Change
 from kgl_core.kernel.idempotency import KeptAnswer
 from kgl_core.kernel.nouns.noun import Noun
 

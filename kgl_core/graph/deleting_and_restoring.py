@@ -11,8 +11,8 @@ from typing import Final
 
 import attrs
 
-from kgl_core.graph.changes import ChangeAction
 from kgl_core.graph.entities import Entity
+from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.kernel.errors import TooManyRelationships
 from kgl_core.kernel.ids import RelationshipId

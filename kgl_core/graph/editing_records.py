@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from kgl_core.graph.changes import ChangeAction
 from kgl_core.graph.entities import Json
+from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.kernel.checked_records import build, rebuild, same_values, unknown_names
 from kgl_core.kernel.errors import Deleted, InvalidInput
 from kgl_core.kernel.ids import require_id

@@ -16,8 +16,8 @@ from kgl_core.access.oauth_clients import ClientRepository
 from kgl_core.access.throttling import CounterRepository
 from kgl_core.access.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.access.users import UserRepository
-from kgl_core.graph.changes import Change, ChangeAction, ChangeLog
 from kgl_core.graph.entities import EntityRepository
+from kgl_core.graph.journal.changes import Change, ChangeAction, ChangeLog
 from kgl_core.graph.relationships import RelationshipRepository
 from kgl_core.kernel.errors import Conflict
 from kgl_core.kernel.idempotency import AnswerRepository

@@ -17,7 +17,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 
 from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER
-from kgl_core.graph.changes import Change
+from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.nouns import GRAPH_NOUNS, noun_of
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Actor

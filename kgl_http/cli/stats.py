@@ -6,7 +6,7 @@ import json
 
 import click
 
-from kgl_core.graph.runs import Run
+from kgl_core.graph.journal.runs import Run
 from kgl_core.kernel.nouns.pages import LIMIT_MAX
 from kgl_http.cli.opening import connected
 from kgl_http.cli.terminal import say

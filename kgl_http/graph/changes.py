@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from kgl_core.graph.changes import Change
+from kgl_core.graph.journal.changes import Change
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.field_rules import Integer
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT

@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
-from kgl_core.graph.changes import Change
-from kgl_core.graph.runs import RUN, Run, RunDraft, RunEnd, RunFilter
+from kgl_core.graph.journal.changes import Change
+from kgl_core.graph.journal.runs import RUN, Run, RunDraft, RunEnd, RunFilter
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action

@@ -16,7 +16,7 @@ from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.passwords import Secret
 from kgl_core.access.tokens import IssuedAccess, IssuedTokens
 from kgl_core.access.users import USER
-from kgl_core.graph.changes import Change
+from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.checked_records import MISSING, rules_of

@@ -21,7 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from kgl_core.access.oauth_errors import OAuthError
-from kgl_core.graph.changes import Change
+from kgl_core.graph.journal.changes import Change
 from kgl_core.kernel.errors import InvalidCredentials, InvalidInput, InvalidToken, KglError, TooManyAttempts
 from kgl_http.api.operations import METHODS
 from kgl_http.api.problems import BadRequest

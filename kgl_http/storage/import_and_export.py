@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 import attrs
 
-from kgl_core.graph.runs import TITLE
+from kgl_core.graph.journal.runs import TITLE
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.errors import FAULTS_MAX, Fault
 from kgl_core.kernel.field_rules import Choice, Flag, Optional

@@ -16,8 +16,8 @@ from kgl_core.access.logging_in import Login, PasswordChange, RefreshRequest
 from kgl_core.access.oauth_clients import ClientDraft, RotationDraft
 from kgl_core.access.registering import Registration
 from kgl_core.graph.entities import EntityDraft, EntitySelection
+from kgl_core.graph.journal.runs import RunDraft, RunEnd
 from kgl_core.graph.relationships import RelationshipDraft
-from kgl_core.graph.runs import RunDraft, RunEnd
 from kgl_core.kernel.checked_records import rules_of
 from kgl_http.access.oauth_server import NamedTokenForm, TokenForm
 from kgl_http.access.users import RoleChange

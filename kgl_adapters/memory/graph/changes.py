@@ -11,13 +11,13 @@ import attrs
 
 from kgl_adapters.memory.kernel.repository import detached
 from kgl_adapters.memory.tables import Tables
-from kgl_core.graph.changes import BEGINNING, Change, Place
+from kgl_core.graph.journal.changes import BEGINNING, Change, Place
 from kgl_core.graph.nouns import noun_of
 from kgl_core.kernel.nouns.records import Record
 
 
 class MemoryChangeLog:
-    """A `kgl_core.graph.changes.ChangeLog`: a change's sequence number is its index in the list, from 1."""
+    """A `kgl_core.graph.journal.changes.ChangeLog`: a change's sequence number is its index in the list, from 1."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables, self._rows = tables, tables.changes

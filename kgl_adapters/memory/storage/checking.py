@@ -12,11 +12,11 @@ from uuid import UUID
 from kgl_adapters.memory.tables import Tables
 from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER
-from kgl_core.graph.changes import Change
 from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.journal.changes import Change
+from kgl_core.graph.journal.runs import RUN
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun, noun_of
 from kgl_core.graph.relationships import RELATIONSHIP
-from kgl_core.graph.runs import RUN
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept, Record
 from kgl_core.storage.checking.findings import Finding

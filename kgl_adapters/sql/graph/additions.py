@@ -14,7 +14,7 @@ from kgl_adapters.sql.engine.encoding import ENCODINGS
 from kgl_adapters.sql.graph.announcing import ANNOUNCED, insert_announced
 from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS, ChangeRows
 from kgl_adapters.sql.kernel.noun_table import NounTable
-from kgl_core.graph.changes import Change
+from kgl_core.graph.journal.changes import Change
 
 _CHANGE_ROWS: Final = ChangeRows(ENCODINGS[False])
 

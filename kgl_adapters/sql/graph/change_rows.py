@@ -11,7 +11,7 @@ import orjson
 
 from kgl_adapters.sql.engine.encoding import UNREADABLE, Encoding, unreadable
 from kgl_adapters.sql.kernel.json_columns import read_object, texts
-from kgl_core.graph.changes import Change, ChangeAction
+from kgl_core.graph.journal.changes import Change, ChangeAction
 from kgl_core.graph.nouns import GRAPH_NOUNS, noun_of
 from kgl_core.kernel.ids import RunId
 from kgl_core.kernel.nouns.noun import Field

@@ -23,7 +23,7 @@ from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.graph.announcing import ANNOUNCE, ANNOUNCED, insert_announced
 from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS, ChangeRows
 from kgl_adapters.sql.graph.tables import CHANGES
-from kgl_core.graph.changes import BEGINNING, Change, Place
+from kgl_core.graph.journal.changes import BEGINNING, Change, Place
 from kgl_core.kernel.store_errors import UnreadableRow
 
 _IDENTIFYING: Final = 6
@@ -73,7 +73,7 @@ _COUNTS: Final = {is_sqlite: select(func.count()).select_from(table) for is_sqli
 
 
 class SqlChangeLog:
-    """A `kgl_core.graph.changes.ChangeLog`."""
+    """A `kgl_core.graph.journal.changes.ChangeLog`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

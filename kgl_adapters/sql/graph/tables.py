@@ -9,8 +9,8 @@ from sqlalchemy import CheckConstraint, Column, Identity
 from kgl_adapters.sql.kernel.tables import GRAPH, define, define_noun, index
 from kgl_adapters.sql.types import ID, INSTANT, JSON, SEQUENCE, TEXT
 from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.journal.runs import RUN
 from kgl_core.graph.relationships import RELATIONSHIP
-from kgl_core.graph.runs import RUN
 
 ENTITIES: Final = define_noun(
     ENTITY,

@@ -22,8 +22,8 @@ from kgl_adapters.sql.storage import checking_consistency, checking_structure
 from kgl_adapters.sql.storage.damaged_rows import DAMAGED, DamagedRows, require_text, require_unique_names
 from kgl_core.access.oauth_clients import CLIENT, Client
 from kgl_core.access.users import USER, User
+from kgl_core.graph.journal.runs import RUN, Run, RunState
 from kgl_core.graph.nouns import GRAPH_NOUNS, NOUNS_BY_NAME, GraphNoun, noun_of
-from kgl_core.graph.runs import RUN, Run, RunState
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept, Record
 from kgl_core.kernel.permissions import scope_text

@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 
 from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER, User
+from kgl_core.graph.journal.runs import RUN
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
 from kgl_core.graph.relationships import Relationship
-from kgl_core.graph.runs import RUN
 from kgl_core.kernel.checked_records import same_values
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.nouns.noun import Noun

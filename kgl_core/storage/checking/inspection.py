@@ -9,7 +9,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.changes import Change
+from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.nouns import GraphNoun
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept, Record

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.changes import Change, ChangeAction
+from kgl_core.graph.journal.changes import Change, ChangeAction
 from kgl_core.graph.nouns import noun_of
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import same_values

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.changes import Change, ChangeAction
+from kgl_core.graph.journal.changes import Change, ChangeAction
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.errors import AlreadyExists, Conflict, NotFound, TransactionConflict

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from kgl_core.graph.changes import Change
 from kgl_core.graph.entities import End
+from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.nouns.records import Record

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from uuid import UUID
 
-from kgl_core.graph.changes import ChangeAction
 from kgl_core.graph.entities import ENTITY, End, Entity
+from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.kernel.errors import Fault, InvalidInput, KglError
 from kgl_core.kernel.ids import EntityId
 from kgl_core.kernel.permissions import Action, require

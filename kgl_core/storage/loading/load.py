@@ -13,8 +13,8 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.running import running
-from kgl_core.graph.runs import RunDraft, RunKind
+from kgl_core.graph.journal.running import running
+from kgl_core.graph.journal.runs import RunDraft, RunKind
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput, KglError, NotFound, StaleVersion
 from kgl_core.kernel.ids import RunId

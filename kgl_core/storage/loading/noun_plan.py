@@ -7,7 +7,7 @@ from copy import copy
 from typing import Any
 from uuid import UUID
 
-from kgl_core.graph.changes import ChangeAction
+from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.nouns import GraphNoun
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.nouns.records import Record

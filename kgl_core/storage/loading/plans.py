@@ -12,7 +12,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.changes import Change, ChangeAction
+from kgl_core.graph.journal.changes import Change, ChangeAction
 from kgl_core.kernel.checked_records import same_values
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Record

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from kgl_core.graph.changes import ChangeAction
 from kgl_core.graph.entities import End
+from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.relationships import RELATIONSHIP, Relationship, Triple, require_period, triple_order
 from kgl_core.kernel.errors import InvalidInput
 from kgl_core.kernel.ids import EntityId, RelationshipId

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kgl_core.graph.changes import Change
+from kgl_core.graph.journal.changes import Change
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page, check_limit
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context

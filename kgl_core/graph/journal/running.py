@@ -10,8 +10,18 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.changes import Change
-from kgl_core.graph.runs import RUN, Run, RunDraft, RunEnd, RunEnded, RunFilter, RunFilterFields, RunKind, RunState
+from kgl_core.graph.journal.changes import Change
+from kgl_core.graph.journal.runs import (
+    RUN,
+    Run,
+    RunDraft,
+    RunEnd,
+    RunEnded,
+    RunFilter,
+    RunFilterFields,
+    RunKind,
+    RunState,
+)
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.ids import RunId, require_id
