@@ -14,7 +14,9 @@ from kgl_core import SYSTEM, Actor, ActorKind, Role, Scope
 from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER
 from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.journal.runs import RUN, RunKind, RunState
 from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.kernel.ids import RunId
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import RecordFilter
 from tests.contract.samples import NOON, SECOND, client, entity, new_id, relationship, user
@@ -78,6 +80,11 @@ def _entity(**fields: Any) -> Any:
 
 def _relationship(**fields: Any) -> Any:
     return relationship(*next(_PAIRS), **fields)
+
+
+def _run(**fields: Any) -> Any:
+    values = {"title": None, "kind": RunKind.LOAD, "state": RunState.OPEN, "created_by": SYSTEM, "created_at": NOON}
+    return RUN.record(**{"id": RunId(new_id()), **values, **fields})
 
 
 def _user(**fields: Any) -> Any:
@@ -229,5 +236,30 @@ EXAMPLES: Final[Sequence[Example]] = (
             "expires_at": NOON,
             "auth_version": 2,
         },
+    ),
+    Example(
+        noun=RUN,
+        make=_run,
+        full=_run(
+            title="夜間 “import”",
+            kind=RunKind.OPENED,
+            state=RunState.FAILED,
+            created_by=Actor(ActorKind.SERVICE, "ai"),
+            ended_at=NOON + timedelta(microseconds=1),
+            counts={"created": 3, "deleted": 1},
+        ),
+        changes={
+            "title": "by day",
+            "state": RunState.COMPLETED,
+            "ended_at": NOON + SECOND,
+            "counts": {"updated": 2},
+        },
+        vary=lambda number: {"state": RunState.OPEN if number % 3 else RunState.FAILED},
+        filters=(
+            ({"state": "failed"}, lambda row: row.state == "failed"),
+            ({"kind": "opened"}, lambda row: False),
+            ({"created_after": NOON}, lambda row: row.created_at > NOON),
+            ({"created_before": NOON + SECOND}, lambda row: row.created_at < NOON + SECOND),
+        ),
     ),
 )

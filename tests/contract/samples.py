@@ -31,13 +31,14 @@ from kgl_core.access.passwords import Passwords
 from kgl_core.access.tokens import RefreshToken
 from kgl_core.access.users import USER
 from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.journal.runs import RUN
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.ids import ClientId, UserId
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.units_of_work import Context, Store
 
-NOUNS: Sequence[Noun[Any, Any, Any, Any]] = (*GRAPH_NOUNS, USER, CLIENT)
+NOUNS: Sequence[Noun[Any, Any, Any, Any]] = (*GRAPH_NOUNS, USER, CLIENT, RUN)
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
