@@ -274,6 +274,7 @@ def lines_of(api: Api) -> Iterator[tuple[dict[str, Any], type]]:
     about = {"confidence": 0.5, "source": "a", "source_type": "b", "metadata": {"a": 1}, "is_active": True}
     entity = {"kind": "entity", "id": None, "key": "k", "type": "t", "name": "n", "aliases": ["a"], **about}
     edge = {"source_entity_id": ends[0], "relationship_type": "t", "target_entity_id": ends[1], "deleted_with": None}
+    edge |= {"key": "k", "valid_from": "1994", "valid_to": "1994-05"}
     keys = {"id": None, "source_entity_key": None, "target_entity_key": None}
     yield entity, EntityLine
     yield {"kind": "relationship", **edge, **keys, **about}, RelationshipLine

@@ -10,6 +10,7 @@ from kgl_core.graph.entities import ALIASES_MAX
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.field_rules import Choice, Each, Flag, Id, Instant, Integer, Names, Number, Optional, Rule, Text
+from kgl_core.kernel.periods import Date
 from kgl_core.kernel.strict_json import DEPTH_MAX
 
 DEPTH = 100_000  # far past what any parser follows
@@ -71,6 +72,15 @@ _NO_IDS += ["01890a5d-ac96-774b-bcce-b302099a8057 ", "\\uff10" * 36, "' OR 1=1 -
 
 _NO_MOMENTS = ["", "now", "2999", "2999-01-31", "2999-01-31T12:00:00", "2999-02-30T12:00:00Z", "2999-01-31T25:00:00Z"]
 _NO_MOMENTS += ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "1e9", "0", "\\u0000", "\\ud800", "9" * 5000]
+_NO_DATES = ["", "now", "0000", "199", "19940", "-0044", "+1994", "1994-00", "1994-13", "1994-05-00", "2024-02-30"]
+_NO_DATES += ["10000-01-01", "24:00:00", "1994-05-17T24:00:00Z", "1994-05-17T08:30:00", "1994/05", "1994-W20", "1e9"]
+_NO_DATES += ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "1994 ", "\\u0000", "\\ud800", "1994\\n"]
+_NO_DATES += [
+    "\\u0e51\\u0e59\\u0e59\\u0e54",
+    "\\u0661\\u0669\\u0669\\u0664",
+    "\\uff11\\uff19\\uff19\\uff14",
+    "9" * 10_000,
+]
 
 
 def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
@@ -97,6 +107,8 @@ def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
             yield from _quoted(_NO_IDS)
         case Instant():
             yield from _quoted(_NO_MOMENTS)
+        case Date():
+            yield from _quoted(_NO_DATES)
         case Names(Each(inner, most)) | Each(inner, most):
             yield from ["[]"] if isinstance(rule, Each) and rule.min_items else []
             yield json.dumps([f"n{number}" for number in range(most + 1)])
@@ -107,7 +119,7 @@ def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
 
 def _admitted(rule: Rule) -> tuple[type, ...]:
     match rule:
-        case Text() | Secret() | Choice() | Id() | Instant():
+        case Text() | Secret() | Choice() | Id() | Instant() | Date():
             return (str,)
         case Number():
             return (int, float)
@@ -207,6 +219,9 @@ def texts_for(rule: Rule) -> Iterator[str]:
             yield from ["", "x", "%00", "01890a5dac96774bbcceb302099a8057", "..%2f", "%EF%BC%90" * 36, "' OR 1=1 --"]
         case Instant():
             yield from _NO_INSTANTS
+        case Date():
+            yield from ["", "%00", "1994-00", "-0044", "10000", "2024-02-30", "24:00:00", "9999-12-31T23:59:59-01:00"]
+            yield from ["%E0%B9%91%E0%B9%99%E0%B9%99%E0%B9%94", "1994-05-17T08:30:00+02:00", "1994%20", "9" * 5_000]
         case Each(inner):
             yield from (text for text in texts_for(inner) if text not in _NOT_UTF8)
         case _:
