@@ -11,7 +11,7 @@ from kgl_core.graph.entities import Json
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.graph.relationships import Relationship, RelationshipFilter
 from kgl_core.kernel.nouns.records import Record
-from kgl_core.kernel.periods import period_of
+from kgl_core.kernel.periods import Period, period_of
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.checking.inspection import Inspection
@@ -73,10 +73,11 @@ class Dump(Iterator[dict[str, Json]]):
 
 
 def _wanted(valid_at: str | None) -> _Choose:
-    """What leaves out the records that are not wanted."""
-    period = None if valid_at is None else period_of(str(RelationshipFilter(valid_at=valid_at).valid_at))
-    if period is None:
+    """What leaves out the records that are not wanted. Raises InvalidInput for what is no date."""
+    if valid_at is None:
         return iter
+    RelationshipFilter(valid_at=valid_at)  # refuses what is no date
+    period = period_of(valid_at) or Period()
 
     def is_wanted(record: Record) -> bool:
         return not isinstance(record, Relationship) or not record.is_active or record.period.overlaps(period)

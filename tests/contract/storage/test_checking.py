@@ -12,12 +12,13 @@ from kgl_adapters import connect
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.sql.storage.revisions import REVISIONS
 from kgl_core import SYSTEM, ChangeAction, CheckReport, KnowledgeGraph, PermissionDenied
+from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.units_of_work import Store
-from kgl_core.storage.checking.findings import KINDS
+from kgl_core.storage.checking.findings import KINDS, STALE
 from tests.conftest import close_clean
 from tests.contract.damage import POSTGRES, SQLITE, Raw, Sample, fill, raw
 from tests.contract.samples import NOON, SECOND, created, entity, graph_on, relationship, user
@@ -520,6 +521,12 @@ def test_every_kind_is_tried() -> None:
     """There is damage for every kind of fault, save a reference that the present schema does not have."""
     tried = {code for damage in DAMAGES.values() for code in damage.found}
     assert tried == {code for code, kind in KINDS.items() if not kind.is_note} - {"broken_reference"}
+
+
+def test_all_that_is_derived_has_a_kind() -> None:
+    """So that a check can say of each noun's that it is not what the record makes."""
+    assert set(STALE) == {name for noun in (*GRAPH_NOUNS, USER, CLIENT) for name in noun.derived}
+    assert set(STALE.values()) <= KINDS.keys()
 
 
 @pytest.mark.parametrize("url", BOTH, indirect=True)
