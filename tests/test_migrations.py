@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -50,6 +51,8 @@ def fill(kg: KnowledgeGraph) -> None:
     note = kg.entities.create(type="document", name="Note G")
     kg.relationships.create(ada.id, "wrote", note.id, confidence=0.5)
     kg.entities.delete(note.id)
+    with kg.run("nightly import") as night:
+        night.entities.update(ada.id, confidence=0.5)
     user = kg.users.create(email="ada@example.org", password="a few unrelated words")
     fill_sessions(kg, user)
 
@@ -92,6 +95,22 @@ def test_every_migration_runs_up_and_down_with_data_in_the_tables(url: str, engi
                 before = list(kg.dump())
             else:
                 fill(kg)
+
+
+def test_changes_outlive_the_runs_that_a_way_down_takes_along(url: str, engine: Engine) -> None:
+    """Below 0010 there are no runs; above it again, changes are part of none, and loads are runs as before."""
+    with connect(url, migrate=True) as kg:
+        with kg.run("nightly import") as night:
+            night.entities.create(type="person", name="Ada")
+        before = kg.changes().items
+    migrate.downgrade(engine, steps_below("0010"))
+    migrate.upgrade(engine)
+    with connect(url, migrate=False) as kg:
+        assert list(kg.changes().items) == [attrs.evolve(change, run=None) for change in before]
+        assert kg.runs.list().items == ()
+        loaded = kg.load([{"kind": "entity", "type": "person", "name": "Bob"}])
+        assert [run.id for run in kg.runs.list().items] == [loaded.run]
+        assert kg.check().is_clean
 
 
 def test_going_down_further_than_there_is_ends_at_the_bottom(url: str, engine: Engine) -> None:
@@ -271,6 +290,19 @@ def test_what_an_interrupted_build_left_is_built_anew(postgres_engine: Engine) -
     migrate.upgrade(postgres_engine)
     with postgres_engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM pg_index WHERE NOT indisvalid")).scalar_one() == 0
+
+
+def test_runs_are_added_again_after_an_interruption(postgres_engine: Engine) -> None:
+    """Where the last step was broken off, all the steps before it are there, and the revision is still the old one."""
+    migrate.upgrade(postgres_engine)
+    with postgres_engine.begin() as connection:
+        connection.execute(text(f"UPDATE {GRAPH}.alembic_version SET version_num = '0009'"))
+        index = "to_regclass('backend_entities.ix_changes_run')"
+        connection.execute(text(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = {index}"))
+    migrate.upgrade(postgres_engine)
+    with postgres_engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM pg_index WHERE NOT indisvalid")).scalar_one() == 0
+    assert migrate.current_revision(postgres_engine) == REVISIONS[-1]
 
 
 def test_one_process_migrates_again_and_again(url: str, engine: Engine) -> None:

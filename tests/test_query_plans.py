@@ -62,6 +62,14 @@ def change_log(kg: KnowledgeGraph) -> None:
     kg.changes(after=kg.changes(limit=3).next_cursor, limit=3)
 
 
+def changes_of_a_run(kg: KnowledgeGraph) -> None:
+    """Two pages of the changes of a run."""
+    id = kg.runs.open().id
+    for _ in range(4):
+        kg.in_run(id).entities.create(type="t1", name="n1")
+    kg.runs.changes(id, after=kg.runs.changes(id, limit=3).next_cursor, limit=3)
+
+
 def deleting(kg: KnowledgeGraph) -> None:
     """Deleting and restoring an entity, with what it takes along."""
     id = an_id(kg)
@@ -114,6 +122,8 @@ IN_ORDER: dict[str, Call] = {
     "relationships to an entity": lambda kg: pages(kg.relationships.list, target_entity_id=an_id(kg)),
     "service clients": lambda kg: pages(kg.clients.list),
     "users": lambda kg: pages(kg.users.list),
+    "runs": lambda kg: pages(kg.runs.list),
+    "changes of a run": changes_of_a_run,
     "changes": change_log,
     "dump": lambda kg: list(kg.dump()),
 }
@@ -130,6 +140,7 @@ BY_INDEX: dict[str, Call] = {
     "a user by email": lambda kg: kg.users.get_by_email("ada@example.org"),
     "a session": session,
     "services": services,
+    "the end of a run": lambda kg: kg.runs.end(kg.runs.open().id),
 }
 """What an index must find; the little that is found may be sorted."""
 
@@ -142,6 +153,7 @@ def fill(kg: KnowledgeGraph) -> None:
         kg.users.create(email=f"{name}@example.org", password="a few unrelated words")
     for _ in range(5):
         kg.clients.create(name="publishing", scopes=["graph:read"])
+        kg.runs.open()
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ def _schema() -> str | None:
 
 
 def upgrade() -> None:
+    is_sqlite = _schema() is None
+    # An interrupted build of the index leaves on PostgreSQL what comes before it.
     op.create_table(
         "runs",
         sa.Column("id", ID, nullable=False),
@@ -31,13 +33,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_runs"),
         schema=_schema(),
         sqlite_strict=True,
+        if_not_exists=not is_sqlite,
     )
-    op.create_index("ix_runs_created_at", "runs", ["created_at", "id"], schema=_schema())
-    op.add_column("changes", sa.Column("run", ID), schema=_schema())
+    op.create_index("ix_runs_created_at", "runs", ["created_at", "id"], schema=_schema(), if_not_exists=not is_sqlite)
     of_runs = sa.text("run IS NOT NULL")
-    if _schema() is None:
+    if is_sqlite:
+        op.add_column("changes", sa.Column("run", ID))
         op.create_index("ix_changes_run", "changes", ["run", "sequence"], sqlite_where=of_runs)
         return
+    op.execute(f"ALTER TABLE {_schema()}.changes ADD COLUMN IF NOT EXISTS run uuid")
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout TO 0")
         # What an interrupted build leaves behind is invalid, and only in the way.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import NamedTuple
+from uuid import UUID
 
 import pytest
 
@@ -23,6 +24,8 @@ class Scene(NamedTuple):
     deleted: Entity
     deleted_edge: Relationship
     somebody: User
+    own_run: UUID
+    others_run: UUID
 
 
 def service(*scopes: Scope) -> Actor:
@@ -67,6 +70,14 @@ CALLS: dict[str, tuple[set[str], Call]] = {
     "dump": (READERS, lambda kg, s: list(kg.dump())),
     "create": (CREATORS, lambda kg, s: kg.entities.create(type="t", name="new")),
     "join": (CREATORS, lambda kg, s: kg.relationships.create(s.others.id, "new", s.own.id)),
+    "open run": (CREATORS, lambda kg, s: kg.runs.open("new")),
+    "work in own run": (CREATORS, lambda kg, s: kg.in_run(s.own_run).entities.create(type="t", name="new")),
+    "work in others' run": (EDITORS, lambda kg, s: kg.in_run(s.others_run).entities.create(type="t", name="new")),
+    "end own run": (CREATORS, lambda kg, s: kg.runs.end(s.own_run)),
+    "end others' run": (EDITORS, lambda kg, s: kg.runs.end(s.others_run)),
+    "get run": (READERS, lambda kg, s: kg.runs.get(s.others_run)),
+    "list runs": (READERS, lambda kg, s: kg.runs.list()),
+    "changes of a run": (READERS, lambda kg, s: kg.runs.changes(s.others_run)),
     "load": (CREATORS, lambda kg, s: kg.load([{"kind": "entity", "key": "new", "type": "t", "name": "n"}])),
     "update own": (CREATORS, lambda kg, s: kg.entities.update(s.own.id, name="x")),
     "update own relationship": (CREATORS, lambda kg, s: kg.relationships.update(s.own_edge.id, source="x")),
@@ -89,7 +100,13 @@ CALLS: dict[str, tuple[set[str], Call]] = {
     "delete others'": (EDITORS, lambda kg, s: kg.entities.delete(s.others.id)),
 }
 
-OUTSIDE_TRANSACTIONS = {"changes", "stats", "dump", "load"}
+OUTSIDE_TRANSACTIONS = {
+    "changes",
+    "stats",
+    "dump",
+    "load",
+    *(name for name in CALLS if {"run", "runs"} & {*name.split()}),
+}
 
 
 def scene_for(kg: KnowledgeGraph, actor: Actor) -> Scene:
@@ -105,8 +122,9 @@ def scene_for(kg: KnowledgeGraph, actor: Actor) -> Scene:
     mine.relationships.delete(deleted_edge.id)
     deleted = mine.entities.create(type="t", name="gone")
     mine.entities.delete(deleted.id)
+    runs = (mine.runs.open().id, theirs.runs.open().id)
     somebody = theirs.users.create(email="somebody@example.org", password=PASSWORD)
-    return Scene(kg, own, others, own_edge, others_edge, deleted, deleted_edge, somebody)
+    return Scene(kg, own, others, own_edge, others_edge, deleted, deleted_edge, somebody, *runs)
 
 
 @pytest.mark.parametrize("name", ACTORS)

@@ -210,6 +210,29 @@ class Comparison(RuleBasedStateMachine):
         self.both(act)
         self.take_notice()
 
+    @rule(commands=st.lists(COMMANDS, max_size=4), records=RECORDS, is_kept=st.booleans())
+    def run(self, commands: list[Command], records: list[dict[str, Any]], is_kept: bool) -> None:
+        named = [self._with_ids(record) for record in records]
+
+        def act(graph: KnowledgeGraph) -> list[Any]:
+            answers: list[Any] = []
+            try:
+                with graph.run("work") as run:
+                    answers += [answer(lambda on, c=command: self.perform(on, c), run) for command in commands]
+                    answers.append(run.load(named).run)
+                    if not is_kept:
+                        raise Undo
+            except Undo:
+                pass
+            assert run.run_id is not None
+            changes = graph.runs.changes(run.run_id, limit=200).items
+            counted = graph.runs.get(run.run_id)
+            assert sum(counted.counts.values()) == len(changes)
+            return [*answers, counted, [attrs.evolve(change, cursor=None) for change in changes]]
+
+        self.both(act)
+        self.take_notice()
+
     @rule(
         records=RECORDS,
         is_atomic=st.booleans(),
@@ -308,6 +331,7 @@ class Comparison(RuleBasedStateMachine):
             ]
             assert self.log == whole
             self.both(lambda graph: list(graph.dump()))
+            self.both(lambda graph: list(pages(graph.runs.list, limit=3)))
             for graph in self.graphs:
                 report = graph.check()
                 assert report.faults == report.notes == ()

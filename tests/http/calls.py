@@ -166,7 +166,11 @@ def _client(api: Api, owner: str, is_gone: bool) -> Made:
 
 
 def _run(api: Api, owner: str, is_gone: bool) -> Made:
-    return str(api.kg.acting_as(api.actor(owner)).runs.open().id), {}
+    kg = api.kg.acting_as(api.actor(owner))
+    run = kg.runs.open().id
+    for name in ("Ada", "Charles"):
+        kg.in_run(run).entities.create(type="person", name=name)
+    return str(run), {}
 
 
 _PARAMETERS: Mapping[tuple[str, str], Callable[[Api, str, bool], Made]] = {

@@ -459,6 +459,21 @@ def test_a_restored_store_knows_the_cursors_of_a_run_that_it_lost(archive: Archi
         kg.runs.changes(run, after=lost)
 
 
+def test_what_a_repair_changes_is_part_of_its_run(store_url: str) -> None:
+    """As all that changes a record."""
+    with connect(store_url) as kg:
+        ada = kg.entities.create(type="person", name="ada")
+        if store_url.startswith("memory"):
+            return
+        table = "entities" if store_url.startswith("sqlite") else "backend_entities.entities"
+        with raw(store_url) as database:
+            database.run(f"UPDATE {table} SET source = 'elsewhere'")
+        with kg.run("repair") as run:
+            assert run.check(repair=True).is_clean
+        [change] = changes_of(kg, run.run_id)
+        assert (change.record.id, change.action) == (ada.id, "updated")
+
+
 def test_a_run_that_can_not_be_read_is_found(store_url: str) -> None:
     """By a check, which looks at every run."""
     with connect(store_url) as kg:

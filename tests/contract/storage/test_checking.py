@@ -582,6 +582,7 @@ def test_a_store_that_kgl_wrote_is_clean(kg: KnowledgeGraph) -> None:
         "entities": 3,
         "relationships": 2,
         "changes": 12,
+        "runs": 0,
         "users": 1,
         "clients": 0,
         "refresh_tokens": 1,

@@ -105,7 +105,7 @@ def opened(empty_url: EmptyUrl) -> Iterator[Callable[[str], KnowledgeGraph]]:
 def test_a_load_counts_what_became_of_each_record(kg: KnowledgeGraph) -> None:
     """Created, updated, unchanged, refused; and the graph holds what the records say."""
     first = kg.load([an_entity("a"), an_entity("b", confidence=0.5), a_relationship("a", "b", source="book")])
-    assert first == LoadSummary(created=3, updated=0, unchanged=0, refused=0, is_kept=True, refusals=())
+    assert first == LoadSummary(created=3, updated=0, unchanged=0, refused=0, is_kept=True, refusals=(), run=first.run)
     second = kg.load([an_entity("a"), an_entity("b", confidence=0.7), an_entity("c"), a_relationship("a", "z")])
     assert counts(second) == (1, 1, 1, 1)
     a, b, c = (kg.entities.get_by_key(key) for key in "abc")

@@ -46,6 +46,11 @@ PUT    /api/v1/relationships/{id}                    401      401  403    200   
 PATCH  /api/v1/relationships/{id}                    401      401  403    200       200   200    403    200     403
 DELETE /api/v1/relationships/{id}                    401      401  403    200       200   200    403    200     403
 POST   /api/v1/relationships/{id}/restore            401      401  403    403       200   200    403    403     403
+GET    /api/v1/runs                                  401      401  200    200       200   200    200    403     200
+POST   /api/v1/runs                                  401      401  201    201       201   201    403    201     201
+GET    /api/v1/runs/{id}                             401      401  200    200       200   200    200    403     200
+GET    /api/v1/runs/{id}/changes                     401      401  200    200       200   200    200    403     200
+POST   /api/v1/runs/{id}/end                         401      401  403    200       200   200    403    200     403
 GET    /api/v1/changes                               401      401  200    200       200   200    200    403     200
 POST   /api/v1/import                                401      401  200    200       200   200    403    200     200
 GET    /api/v1/export                                401      401  200    200       200   200    200    403     200

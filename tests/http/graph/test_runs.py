@@ -10,6 +10,7 @@ from tests.http.conftest import Api, problem
 
 PATH = "/api/v1/runs"
 ENTITIES = "/api/v1/entities"
+NOBODY_S = "01a22275-4d00-739e-b422-b0935af5125a"
 IMPORT = "/api/v1/import"
 ADA = {"type": "person", "name": "Ada"}
 LINE = json.dumps({"kind": "entity", "key": "ada", **ADA}).encode() + b"\n"
@@ -109,7 +110,7 @@ def test_the_changes_of_a_run_come_in_pages(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", ENTITIES), ("POST", IMPORT), ("PATCH", f"{ENTITIES}/{uuid4()}"), ("DELETE", f"{ENTITIES}/{uuid4()}")],
+    [("POST", ENTITIES), ("POST", IMPORT), ("PATCH", f"{ENTITIES}/{NOBODY_S}"), ("DELETE", f"{ENTITIES}/{NOBODY_S}")],
 )
 def test_a_run_that_nothing_can_be_part_of_is_refused(api: Api, method: str, path: str) -> None:
     """It is no id, of no run, somebody else's, or has ended; nothing is written."""

@@ -104,7 +104,7 @@ def unauthorized(api: Api, route: Route) -> testing.Result:
 
 
 def missing(make_api: MakeApi) -> Give:
-    """A record, page or end that does not exist, or what is not told of an issuer without a URL."""
+    """A record, page, end or run that does not exist, or what is not told of an issuer without a URL."""
     local = make_api()
 
     def give(api: Api, route: Route) -> testing.Result:
@@ -113,6 +113,8 @@ def missing(make_api: MakeApi) -> Give:
         if route.template == "/api/v1/relationships":
             ends = {"source_entity_id": str(uuid4()), "target_entity_id": str(uuid4())}
             return api(route.method, route.template, json={**ends, "relationship_type": "knows"})
+        if route.operation.takes_run and "{" not in route.template:
+            return send(api, route, headers={"Run": str(uuid4())})
         nowhere = route.template.format(id=uuid4(), code="nonsense", name="nonsense")
         return send(api, route, path=nowhere)
 
@@ -124,6 +126,7 @@ def lost(api: Api, route: Route) -> testing.Result:
     for _ in range(2):
         api.account(text_of("somebody"))
         create_in(api, route.template if f"POST {route.template}" in map(str, routes_of(api)) else "/api/v1/entities")
+        api.kg.runs.open()
     path = call_of(api, route).path
     if path.endswith("/relationships") and path.count("/") == 5:
         id = path.split("/")[4]
@@ -162,11 +165,6 @@ def twice(api: Api, route: Route) -> testing.Result:
     return call.send(api)
 
 
-def with_a_value_in_use(api: Api, route: Route) -> testing.Result:
-    """A unique value that another record has."""
-    return send(api, route, body=create_in(api, route.template.removesuffix("/{id}")).data)
-
-
 def entity_restored_too_late(api: Api, route: Route) -> testing.Result:
     """The key of a deleted entity was taken meanwhile."""
     deleted = api.entity(key="taken")["id"]
@@ -192,6 +190,13 @@ def with_too_many_relationships(api: Api, route: Route) -> testing.Result:
         return send(api, route, path=route.template.format(id=hub))
 
 
+def in_an_ended_run(api: Api, route: Route) -> testing.Result:
+    """Part of a run that has ended."""
+    run = api.kg.runs.open().id
+    api.kg.runs.end(run)
+    return send(api, route, headers={"Run": str(run)})
+
+
 IN_THE_WAY: Final[Mapping[str, Give]] = {
     f"POST {REGISTER}": twice,
     "POST /api/v1/entities": twice,
@@ -208,8 +213,8 @@ def in_the_way(monkeypatch: pytest.MonkeyPatch) -> Give:
     def give(api: Api, route: Route) -> testing.Result:
         if str(route) in IN_THE_WAY:
             return IN_THE_WAY[str(route)](api, route)
-        if route.method in ("PUT", "PATCH"):
-            return with_a_value_in_use(api, route)
+        if route.operation.takes_run and route.method != "POST":
+            return in_an_ended_run(api, route)
         query = {"query_string": "atomic=true"} if route.template == IMPORT else {}
         with monkeypatch.context() as patch:
             for answers in (MemoryAnswers, SqlAnswers):
