@@ -260,12 +260,12 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
 
 
 def everything(api: Api) -> tuple[Any, ...]:
-    """All that there is: records, how many changes, accounts, and the first 200 service clients and runs."""
+    """All that there is: records, how many changes, accounts, the first 200 service clients and opened runs."""
     accounts: list[Any] = []
     page = api.kg.users.list(limit=200)
     accounts += page.items
     while page.next_cursor is not None:
         page = api.kg.users.list(limit=200, cursor=page.next_cursor)
         accounts += page.items
-    clients, runs = api.kg.clients.list(limit=200), api.kg.runs.list(limit=200)
+    clients, runs = api.kg.clients.list(limit=200), api.kg.runs.list(kind="opened", limit=200)
     return api.kg.stats(), list(api.kg.dump()), accounts, clients, runs

@@ -69,7 +69,7 @@ def test_a_change_says_who_did_what_when_and_how_the_record_was_then(api: Api) -
     assert [change["record"] for change in found] == [ada, bob, knows, patched, gone, back]
     assert [change["at"] for change in found] == [change["record"]["updated_at"] for change in found]
     assert found[2]["actor"] == {"kind": "user", "id": str(api.account("eve").id)}
-    assert set(found[0]) == {"cursor", "at", "actor", "action", "kind", "record"}
+    assert set(found[0]) == {"cursor", "at", "actor", "action", "kind", "record", "run"}
 
 
 def test_changes_are_read_on_from_a_cursor(api: Api) -> None:
