@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.errors import Fault
+from kgl_core.kernel.periods import period_between, period_of
 from kgl_core.kernel.text import is_visible
 from kgl_http.api.operations import NDJSON
 from kgl_http.openapi.shared_parts import ENTITY_TAGS
@@ -25,6 +26,7 @@ from tests.http.document import DOCUMENT
 
 _ODD: Final = "00000000-0000-0000-0000-000000000001"
 _LISTINGS: Final = [f"/api/v1/{noun.plural}" for noun in GRAPH_NOUNS]
+_DATES: Final = ("valid_from", "valid_to")
 _ACCEPTED: Final = ["2xx", "302", "304", "404", "409", "412"]
 _CONFIG: Final[dict[str, Any]] = {
     "generation": {"deterministic": True, "database": "none"},
@@ -40,7 +42,7 @@ _CONFIG: Final[dict[str, Any]] = {
             "checks": {"positive_data_acceptance": {"expected-statuses": [*_ACCEPTED, "401", "422", "429"]}},
         },
         {
-            # Ends and types must stay as they are, and what a patch adds to may become too much.
+            # Ends, types and keys must stay as they are, and what a patch adds to may become too much.
             "include-operation-id": ["replaceRelationship", *(f"update{noun.record.__name__}" for noun in GRAPH_NOUNS)],
             "checks": {"positive_data_acceptance": {"expected-statuses": [*_ACCEPTED, "422"]}},
         },
@@ -78,7 +80,9 @@ class Served:
             "relationships": api.relationship(ends[1], ends[2])["id"],
             "users": str(api.account("grace").id),
             "oauth-clients": str(api.credentials("reader").client.id),
+            "runs": str(api.kg.runs.open().id),
         }
+        self.run = str(api.kg.runs.open().id)  # which nobody ends
         self.ends = ends[1:]
         self.app = _closed(api.client.app)
         service = api.credentials("service")
@@ -154,8 +158,13 @@ def mend(case: Any, to: Served) -> None:
     if case.operation.path == "/api/v1/import":
         query.pop("atomic", None)  # any text is taken, but then refused as a whole for its lines
         headers.pop("Idempotency-Key", None)  # which needs atomic
+    if "Run" in headers:
+        headers["Run"] = to.run
+        query.pop("title", None)  # of a run of its own
     if "Idempotency-Key" in headers:
         headers["Idempotency-Key"] = str(uuid4())  # none that was used before
+    if period_of(query.get("valid_at", "1994")) is None:
+        del query["valid_at"]
     if "wait" in query:
         query["wait"] = 0  # nobody else makes a change to wait for
     if case.operation.path in _LISTINGS and (query.get("id") or query.get("key")):
@@ -168,7 +177,7 @@ def mend(case: Any, to: Served) -> None:
         if case.operation.path.startswith(f"/api/v1/{kind}/{{id}}"):
             case.path_parameters["id"] = to.ids[kind]  # and never the admin or the client who calls
     if isinstance(case.body, dict):
-        _mend_body(case.body, to, is_login=case.operation.path.endswith("/token"))
+        _mend_body(case.body, is_login=case.operation.path.endswith("/token"))
 
 
 def check_status(case: Any, answer: Any) -> None:
@@ -177,9 +186,13 @@ def check_status(case: Any, answer: Any) -> None:
         assert str(answer.status_code) in case.operation.definition.raw["responses"], answer.status_code
 
 
-def _mend_body(body: dict[str, Any], to: Served, *, is_login: bool) -> None:
-    if "source_entity_id" in body and body["source_entity_id"] == body.get("target_entity_id"):
-        body["source_entity_id"], body["target_entity_id"] = to.ends
+def _mend_body(body: dict[str, Any], *, is_login: bool) -> None:
+    if not body.keys().isdisjoint(_DATES):
+        # A pattern cannot say which days a month has, nor that the end comes after the begin, also of what is stored.
+        dates = {name: body.get(name) for name in _DATES}
+        body.update({name: date if date is not None and period_of(date) else None for name, date in dates.items()})
+        if period_between(body["valid_from"], body["valid_to"]).is_empty:
+            body["valid_to"] = None
     for name in ("client_id", "client_secret"):
         body.pop(name, None)  # the header proves who calls, and no two proofs may be given
     for name in ("password", "new_password"):
