@@ -29,9 +29,12 @@ Rooms = dict[str, set[str]]
 
 
 def room_of(module: str) -> str:
-    """The folder that a module is in, as far as subjects go: what is inside of a subject's folder belongs to it."""
+    """The folder that a module is in, as far as subjects go: what is inside of a subject's folder belongs to it.
+
+    So does what is inside of a kernel's.
+    """
     folder = "/".join(module.split(".")[:-1])
-    subject = re.match(rf".*?/({'|'.join(SUBJECTS)})(?=/|$)", folder)
+    subject = re.match(rf".*?/({'|'.join(SUBJECTS)}|kernel)(?=/|$)", folder)
     return subject[0] if subject else folder
 
 
