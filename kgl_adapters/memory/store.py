@@ -21,7 +21,7 @@ from kgl_core.access.oauth_clients import CLIENT, ClientRepository
 from kgl_core.access.users import USER, UserRepository
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
-from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.noun import AnyNoun, Noun
 from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.store_errors import StoreBusy, StoreClosed
@@ -30,7 +30,7 @@ WRITER_WAIT_S = 10.0
 R = TypeVar("R", bound=Kept)
 F = TypeVar("F")
 V = TypeVar("V")
-_REPOSITORIES: Final[Mapping[Noun[Any, Any, Any, Any], Callable[[Shelves], Any]]] = {
+_REPOSITORIES: Final[Mapping[AnyNoun, Callable[[Shelves], Any]]] = {
     ENTITY: MemoryEntities,
     RELATIONSHIP: MemoryRelationships,
 }

@@ -15,7 +15,7 @@ from kgl_core.access.throttling import Counter
 from kgl_core.access.tokens import RefreshToken
 from kgl_core.graph.journal.changes import Change
 from kgl_core.kernel.idempotency import KeptAnswer
-from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.noun import AnyNoun
 
 _MAPPINGS: Final = ("refresh_tokens", "revocations", "counters", "answers")
 
@@ -24,7 +24,7 @@ _MAPPINGS: Final = ("refresh_tokens", "revocations", "counters", "answers")
 class Tables:
     """The records of each noun, and what is no noun. None means that a layer has deleted the row."""
 
-    shelves: dict[Noun[Any, Any, Any, Any], Shelf[Any, Any]] = attrs.Factory(dict)
+    shelves: dict[AnyNoun, Shelf[Any, Any]] = attrs.Factory(dict)
     refresh_tokens: MutableMapping[bytes, RefreshToken | None] = attrs.Factory(dict)
     revocations: MutableMapping[UUID, Revocation | None] = attrs.Factory(dict)
     counters: MutableMapping[bytes, Counter | None] = attrs.Factory(dict)
@@ -32,7 +32,7 @@ class Tables:
     changes: list[Change] = attrs.Factory(list)
     below: Tables | None = None
 
-    def of(self, noun: Noun[Any, Any, Any, Any]) -> Shelf[Any, Any]:
+    def of(self, noun: AnyNoun) -> Shelf[Any, Any]:
         """The records of a noun."""
         shelf = self.shelves.get(noun)
         if shelf is None:

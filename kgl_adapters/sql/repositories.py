@@ -13,9 +13,7 @@ from kgl_adapters.sql.kernel.repository import SqlRepository
 from kgl_adapters.sql.kernel.tables import TABLES
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
-from kgl_core.kernel.nouns.noun import Noun
-
-AnyNoun = Noun[Any, Any, Any, Any]
+from kgl_core.kernel.nouns.noun import AnyNoun
 
 NOUN_TABLES: Final[Mapping[AnyNoun, Mapping[bool, NounTable[Any, Any, Any]]]] = {
     noun: noun_tables(noun) for noun in TABLES

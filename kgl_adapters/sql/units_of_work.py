@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine, NestedTransaction, Transaction
 from sqlalchemy.exc import DBAPIError
@@ -23,8 +23,7 @@ from kgl_adapters.sql.graph.changes import SqlChangeLog
 from kgl_adapters.sql.graph.entities import SqlEntities
 from kgl_adapters.sql.graph.relationships import SqlRelationships
 from kgl_adapters.sql.kernel.idempotency import SqlAnswers
-from kgl_adapters.sql.kernel.noun_table import NounTable
-from kgl_adapters.sql.repositories import NOUN_TABLES, REPOSITORIES, AnyNoun
+from kgl_adapters.sql.repositories import NOUN_TABLES, REPOSITORIES
 from kgl_adapters.sql.storage.checking import SqlInspection
 from kgl_adapters.sql.storage.dry_runs import Rehearsal, scratch_engine
 from kgl_adapters.sql.storage.replica import Replica, Writers
@@ -40,6 +39,9 @@ from kgl_core.kernel.units_of_work import UnitOfWork
 R = TypeVar("R", bound=Kept)
 F = TypeVar("F")
 V = TypeVar("V")
+
+
+_POSTGRES_TABLES: Final = {noun: tables[False] for noun, tables in NOUN_TABLES.items()}
 
 
 class SqlUnitOfWork:
@@ -132,32 +134,6 @@ class _Reading(SqlUnitOfWork):
             self._graph.close()
 
 
-class _Adding:
-    """A unit of work that only adds."""
-
-    def __init__(self, additions: Additions) -> None:
-        self.changes: Any = additions
-        self.commit = additions.commit
-
-    def of(self, noun: AnyNoun) -> Any:
-        """What adds to the noun's table."""
-        return _Adder(self.changes, NOUN_TABLES[noun][False])
-
-    def __enter__(self) -> Any:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Do nothing: what was not committed was not begun."""
-
-
-class _Adder:
-    def __init__(self, additions: Additions, of: NounTable[Any, Any, Any]) -> None:
-        self._additions, self._of = additions, of
-
-    def add(self, records: Sequence[Any]) -> None:
-        self._additions.add(self._of, records)
-
-
 class SqlStore:
     """A `Store` over an engine. If it has a ``replica``, that answers reads of the graph."""
 
@@ -176,7 +152,8 @@ class SqlStore:
 
     def begin(self, *, adds_only: bool = False) -> AbstractContextManager[UnitOfWork]:
         if adds_only and not self._encoding.is_sqlite:
-            return _Adding(Additions(self.connections, self._note_write))
+            adding: AbstractContextManager[Any] = Additions(self.connections, _POSTGRES_TABLES, self._note_write)
+            return adding
         return self._begin()
 
     @contextmanager

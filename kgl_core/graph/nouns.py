@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
-from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.noun import AnyNoun
 from kgl_core.kernel.nouns.records import Record
 
-GraphNoun = Noun[Any, Any, Any, Any]
+GraphNoun = AnyNoun
 
 GRAPH_NOUNS: Final[tuple[GraphNoun, ...]] = (ENTITY, RELATIONSHIP)
 """In the order of loads and dumps: a noun comes after those that its records refer to."""

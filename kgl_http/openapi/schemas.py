@@ -21,7 +21,7 @@ from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.checked_records import MISSING, rules_of
 from kgl_core.kernel.field_rules import Choice, Each, Flag, Id, Instant, Integer, Names, Number, Optional, Rule, Text
-from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.noun import AnyNoun
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.periods import DATE_ADVICE, DATE_LENGTH_MAX, DATE_PATTERN, Date
 from kgl_core.kernel.permissions import Actor
@@ -49,8 +49,8 @@ _LINE_PATTERN: Final = f"^[^{_UNFIT}]*[^{_UNFIT}{_BLANK}][^{_UNFIT}]*$"
 _NO_NUL_PATTERN: Final = r"^[^\u0000]*$"
 
 _NOUNS: Final = (*GRAPH_NOUNS, USER, CLIENT)
-_BY_RECORD: Final[Mapping[type, Noun[Any, Any, Any, Any]]] = {noun.record: noun for noun in _NOUNS}
-_BY_DRAFT: Final[Mapping[type, Noun[Any, Any, Any, Any]]] = {noun.draft: noun for noun in _NOUNS}
+_BY_RECORD: Final[Mapping[type, AnyNoun]] = {noun.record: noun for noun in _NOUNS}
+_BY_DRAFT: Final[Mapping[type, AnyNoun]] = {noun.draft: noun for noun in _NOUNS}
 
 # What the converter shows otherwise than the class has it.
 _HIDDEN: Final[Mapping[type, Sequence[str]]] = {

@@ -14,7 +14,7 @@ import attrs
 
 from kgl_adapters.memory.kernel.shelves import Shelf
 from kgl_core.kernel.errors import AlreadyExists, NotFound, StaleVersion
-from kgl_core.kernel.nouns.noun import Comparison, Noun
+from kgl_core.kernel.nouns.noun import AnyNoun, Comparison, Noun
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Lock
@@ -32,8 +32,7 @@ _COMPARISONS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
     ">=": operator.ge,
     "contains": operator.contains,
 }
-_AnyNoun = Noun[Any, Any, Any, Any]
-Shelves = Callable[[_AnyNoun], Shelf[Any, Any]]
+Shelves = Callable[[AnyNoun], Shelf[Any, Any]]
 """What finds the records of a noun."""
 
 
@@ -170,7 +169,7 @@ class MemoryRepository(Generic[R, F, V]):
         return detached(self._noun, record)
 
 
-def detached(noun: _AnyNoun, record: R) -> R:
+def detached(noun: AnyNoun, record: R) -> R:
     """The record with a copy of its JSON, so that nobody outside can change what is stored."""
     for name in noun.json_fields:
         if value := getattr(record, name):
@@ -179,7 +178,7 @@ def detached(noun: _AnyNoun, record: R) -> R:
     return record
 
 
-def _require_later(noun: _AnyNoun, before: Any, record: Any) -> None:
+def _require_later(noun: AnyNoun, before: Any, record: Any) -> None:
     if before.version >= record.version:
         raise StaleVersion(noun.name, record.id, record.version - 1, before.version)
 

@@ -5,7 +5,7 @@ Two statements between BEGIN and COMMIT are less than half as fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -15,27 +15,39 @@ from kgl_adapters.sql.graph.announcing import ANNOUNCED, insert_announced
 from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS, ChangeRows
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_core.graph.journal.changes import Change
+from kgl_core.kernel.nouns.noun import AnyNoun
 
 _CHANGE_ROWS: Final = ChangeRows(ENCODINGS[False])
 
 
 class Additions:
-    """What a unit of work that only adds has to do; `commit` does it.
+    """A unit of work that only adds: `commit` does all of it.
 
-    ``on_end`` is called when the statement has run, or has failed.
+    ``tables`` has the table of each noun. ``on_end`` is called when the statement has run, or has failed.
     """
 
-    def __init__(self, connections: Connections, on_end: Callable[[], object]) -> None:
-        self._connections, self._on_end = connections, on_end
+    def __init__(
+        self, connections: Connections, tables: Mapping[AnyNoun, NounTable[Any, Any, Any]], on_end: Callable[[], object]
+    ) -> None:
+        self._connections, self._of, self._on_end = connections, tables, on_end
         self._tables: list[NounTable[Any, Any, Any]] = []
         self._values: list[Any] = []
         self._changes: list[Change] = []
 
-    def add(self, of: NounTable[Any, Any, Any], records: Sequence[Any]) -> None:
-        """Add new records to a noun's table."""
-        for record in records:
-            self._tables.append(of)
-            self._values += of.write(record)
+    def __enter__(self) -> Additions:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: what was not committed was not begun."""
+
+    def of(self, noun: AnyNoun) -> _NounAdditions:
+        """What adds to a noun's table."""
+        return _NounAdditions(self._of[noun], self._tables, self._values)
+
+    @property
+    def changes(self) -> Additions:
+        """What appends the change."""
+        return self
 
     def append(self, changes: Sequence[Change]) -> None:
         """Append the change of what was added, of which there is one."""
@@ -48,6 +60,16 @@ class Additions:
             self._connections.run(_statement(*self._tables), (*self._values, *_CHANGE_ROWS.write(change)))
         finally:
             self._on_end()
+
+
+class _NounAdditions:
+    def __init__(self, of: NounTable[Any, Any, Any], tables: list[NounTable[Any, Any, Any]], values: list[Any]) -> None:
+        self._of, self._tables, self._values = of, tables, values
+
+    def add(self, records: Sequence[Any]) -> None:
+        for record in records:
+            self._tables.append(self._of)
+            self._values += self._of.write(record)
 
 
 @cache

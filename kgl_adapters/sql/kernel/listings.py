@@ -14,7 +14,7 @@ from kgl_adapters.sql.engine.encoding import Encoding
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.kernel.statements import order_page, position_parameters
-from kgl_core.kernel.nouns.noun import Comparison, Noun
+from kgl_core.kernel.nouns.noun import AnyNoun, Comparison
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.periods import MICROSECOND, Period, period_of
 
@@ -37,9 +37,7 @@ _OPERATORS: Final[Mapping[Comparison, Callable[[Any, Any], ColumnElement[bool]]]
 class Listing:
     """Lists the records of a noun's table by the filters and sorts that its description gives."""
 
-    def __init__(
-        self, noun: Noun[Any, Any, Any, Any], table: Table, columns: Sequence[ColumnElement[Any]], *, is_sqlite: bool
-    ) -> None:
+    def __init__(self, noun: AnyNoun, table: Table, columns: Sequence[ColumnElement[Any]], *, is_sqlite: bool) -> None:
         self._noun, self._table, self._columns, self._is_sqlite = noun, table, columns, is_sqlite
         self._filters = tuple(noun.all_conditions)
         self._tells_state = noun.is_deletable

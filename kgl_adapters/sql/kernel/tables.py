@@ -14,7 +14,7 @@ from sqlalchemy.schema import SchemaItem
 
 from kgl_adapters.sql.engine.driver_errors import note_unique
 from kgl_adapters.sql.kernel.row_forms import form_of
-from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.noun import AnyNoun
 
 AUTH: Final = "backend_auth"
 """The schema of accounts, clients and tokens."""
@@ -30,7 +30,7 @@ sqlite_metadata: Final = MetaData(naming_convention=_NAMES)
 
 Tables = Mapping[bool, Table]
 """A table by whether the database is SQLite."""
-TABLES: Final[dict[Noun[Any, Any, Any, Any], Tables]] = {}
+TABLES: Final[dict[AnyNoun, Tables]] = {}
 """The tables of nouns."""
 
 
@@ -42,9 +42,7 @@ def define(name: str, schema: str, make: Callable[[bool], Sequence[SchemaItem]])
     }
 
 
-def define_noun(
-    noun: Noun[Any, Any, Any, Any], name: str, schema: str, make: Callable[[], Sequence[SchemaItem]]
-) -> Tables:
+def define_noun(noun: AnyNoun, name: str, schema: str, make: Callable[[], Sequence[SchemaItem]]) -> Tables:
     """Define the table of a noun, whose columns its description gives; ``make`` makes its constraints and indexes.
 
     The index of a unique value is called ``uq_{table}_{name of the value}``.
@@ -63,7 +61,7 @@ def index(name: str, *columns: str, where: str | None = None, unique: bool = Fal
     return Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
 
 
-def _columns(noun: Noun[Any, Any, Any, Any], is_sqlite: bool) -> list[Column[Any]]:
+def _columns(noun: AnyNoun, is_sqlite: bool) -> list[Column[Any]]:
     columns = []
     for field in (*noun.fields, *noun.derived_fields):
         referred = noun.references.get(field.name)

@@ -17,14 +17,14 @@ from kgl_adapters.sql.graph.tables import CHANGES
 from kgl_adapters.sql.kernel.idempotency import ANSWERS
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_adapters.sql.kernel.tables import TABLES
-from kgl_adapters.sql.repositories import NOUN_TABLES, AnyNoun
+from kgl_adapters.sql.repositories import NOUN_TABLES
 from kgl_adapters.sql.storage import checking_consistency, checking_structure
 from kgl_adapters.sql.storage.damaged_rows import DAMAGED, DamagedRows, require_text, require_unique_names
 from kgl_core.access.oauth_clients import CLIENT, Client
 from kgl_core.access.users import USER, User
 from kgl_core.graph.journal.runs import RUN, Run, RunState
 from kgl_core.graph.nouns import GRAPH_NOUNS, NOUNS_BY_NAME, GraphNoun, noun_of
-from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.noun import AnyNoun, Noun
 from kgl_core.kernel.nouns.records import Kept, Record
 from kgl_core.kernel.permissions import scope_text
 from kgl_core.storage.checking.findings import Finding

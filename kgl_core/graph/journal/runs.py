@@ -13,7 +13,7 @@ from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.errors import Conflict
 from kgl_core.kernel.field_rules import Choice, Instant, Optional, Text
 from kgl_core.kernel.ids import RunId
-from kgl_core.kernel.nouns.noun import Condition, Noun
+from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.permissions import Actor
 
 TITLE_LENGTH_MAX: Final = 200
@@ -102,10 +102,6 @@ RUN: Final = Noun[Run, RunDraft, RunFilter, Never](
     draft=RunDraft,
     filter=RunFilter,
     sorts={"created_at": "created_at"},
-    conditions={
-        "created_after": Condition(("created_at",), ">"),
-        "created_before": Condition(("created_at",), "<"),
-    },
     fixed=("kind",),
 )
 

@@ -200,6 +200,10 @@ class Noun(Generic[R, D, F, V]):
         return self.sorts[sort.removeprefix("-")]
 
 
+AnyNoun = Noun[Any, Any, Any, Any]
+"""Any noun, where its types do not matter."""
+
+
 def _is_made(default: Any) -> bool:
     return isinstance(default, attrs.Factory)  # type: ignore[arg-type]  # a class at run time
 

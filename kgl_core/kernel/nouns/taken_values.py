@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from kgl_core.kernel.errors import AlreadyExists
-from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.noun import AnyNoun
 from kgl_core.kernel.permissions import Action, Grant, grant
 from kgl_core.kernel.units_of_work import Context
 
 
 @contextmanager
-def naming_holder(context: Context, noun: Noun[Any, Any, Any, Any], wanted: Callable[[], object]) -> Iterator[None]:
+def naming_holder(context: Context, noun: AnyNoun, wanted: Callable[[], object]) -> Iterator[None]:
     """When the block raises AlreadyExists, add the value that is taken and the record that holds it.
 
     ``wanted`` gives the record, or its draft, that the block stores. The holder is looked for after the block, since

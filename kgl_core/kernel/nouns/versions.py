@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import attrs
 
 from kgl_core.kernel.errors import Fault, InvalidInput, StaleVersion
-from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.noun import AnyNoun
 from kgl_core.kernel.nouns.records import Record
 
 R = TypeVar("R", bound=Record)
-_Noun = Noun[Any, Any, Any, Any]
+_Noun = AnyNoun
 
 Precondition = Callable[[Any], object]
 """Looks at a record before it is changed, while nobody else can change it; what it raises ends the call."""

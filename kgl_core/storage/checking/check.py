@@ -15,7 +15,7 @@ from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import same_values
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.nouns.noun import AnyNoun
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.store_errors import StoreFault
@@ -149,11 +149,11 @@ class Look:
                 yield from self._of_row(noun, row)
             yield from findings
 
-    def _rows(self, noun: Noun[Any, Any, Any, Any]) -> Iterator[Finding]:
+    def _rows(self, noun: AnyNoun) -> Iterator[Finding]:
         for row in self._counted(noun.plural, self._inspection.rows(noun)):
             yield from self._of_row(noun, row)
 
-    def _of_row(self, noun: Noun[Any, Any, Any, Any], row: Row[Any]) -> Iterator[Finding]:
+    def _of_row(self, noun: AnyNoun, row: Row[Any]) -> Iterator[Finding]:
         """What is wrong with a row on its own."""
         record, at = row.record, f"{noun.name} {row.id}"
         if record is None:
@@ -169,7 +169,7 @@ class Look:
             yield Finding("refused_today", f"{at}, {faults[0].pointer}: {faults[0].detail}")
 
 
-def refused_today(noun: Noun[Any, Any, Any, Any], record: Any) -> list[Fault]:
+def refused_today(noun: AnyNoun, record: Any) -> list[Fault]:
     """The faults that today's rules find in a record; ``kept_otherwise`` where they would store it differently."""
     if noun is CLIENT:  # what its draft says of scopes is not how they are kept
         return []
