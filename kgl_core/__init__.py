@@ -6,6 +6,11 @@ The names that this package exports are the library's public face, beside `kgl_a
 from kgl_core.access.oauth_clients import Client, ClientCredentials
 from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant, InvalidScope, OAuthError
 from kgl_core.access.users import User
+from kgl_core.evidence.assertions import Assertion, AssertionDraft, Location, SourcedAssertion, Stance
+from kgl_core.evidence.extraction.extractions import ExtractionResult, ItemNote, Supported, WithdrawalResult
+from kgl_core.evidence.extraction.withdrawing import NotWithdrawn
+from kgl_core.evidence.sources import Source, SourceDraft
+from kgl_core.evidence.supporting import Value
 from kgl_core.graph.deleting_and_restoring import Restoration
 from kgl_core.graph.entities import Entity, EntityDraft, EntityFilter
 from kgl_core.graph.journal.changes import Change, ChangeAction
@@ -29,6 +34,7 @@ from kgl_core.kernel.errors import (
     PermissionDenied,
     RegistrationClosed,
     RequestInFlight,
+    Retired,
     StaleVersion,
     TooManyAttempts,
     TooManyRelationships,
@@ -62,6 +68,8 @@ __all__ = [
     "Actor",
     "ActorKind",
     "AlreadyExists",
+    "Assertion",
+    "AssertionDraft",
     "Change",
     "ChangeAction",
     "CheckReport",
@@ -75,6 +83,7 @@ __all__ = [
     "Entity",
     "EntityDraft",
     "EntityFilter",
+    "ExtractionResult",
     "Fault",
     "HistoryLost",
     "IdempotencyKeyReused",
@@ -86,12 +95,15 @@ __all__ = [
     "InvalidScope",
     "InvalidToken",
     "InvalidUrl",
+    "ItemNote",
     "KglError",
     "KnowledgeGraph",
     "LoadResult",
     "LoadSummary",
+    "Location",
     "MigrationNeeded",
     "NotFound",
+    "NotWithdrawn",
     "OAuthError",
     "Overloaded",
     "Page",
@@ -104,6 +116,7 @@ __all__ = [
     "RelationshipFilter",
     "RequestInFlight",
     "Restoration",
+    "Retired",
     "Role",
     "Run",
     "RunEnded",
@@ -111,7 +124,11 @@ __all__ = [
     "RunState",
     "SchemaTooNew",
     "Scope",
+    "Source",
+    "SourceDraft",
+    "SourcedAssertion",
     "StaleVersion",
+    "Stance",
     "Stats",
     "StoreBusy",
     "StoreClosed",
@@ -121,10 +138,13 @@ __all__ = [
     "StoreReadOnly",
     "StoreReplaced",
     "StoreUnavailable",
+    "Supported",
     "TooManyAttempts",
     "TooManyRelationships",
     "Transaction",
     "TransactionConflict",
     "UnreadableRow",
     "User",
+    "Value",
+    "WithdrawalResult",
 ]

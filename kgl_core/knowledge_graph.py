@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 import attrs
@@ -14,6 +14,11 @@ from kgl_core.access.managing_oauth_clients import Clients
 from kgl_core.access.managing_users import Users
 from kgl_core.access.passwords import Passwords
 from kgl_core.access.users import User
+from kgl_core.evidence.asserting import Assertions
+from kgl_core.evidence.extraction.extracting import extract
+from kgl_core.evidence.extraction.extractions import ExtractionResult, WithdrawalResult
+from kgl_core.evidence.extraction.withdrawing import reinstate_extraction, withdraw_extraction
+from kgl_core.evidence.naming_sources import Sources
 from kgl_core.graph.editing_entities import Entities
 from kgl_core.graph.editing_relationships import Relationships
 from kgl_core.graph.journal.changes import Change
@@ -103,6 +108,28 @@ class KnowledgeGraph:
     def run_id(self) -> UUID | None:
         """The run that changes are part of, if there is one."""
         return self._context.run
+
+    @property
+    def sources(self) -> Sources:
+        """Describe, read and list sources."""
+        return Sources(self._context)
+
+    @property
+    def assertions(self) -> Assertions:
+        """Assert facts, withdraw assertions, pin what they don't change, and read who says what."""
+        return Assertions(self._context)
+
+    def extract(self, source: str, extractor: str, document: Mapping[str, Any]) -> ExtractionResult:
+        """Say all that an extractor found in a source, in place of what it said of it before. See `extract`."""
+        return extract(self._context, source, extractor, document)
+
+    def withdraw(self, source: str, extractor: str) -> WithdrawalResult:
+        """Withdraw all that an extractor says of a source. See `withdraw_extraction`."""
+        return withdraw_extraction(self._context, source, extractor)
+
+    def reinstate(self, source: str, extractor: str) -> WithdrawalResult:
+        """Put in force again what was withdrawn last. See `reinstate_extraction`."""
+        return reinstate_extraction(self._context, source, extractor)
 
     def acting_as(self, user: User | Actor) -> KnowledgeGraph:
         """The same graph on behalf of a user, who may do what their role allows; a disabled user may do nothing."""

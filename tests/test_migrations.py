@@ -295,6 +295,7 @@ def test_what_an_interrupted_build_left_is_built_anew(postgres_engine: Engine) -
 def test_runs_are_added_again_after_an_interruption(postgres_engine: Engine) -> None:
     """Where the last step was broken off, all the steps before it are there, and the revision is still the old one."""
     migrate.upgrade(postgres_engine)
+    migrate.downgrade(postgres_engine, steps_below("0011"))
     with postgres_engine.begin() as connection:
         connection.execute(text(f"UPDATE {GRAPH}.alembic_version SET version_num = '0009'"))
         index = "to_regclass('backend_entities.ix_changes_run')"

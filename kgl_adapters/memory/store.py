@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from kgl_adapters.memory.access.refresh_tokens import MemoryRefreshTokens
 from kgl_adapters.memory.access.revocations import MemoryRevocations
 from kgl_adapters.memory.access.throttling import MemoryCounters
+from kgl_adapters.memory.evidence.assertions import MemoryAssertions
 from kgl_adapters.memory.graph.changes import MemoryChangeLog
 from kgl_adapters.memory.graph.entities import MemoryEntities
 from kgl_adapters.memory.graph.relationships import MemoryRelationships
@@ -19,6 +20,7 @@ from kgl_adapters.memory.storage.checking import MemoryInspection
 from kgl_adapters.memory.tables import Tables
 from kgl_core.access.oauth_clients import CLIENT, ClientRepository
 from kgl_core.access.users import USER, UserRepository
+from kgl_core.evidence.assertions import ASSERTION
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.nouns.noun import AnyNoun, Noun
@@ -33,6 +35,7 @@ V = TypeVar("V")
 _REPOSITORIES: Final[Mapping[AnyNoun, Callable[[Shelves], Any]]] = {
     ENTITY: MemoryEntities,
     RELATIONSHIP: MemoryRelationships,
+    ASSERTION: MemoryAssertions,
 }
 """What makes the repositories that can do more than others."""
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.evidence.assertions import SqlAssertions
 from kgl_adapters.sql.graph.entities import SqlEntities
 from kgl_adapters.sql.graph.relationships import SqlRelationships
 from kgl_adapters.sql.kernel.noun_table import NounTable, noun_tables
 from kgl_adapters.sql.kernel.repository import SqlRepository
 from kgl_adapters.sql.kernel.tables import TABLES
+from kgl_core.evidence.assertions import ASSERTION
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.nouns.noun import AnyNoun
@@ -30,5 +32,6 @@ REPOSITORIES: Final[Mapping[AnyNoun, Callable[[Session], SqlRepository[Any, Any,
     **{noun: _plain(noun) for noun in TABLES},
     ENTITY: SqlEntities,
     RELATIONSHIP: SqlRelationships,
+    ASSERTION: SqlAssertions,
 }
 """What makes the repository of a noun in a session."""

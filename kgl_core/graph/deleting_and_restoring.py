@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 
 from kgl_core.graph.entities import Entity
+from kgl_core.graph.facts import brought_back
 from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.kernel.errors import TooManyRelationships
@@ -79,7 +80,9 @@ def restore_relationships_of(uow: UnitOfWork, entity: Entity, context: Context, 
 
 def restored_relationship(relationship: Relationship, now: datetime) -> Relationship:
     """The next version of a deleted relationship, active again."""
-    return next_version(relationship, now, deleted_at=None, deleted_by=None, deleted_with=None)
+    return next_version(
+        relationship, now, deleted_at=None, deleted_by=None, deleted_with=None, **brought_back(relationship)
+    )
 
 
 def _mark(uow: UnitOfWork, relationships: Sequence[Relationship], context: Context, action: ChangeAction) -> None:

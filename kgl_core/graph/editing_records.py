@@ -8,9 +8,10 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from kgl_core.graph.entities import Json
+from kgl_core.graph.facts import brought_back, gone, pinned_by_hand
 from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.kernel.checked_records import build, rebuild, same_values, unknown_names
-from kgl_core.kernel.errors import Deleted, InvalidInput
+from kgl_core.kernel.errors import InvalidInput
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.merge_patch import merge_patch
 from kgl_core.kernel.nouns.listings import read_page
@@ -57,7 +58,7 @@ class Records(Generic[R, D, F]):
 
     def _restored(self, uow: UnitOfWork, record: R, now: datetime) -> R:
         """The next version of a deleted record, active again. Raises what forbids that."""
-        return next_version(record, now, deleted_at=None, deleted_by=None)
+        return next_version(record, now, deleted_at=None, deleted_by=None, **brought_back(record))
 
     # What all have.
 
@@ -85,7 +86,7 @@ class Records(Generic[R, D, F]):
         with self._context.store.read() as uow:
             record = found(uow.of(self._noun).get(wanted), self._noun.name, wanted)
         if record.deleted_at is not None and not include_deleted:
-            raise Deleted(self._noun.name, wanted)
+            raise gone(self._noun.name, record)
         return record
 
     def get_many(self, *, ids: Collection[UUID | str], is_active: bool | None = True) -> Sequence[R]:
@@ -242,7 +243,8 @@ class Records(Generic[R, D, F]):
             require_fixed(self._noun, current, draft)
             if same_values(draft, current, said):
                 return current
-            changed = next_version(current, self._context.now(), **{name: getattr(draft, name) for name in said})
+            values = {name: getattr(draft, name) for name in said}
+            changed = next_version(current, self._context.now(), **values, **pinned_by_hand(current, draft, said))
             self._store(uow, changed, ChangeAction.UPDATED)
             uow.commit()
         return changed
@@ -260,7 +262,7 @@ class Records(Generic[R, D, F]):
         current = self._lock(uow, id)
         require(self._context.actor, Action.CHANGE, current.created_by)
         if current.deleted_at is not None:
-            raise Deleted(self._noun.name, id, to_change=True)
+            raise gone(self._noun.name, current, to_change=True)
         require_state(self._noun, current, expected_version, precondition)
         return current
 

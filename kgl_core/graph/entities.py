@@ -8,10 +8,12 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.graph.facts import Fact
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.shared_fields import (
     CONFIDENCE,
     FACT_CONDITIONS,
+    FACT_HIDDEN,
     FILTER_VALUES_MAX,
     SOURCE,
     SOURCE_TYPE,
@@ -23,7 +25,7 @@ from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import TYPE_NAME, Each, Flag, Id, Names, Optional, Text
 from kgl_core.kernel.ids import EntityId
 from kgl_core.kernel.nouns.noun import Noun, Unique
-from kgl_core.kernel.nouns.records import SELECTED_MAX, Record, said_first
+from kgl_core.kernel.nouns.records import SELECTED_MAX, said_first
 from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.text import name_form, search_form
 
@@ -82,7 +84,7 @@ def sort_name(name: str) -> str:
 
 
 @attrs.frozen(kw_only=True, slots=False, field_transformer=said_first)
-class Entity(Record):
+class Entity(Fact):
     """A node of the graph as a store keeps it: a checked draft, and what kgl notes of it."""
 
     id: EntityId
@@ -155,6 +157,7 @@ ENTITY: Final = Noun[Entity, EntityDraft, EntityFilter, str](
     sorts={"created_at": "created_at", "updated_at": "updated_at", "name": "sort_name"},
     unique=Unique("key", ("key",)),
     conditions=FACT_CONDITIONS,
+    hidden=FACT_HIDDEN,
     derived=("sort_name",),
     type_field="type",
 )

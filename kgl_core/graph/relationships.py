@@ -10,10 +10,12 @@ from uuid import UUID
 import attrs
 
 from kgl_core.graph.entities import ENTITY, KEY, Json
+from kgl_core.graph.facts import Fact
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.shared_fields import (
     CONFIDENCE,
     FACT_CONDITIONS,
+    FACT_HIDDEN,
     FILTER_VALUES_MAX,
     SOURCE,
     SOURCE_TYPE,
@@ -25,7 +27,7 @@ from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import TYPE_NAME, Each, Id, Optional
 from kgl_core.kernel.ids import EntityId, RelationshipId
 from kgl_core.kernel.nouns.noun import Condition, Noun, Unique
-from kgl_core.kernel.nouns.records import Record, said_first
+from kgl_core.kernel.nouns.records import said_first
 from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.periods import Date, Period, period_between
 
@@ -89,7 +91,7 @@ def require_period(valid_from: str | None, valid_to: str | None) -> None:
 
 
 @attrs.frozen(kw_only=True, slots=False, field_transformer=said_first)
-class Relationship(Record):
+class Relationship(Fact):
     """An edge of the graph as a store keeps it: a checked draft, and what kgl notes of it.
 
     ``deleted_with`` is the entity whose deletion took this relationship along.
@@ -177,6 +179,7 @@ RELATIONSHIP: Final = Noun[Relationship, RelationshipDraft, RelationshipFilter, 
         "valid_at": Condition(("valid_begin_at", "valid_end_at"), "overlaps"),
     },
     fixed=_TRIPLE,
+    hidden=FACT_HIDDEN,
     derived=("valid_begin_at", "valid_end_at"),
     empty_for_none=("key",),
     references={"source_entity_id": ENTITY, "target_entity_id": ENTITY},

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from kgl_core.kernel.checked_records import ruled
-from kgl_core.kernel.field_rules import Number, Optional, Text
+from kgl_core.kernel.field_rules import Flag, Integer, Number, Optional, Text
 from kgl_core.kernel.nouns.noun import Condition
 from kgl_core.kernel.nouns.records import RecordFilter, RecordFilterFields
 
@@ -17,6 +17,7 @@ FILTER_VALUES_MAX: Final = 200
 CONFIDENCE: Final = Optional(Number(0, 1))
 SOURCE: Final = Optional(Text(SOURCE_LENGTH_MAX))
 SOURCE_TYPE: Final = Optional(Text(64))
+_SOURCES: Final = Optional(Integer(0, 2**31 - 1))
 
 
 class FactFilterFields(RecordFilterFields, total=False):
@@ -26,6 +27,9 @@ class FactFilterFields(RecordFilterFields, total=False):
     max_confidence: float
     source: str
     source_type: str
+    min_sources: int
+    min_sources_against: int
+    is_retired: bool
 
 
 @attrs.frozen(kw_only=True, slots=False)  # two bases can't both have slots
@@ -34,18 +38,26 @@ class _ByOrigin:
     max_confidence: float | None = ruled(CONFIDENCE, default=None)
     source: str | None = ruled(SOURCE, default=None)
     source_type: str | None = ruled(SOURCE_TYPE, default=None)
+    min_sources: int | None = ruled(_SOURCES, default=None)
+    min_sources_against: int | None = ruled(_SOURCES, default=None)
+    is_retired: bool | None = ruled(Optional(Flag()), default=None)
 
 
 @attrs.frozen(kw_only=True)
 class FactFilter(RecordFilter, _ByOrigin):
     """Which entities or relationships a listing holds: by where they come from, and as in `RecordFilter`.
 
-    Confidence bounds are inclusive, and an unknown confidence is within none.
+    Confidence bounds are inclusive, and an unknown confidence is within none. ``source`` is the source that a fact
+    shows, its strongest. What is retired is not active either: with ``is_retired``, set ``is_active`` to False or None.
     """
 
 
 FACT_CONDITIONS: Final[Mapping[str, Condition]] = {
     "min_confidence": Condition(("confidence",), ">="),
     "max_confidence": Condition(("confidence",), "<="),
+    "min_sources": Condition(("sources_for",), ">="),
+    "min_sources_against": Condition(("sources_against",), ">="),
 }
 """The conditions of a `FactFilter`, beside those of a `RecordFilter` and those on the field of the same name."""
+FACT_HIDDEN: Final = ("has_assertions",)
+"""What nobody is shown of a fact."""

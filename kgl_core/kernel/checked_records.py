@@ -110,6 +110,25 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
     return record
 
 
+@attrs.frozen
+class Built:
+    """A rule for a JSON object that becomes a ``cls``, an attrs class with rules; an instance of it stays as it is."""
+
+    cls: type
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if isinstance(value, self.cls):
+            return value
+        if not isinstance(value, Mapping) or not all(type(name) is str for name in value):
+            faults.append(Fault(pointer, "not_an_object", "give a JSON object"))
+            return value
+        try:
+            return build(self.cls, value)
+        except InvalidInput as error:
+            faults.extend(attrs.evolve(fault, pointer=f"{pointer}{fault.pointer}") for fault in error.faults)
+            return value
+
+
 def rebuild(cls: type[T], values: Mapping[str, Any], stored: Mapping[str, Any]) -> T:
     """Like `build`, for changing a stored record: what is still as in ``stored`` is not checked again.
 
@@ -154,9 +173,14 @@ def same_values(one: object, other: object, names: Iterable[str]) -> bool:
     """Whether two records have the same values under these names. Unlike ==, it tells 1 from True and 1.0 in JSON."""
     for name in names:
         a, b = getattr(one, name), getattr(other, name)
-        if a != b or (a and type(a) is dict and json.dumps(a, sort_keys=True) != json.dumps(b, sort_keys=True)):
+        if a != b or (a and type(a) is dict and not same_json(a, b)):
             return False
     return True
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON. Unlike ==, it tells 1 from True and 1.0; names have no order."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def escape(name: str) -> str:

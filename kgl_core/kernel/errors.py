@@ -14,6 +14,7 @@
     ├── Overloaded               kgl is too busy: ``retry_after_s`` says how long to wait
     ├── NotFound                 no such record
     │   └── Deleted              it was deleted, and can be restored
+    │       └── Retired          nothing supports it any more: new evidence brings it back
     ├── Conflict                 the request is valid, but the present state of the graph rules it out
     │   ├── AlreadyExists        a key, an email or a relationship that must be unique is taken
     │   ├── EndsDeleted          a relationship's end is deleted
@@ -178,11 +179,19 @@ class Deleted(NotFound):
     """The record was deleted. It still exists, and must be restored before it can be changed."""
 
     code = "deleted"
+    _what: ClassVar[str] = "it was deleted"
 
     def __init__(self, kind: str, name: object, *, to_change: bool = False) -> None:
         way_out = "a moderator can restore it, over HTTP with POST …/restore"
         hint = way_out if to_change else f"ask with include_deleted to see it, or {way_out}"
-        super().__init__(kind, name, f"it was deleted: {hint}")
+        super().__init__(kind, name, f"{self._what}: {hint}")
+
+
+class Retired(Deleted):
+    """Nothing supports the record any more. It still exists, and comes back with new evidence."""
+
+    code = "retired"
+    _what = "nothing supports it any more, so it was retired"
 
 
 class Conflict(KglError):

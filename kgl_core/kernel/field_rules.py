@@ -23,6 +23,8 @@ TYPE_PATTERN: Final = r"[A-Za-z][A-Za-z0-9_.:-]{0,63}"
 # Controls and line separators, what overrides the direction of text, and surrogates.
 _UNFIT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\ud800-\udfff]")
 
+_INEXACT: Final = re.compile(r"[\x00\ud800-\udfff]")
+
 Faults = list[Fault]
 
 
@@ -119,6 +121,30 @@ TYPE_NAME: Final = Text(
     pattern=TYPE_PATTERN,
     advice="a type starts with a letter and has up to 64 letters, digits and _ . : - such as works_at",
 )
+
+
+@attrs.frozen
+class Exact:
+    """Text of at most ``bytes_max`` bytes of UTF-8 that is kept exactly: no NUL and no lone surrogates."""
+
+    bytes_max: int
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if type(value) is not str:
+            faults.append(Fault(pointer, "not_text", "give text in quotes"))
+        elif len(value) > self.bytes_max or len(value.encode("utf-8", "replace")) > self.bytes_max:
+            faults.append(Fault(pointer, "too_long", f"at most {self.bytes_max} bytes of UTF-8"))
+        elif _INEXACT.search(value):
+            faults.append(Fault(pointer, "invalid_text", "remove NUL characters and lone surrogates"))
+        return value
+
+
+@attrs.frozen
+class Anything:
+    """Any JSON value: whoever uses it looks at it later."""
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        return value
 
 
 @attrs.frozen

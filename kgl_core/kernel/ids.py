@@ -19,6 +19,8 @@ RelationshipId = NewType("RelationshipId", UUID)
 UserId = NewType("UserId", UUID)
 ClientId = NewType("ClientId", UUID)
 RunId = NewType("RunId", UUID)
+SourceId = NewType("SourceId", UUID)
+AssertionId = NewType("AssertionId", UUID)
 
 Clock = Callable[[], datetime]
 """Port: the present moment, timezone-aware, in UTC, to the microsecond."""

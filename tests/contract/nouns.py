@@ -13,10 +13,12 @@ import attrs
 from kgl_core import SYSTEM, Actor, ActorKind, Role, Scope
 from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER
+from kgl_core.evidence.assertions import ASSERTION, Location, Stance
+from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.journal.runs import RUN, RunKind, RunState
 from kgl_core.graph.relationships import RELATIONSHIP
-from kgl_core.kernel.ids import RunId
+from kgl_core.kernel.ids import AssertionId, RunId
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import RecordFilter
 from tests.contract.samples import NOON, SECOND, client, entity, new_id, relationship, user
@@ -89,6 +91,20 @@ def _run(**fields: Any) -> Any:
 
 def _user(**fields: Any) -> Any:
     return user(**{"email": f"{next(_number)}@example.org", **fields})
+
+
+def _source(**fields: Any) -> Any:
+    uri = fields.get("uri") or f"https://example.org/{next(_number)}"
+    values = {"title": None, "type": None, "published": None, "metadata": {}, "created_by": SYSTEM, "created_at": NOON}
+    return SOURCE.record(**{"id": source_id(uri), **values, "uri": uri, **fields})
+
+
+_SOURCE: Final = _source()
+
+
+def _assertion(**fields: Any) -> Any:
+    values = {"entity_id": PEOPLE[0].id, "asserted_by": SYSTEM, "asserted_at": NOON}
+    return ASSERTION.record(**{"id": AssertionId(new_id()), **values, **fields})
 
 
 EXAMPLES: Final[Sequence[Example]] = (
@@ -261,5 +277,54 @@ EXAMPLES: Final[Sequence[Example]] = (
             ({"created_after": NOON}, lambda row: row.created_at > NOON),
             ({"created_before": NOON + SECOND}, lambda row: row.created_at < NOON + SECOND),
         ),
+    ),
+    Example(
+        noun=SOURCE,
+        make=_source,
+        full=_source(
+            uri="https://example.org/源?a=1#§",
+            title="Note G, “Memoirs”",
+            type="paper",
+            published="1843-08",
+            metadata={"pages": [691, 731]},
+            created_by=Actor(ActorKind.SERVICE, "ai"),
+        ),
+        changes={"title": "t", "type": "u", "published": "1843", "metadata": {}},
+        vary=lambda number: {"type": None if number % 3 else "paper"},
+        filters=(
+            ({"type": "paper"}, lambda row: row.type == "paper"),
+            ({"created_after": NOON}, lambda row: row.created_at > NOON),
+            ({"created_before": NOON + SECOND}, lambda row: row.created_at < NOON + SECOND),
+        ),
+    ),
+    Example(
+        noun=ASSERTION,
+        make=_assertion,
+        full=_assertion(
+            source_id=_SOURCE.id,
+            extractor="spert:v2 “x”",
+            extractor_version="2.1",
+            label="T1 源",
+            stance=Stance.AGAINST,
+            confidence=0.1 + 0.2,
+            locations=(Location(page=1, sentence=0, start=4, end=16, quote="Ada\nLovelace"), Location()),
+            values={"name": "Ada", "metadata": {"born": 1815}},
+            run=RunId(new_id()),
+            asserted_by=Actor(ActorKind.SERVICE, "ai"),
+        ),
+        changes={"withdrawn_at": NOON + SECOND, "withdrawn_by": SYSTEM, "withdrawn_run": RunId(new_id())},
+        vary=lambda number: {
+            "entity_id": PEOPLE[number % 3].id,
+            "extractor": None if number % 2 else "spert",
+            "withdrawn_at": NOON if number % 3 else None,
+        },
+        filters=(
+            ({"is_withdrawn": None, "entity_id": PEOPLE[1].id}, lambda row: row.entity_id == PEOPLE[1].id),
+            ({"is_withdrawn": None, "extractor": "spert"}, lambda row: row.extractor == "spert"),
+            ({"is_withdrawn": None, "stance": "against"}, lambda row: False),
+            ({}, lambda row: row.withdrawn_at is None),
+            ({"is_withdrawn": True}, lambda row: row.withdrawn_at is not None),
+        ),
+        needed=(*PEOPLE, _SOURCE),
     ),
 )

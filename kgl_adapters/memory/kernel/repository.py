@@ -140,6 +140,8 @@ class MemoryRepository(Generic[R, F, V]):
                 continue
             if condition.comparison == "overlaps":
                 rows = _overlapping(rows, condition.fields, period_of(value) or Period())
+            elif condition.comparison == "is_set":
+                rows = _having(rows, condition.fields[0], is_set=value)
             else:
                 rows = _passing(rows, condition.fields, _test(condition.comparison, value))
         return rows
@@ -194,6 +196,10 @@ def _test(comparison: Comparison, value: Any) -> Callable[[Any], bool]:
 def _overlapping(rows: Iterator[R], fields: Sequence[str], period: Period) -> Iterator[R]:
     bounds_of = operator.attrgetter(*fields)
     return (row for row in rows if Period(*bounds_of(row)).overlaps(period))
+
+
+def _having(rows: Iterator[R], field: str, *, is_set: bool) -> Iterator[R]:
+    return (row for row in rows if (getattr(row, field) is not None) is is_set)
 
 
 def _passing(rows: Iterator[R], fields: Sequence[str], test: Callable[[Any], bool]) -> Iterator[R]:

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import attrs
 import orjson
 
 from kgl_adapters.sql.engine.encoding import UNREADABLE, Encoding, unreadable
 from kgl_adapters.sql.kernel.json_columns import read_object, texts
+from kgl_core.graph.facts import Fact
 from kgl_core.graph.journal.changes import Change, ChangeAction
 from kgl_core.graph.nouns import GRAPH_NOUNS, noun_of
 from kgl_core.kernel.ids import RunId
@@ -20,6 +22,7 @@ from kgl_core.kernel.permissions import Actor
 
 CHANGE_COLUMNS: Final = ("at", "actor", "action", "subject", "subject_id", "record", "run")
 _ACTIONS: Final = {action: action.value for action in ChangeAction}  # an enum's value is slow to get
+_OF_EVIDENCE: Final = frozenset(field.name for field in attrs.fields(Fact)) - {f.name for f in attrs.fields(Record)}
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -46,8 +49,11 @@ _READ: Final[Mapping[str, tuple[type[Record], Sequence[tuple[Field, Callable[[An
 
 
 def write_record(record: Record) -> str:
-    """The record as JSON that `read_record` takes."""
-    return orjson.dumps(vars(record), default=_actor_text, option=orjson.OPT_UTC_Z).decode()
+    """The record as JSON that `read_record` takes. What a fact shows of assertions is left out where it has none."""
+    fields = vars(record)
+    if fields.get("has_assertions") is False:
+        fields = {name: value for name, value in fields.items() if name not in _OF_EVIDENCE}
+    return orjson.dumps(fields, default=_actor_text, option=orjson.OPT_UTC_Z).decode()
 
 
 def read_record(subject: str, text: str) -> Record:
@@ -60,7 +66,7 @@ def read_record(subject: str, text: str) -> Record:
     for field, read in converted:
         if (value := values.get(field.name)) is not None:
             values[field.name] = read(value)
-        elif not field.is_optional:
+        elif not field.is_optional and (field.name in values or not field.has_default):
             raise ValueError(f"it has no {field.name}")
     return cls(**values)
 

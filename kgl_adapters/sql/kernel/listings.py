@@ -22,7 +22,10 @@ _COMBINATIONS_MAX: Final = 1024
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 FilterShape = tuple[tuple[str, int], ...]
-"""What the SQL of a listing depends on: the names of its filters, and how many values each has."""
+"""What the SQL of a listing depends on: the names of its filters, and how many values each has.
+
+That of an "is_set" condition is 1 where the field must have a value, and 0 where it must not.
+"""
 
 
 _OPERATORS: Final[Mapping[Comparison, Callable[[Any, Any], ColumnElement[bool]]]] = {
@@ -76,6 +79,9 @@ class Listing:
                 given.append((name, 1))
                 parameters |= _period_parameters(name, value, encoding)
                 continue
+            if self._noun.all_conditions[name].comparison == "is_set":
+                given.append((name, int(value)))
+                continue
             values = value if isinstance(value, tuple) else (value,)
             given.append((name, len(values)))
             parameters.update(zip(_names(name, len(values)), map(encoding.value, values), strict=True))
@@ -110,6 +116,8 @@ class Listing:
         condition = self._noun.all_conditions[name]
         columns = [self._table.c[field] for field in condition.fields]
         type_ = columns[0].type
+        if condition.comparison == "is_set":
+            return columns[0].is_not(None) if count else columns[0].is_(None)
         if count > 1:
             values = [bindparam(parameter, type_=type_) for parameter in _names(name, count)]
             return or_(*(column.in_(values) for column in columns))

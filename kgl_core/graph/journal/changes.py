@@ -25,6 +25,7 @@ class ChangeAction(StrEnum):
     UPDATED = "updated"
     DELETED = "deleted"
     RESTORED = "restored"
+    RETIRED = "retired"
 
 
 @attrs.frozen

@@ -21,9 +21,12 @@ TITLE: Final = Optional(Text(TITLE_LENGTH_MAX))
 
 
 class RunKind(StrEnum):
-    """What makes a run: a load, or a caller who opens it."""
+    """What makes a run: a load, an extraction, its withdrawal or reinstatement, or a caller who opens it."""
 
     LOAD = "load"
+    EXTRACTION = "extraction"
+    WITHDRAWAL = "withdrawal"
+    REINSTATEMENT = "reinstatement"
     OPENED = "opened"
 
 

@@ -24,14 +24,15 @@ D = TypeVar("D")
 F = TypeVar("F")
 V = TypeVar("V")
 
-Comparison = Literal["==", "<", "<=", ">", ">=", "contains", "overlaps"]
+Comparison = Literal["==", "<", "<=", ">", ">=", "contains", "overlaps", "is_set"]
 
 
 @attrs.frozen
 class Condition:
     """What a filter asks of a record: one of these fields compares so with the filter's value, or is one of several.
 
-    With "overlaps", two fields are the begin and the end of a `Period`, and the filter's value is a date.
+    With "overlaps", two fields are the begin and the end of a `Period`, and the filter's value is a date. With
+    "is_set", that value says whether the field has any.
     """
 
     fields: tuple[str, ...]
@@ -49,7 +50,7 @@ _RECORD_CONDITIONS: Final[Mapping[str, Condition]] = {
 
 @attrs.frozen
 class Field:
-    """A field of a record: its name, the type of its values, and whether it can be None.
+    """A field of a record: its name, its type, if it can be None, and if it has a default.
 
     With ``is_empty_for_none``, stores hold an empty text for None, so that a unique index counts it as a value.
     """
@@ -58,6 +59,7 @@ class Field:
     type: Any
     is_optional: bool = False
     is_empty_for_none: bool = False
+    has_default: bool = False
 
 
 @attrs.frozen
@@ -215,7 +217,11 @@ def _nothing(record: object) -> None:
 def fields_of(cls: type) -> tuple[Field, ...]:
     """The fields of an attrs class with their types, in their order."""
     hints = get_type_hints(cls)
-    return tuple(_field(field.name, hints[field.name]) for field in attrs.fields(cls) if field.init)
+    return tuple(
+        attrs.evolve(_field(field.name, hints[field.name]), has_default=field.default is not attrs.NOTHING)
+        for field in attrs.fields(cls)
+        if field.init
+    )
 
 
 def _field(name: str, hint: Any) -> Field:

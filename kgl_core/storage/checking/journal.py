@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import attrs
@@ -17,6 +17,9 @@ from kgl_core.kernel.nouns.records import Record
 from kgl_core.storage.checking.findings import EXAMPLES_MAX, Finding
 from kgl_core.storage.checking.inspection import Logged, Row
 from kgl_core.storage.checking.possible_records import broken, unlike
+
+_STATES: Final = {ChangeAction.DELETED: False, ChangeAction.RETIRED: False, ChangeAction.RESTORED: True}
+"""Whether the record is active after an action that decides on it."""
 
 
 @attrs.define
@@ -102,7 +105,7 @@ def _fits(before: Change | None, change: Change) -> bool:
     Any version but the first may be an update: a load can change the activity together with other fields.
     """
     action, record = change.action, change.record
-    if action in (ChangeAction.DELETED, ChangeAction.RESTORED) and record.is_active is (action is ChangeAction.DELETED):
+    if action in _STATES and record.is_active is not _STATES[action]:
         return False
     if before is None:
         return action is ChangeAction.CREATED or record.version > 1

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.graph.facts import Fact, pinned_by_hand
 from kgl_core.graph.journal.changes import Change, ChangeAction
 from kgl_core.kernel.checked_records import same_values
 from kgl_core.kernel.nouns.noun import Noun
@@ -60,7 +61,8 @@ class Plan(Generic[L, Stored]):
             advice = f"was deleted by {current.deleted_by}; restore it first"
             raise RecordRefused("deleted", f"{self._noun.name} {current.id} {advice}")
         require(self._context.actor, Action.CHANGE, current.created_by)
-        changed = attrs.evolve(current, **changes, version=current.version + 1, updated_at=self._now)
+        pinned = _pinned(current, changes)
+        changed = attrs.evolve(current, **changes, **pinned, version=current.version + 1, updated_at=self._now)
         if current.id not in self._created:
             self._updated.add(current.id)
         self._keep(changed, ChangeAction.UPDATED)
@@ -83,3 +85,10 @@ class Plan(Generic[L, Stored]):
     def _keep(self, record: Stored, action: ChangeAction) -> None:
         self._by_id[record.id] = record
         self.changes.append(self._context.change(action, record))
+
+
+def _pinned(current: Record, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What changes besides: a load sets fields by hand, like an update."""
+    if not isinstance(current, Fact) or not current.has_assertions:
+        return {}
+    return pinned_by_hand(current, attrs.evolve(current, **changes), changes)

@@ -33,6 +33,7 @@ CODES = {
     "Overloaded": "overloaded",
     "NotFound": "not_found",
     "Deleted": "deleted",
+    "Retired": "retired",
     "Conflict": "conflict",
     "AlreadyExists": "already_exists",
     "EndsDeleted": "ends_deleted",

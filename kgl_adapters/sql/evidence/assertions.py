@@ -1,0 +1,89 @@
+"""Assertions in their table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final, Never
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, select, update
+
+from kgl_adapters.sql.engine.queries import Query
+from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.evidence import tables
+from kgl_adapters.sql.kernel.lookups import Finder
+from kgl_adapters.sql.kernel.noun_table import NounTable
+from kgl_adapters.sql.kernel.repository import SqlRepository, lock_order
+from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter
+from kgl_core.kernel.permissions import Actor
+
+_DEFINED: Final = tables.ASSERTIONS
+
+
+class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
+    """The table of assertions and the statements on it."""
+
+    def __init__(self, *, is_sqlite: bool) -> None:
+        super().__init__(ASSERTION, is_sqlite=is_sqlite)
+        table, columns = self.table, self.columns
+        in_force = table.c.withdrawn_at.is_(None)
+        self.of_entities = Finder(table, columns, [table.c.entity_id], None, in_force)
+        self.of_relationships = Finder(table, columns, [table.c.relationship_id], None, in_force)
+        self.labelled = Finder(table, columns, [table.c.source_id, table.c.label, table.c.extractor])
+        mine = [
+            table.c.source_id == bindparam("source_id"),
+            table.c.extractor == bindparam("extractor"),
+            table.c.asserted_by == bindparam("asserted_by"),
+        ]
+        self.extracted = Query(self.select.where(*mine, in_force), is_sqlite=is_sqlite)
+        last = select(func.max(table.c.withdrawn_at)).where(*mine).scalar_subquery()
+        self.withdrawn_last = Query(self.select.where(*mine, table.c.withdrawn_at == last), is_sqlite=is_sqlite)
+        at_id = table.c.id == bindparam("at_id")
+        names = ("withdrawn_at", "withdrawn_by", "withdrawn_run")
+        self.withdraw = update(table).where(at_id).values({name: bindparam(name) for name in names})
+
+
+_TABLES: Final = {is_sqlite: AssertionTable(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
+
+
+class SqlAssertions(SqlRepository[Assertion, AssertionFilter, Never]):
+    """A `kgl_core.evidence.assertions.AssertionRepository`."""
+
+    _of: AssertionTable
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, _TABLES[session.is_sqlite])
+
+    def of_entities(self, ids: Collection[UUID]) -> Sequence[Assertion]:
+        return [*map(self._of.read, self._of.of_entities.find(self._session, lock_order(ids)))]
+
+    def of_relationships(self, ids: Collection[UUID]) -> Sequence[Assertion]:
+        return [*map(self._of.read, self._of.of_relationships.find(self._session, lock_order(ids)))]
+
+    def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
+        return self._extracted(self._of.extracted, source_id, extractor, by)
+
+    def withdrawn_last(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
+        return self._extracted(self._of.withdrawn_last, source_id, extractor, by)
+
+    def labelled(self, source_id: UUID, extractor: str, labels: Collection[str]) -> Sequence[Assertion]:
+        wanted = [(source_id, label, extractor) for label in sorted(labels)]
+        return [*map(self._of.read, self._of.labelled.find(self._session, wanted))]
+
+    def withdraw(self, ids: Collection[UUID], at: datetime, by: Actor, run: UUID | None) -> None:
+        encoding = self._encoding
+        self._end(ids, encoding.instant(at), str(by), None if run is None else encoding.id(run))
+
+    def reinstate(self, ids: Collection[UUID]) -> None:
+        self._end(ids, None, None, None)
+
+    def _extracted(self, query: Query, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
+        values = {"source_id": self._encoding.id(source_id), "extractor": extractor, "asserted_by": str(by)}
+        return [*map(self._of.read, self._session.fetch(query, values))]
+
+    def _end(self, ids: Collection[UUID], at: Any, by: str | None, run: Any) -> None:
+        ended = {"withdrawn_at": at, "withdrawn_by": by, "withdrawn_run": run}
+        parameters = [{"at_id": self._encoding.id(id), **ended} for (id,) in lock_order(ids)]
+        if parameters:
+            self._session.execute(self._of.withdraw, parameters)

@@ -1,0 +1,37 @@
+"""How the confidences of several assertions combine into one.
+
+Independent sources combine by noisy-or: the fact is doubted only if every source is wrong at once (J. Pearl,
+Probabilistic Reasoning in Intelligent Systems, 1988, section 4.3.2). Within a source, the strongest assertion counts,
+since an extractor that reads the same page twice learns nothing new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from fractions import Fraction
+
+
+def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
+    """The confidence, 0..1, that follows from pairs of a source and its confidence, or None for unknown.
+
+    An unknown confidence adds nothing; if all are unknown, so is the result. The arithmetic is exact and is rounded
+    once, at the end: the order never matters, and a further source never lowers the result.
+    """
+    strongest: dict[Hashable, float] = {}
+    for source, confidence in said:
+        if confidence is not None and confidence > strongest.get(source, -1.0):
+            strongest[source] = confidence
+    if not strongest:
+        return None
+    if len(strongest) == 1:
+        [only] = strongest.values()
+        return only
+    return float(1 - _product([1 - Fraction(confidence) for confidence in strongest.values()]))
+
+
+def _product(factors: list[Fraction]) -> Fraction:
+    """The product, by halves: that keeps the numbers of about the same length, which multiplies fastest."""
+    while len(factors) > 1:
+        pairs = [one * other for one, other in zip(factors[::2], factors[1::2], strict=False)]
+        factors = pairs + factors[len(pairs) * 2 :]
+    return factors[0]

@@ -1,0 +1,110 @@
+"""Claims: what an extraction says of each fact, once items that mean the same fact are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from kgl_core.evidence.assertions import Assertion, Location, Stance
+from kgl_core.evidence.extraction.extractions import ExtractedEntity, ExtractedRelationship
+from kgl_core.evidence.supporting import stated
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.relationships import Relationship, Triple
+from kgl_core.kernel.checked_records import same_json
+from kgl_core.kernel.ids import EntityId, RelationshipId
+
+
+@attrs.define
+class Claim:
+    """What an extraction says of one fact: the strongest confidence, and all the places."""
+
+    fact_id: UUID
+    version: str | None
+    label: str | None
+    confidence: float | None
+    places: dict[Location, None]
+    values: Mapping[str, Any]
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """The places, each once, in the order of the items."""
+        return tuple(self.places)
+
+    @staticmethod
+    def of(fact_id: UUID, item: ExtractedEntity | ExtractedRelationship, version: str | None) -> Claim:
+        """The claim of one item."""
+        label: str | None = None
+        fields: dict[str, Any]
+        if isinstance(item, ExtractedEntity):
+            label = item.label
+            fields = {"type": item.type, "name": item.name, "aliases": item.aliases}
+        else:
+            fields = {"valid_from": item.valid_from, "valid_to": item.valid_to}
+        values = stated({**fields, "metadata": item.metadata})
+        return Claim(fact_id, version, label, item.confidence, dict.fromkeys(item.locations), values)
+
+    def add(self, other: Claim) -> None:
+        """Put another claim of the same fact with this one, whose values and label stay."""
+        known = [each for each in (self.confidence, other.confidence) if each is not None]
+        self.confidence = max(known, default=None)
+        self.places |= other.places
+        self.values = {**other.values, **self.values}
+        self.label = other.label if self.label is None else self.label
+
+    def is_as(self, assertion: Assertion) -> bool:
+        """Whether an assertion says the same."""
+        return (
+            assertion.stance is Stance.FOR
+            and assertion.confidence == self.confidence
+            and assertion.extractor_version == self.version
+            and assertion.locations == self.locations
+            and (self.label is None or assertion.label == self.label)
+            and same_json(assertion.values, self.values)
+        )
+
+    def fields(self, assertion: Assertion | None) -> dict[str, Any]:
+        """The fields of the assertion that it becomes, after the one before it."""
+        label = assertion.label if self.label is None and assertion is not None else self.label
+        return {
+            "extractor_version": self.version,
+            "label": label,
+            "confidence": self.confidence,
+            "locations": self.locations,
+            "values": self.values,
+        }
+
+    def entity(self, key: str | None, noted: Mapping[str, Any]) -> Entity:
+        """The new entity that is claimed, with this key; ``noted`` are the fields that the claim does not have."""
+        said = self.values
+        return Entity(
+            id=EntityId(self.fact_id),
+            type=said["type"],
+            name=said["name"],
+            aliases=tuple(said.get("aliases", ())),
+            key=key,
+            metadata=said.get("metadata", {}),
+            confidence=self.confidence,
+            has_assertions=True,
+            **noted,
+        )
+
+    def relationship(self, triple: Triple, noted: Mapping[str, Any]) -> Relationship:
+        """The new relationship that is claimed, as `entity` makes one."""
+        source, type_, target, key = triple
+        said = self.values
+        return Relationship(
+            id=RelationshipId(self.fact_id),
+            source_entity_id=EntityId(source),
+            relationship_type=type_,
+            target_entity_id=EntityId(target),
+            key=key,
+            valid_from=said.get("valid_from"),
+            valid_to=said.get("valid_to"),
+            metadata=said.get("metadata", {}),
+            confidence=self.confidence,
+            has_assertions=True,
+            **noted,
+        )

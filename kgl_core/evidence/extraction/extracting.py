@@ -1,0 +1,289 @@
+"""Extracting: what one extractor found in one document becomes assertions, and the facts follow.
+
+One transaction compares a document with what the same caller's same extractor said of it before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import attrs
+
+from kgl_core.evidence.assertions import Assertion
+from kgl_core.evidence.extraction.claims import Claim
+from kgl_core.evidence.extraction.extractions import (
+    ExtractedEntity,
+    ExtractedRelationship,
+    Extraction,
+    ExtractionAddress,
+    ExtractionResult,
+    ItemNote,
+)
+from kgl_core.evidence.extraction.matching import ItemRefused, Matching
+from kgl_core.evidence.ledger import FactOutcome, Ledger
+from kgl_core.evidence.recording import Work, recorded
+from kgl_core.evidence.sources import source_id
+from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, is_deleted
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.facts import Fact
+from kgl_core.graph.journal.runs import RunKind
+from kgl_core.graph.relationships import Relationship, Triple
+from kgl_core.kernel.checked_records import Built, build
+from kgl_core.kernel.errors import AlreadyExists
+from kgl_core.kernel.field_rules import Faults
+from kgl_core.kernel.permissions import Action, require
+from kgl_core.kernel.units_of_work import Context
+
+I = TypeVar("I")  # noqa: E741  # an item
+
+
+def extract(context: Context, source: str, extractor: str, document: Mapping[str, Any]) -> ExtractionResult:
+    """Say all that an extractor found in a source, in place of what the same actor said of both before.
+
+    ``document`` has the fields of an `Extraction`. Raises InvalidInput with every fault of it as a whole; faulty items
+    are told in the result. Raises PermissionDenied when the actor may not create.
+    """
+    require(context.actor, Action.CREATE)
+    address = build(ExtractionAddress, {"source": source, "extractor": extractor})
+    extraction = build(Extraction, document)
+    notes: list[ItemNote] = []
+    entities = _checked(ExtractedEntity, "entities", extraction.entities, notes)
+    relationships = _checked(ExtractedRelationship, "relationships", extraction.relationships, notes)
+
+    def run() -> ExtractionResult:
+        title = extraction.title or address.source
+        with recorded(context, RunKind.EXTRACTION, title) as work:
+            return _Extracting(work, address, extraction, notes).run(entities, relationships)
+
+    return context.retry(run, AlreadyExists)
+
+
+def _checked(cls: type[I], name: str, items: Sequence[Any], notes: list[ItemNote]) -> list[tuple[int, I]]:
+    """The items that are in order, with their numbers; the others are noted."""
+    rule = Built(cls)
+    checked: list[tuple[int, I]] = []
+    for number, item in enumerate(items):
+        faults: Faults = []
+        built = rule(item, f"/{name}/{number}", faults)
+        if faults:
+            notes.append(ItemNote(pointer=faults[0].pointer, code=faults[0].code, detail=faults[0].detail))
+        else:
+            checked.append((number, built))
+    return checked
+
+
+class _Extracting:
+    """One extraction in its unit of work."""
+
+    def __init__(
+        self,
+        work: Work,
+        address: ExtractionAddress,
+        extraction: Extraction,
+        notes: Sequence[ItemNote],
+    ) -> None:
+        self._work, self._context, self._uow = work, work.context, work.uow
+        self._address, self._extraction = address, extraction
+        self._notes = [*notes]
+        self._now = work.context.now()
+        self._claims: dict[UUID, Claim] = {}
+        self._new: dict[UUID, Triple | None] = {}
+        self._labels: dict[str, UUID] = {}
+        self._left: set[UUID] = set()
+        self._keys: dict[UUID, str] = {}
+        self._keys_of_new: dict[UUID, str | None] = {}
+
+    def run(
+        self,
+        entities: Sequence[tuple[int, ExtractedEntity]],
+        relationships: Sequence[tuple[int, ExtractedRelationship]],
+    ) -> ExtractionResult:
+        """Do everything but the commit."""
+        given = self._extraction
+        described = {"title": given.title, "type": given.type, "published": given.published}
+        # Locked, so that two extractions of one document come one after the other.
+        ensure_sources(self._context, self._uow, [self._address.source], locked=True, **described)
+        of_source = source_id(self._address.source)
+        before = assertions_of(self._uow).extracted(of_source, self._address.extractor, self._context.actor)
+        previous = {each.fact_id: each for each in before}
+        matching = self._match(of_source, entities, relationships, before)
+        self._claim_entities(entities, matching)
+        found = self._claim_relationships(relationships, matching, before)
+        facts: dict[UUID, Any] = {**matching.by_id, **found}
+        ledger = Ledger(self._work)
+        self._assert(ledger, of_source, facts, previous)
+        retires = given.complete and not any(note.is_refused for note in self._notes)
+        dropped = previous.keys() - self._claims.keys() - self._left if retires else set()
+        for id in dropped:
+            ledger.withdraw(facts[id], previous[id])
+        for id in self._keys:
+            ledger.touch(facts[id])
+        ledger.settle(self._with_key)
+        return self._result(ledger, dropped, retires=retires)
+
+    def _match(
+        self,
+        of_source: UUID,
+        entities: Sequence[tuple[int, ExtractedEntity]],
+        relationships: Sequence[tuple[int, ExtractedRelationship]],
+        before: Sequence[Assertion],
+    ) -> Matching:
+        ends = [end for _, item in relationships for end in (item.source, item.target)]
+        ids = {id for _, _, id in ends if id is not None}
+        ids |= {each.entity_id for each in before if each.entity_id is not None}
+        return Matching(
+            self._uow,
+            of_source,
+            self._address.extractor,
+            entities,
+            by_name=self._extraction.match_names,
+            ids=ids,
+            keys={key for _, key, _ in ends if key is not None},
+        )
+
+    def _claim_entities(self, items: Sequence[tuple[int, ExtractedEntity]], matching: Matching) -> None:
+        for number, item in items:
+            try:
+                if item.label is not None and item.label in self._labels:
+                    detail = f"another entity before it has the label {item.label}; labels are unique in a document"
+                    raise ItemRefused("duplicate_label", detail)
+                id = matching.match(item)
+            except ItemRefused as error:
+                self._note(f"/entities/{number}", error.code, str(error))
+                continue
+            if id is None:
+                id = self._context.new_id()
+                self._new[id] = None
+                self._keys_of_new[id] = item.key
+                matching.add(id, item)
+            if item.label is not None:
+                self._labels[item.label] = id
+            entity = matching.by_id.get(id)
+            if entity is not None and is_deleted(entity):
+                self._leave(f"/entities/{number}", entity)
+                continue
+            self._claim(Claim.of(id, item, self._extraction.version))
+            if item.key is not None and entity is not None and entity.key is None:
+                self._keys.setdefault(id, item.key)
+
+    def _claim_relationships(
+        self, items: Sequence[tuple[int, ExtractedRelationship]], matching: Matching, before: Sequence[Assertion]
+    ) -> Mapping[UUID, Relationship]:
+        """Claim the relationships; returns those that are in the graph, which are locked."""
+        joined: list[tuple[int, ExtractedRelationship, Triple]] = []
+        for number, item in items:
+            source = self._end(number, "source", item.source, matching)
+            target = self._end(number, "target", item.target, matching)
+            if source is not None and target is not None:
+                joined.append((number, item, (source, item.relationship_type, target, item.key)))
+        ids = {each.relationship_id for each in before if each.relationship_id is not None}
+        triples = {triple for _, _, triple in joined if not {triple[0], triple[2]} & self._new.keys()}
+        found = self._uow.relationships.find(ids, triples, lock="update") if ids or triples else ()
+        holders: dict[Triple, UUID] = {each.triple: each.id for each in sorted(found, key=_went_last)}
+        by_id: dict[UUID, Relationship] = {each.id: each for each in found}
+        for number, item, triple in joined:
+            id = holders.get(triple)
+            if id is None:
+                id = holders[triple] = self._context.new_id()
+                self._new[id] = triple
+            elif id in by_id and is_deleted(by_id[id]):
+                self._leave(f"/relationships/{number}", by_id[id])
+                continue
+            self._claim(Claim.of(id, item, self._extraction.version))
+        return by_id
+
+    def _end(
+        self, number: int, name: str, end: tuple[str | None, str | None, UUID | None], matching: Matching
+    ) -> UUID | None:
+        """The id of an end that is, or will be, active; None after noting what is wrong with it."""
+        label, key, id = end
+        way = "label" if label is not None else "key" if key is not None else "id"
+        at = f"/relationships/{number}/{name}_entity_{way}"
+        found = self._labels.get(label) if label is not None else None
+        if key is not None:
+            found = matching.entity_with_key(key)
+        elif id is not None:
+            found = id if id in matching.by_id else None
+        if found is None:
+            what = f"entity in this extraction with the label {label}" if label is not None else f"entity {key or id}"
+            self._note(at, "end_not_found", f"there is no {what}; add it to the entities")
+            return None
+        entity = matching.by_id.get(found)
+        if entity is None or entity.is_active or found in self._claims:
+            return found
+        if entity.is_retired:
+            self._note(at, "end_retired", f"entity {found} is retired; name it in the entities to bring it back")
+        else:
+            detail = f"entity {found} was deleted by {entity.deleted_by}, and so is what would join it"
+            self._note(at, "deleted", detail, is_refused=False, id=found)
+        return None
+
+    def _claim(self, claim: Claim) -> None:
+        known = self._claims.setdefault(claim.fact_id, claim)
+        if known is not claim:
+            known.add(claim)
+
+    def _leave(self, at: str, fact: Fact) -> None:
+        """Leave a fact deleted that somebody has deleted."""
+        self._left.add(fact.id)
+        detail = f"it was deleted by {fact.deleted_by} and stays so; a moderator can restore it"
+        self._note(at, "deleted", detail, is_refused=False, id=fact.id)
+
+    def _assert(
+        self, ledger: Ledger, of_source: UUID, facts: Mapping[UUID, Fact], previous: Mapping[UUID, Assertion]
+    ) -> None:
+        for id, claim in self._claims.items():
+            was = previous.get(id)
+            if was is not None and claim.is_as(was) and not facts[id].is_retired:
+                continue
+            fact = facts.get(id)
+            if fact is None:
+                fact = self._made(claim)
+                ledger.create(fact)
+            if was is not None:
+                ledger.withdraw(fact, was)
+            ledger.say(fact, source_id=of_source, extractor=self._address.extractor, **claim.fields(was))
+
+    def _made(self, claim: Claim) -> Fact:
+        """The new fact that is claimed."""
+        noted = {
+            "source": self._address.source,
+            "source_type": self._extraction.type,
+            "created_by": self._context.actor,
+            "created_at": self._now,
+            "updated_at": self._now,
+        }
+        triple = self._new[claim.fact_id]
+        if triple is None:
+            return claim.entity(self._keys_of_new.get(claim.fact_id), noted)
+        return claim.relationship(triple, noted)
+
+    def _with_key(self, fact: Fact) -> Fact:
+        key = self._keys.get(fact.id)
+        return fact if key is None or not isinstance(fact, Entity) else attrs.evolve(fact, key=key)
+
+    def _result(self, ledger: Ledger, dropped: set[UUID], *, retires: bool) -> ExtractionResult:
+        outcomes = []
+        for id in (*self._claims, *dropped):
+            outcome = ledger.outcomes.get(id, FactOutcome.UNCHANGED)
+            is_told_otherwise = outcome is FactOutcome.UNCHANGED and ledger.has_touched(id)
+            outcomes.append(FactOutcome.UPDATED if is_told_otherwise else outcome)
+        return ExtractionResult(
+            run=self._context.run,
+            **ExtractionResult.counting(outcomes),
+            refused=sum(note.is_refused for note in self._notes),
+            retires=retires,
+            labels=dict(self._labels),
+            items=tuple(self._notes),
+        )
+
+    def _note(self, pointer: str, code: str, detail: str, *, is_refused: bool = True, id: UUID | None = None) -> None:
+        self._notes.append(ItemNote(pointer=pointer, code=code, detail=detail, is_refused=is_refused, id=id))
+
+
+def _went_last(relationship: Relationship) -> tuple[Any, ...]:
+    """What sorts relationships with one triple: the active one comes last, before it those that went latest."""
+    gone = relationship.deleted_at
+    return (gone is None, gone or relationship.created_at, relationship.id.int)

@@ -1,0 +1,124 @@
+"""Matching: which entities of the graph an extraction is about."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from kgl_core.evidence.assertions import Assertion
+from kgl_core.evidence.extraction.extractions import ExtractedEntity
+from kgl_core.evidence.stored_evidence import assertions_of
+from kgl_core.graph.entities import NAMED_MAX, Entity, sort_name
+from kgl_core.kernel.errors import KglError
+from kgl_core.kernel.text import identity_form
+from kgl_core.kernel.units_of_work import UnitOfWork
+
+Numbered = tuple[int, ExtractedEntity]
+
+
+class ItemRefused(KglError):
+    """An item of an extraction can't be accepted; ``code`` is stable."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code  # type: ignore[misc]  # of the instance, as in a load
+        super().__init__(detail)
+
+
+class Matching:
+    """The entities that an extraction may be about, locked, and which of them an item means.
+
+    An item means the entity with its id; else the one with its key; else the one that its label meant in this source
+    before; else, where ``by_name`` is set, the only active one of its type and name. Otherwise it means a new one.
+    """
+
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        source_id: UUID,
+        extractor: str,
+        items: Sequence[Numbered],
+        *,
+        by_name: bool,
+        ids: Collection[UUID],
+        keys: Collection[str],
+    ) -> None:
+        self._by_name = by_name
+        labels = {item.label for _, item in items if item.id is None and item.label is not None}
+        self._labelled = _latest(assertions_of(uow).labelled(source_id, extractor, labels)) if labels else {}
+        named = self._nameless(item for _, item in items) if by_name else ()
+        sort_names = {sort_name(item.name) for item in named}
+        candidates = uow.entities.find_by_sort_name(sort_names, NAMED_MAX + 1) if sort_names else ()
+        self._has_too_many = len(candidates) > NAMED_MAX
+        wanted = {*ids, *self._labelled.values(), *(each.id for each in candidates if each.is_active)}
+        wanted |= {item.id for _, item in items if item.id is not None}
+        all_keys = {*keys, *(item.key for _, item in items if item.key is not None)}
+        found = uow.entities.find(wanted, all_keys, lock="update") if wanted or all_keys else ()
+        self.by_id: dict[UUID, Entity] = {entity.id: entity for entity in found}
+        self._by_key: dict[str, Entity] = {}
+        for entity in sorted(found, key=_precedence):
+            if entity.key is not None:
+                self._by_key[entity.key] = entity
+        self._named: dict[tuple[str, str], list[UUID]] = {}
+        names = {each.id for each in candidates}
+        for entity in found:
+            if entity.is_active and entity.id in names:
+                self._named.setdefault(_name_of(entity), []).append(entity.id)
+        self._new_by_key: dict[str, UUID] = {}
+
+    def entity_with_key(self, key: str) -> UUID | None:
+        """The id of the entity with this key: a new one, the active one, or the one that went last."""
+        if key in self._new_by_key:
+            return self._new_by_key[key]
+        found = self._by_key.get(key)
+        return None if found is None else found.id
+
+    def match(self, item: ExtractedEntity) -> UUID | None:
+        """The id of the entity that an item means; None for a new one. Raises ItemRefused."""
+        if item.id is not None:
+            found = self.by_id.get(item.id)
+            if found is None:
+                raise ItemRefused("not_found", f"there is no entity {item.id}; leave out the id, or create it first")
+            if item.key is not None and found.key not in (None, item.key):
+                raise ItemRefused(
+                    "key_differs", f"entity {item.id} has the key {found.key}; leave out the id or the key"
+                )
+            return found.id
+        if item.key is not None and (known := self.entity_with_key(item.key)) is not None:
+            return known
+        labelled = self._labelled.get(item.label) if item.label is not None else None
+        if labelled is not None and (item.key is None or self.by_id[labelled].key is None):
+            return labelled
+        return self._by_its_name(item) if self._by_name and item.key is None else None
+
+    def add(self, id: UUID, item: ExtractedEntity) -> None:
+        """Note that an item means a new entity with this id."""
+        if item.key is not None:
+            self._new_by_key[item.key] = id
+        self._named.setdefault((item.type, identity_form(item.name)), []).append(id)
+
+    def _by_its_name(self, item: ExtractedEntity) -> UUID | None:
+        found = self._named.get((item.type, identity_form(item.name)), [])
+        if len(found) > 1 or self._has_too_many:
+            detail = f"{len(found)} entities are a {item.type} of this name; give the key or the id of one"
+            raise ItemRefused("ambiguous", detail)
+        return found[0] if found else None
+
+    def _nameless(self, items: Iterable[ExtractedEntity]) -> Iterable[ExtractedEntity]:
+        """The items that only their names may identify."""
+        return (item for item in items if item.id is None and item.key is None and item.label not in self._labelled)
+
+
+def _latest(assertions: Iterable[Assertion]) -> Mapping[str, UUID]:
+    """The entity that each label meant last."""
+    ordered = sorted(assertions, key=lambda each: (each.asserted_at, each.id.int))
+    return {each.label: each.entity_id for each in ordered if each.label is not None and each.entity_id is not None}
+
+
+def _precedence(entity: Entity) -> tuple[Any, ...]:
+    """What sorts entities with one key: the active one comes last, before it those that went latest."""
+    return (entity.deleted_at is None, entity.deleted_at or entity.created_at, entity.id.int)
+
+
+def _name_of(entity: Entity) -> tuple[str, str]:
+    return (entity.type, identity_form(entity.name))

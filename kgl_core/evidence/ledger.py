@@ -1,0 +1,275 @@
+"""The ledger: what one unit of work asserts and withdraws, and what becomes of the facts.
+
+Assertions change first, then the facts are settled: each shows what is asserted of it then, a fact that lost its last
+support is retired, and a retired one that has support again comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from kgl_core.evidence.assertions import Assertion
+from kgl_core.evidence.recording import Work
+from kgl_core.evidence.sources import SOURCE, Source
+from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, first_assertion
+from kgl_core.evidence.supporting import shown
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.facts import PINNED_ACTIVE, Fact
+from kgl_core.graph.journal.changes import ChangeAction
+from kgl_core.graph.nouns import noun_of
+from kgl_core.graph.relationships import Relationship
+from kgl_core.kernel.checked_records import same_values
+from kgl_core.kernel.ids import AssertionId, EntityId, RelationshipId, SourceId
+from kgl_core.kernel.nouns.versions import next_version
+
+
+class FactOutcome(StrEnum):
+    """What became of a fact."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    RESTORED = "restored"
+    RETIRED = "retired"
+    UNCHANGED = "unchanged"
+
+
+_OUTCOMES: Final = {
+    ChangeAction.CREATED: FactOutcome.CREATED,
+    ChangeAction.UPDATED: FactOutcome.UPDATED,
+    ChangeAction.RESTORED: FactOutcome.RESTORED,
+    ChangeAction.RETIRED: FactOutcome.RETIRED,
+}
+
+
+class Ledger:
+    """The assertions and facts of one unit of work, on behalf of the context's actor.
+
+    The facts have been locked. ``outcomes`` has what became of each that was settled, by id, and ``unsupported`` those
+    that nothing supports any more, but that stay: relationships of others need them, or they are pinned.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._context, self._uow = work, work.context, work.uow
+        self._now = work.context.now()
+        self._created: dict[UUID, Fact] = {}
+        self._touched: dict[UUID, Fact] = {}
+        self._before: dict[UUID, Fact] = {}
+        self._added: list[Assertion] = []
+        self._withdrawn: list[Assertion] = []
+        self._reinstated: list[Assertion] = []
+        self.outcomes: dict[UUID, FactOutcome] = {}
+        self.unsupported: set[UUID] = set()
+        self.support: Mapping[UUID, Sequence[Assertion]] = {}
+
+    def create(self, fact: Fact) -> None:
+        """Add a new fact. One `say` must follow, which says the same as its fields."""
+        self._created[fact.id] = fact
+
+    def say(self, fact: Fact, *, source_id: UUID | None, **fields: Any) -> Assertion:
+        """Assert a fact; ``fields`` are those of an `Assertion`, which is returned."""
+        is_entity = isinstance(fact, Entity)
+        said = Assertion(
+            id=AssertionId(self._context.new_id()),
+            entity_id=EntityId(fact.id) if is_entity else None,
+            relationship_id=None if is_entity else RelationshipId(fact.id),
+            source_id=None if source_id is None else SourceId(source_id),
+            run=self._context.run,
+            asserted_by=self._context.actor,
+            asserted_at=self._now,
+            **fields,
+        )
+        self._added.append(said)
+        if fact.id not in self._created:
+            self._touched[fact.id] = fact
+        return said
+
+    def withdraw(self, fact: Fact, assertion: Assertion) -> None:
+        """Withdraw an assertion of a fact."""
+        self._withdrawn.append(assertion)
+        self._touched[fact.id] = fact
+
+    def reinstate(self, fact: Fact, assertion: Assertion) -> None:
+        """Put an assertion in force again."""
+        self._reinstated.append(assertion)
+        self._touched[fact.id] = fact
+
+    def touch(self, fact: Fact, pinned: Sequence[str] | None = None) -> None:
+        """Settle a fact even if no assertion about it changes, with other pins if they are given."""
+        self._touched[fact.id] = fact if pinned is None else attrs.evolve(fact, pinned=tuple(pinned))
+        self._before[fact.id] = fact
+
+    def has_touched(self, id: UUID) -> bool:
+        """Whether something about this fact, which is no new one, was asserted or withdrawn."""
+        return id in self._touched
+
+    def settle(self, describe: Callable[[Fact], Fact] = lambda fact: fact) -> None:
+        """Write everything. ``describe`` may set more in the next version of a fact."""
+        told = self._assertions()
+        sources = self._sources(each for about in told.values() for each in about)
+        next_states = {
+            fact.id: describe(attrs.evolve(fact, **shown(fact, told[fact.id], sources)))
+            for fact in self._touched.values()
+        }
+        for entity in self._left_alone(next_states):
+            self._touched[entity.id] = next_states[entity.id] = entity
+        self.support = told
+        entities = [fact for fact in self._touched.values() if isinstance(fact, Entity)]
+        relationships = [fact for fact in self._touched.values() if isinstance(fact, Relationship)]
+        back = self._that_can_come_back(entities, next_states)
+        self._write(entities, next_states, back, self._created_of(Entity), retires=False)
+        back |= self._that_can_come_back(relationships, next_states)
+        self._write(relationships, next_states, back, self._created_of(Relationship), retires=True)
+        self._write_assertions()
+        self._retire(entities, next_states)
+
+    def _write_assertions(self) -> None:
+        repository = assertions_of(self._uow)
+        gone = {each.id for each in self._withdrawn}
+        by, run = self._context.actor, self._context.run
+        repository.add(
+            [
+                attrs.evolve(each, withdrawn_at=self._now, withdrawn_by=by, withdrawn_run=run)
+                if each.id in gone
+                else each
+                for each in self._added
+            ]
+        )
+        repository.withdraw(gone.difference(each.id for each in self._added), self._now, by, run)
+        repository.reinstate([each.id for each in self._reinstated])
+
+    def _created_of(self, cls: type[Fact]) -> list[Fact]:
+        created = [fact for fact in self._created.values() if isinstance(fact, cls)]
+        return sorted(created, key=lambda fact: (getattr(fact, "key", None) or "", fact.id))
+
+    def _assertions(self) -> dict[UUID, list[Assertion]]:
+        """The assertions in force about each touched fact, once this is done."""
+        repository = assertions_of(self._uow)
+        kept = {fact.id: fact for fact in self._touched.values() if fact.has_assertions}
+        told: dict[UUID, list[Assertion]] = {id: [] for id in self._touched}
+        gone = {each.id for each in self._withdrawn}
+        of_entities = repository.of_entities([id for id, fact in kept.items() if isinstance(fact, Entity)])
+        of_others = repository.of_relationships([id for id, fact in kept.items() if not isinstance(fact, Entity)])
+        first = self._first_assertions(fact for fact in self._touched.values() if not fact.has_assertions)
+        for each in (*of_entities, *of_others, *first, *self._reinstated, *self._added):
+            if each.fact_id in told and each.id not in gone:
+                told[each.fact_id].append(each)
+        self._added += first
+        return told
+
+    def _left_alone(self, states: Mapping[UUID, Fact]) -> Sequence[Entity]:
+        """The entities without support that only stay for relationships which are about to be retired."""
+        ending = [each for each in self._touched.values() if isinstance(each, Relationship) and each.is_active]
+        ends = {end for each in ending if self._is_to_retire(each, states[each.id]) for end in each.ends}
+        others = ends.difference(self._touched, self._created)
+        entities = self._uow.entities.find(others, lock="update") if others else ()
+        return [entity for entity in entities if entity.has_assertions and not entity.sources_for]
+
+    def _first_assertions(self, facts: Iterable[Fact]) -> list[Assertion]:
+        """What facts state of themselves that have no assertions yet, as assertions."""
+        stating: Sequence[Any] = [*facts]
+        ensure_sources(self._context, self._uow, {fact.source for fact in stating if fact.source is not None})
+        return [*map(first_assertion, stating)]
+
+    def _sources(self, assertions: Iterable[Assertion]) -> Mapping[UUID, Source]:
+        ids = {each.source_id for each in assertions if each.source_id is not None}
+        return {source.id: source for source in self._uow.of(SOURCE).find(ids)} if ids else {}
+
+    def _that_can_come_back(self, facts: Sequence[Fact], states: Mapping[UUID, Fact]) -> set[UUID]:
+        """The ids of the retired facts that have support again, whose ends are active and whose values are free."""
+        wanted = [fact for fact in facts if fact.is_retired and states[fact.id].sources_for]
+        if not wanted:
+            return set()
+        noun = noun_of(wanted[0])
+        values = {value for fact in wanted if (value := noun.unique_value(fact)) is not None}
+        holders = self._uow.of(noun).find((), values) if values else ()
+        taken = {noun.unique_value(each) for each in holders if each.is_active}
+        ends = {end for fact in wanted if isinstance(fact, Relationship) for end in fact.ends}
+        missing = {end.id for end in self._uow.entities.ends(ends) if not end.is_active} if ends else set()
+        back: set[UUID] = set()
+        for fact in wanted:
+            value = noun.unique_value(fact)
+            is_blocked = isinstance(fact, Relationship) and not missing.isdisjoint(fact.ends)
+            if not is_blocked and (value is None or value not in taken):
+                back.add(fact.id)
+                taken.add(value)
+        return back
+
+    def _write(
+        self,
+        facts: Sequence[Fact],
+        states: Mapping[UUID, Fact],
+        back: set[UUID],
+        created: Sequence[Fact],
+        *,
+        retires: bool,
+    ) -> None:
+        """Write new facts, and the next versions of others; entities that may have to be retired wait."""
+        changes = [(ChangeAction.CREATED, fact) for fact in created]
+        updated: list[Fact] = []
+        for fact in facts:
+            state = states[fact.id]
+            if fact.is_retired and fact.id in back:
+                changes.append(
+                    (ChangeAction.RESTORED, self._next(state, deleted_at=None, deleted_by=None, is_retired=False))
+                )
+            elif self._is_to_retire(fact, state):
+                if not retires:
+                    continue
+                changes.append((ChangeAction.RETIRED, self._retired(state)))
+            elif self._is_changed(fact, state):
+                changes.append((ChangeAction.UPDATED, self._next(state)))
+            else:
+                self.outcomes[fact.id] = FactOutcome.UNCHANGED
+                continue
+            updated.append(changes[-1][1])
+        self._store(changes, created, updated)
+
+    def _retire(self, entities: Sequence[Entity], states: Mapping[UUID, Fact]) -> None:
+        """Retire the entities that nothing supports and no active relationship needs."""
+        changes: list[tuple[ChangeAction, Fact]] = []
+        for entity in entities:
+            state = states[entity.id]
+            if entity.id in self.outcomes or not self._is_to_retire(entity, state):
+                continue
+            if self._uow.relationships.count_touching(entity.id, 1):
+                self.unsupported.add(entity.id)
+                if self._is_changed(entity, state):
+                    changes.append((ChangeAction.UPDATED, self._next(state)))
+                else:
+                    self.outcomes[entity.id] = FactOutcome.UNCHANGED
+            else:
+                changes.append((ChangeAction.RETIRED, self._retired(state)))
+        self._store(changes, (), [fact for _, fact in changes])
+
+    def _is_changed(self, fact: Fact, state: Fact) -> bool:
+        return not same_values(self._before.get(fact.id, fact), state, noun_of(fact).field_names)
+
+    def _is_to_retire(self, fact: Fact, state: Fact) -> bool:
+        if state.sources_for or fact.deleted_at is not None:
+            return False
+        if PINNED_ACTIVE in fact.pinned:
+            self.unsupported.add(fact.id)
+            return False
+        return True
+
+    def _next(self, state: Fact, **values: Any) -> Fact:
+        return next_version(state, self._now, **values)
+
+    def _retired(self, state: Fact) -> Fact:
+        return self._next(state, deleted_at=self._now, deleted_by=self._context.actor, is_retired=True)
+
+    def _store(
+        self, changes: Sequence[tuple[ChangeAction, Fact]], created: Sequence[Fact], updated: Sequence[Fact]
+    ) -> None:
+        if not changes:
+            return
+        repository: Any = self._uow.of(noun_of(changes[0][1]))
+        repository.replace(sorted(updated, key=lambda fact: fact.id))
+        repository.add(created)
+        self._work.log(changes)
+        self.outcomes.update({fact.id: _OUTCOMES[action] for action, fact in changes})

@@ -1,0 +1,67 @@
+"""What a unit of work holds of evidence: assertions, the facts that they are about, and their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionRepository, Stance
+from kgl_core.evidence.sources import SOURCE, Source, source_id
+from kgl_core.evidence.supporting import stated_by
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.facts import Fact
+from kgl_core.kernel.ids import AssertionId
+from kgl_core.kernel.units_of_work import Context, UnitOfWork
+
+
+def assertions_of(uow: UnitOfWork) -> AssertionRepository:
+    """The repository of assertions, with all that it can do."""
+    repository: Any = uow.of(ASSERTION)
+    found: AssertionRepository = repository
+    return found
+
+
+def is_deleted(fact: Fact) -> bool:
+    """Whether somebody deleted a fact, so that no evidence brings it back."""
+    return fact.deleted_at is not None and not fact.is_retired
+
+
+def first_assertion(fact: Any) -> Assertion:
+    """What a fact states of itself, as the assertion of whoever created it; it has the fact's id."""
+    about = {"entity_id": fact.id} if isinstance(fact, Entity) else {"relationship_id": fact.id}
+    return Assertion(
+        id=AssertionId(fact.id),
+        source_id=None if fact.source is None else source_id(fact.source),
+        stance=Stance.FOR,
+        confidence=fact.confidence,
+        values=stated_by(fact),
+        asserted_by=fact.created_by,
+        asserted_at=fact.created_at,
+        **about,
+    )
+
+
+def ensure_sources(
+    context: Context, uow: UnitOfWork, uris: Collection[str], *, locked: bool = False, **fields: Any
+) -> None:
+    """Store the sources with these URIs that are missing, with these fields. With ``locked``, lock the others."""
+    if not uris:
+        return
+    wanted = {source_id(uri): uri for uri in uris}
+    found = {source.id for source in uow.of(SOURCE).find([*wanted], lock="update" if locked else None)}
+    noted = {"title": None, "type": None, "published": None, "metadata": {}, **fields}
+    missing = [
+        Source(id=id, uri=wanted[id], created_by=context.actor, created_at=context.now(), **noted)
+        for id in sorted(wanted.keys() - found)
+    ]
+    uow.of(SOURCE).add(missing)
+
+
+def facts_of(uow: UnitOfWork, assertions: Collection[Assertion]) -> dict[UUID, Any]:
+    """The facts that assertions are about, by id, locked: entities before relationships, as everywhere."""
+    entity_ids = {each.entity_id for each in assertions if each.entity_id is not None}
+    relationship_ids = {each.relationship_id for each in assertions if each.relationship_id is not None}
+    entities = uow.entities.find(entity_ids, lock="update") if entity_ids else ()
+    relationships = uow.relationships.find(relationship_ids, lock="update") if relationship_ids else ()
+    return {fact.id: fact for fact in (*entities, *relationships)}

@@ -1,0 +1,201 @@
+"""What a fact shows of the assertions about it: its confidence, its source, and which of several values holds.
+
+Where sources say different things of one field, or of one name in its metadata, one wins: what was said directly before
+what an extractor found, then the more certain, then the newer. The others stay in their assertions, and win again when
+what beat them is withdrawn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from kgl_core.evidence.assertions import Assertion, Stance
+from kgl_core.evidence.combining import combined
+from kgl_core.evidence.sources import Source
+from kgl_core.graph.facts import Fact, pointer
+from kgl_core.graph.metadata import METADATA_BYTES_MAX, METADATA_KEYS_MAX
+from kgl_core.graph.relationships import Relationship
+from kgl_core.kernel.checked_records import same_json
+from kgl_core.kernel.permissions import Actor
+
+_ENTITY_FIELDS: Final = ("type", "name", "aliases")
+_PERIOD: Final = ("valid_from", "valid_to")
+_NEVER_EMPTY: Final = frozenset({"type", "name"})
+
+_NOTHING: Final = object()
+
+SourcesById = Mapping[UUID, Source]
+
+
+def stated(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``values`` of an assertion: those of these fields that are not empty, as JSON has them."""
+    found = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+    return {name: value for name, value in found.items() if value is not None and value != [] and value != {}}
+
+
+def stated_by(fact: Fact) -> dict[str, Any]:
+    """The ``values`` that a fact states of itself."""
+    names = (*_PERIOD, "metadata") if isinstance(fact, Relationship) else (*_ENTITY_FIELDS, "metadata")
+    return stated({name: getattr(fact, name) for name in (*names, "source_type")})
+
+
+def shown(fact: Fact, assertions: Iterable[Assertion], sources: SourcesById) -> dict[str, Any]:
+    """What a fact shows of the assertions in force about it: its fields by name, as its record has them.
+
+    What is pinned stays as it is. Without any assertion for it, its confidence and source are unknown and its fields
+    stay.
+    """
+    told = sorted(assertions, key=_age)
+    supporting = [each for each in told if each.stance is Stance.FOR]
+    changes: dict[str, Any] = {
+        "has_assertions": True,
+        "sources_for": len({_source(each) for each in supporting}),
+        "sources_against": len({_source(each) for each in told if each.stance is Stance.AGAINST}),
+        "confidence": combined((_source(each), each.confidence) for each in supporting),
+        **_origin(supporting, sources),
+    }
+    pinned = frozenset(fact.pinned)
+    changes = {name: value for name, value in changes.items() if pointer(name) not in pinned}
+    return {**changes, **_values(fact, supporting, pinned)} if supporting else changes
+
+
+def _source(assertion: Assertion) -> UUID | Actor:
+    """What counts as one source: a source, or the word of one actor."""
+    return assertion.source_id or assertion.asserted_by
+
+
+def _age(assertion: Assertion) -> tuple[Any, int]:
+    return (assertion.asserted_at, assertion.id.int)
+
+
+def _certainty(assertion: Assertion) -> float:
+    return -1.0 if assertion.confidence is None else assertion.confidence
+
+
+def _origin(supporting: Sequence[Assertion], sources: SourcesById) -> dict[str, Any]:
+    """The source that a fact names: that of its strongest assertion, and of equally strong ones of the first."""
+    if not supporting:
+        return {"source": None, "source_type": None}
+    strongest = max(supporting, key=_certainty)
+    source = None if strongest.source_id is None else sources[strongest.source_id]
+    type_ = strongest.values.get("source_type")
+    return {
+        "source": None if source is None else source.uri,
+        "source_type": source.type if type_ is None and source is not None else type_,
+    }
+
+
+def by_strength(supporting: Iterable[Assertion]) -> list[Assertion]:
+    """The assertions for a fact, those first whose values win."""
+    return sorted(supporting, key=lambda each: (each.extractor is None, _certainty(each), *_age(each)), reverse=True)
+
+
+@attrs.frozen(kw_only=True)
+class Value:
+    """A value that an assertion states of one field of a fact, or of one name in its metadata.
+
+    ``pointer`` is the JSON Pointer to it in the fact. ``is_shown`` says whether the fact shows this value.
+    """
+
+    pointer: str
+    value: Any
+    is_shown: bool
+    assertion_id: UUID
+    source: str | None
+    extractor: str | None
+    confidence: float | None
+    asserted_by: Actor
+    asserted_at: datetime
+
+
+def values_of(fact: Any, assertions: Iterable[Assertion], sources: Mapping[UUID, str | None]) -> list[Value]:
+    """The values that assertions for a fact state, by pointer, those first that win.
+
+    ``sources`` has the URI of each assertion's source, by the assertion's id.
+    """
+    found: list[Value] = []
+    for each in by_strength(each for each in assertions if each.stance is Stance.FOR):
+        told: dict[tuple[str, ...], Any] = {
+            (name,): value for name, value in each.values.items() if name not in ("metadata", "source_type")
+        }
+        told |= {("metadata", name): value for name, value in each.values.get("metadata", {}).items()}
+        for path, value in told.items():
+            shown_value = getattr(fact, path[0])
+            if len(path) > 1:
+                shown_value = shown_value.get(path[1], _NOTHING)
+            is_shown = shown_value is not _NOTHING and same_json(value, shown_value)
+            found.append(
+                Value(
+                    pointer=pointer(*path),
+                    value=value,
+                    is_shown=is_shown,
+                    assertion_id=each.id,
+                    source=sources[each.id],
+                    extractor=each.extractor,
+                    confidence=each.confidence,
+                    asserted_by=each.asserted_by,
+                    asserted_at=each.asserted_at,
+                )
+            )
+    return sorted(found, key=lambda value: value.pointer)
+
+
+def _values(fact: Fact, supporting: Sequence[Assertion], pinned: frozenset[str]) -> dict[str, Any]:
+    """The values that win, by the names of the fact's fields."""
+    ordered = by_strength(supporting)
+    changes: dict[str, Any] = {}
+    if isinstance(fact, Relationship):
+        if pinned.isdisjoint(map(pointer, _PERIOD)):  # both ends of a period from one assertion
+            values = next((each.values for each in ordered if not each.values.keys().isdisjoint(_PERIOD)), {})
+            changes = {name: values.get(name) for name in _PERIOD}
+    else:
+        for name in _ENTITY_FIELDS:
+            value = next((each.values[name] for each in ordered if name in each.values), None)
+            if pointer(name) not in pinned and (value is not None or name not in _NEVER_EMPTY):
+                changes[name] = tuple(value or ()) if name == "aliases" else value
+    return {**changes, "metadata": _metadata(fact, ordered, pinned)}
+
+
+def _metadata(fact: Any, ordered: Sequence[Assertion], pinned: frozenset[str]) -> Mapping[str, Any]:
+    """The metadata that wins, name by name. Names whose values do not fit beside those that are stronger are left out.
+
+    What does not fit is still in its assertion.
+    """
+    prefix = pointer("metadata", "")
+    found = {name: value for name, value in fact.metadata.items() if pointer("metadata", name) in pinned}
+    taken = {*found, *(_name(each) for each in pinned if each.startswith(prefix))}
+    bytes_left, names_left = METADATA_BYTES_MAX - 2, METADATA_KEYS_MAX
+    for value in found.values():
+        names_left -= _names_in(value) + 1
+    bytes_left -= sum(map(_size, found.items()))
+    for assertion in ordered:
+        for name, value in assertion.values.get("metadata", {}).items():
+            if name in taken:
+                continue
+            size, names = _size((name, value)), _names_in(value) + 1
+            if size <= bytes_left and names <= names_left:
+                found[name] = value
+                bytes_left, names_left = bytes_left - size, names_left - names
+            taken.add(name)
+    return found
+
+
+def _name(inner: str) -> str:
+    return inner.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+
+
+def _size(item: tuple[str, Any]) -> int:
+    """The bytes of a name and its value in compact JSON, with a comma."""
+    return len(json.dumps(dict([item]), ensure_ascii=False, separators=(",", ":")).encode()) - 1
+
+
+def _names_in(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return len(value) + sum(map(_names_in, value.values()))
+    return sum(map(_names_in, value)) if isinstance(value, list) else 0

@@ -1,0 +1,85 @@
+"""Facts: what entities and relationships have in common, beside what kgl notes of every record.
+
+What a fact shows of its evidence is kept with it, so that nobody who reads the graph has to look at assertions.
+`kgl_core.evidence` writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from kgl_core.kernel.checked_records import same_json, same_values
+from kgl_core.kernel.errors import Deleted, Retired
+from kgl_core.kernel.nouns.records import Record
+
+PINNED_ACTIVE: Final = "/is_active"
+"""What is pinned in a fact that a moderator brought back: no extraction retires it."""
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Fact(Record):
+    """An entity or a relationship.
+
+    ``sources_for`` and ``sources_against`` are how many sources support it and speak against it; whoever creates a fact
+    by hand, without naming a source, counts as one. ``pinned`` are the JSON Pointers (RFC 6901) of what was set by hand
+    while assertions said something else, or might: evidence does not change it. A fact ``is_retired`` when nothing
+    supports it any more: it is as inactive as a deleted one, but new evidence brings it back. ``has_assertions`` says
+    whether assertions are kept for it; until then, its own fields are the only one.
+    """
+
+    pinned: tuple[str, ...] = ()
+    sources_for: int = 1
+    sources_against: int = 0
+    is_retired: bool = False
+    has_assertions: bool = False
+
+
+def pointer(*names: str) -> str:
+    """The JSON Pointer to a field, or to a name in one (RFC 6901, section 3)."""
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
+
+
+def changed_pointers(fact: Record, after: Any, names: Iterable[str]) -> Sequence[str]:
+    """Pointers to the fields of these names that differ in ``after``; metadata is compared name by name."""
+    found = []
+    for name in names:
+        if same_values(fact, after, (name,)):
+            continue
+        before, now = getattr(fact, name), getattr(after, name)
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            told = {*before, *now}
+            found += [pointer(name, inner) for inner in told if not _same_json(before, now, inner)]
+        else:
+            found.append(pointer(name))
+    return sorted(found)
+
+
+def _same_json(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
+    """Whether both have the name, with the same value; JSON tells 1 from true and 1.0."""
+    if name not in one or name not in other:
+        return False
+    return same_json(one[name], other[name])
+
+
+def pinned_by_hand(fact: Record, after: Any, names: Iterable[str]) -> dict[str, Any]:
+    """What changes in a fact besides, when these fields are set by hand: they are pinned where it has assertions."""
+    if not isinstance(fact, Fact) or not fact.has_assertions:
+        return {}
+    return {"pinned": tuple(sorted({*fact.pinned, *changed_pointers(fact, after, names)}))}
+
+
+def brought_back(fact: Record) -> dict[str, Any]:
+    """What changes in a fact besides, when a moderator restores it: one that was retired stays, whatever is said."""
+    if not isinstance(fact, Fact) or not fact.is_retired:
+        return {}
+    return {"is_retired": False, "pinned": tuple(sorted({*fact.pinned, PINNED_ACTIVE}))}
+
+
+def gone(kind: str, record: Record, *, to_change: bool = False) -> Deleted:
+    """The error for a record that is asked for as if it were active."""
+    if isinstance(record, Fact) and record.is_retired:
+        return Retired(kind, record.id, to_change=to_change)
+    return Deleted(kind, record.id, to_change=to_change)
