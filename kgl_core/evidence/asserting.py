@@ -87,8 +87,15 @@ class Assertions:
             filter["entity_id" if noun is ENTITY else "relationship_id"] = wanted
             return self.list(sort=sort, limit=limit, cursor=cursor, **filter)
         asked = build(AssertionFilter, filter)
-        first = SourcedAssertion(**vars(first_assertion(fact)), source=fact.source)
+        first = _first(fact)
         return Page((first,) if _passes(asked, first) else (), limit)
+
+    def get(self, id: UUID | str) -> SourcedAssertion:
+        """The assertion with this id, which may be the first one of a fact. Raises NotFound."""
+        require(self._context.actor, Action.READ)
+        wanted = require_id(id)
+        with self._context.store.snapshot() as uow:
+            return _assertion(uow, wanted)
 
     def values(self, noun: GraphNoun, id: UUID | str) -> Sequence[Value]:
         """What the assertions in force say of each field of a fact, the values that win first. Raises NotFound."""
@@ -96,9 +103,8 @@ class Assertions:
         wanted = require_id(id)
         with self._context.store.snapshot() as uow:
             fact = found(uow.of(noun).get(wanted), noun.name, wanted)
-            said = _in_force(uow, fact)
-            sources: dict[UUID, str | None] = {each.id: each.source for each in with_sources(uow, said)}
-        return values_of(fact, said, sources)
+            said = with_sources(uow, _in_force(uow, fact)) if fact.has_assertions else [_first(fact)]
+        return values_of(fact, said)
 
     def add(self, noun: GraphNoun, id: UUID | str, /, **fields: Unpack[AssertionFields]) -> SourcedAssertion:
         """Assert a fact, or speak against it; what the actor said of it before with the same source and extractor goes.
@@ -136,7 +142,7 @@ class Assertions:
                     ledger = Ledger(Work(self._context, uow))
                     ledger.withdraw(fact, seen)
                     ledger.settle()
-                [withdrawn] = with_sources(uow, [_assertion(uow, wanted)])
+                withdrawn = _assertion(uow, wanted)
                 uow.commit()
             return withdrawn
 
@@ -206,15 +212,20 @@ def _in_force(uow: UnitOfWork, fact: Fact) -> Sequence[Assertion]:
     return repository.of_entities([fact.id]) if noun_of(fact) is ENTITY else repository.of_relationships([fact.id])
 
 
-def _assertion(uow: UnitOfWork, id: UUID) -> Assertion:
+def _assertion(uow: UnitOfWork, id: UUID) -> SourcedAssertion:
     """The assertion with this id, which may be the first one of a fact. Raises NotFound."""
     kept = uow.of(ASSERTION).get(id)
     if kept is not None:
-        return kept
+        return with_sources(uow, [kept])[0]
     fact: Any = uow.entities.get(id) or uow.relationships.get(id)
     if fact is None or fact.has_assertions:
         raise NotFound("assertion", id)
-    return first_assertion(fact)
+    return _first(fact)
+
+
+def _first(fact: Any) -> SourcedAssertion:
+    """What a fact states of itself."""
+    return SourcedAssertion(**vars(first_assertion(fact)), source=fact.source)
 
 
 def _passes(filter: AssertionFilter, assertion: Assertion) -> bool:

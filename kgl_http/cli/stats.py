@@ -51,9 +51,11 @@ def runs(settings: Settings, limit: int) -> None:
     counts = [_counted(run) for run in found]
     actors = [str(run.created_by) for run in found]
     wide, wider = max(map(len, counts), default=0), max(map(len, actors), default=0)
+    kind = max((len(run.kind) for run in found), default=0)
     for run, count, actor in zip(found, counts, actors, strict=True):
         began = f"{run.created_at:%Y-%m-%d %H:%MZ}"
-        line = f"{run.id}  {began}  {run.state:<9}  {run.kind:<6}  {count:<{wide}}  {actor:<{wider}}  {run.title or ''}"
+        made = f"{run.state:<9}  {run.kind:<{kind}}  {count:<{wide}}  {actor:<{wider}}"
+        line = f"{run.id}  {began}  {made}  {run.title or ''}"
         say(line.rstrip())
 
 

@@ -15,13 +15,17 @@ from falcon import inspect, testing
 from kgl_core.access.logging_in import Login, PasswordChange, RefreshRequest
 from kgl_core.access.oauth_clients import ClientDraft, RotationDraft
 from kgl_core.access.registering import Registration
-from kgl_core.graph.entities import EntityDraft, EntitySelection
+from kgl_core.evidence.assertions import AssertionDraft
+from kgl_core.evidence.extraction.extractions import Extraction, ExtractionAddress
+from kgl_core.evidence.sources import SourceDraft
+from kgl_core.graph.entities import ENTITY, EntityDraft, EntitySelection
 from kgl_core.graph.journal.runs import RunDraft, RunEnd
 from kgl_core.graph.relationships import RelationshipDraft
 from kgl_core.kernel.checked_records import rules_of
 from kgl_http.access.oauth_server import NamedTokenForm, TokenForm
 from kgl_http.access.users import RoleChange
 from kgl_http.api.operations import FORM, NDJSON, Operation
+from kgl_http.evidence.facts import Pins
 from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api
 
 _numbers = itertools.count()
@@ -94,8 +98,10 @@ def call_of(api: Api, route: Route, *, owner: str = "admin", by: str = "admin") 
     Raises LookupError for a route that nobody has described here: tell in this module how it is called.
     """
     path, known = _path(api, route, owner)
+    path += _query(api, route, owner if by in (NOBODY, "reader") else by)
     if not route.takes_json and not route.takes_form:
-        return Call(route, path, _line() if NDJSON in route.operation.body_media_types else None)
+        lines = _document() if route.template.endswith("/extractions") else _line()
+        return Call(route, path, lines if NDJSON in route.operation.body_media_types else None)
     try:
         example = _BODIES[route.operation.body]
     except KeyError:
@@ -173,8 +179,33 @@ def _run(api: Api, owner: str, is_gone: bool) -> Made:
     return str(run), {}
 
 
+def _source(api: Api, owner: str, is_gone: bool) -> Made:
+    return str(api.kg.acting_as(api.actor(owner)).sources.create(uri=text_of("https://example.org/")).id), {}
+
+
+def _assertion(api: Api, owner: str, is_gone: bool) -> Made:
+    entity = api.kg.entities.create(type="person", name="Ada")
+    said = api.kg.acting_as(api.actor(owner)).assertions.add(ENTITY, entity.id, source=text_of("page"))
+    return str(said.id), {}
+
+
+def _query(api: Api, route: Route, by: str) -> str:
+    """The query that a route needs, where it needs one; extractions are their caller's own."""
+    if route.operation.query is not ExtractionAddress:
+        return ""
+    at = {"source": text_of("https://example.org/page"), "extractor": "spert"}
+    if route.method != "PUT":
+        kg = api.kg.acting_as(api.actor(by))
+        kg.extract(*at.values(), {"entities": [{"label": "T1", "type": "person", "name": "Ada"}]})
+        if route.method == "POST":
+            kg.withdraw(*at.values())
+    return f"?{urlencode(at)}"
+
+
 _PARAMETERS: Mapping[tuple[str, str], Callable[[Api, str, bool], Made]] = {
     ("/api/v1/entities/", "id"): _entity,
+    ("/api/v1/sources/", "id"): _source,
+    ("/api/v1/assertions/", "id"): _assertion,
     ("/api/v1/relationships/", "id"): _relationship,
     ("/api/v1/runs/", "id"): _run,
     ("/api/v1/users/", "id"): _user,
@@ -236,6 +267,14 @@ def _line() -> bytes:
     return json.dumps({"kind": "entity", "key": text_of("key"), "type": "person", "name": "Ada"}).encode() + b"\n"
 
 
+def _document() -> bytes:
+    found = {"source": text_of("page"), "extractor": "spert", "entities": [_EXTRACTED]}
+    return json.dumps(found).encode() + b"\n"
+
+
+_EXTRACTED: Mapping[str, Any] = {"label": "T1", "type": "person", "name": "Ada", "locations": [{"sentence": 0}]}
+
+
 _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
     Registration: _registration,
     Login: _login,
@@ -249,6 +288,32 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
         "is_active": None,
     },
     RelationshipDraft: _relationship_body,
+    SourceDraft: lambda api, by: {
+        "uri": text_of("https://example.org/source"),
+        "title": "Note G",
+        "type": "paper",
+        "published": "1843",
+        "metadata": {"pages": 66},
+    },
+    AssertionDraft: lambda api, by: {
+        "source": text_of("https://example.org/source"),
+        "extractor": "spert",
+        "extractor_version": "2.1",
+        "stance": "against",
+        "confidence": 0.5,
+        "locations": [{"page": 1, "sentence": 0, "start": 4, "end": 7, "quote": "Ada"}],
+    },
+    Pins: lambda api, by: {"pinned": ["/confidence", "/metadata/born"]},
+    Extraction: lambda api, by: {
+        "version": "2.1",
+        "title": "Note G",
+        "type": "paper",
+        "published": "1843",
+        "complete": True,
+        "match_names": False,
+        "entities": [_EXTRACTED],
+        "relationships": [],
+    },
     RunDraft: lambda api, by: {"title": "nightly import"},
     RunEnd: lambda api, by: {"state": "failed"},
     RoleChange: lambda api, by: {"role": "moderator"},

@@ -100,25 +100,27 @@ def _settled(work: Work, said: Sequence[Assertion], *, is_withdrawal: bool) -> W
         run=work.context.run,
         withdrawn=len(said) if is_withdrawal else 0,
         reinstated=0 if is_withdrawal else len(said),
-        retired=sorted(gone),
-        restored=sorted(back),
+        retired=tuple(sorted(gone)),
+        restored=tuple(sorted(back)),
         kept=_kept(work, [facts[id] for id in sorted(others)], ledger) if is_withdrawal else (),
-        untouched=sorted(untouched),
+        untouched=tuple(sorted(untouched)),
     )
 
 
-def _kept(work: Work, facts: Sequence[Fact], ledger: Ledger) -> Sequence[Supported]:
+def _kept(work: Work, facts: Sequence[Fact], ledger: Ledger) -> tuple[Supported, ...]:
     """The facts that stay, each with the sources that support it."""
     support = {
         fact.id: [each.source_id for each in ledger.support[fact.id] if each.stance is Stance.FOR] for fact in facts
     }
     ids = {id for ids in support.values() for id in ids if id is not None}
     uris = {source.id: source.uri for source in work.uow.of(SOURCE).find(ids)} if ids else {}
-    return [
+    return tuple(
         Supported(
             kind=noun_of(fact).name,
             id=fact.id,
-            sources=sorted({None if id is None else uris[id] for id in support[fact.id]}, key=lambda uri: uri or ""),
+            sources=tuple(
+                sorted({None if id is None else uris[id] for id in support[fact.id]}, key=lambda uri: uri or "")
+            ),
         )
         for fact in facts
-    ]
+    )
