@@ -8,6 +8,7 @@ import click
 
 from kgl_core.graph.journal.runs import Run
 from kgl_core.kernel.nouns.pages import LIMIT_MAX
+from kgl_core.storage.stats import COUNTED, Count
 from kgl_http.cli.opening import connected
 from kgl_http.cli.terminal import say
 from kgl_http.settings import Settings
@@ -25,8 +26,9 @@ def stats(settings: Settings, as_json: bool) -> None:
     if as_json:
         say(json.dumps(attrs.asdict(found), ensure_ascii=False))
         return
-    width = max(map(len, ("relationships", *found.entities.by_type, *found.relationships.by_type))) + 4
-    for name, count in (("entities", found.entities), ("relationships", found.relationships)):
+    counts: dict[str, Count] = {noun.plural: getattr(found, noun.plural) for noun in COUNTED}
+    width = max(len(name) for plural, count in counts.items() for name in (plural, *count.by_type)) + 4
+    for name, count in counts.items():
         deleted = f"  and {count.deleted:,} deleted" if count.deleted else ""
         say(f"{name:<{width}}{count.active:>12,}{deleted}")
         for type, number in sorted(count.by_type.items(), key=lambda item: (-item[1], item[0])):
