@@ -16,6 +16,7 @@ from kgl_core.evidence.assertions import (
     SourcedAssertion,
     Stance,
 )
+from kgl_core.evidence.extraction.kept_extractions import extraction_id, forget_digest
 from kgl_core.evidence.ledger import Ledger
 from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import SOURCE, source_id
@@ -116,6 +117,10 @@ class Assertions:
 
         def run() -> SourcedAssertion:
             with self._context.store.begin() as uow:
+                if draft.source is not None:
+                    ensure_sources(self._context, uow, [draft.source], locked=True)
+                    if draft.extractor is not None:
+                        forget_digest(uow, extraction_id(draft.source, draft.extractor, self._context.actor))
                 fact = found(uow.of(noun).get(wanted, lock="update"), noun.name, wanted)
                 if is_deleted(fact):
                     raise Deleted(noun.name, wanted, to_change=True)
@@ -137,6 +142,7 @@ class Assertions:
             with self._context.store.begin() as uow:
                 seen = _assertion(uow, wanted)
                 require(self._context.actor, Action.CHANGE, seen.asserted_by)
+                self._lock_extraction(uow, seen)
                 fact = facts_of(uow, [seen])[seen.fact_id]
                 if _assertion(uow, wanted).withdrawn_at is None:
                     ledger = Ledger(Work(self._context, uow))
@@ -173,9 +179,14 @@ class Assertions:
 
         return self._context.retry(run, AlreadyExists)
 
+    def _lock_extraction(self, uow: UnitOfWork, said: SourcedAssertion) -> None:
+        """Wait for the extraction that an assertion is from, and note that it changes."""
+        if said.source is None or said.extractor is None:
+            return
+        uow.of(SOURCE).get(source_id(said.source), lock="update")
+        forget_digest(uow, extraction_id(said.source, said.extractor, said.asserted_by))
+
     def _say(self, work: Work, fact: Fact, draft: AssertionDraft) -> Assertion:
-        if draft.source is not None:
-            ensure_sources(work.context, work.uow, [draft.source])
         of_source = None if draft.source is None else source_id(draft.source)
         mine = (of_source, draft.extractor, work.context.actor)
         before = next((each for each in _in_force(work.uow, fact) if each.by == mine), None)

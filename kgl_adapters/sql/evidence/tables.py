@@ -15,6 +15,7 @@ from kgl_adapters.sql.kernel.row_forms import FORMS, alike
 from kgl_adapters.sql.kernel.tables import GRAPH, define_noun, index
 from kgl_adapters.sql.types import JSON
 from kgl_core.evidence.assertions import ASSERTION, Location
+from kgl_core.evidence.extraction.kept_extractions import EXTRACTION
 from kgl_core.evidence.sources import SOURCE
 
 
@@ -33,6 +34,9 @@ def _read_locations(text: str) -> tuple[Location, ...]:
 _NOWHERE: Final = "[]"
 FORMS[tuple[Location, ...]] = alike(JSON, _write_locations, _read_locations)
 SOURCES: Final = define_noun(SOURCE, "sources", GRAPH, lambda: [index("ix_sources_created_at", "created_at", "id")])
+EXTRACTIONS: Final = define_noun(
+    EXTRACTION, "extractions", GRAPH, lambda: [index("ix_extractions_source", "source_id", "created_at", "id")]
+)
 ASSERTIONS: Final = define_noun(
     ASSERTION,
     "assertions",

@@ -150,7 +150,7 @@ class ExtractionResult:
 
     ``labels`` has the ids of its entities. ``items`` are the notes about the items that were refused, or are otherwise
     than they say. ``retires`` says whether what it does not name could be retired: not if it is incomplete, or if an
-    item was refused.
+    item was refused. ``run`` is None where the very same document is in force already, so that nothing was written.
     """
 
     run: UUID | None

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from kgl_core.evidence.assertions import Assertion, Stance
 from kgl_core.evidence.extraction.extractions import ExtractionAddress, Supported, WithdrawalResult
+from kgl_core.evidence.extraction.kept_extractions import extraction_id, forget_digest
 from kgl_core.evidence.ledger import FactOutcome, Ledger
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import SOURCE, source_id
@@ -46,6 +47,7 @@ def withdraw_extraction(context: Context, source: str, extractor: str) -> Withdr
             said = assertions_of(work.uow).extracted(of_source, address.extractor, context.actor)
             if not said:
                 raise _nothing(address)
+            forget_digest(work.uow, extraction_id(address.source, address.extractor, context.actor))
             return _settled(work, said, is_withdrawal=True)
 
     return context.retry(run, AlreadyExists)
