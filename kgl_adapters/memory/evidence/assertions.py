@@ -40,6 +40,9 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         return [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is None]
 
+    def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID]]:
+        return [(each.label, each.fact_id) for each in self.extracted(source_id, extractor, by)]
+
     def withdrawn_last(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         found = [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is not None]
         last = max((each.withdrawn_at for each in found if each.withdrawn_at is not None), default=None)

@@ -73,15 +73,15 @@ def _unchanged(context: Context, address: ExtractionAddress, digest: bytes) -> E
         kept = uow.of(EXTRACTION).get(id)
         if kept is None or kept.digest != digest:
             return None
-        said = assertions_of(uow).extracted(kept.source_id, address.extractor, context.actor)
+        labels = assertions_of(uow).labels(kept.source_id, address.extractor, context.actor)
         if uow.of(EXTRACTION).get(id) != kept:  # it changed meanwhile
             return None
     return ExtractionResult(
         run=None,
-        **{**ExtractionResult.counting([]), "unchanged": len(said)},
+        **{**ExtractionResult.counting([]), "unchanged": len(labels)},
         refused=0,
         retires=True,
-        labels={each.label: each.fact_id for each in said if each.label is not None},
+        labels={label: id for label, id in labels if label is not None},
         items=(),
     )
 
