@@ -8,7 +8,6 @@ since an extractor that reads the same page twice learns nothing new.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from fractions import Fraction
 
 
 def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
@@ -26,10 +25,14 @@ def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
     if len(strongest) == 1:
         [only] = strongest.values()
         return only
-    return float(1 - _product([1 - Fraction(confidence) for confidence in strongest.values()]))
+    # Floats are fractions of powers of two. Python divides whole numbers, however long, with one rounding.
+    parts = [confidence.as_integer_ratio() for confidence in strongest.values()]
+    doubt = _product([whole - part for part, whole in parts])
+    certainty = _product([whole for _, whole in parts])
+    return (certainty - doubt) / certainty
 
 
-def _product(factors: list[Fraction]) -> Fraction:
+def _product(factors: list[int]) -> int:
     """The product, by halves: that keeps the numbers of about the same length, which multiplies fastest."""
     while len(factors) > 1:
         pairs = [one * other for one, other in zip(factors[::2], factors[1::2], strict=False)]
