@@ -8,13 +8,15 @@ since an extractor that reads the same page twice learns nothing new.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from decimal import Decimal
 
 
 def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
     """The confidence, 0..1, that follows from pairs of a source and its confidence, or None for unknown.
 
-    An unknown confidence adds nothing; if all are unknown, so is the result. The arithmetic is exact and is rounded
-    once, at the end: the order never matters, and a further source never lowers the result.
+    An unknown confidence adds nothing; if all are unknown, so is the result. Confidences are taken as the decimal
+    numbers that people write, so that 0.9 and 0.4 give 0.94. The arithmetic is exact and is rounded once, at the end:
+    the order never matters, and a further source never lowers the result.
     """
     strongest: dict[Hashable, float] = {}
     for source, confidence in said:
@@ -25,8 +27,8 @@ def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
     if len(strongest) == 1:
         [only] = strongest.values()
         return only
-    # Floats are fractions of powers of two. Python divides whole numbers, however long, with one rounding.
-    parts = [confidence.as_integer_ratio() for confidence in strongest.values()]
+    # Python divides whole numbers, however long, with one rounding.
+    parts = [Decimal(repr(confidence)).as_integer_ratio() for confidence in strongest.values()]
     doubt = _product([whole - part for part, whole in parts])
     certainty = _product([whole for _, whole in parts])
     return (certainty - doubt) / certainty
