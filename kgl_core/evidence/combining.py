@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from decimal import Decimal
+from typing import Final
+
+_PLACES: Final = 40
+_WHOLE: Final = 10**_PLACES
 
 
 def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
@@ -16,7 +20,8 @@ def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
 
     An unknown confidence adds nothing; if all are unknown, so is the result. Confidences are taken as the decimal
     numbers that people write, so that 0.9 and 0.4 give 0.94. The arithmetic is exact and is rounded once, at the end:
-    the order never matters, and a further source never lowers the result.
+    the order never matters, and a further source never lowers the result. What comes after the 40th decimal place of a
+    confidence is left out, so that thousands of minute ones are no long work.
     """
     strongest: dict[Hashable, float] = {}
     for source, confidence in said:
@@ -24,14 +29,13 @@ def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
             strongest[source] = confidence
     if not strongest:
         return None
+    surest = max(strongest.values())
     if len(strongest) == 1:
-        [only] = strongest.values()
-        return only
+        return surest
+    doubts = [_WHOLE - int(Decimal(repr(confidence)).scaleb(_PLACES)) for confidence in strongest.values()]
+    whole = _WHOLE ** len(doubts)
     # Python divides whole numbers, however long, with one rounding.
-    parts = [Decimal(repr(confidence)).as_integer_ratio() for confidence in strongest.values()]
-    doubt = _product([whole - part for part, whole in parts])
-    certainty = _product([whole for _, whole in parts])
-    return (certainty - doubt) / certainty
+    return max(surest, (whole - _product(doubts)) / whole)
 
 
 def _product(factors: list[int]) -> int:
