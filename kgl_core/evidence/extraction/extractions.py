@@ -12,13 +12,13 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.evidence.assertions import EXTRACTOR, LABEL, LOCATIONS, VERSION, Location
+from kgl_core.evidence.assertions import LABEL, LOCATIONS, VERSION, Location
 from kgl_core.evidence.ledger import FactOutcome
 from kgl_core.evidence.sources import TITLE, URI
 from kgl_core.graph.entities import ALIASES, KEY, NAME, Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.relationships import require_period
-from kgl_core.graph.shared_fields import CONFIDENCE, SOURCE_TYPE
+from kgl_core.graph.shared_fields import CONFIDENCE, EXTRACTOR, SOURCE_TYPE
 from kgl_core.kernel.checked_records import BuiltLater, check, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import TYPE_NAME, Each, Flag, Id, Optional
