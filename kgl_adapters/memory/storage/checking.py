@@ -10,17 +10,16 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from kgl_adapters.memory.tables import Tables
-from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.journal.changes import Change
-from kgl_core.graph.journal.runs import RUN
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun, noun_of
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept, Record
 from kgl_core.storage.checking.findings import Finding
 from kgl_core.storage.checking.inspection import Logged, Row
+from kgl_core.storage.checking.unlogged_nouns import UNLOGGED_NOUNS
 
 R = TypeVar("R", bound=Kept)
 
@@ -32,9 +31,7 @@ class MemoryInspection:
         self._tables = tables
 
     def size(self) -> Mapping[str, int]:
-        graph, rest = (
-            {n.plural: len(list(self._rows(n))) for n in some} for some in (GRAPH_NOUNS, (RUN, USER, CLIENT))
-        )
+        graph, rest = ({n.plural: len(list(self._rows(n))) for n in some} for some in (GRAPH_NOUNS, UNLOGGED_NOUNS))
         others = {name: len(getattr(self._tables, name)) for name in ("refresh_tokens", "answers", "counters")}
         return {**graph, "changes": len(self._tables.changes), **rest, **others}
 

@@ -29,12 +29,13 @@ from kgl_core.kernel.nouns.records import Kept, Record
 from kgl_core.kernel.permissions import scope_text
 from kgl_core.storage.checking.findings import Finding
 from kgl_core.storage.checking.inspection import Logged, Row
+from kgl_core.storage.checking.unlogged_nouns import UNLOGGED_NOUNS
 
 R = TypeVar("R", bound=Kept)
 _SIZES: Final = {
     **{noun.plural: TABLES[noun] for noun in GRAPH_NOUNS},
     "changes": CHANGES,
-    **{noun.plural: TABLES[noun] for noun in (RUN, USER, CLIENT)},
+    **{noun.plural: TABLES[noun] for noun in UNLOGGED_NOUNS},
     "refresh_tokens": REFRESH_TOKENS,
     "answers": ANSWERS,
     "counters": COUNTERS,

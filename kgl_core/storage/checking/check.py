@@ -9,8 +9,10 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from kgl_core.access.oauth_clients import CLIENT
-from kgl_core.access.users import USER, User
-from kgl_core.graph.journal.runs import RUN
+from kgl_core.access.users import User
+from kgl_core.evidence.assertions import ASSERTION
+from kgl_core.evidence.extraction.kept_extractions import EXTRACTION
+from kgl_core.graph.facts import Fact
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import same_values
@@ -19,11 +21,13 @@ from kgl_core.kernel.nouns.noun import AnyNoun
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.store_errors import StoreFault
-from kgl_core.kernel.units_of_work import Context
+from kgl_core.kernel.units_of_work import Context, UnitOfWork
+from kgl_core.storage.checking.evidence import COMPARED_AT_ONCE, unlike_evidence
 from kgl_core.storage.checking.findings import EXAMPLES_MAX, KINDS, STALE, CheckReport, Finding, Problem
 from kgl_core.storage.checking.inspection import Inspection, Row
 from kgl_core.storage.checking.journal import compare, has_wrong_deleted_with
 from kgl_core.storage.checking.repairing import mend
+from kgl_core.storage.checking.unlogged_nouns import UNLOGGED_NOUNS
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], object]
@@ -33,8 +37,6 @@ KEPT_MAX: Final = 250_000
 """How many findings of a kind are kept to be mended at a time; a repair looks again until nothing is left to mend."""
 _ROUNDS_MAX: Final = 100
 _TOLD_EVERY: Final = 5_000
-_OTHERS: Final = (RUN, USER, CLIENT)
-"""The nouns whose changes are not logged."""
 
 
 class Check:
@@ -65,7 +67,7 @@ class Check:
     def _look(self) -> Look:
         with self._context.store.snapshot() as uow:
             inspection = uow.inspection
-            look = Look(inspection, self._on_progress)
+            look = Look(uow, inspection, self._on_progress)
             try:
                 look.look(self._context.now())
             finally:
@@ -76,11 +78,11 @@ class Check:
 class Look:
     """What one look at a store finds. ``keys`` has what can be mended, by the code of its kind."""
 
-    def __init__(self, inspection: Inspection, on_progress: Progress) -> None:
-        self._inspection, self._on_progress = inspection, on_progress
+    def __init__(self, uow: UnitOfWork, inspection: Inspection, on_progress: Progress) -> None:
+        self._uow, self._inspection, self._on_progress = uow, inspection, on_progress
         self._size: Mapping[str, int] = {}
         nouns = [noun.plural for noun in GRAPH_NOUNS]
-        self._looked_at = dict.fromkeys((*nouns, "changes", *(noun.plural for noun in _OTHERS)), 0)
+        self._looked_at = dict.fromkeys((*nouns, "changes", *(noun.plural for noun in UNLOGGED_NOUNS)), 0)
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {code: [] for code in KINDS}
         self.keys: dict[str, list[Any]] = {code: [] for code, kind in KINDS.items() if kind.is_mendable}
@@ -93,7 +95,7 @@ class Look:
             "tables": self._measure,
             **{noun.plural: partial(self._records, noun) for noun in GRAPH_NOUNS},
             "changes": lambda: (Finding("unreadable_change", f"change {each.place}") for each in see.strange()),
-            **{noun.plural: partial(self._rows, noun) for noun in _OTHERS},
+            **{noun.plural: partial(self._rows, noun) for noun in UNLOGGED_NOUNS},
         }
         for name, find in parts.items():
             try:
@@ -144,10 +146,18 @@ class Look:
     def _records(self, noun: GraphNoun) -> Iterator[Finding]:
         log = self._counted("changes", self._inspection.log(noun))
         rows = self._counted(noun.plural, self._inspection.rows(noun))
+        asserted: list[Fact] = []
         for row, findings in compare(noun.name, rows, log):
             if row is not None and row.record is not None and not any(f.code == "broken_record" for f in findings):
                 yield from self._of_row(noun, row)
+                if isinstance(row.record, Fact) and row.record.has_assertions:
+                    asserted.append(row.record)
             yield from findings
+            if len(asserted) >= COMPARED_AT_ONCE:
+                yield from unlike_evidence(self._uow, asserted)
+                asserted.clear()
+        if asserted:
+            yield from unlike_evidence(self._uow, asserted)
 
     def _rows(self, noun: AnyNoun) -> Iterator[Finding]:
         for row in self._counted(noun.plural, self._inspection.rows(noun)):
@@ -171,7 +181,7 @@ class Look:
 
 def refused_today(noun: AnyNoun, record: Any) -> list[Fault]:
     """The faults that today's rules find in a record; ``kept_otherwise`` where they would store it differently."""
-    if noun is CLIENT:  # what its draft says of scopes is not how they are kept
+    if noun in (CLIENT, ASSERTION, EXTRACTION):  # what their drafts say is not how it is kept
         return []
     names = noun.said
     values = {name: getattr(record, name) for name in names}

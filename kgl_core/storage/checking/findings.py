@@ -142,6 +142,13 @@ _KINDS: Final = (
         is_mendable=True,
     ),
     Kind(
+        "stale_evidence",
+        "facts that show something else than the assertions about them make",
+        "their confidence, their source or their fields are not what is said of them",
+        "`kgl check --repair` lets them show what is asserted",
+        is_mendable=True,
+    ),
+    Kind(
         "unreadable_record",
         "records that cannot be read",
         "whatever reads them fails, lists too",

@@ -22,6 +22,7 @@ from kgl_core.kernel.errors import AlreadyExists, Conflict, NotFound, Transactio
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.store_errors import StoreFault
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
+from kgl_core.storage.checking.evidence import settle
 from kgl_core.storage.checking.findings import KINDS, STALE
 from kgl_core.storage.checking.journal import has_wrong_deleted_with, same_record
 from kgl_core.storage.checking.possible_records import broken
@@ -167,6 +168,11 @@ def _derive(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     return sum(uow.inspection.refresh(noun, ids) for noun, ids in _by_noun(keys))
 
 
+def _settle(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
+    """Lets facts show what their assertions make."""
+    return sum(settle(context, uow, _locked(uow, noun, ids)) for noun, ids in _by_noun(keys))
+
+
 _MENDERS: Final[Mapping[str, _Mender]] = {
     **dict.fromkeys(STALE.values(), _derive),
     # First add the change of the present version, then new versions.
@@ -178,6 +184,7 @@ _MENDERS: Final[Mapping[str, _Mender]] = {
     "wrong_deleted_with": _forget_deleted_with,
     "half_deleted": _complete_deletion,
     "record_differs": _retell,
+    "stale_evidence": _settle,
 }
 _ORDER: Final = (*(code for code, kind in KINDS.items() if kind.is_mendable and code not in _MENDERS), *_MENDERS)
 _ONE_BY_ONE: Final = frozenset(

@@ -147,6 +147,9 @@ DAMAGES: Final[dict[str, Damage]] = {
         found="stale_period",
         stores=(SQLITE,),
     ),
+    "a relationship is said to have assertions": sql(
+        "UPDATE entity_relationships SET has_assertions = '1' WHERE id = {edge}", found="record_differs stale_evidence"
+    ),
     "a date is changed outside kgl": sql(
         "UPDATE entity_relationships SET valid_to = '2000' WHERE id = {edge}", found="record_differs stale_period"
     ),
@@ -583,6 +586,9 @@ def test_a_store_that_kgl_wrote_is_clean(kg: KnowledgeGraph) -> None:
         "relationships": 2,
         "changes": 12,
         "runs": 0,
+        "sources": 0,
+        "extractions": 0,
+        "assertions": 0,
         "users": 1,
         "clients": 0,
         "refresh_tokens": 1,

@@ -1,0 +1,54 @@
+"""Compares what facts show of their evidence with the assertions that are in force about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from kgl_core.evidence.assertions import Assertion
+from kgl_core.evidence.ledger import Ledger
+from kgl_core.evidence.recording import Work
+from kgl_core.evidence.stored_evidence import assertions_of, sources_of
+from kgl_core.evidence.supporting import shown
+from kgl_core.graph.facts import Fact
+from kgl_core.graph.nouns import noun_of
+from kgl_core.kernel.checked_records import same_values
+from kgl_core.kernel.store_errors import UnreadableRow
+from kgl_core.kernel.units_of_work import Context, UnitOfWork
+from kgl_core.storage.checking.findings import Finding
+
+COMPARED_AT_ONCE: Final = 500
+"""How many facts are compared at a time: their assertions are read at once."""
+
+
+def unlike_evidence(uow: UnitOfWork, facts: Sequence[Fact]) -> Iterator[Finding]:
+    """The facts that show something else than their assertions make."""
+    repository = assertions_of(uow)
+    ids = [fact.id for fact in facts]
+    try:
+        said = [*repository.of_entities(ids), *repository.of_relationships(ids)]
+        sources = sources_of(uow, said)
+    except UnreadableRow:  # which is found where assertions and sources are looked at
+        return
+    about: dict[UUID, list[Assertion]] = {id: [] for id in ids}
+    for each in said:
+        about[each.fact_id].append(each)
+    for fact in facts:
+        own = about[fact.id]
+        if any(each.source_id is not None and each.source_id not in sources for each in own):
+            continue  # the same
+        state = attrs.evolve(fact, **shown(fact, own, sources))
+        if not same_values(fact, state, noun_of(fact).field_names):
+            yield Finding("stale_evidence", f"{noun_of(fact).name} {fact.id}", (noun_of(fact).name, fact.id))
+
+
+def settle(context: Context, uow: UnitOfWork, facts: Sequence[Any]) -> int:
+    """Let these facts, which are locked, show what their assertions make; returns how many there were."""
+    ledger = Ledger(Work(context, uow))
+    for fact in facts:
+        ledger.touch(fact)
+    ledger.settle()
+    return len(facts)
