@@ -188,6 +188,7 @@ ASSERTION: Final = Noun[Assertion, AssertionDraft, AssertionFilter, Never](
     draft=AssertionDraft,
     filter=AssertionFilter,
     sorts={"asserted_at": "asserted_at"},
+    fixed=tuple(field.name for field in attrs.fields(Assertion) if not field.name.startswith("withdrawn_")),
     conditions={"is_withdrawn": Condition(("withdrawn_at",), "is_set")},
     references={"entity_id": ENTITY, "relationship_id": RELATIONSHIP, "source_id": SOURCE},
 )
