@@ -14,8 +14,9 @@ from fractions import Fraction
 def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
     """The confidence, 0..1, that follows from pairs of a source and its confidence, or None for unknown.
 
-    An unknown confidence adds nothing; if all are unknown, so is the result. The arithmetic is exact and is rounded
-    once, at the end: the order never matters, and a further source never lowers the result.
+    An unknown confidence adds nothing; if all are unknown, so is the result. A confidence counts as the decimal that it
+    is written as, so that 0.9 and 0.4 are 0.94. The arithmetic is exact and is rounded once, at the end: the order
+    never matters, and a further source never lowers the result.
     """
     strongest: dict[Hashable, float] = {}
     for source, confidence in said:
@@ -26,7 +27,7 @@ def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
     if len(strongest) == 1:
         [only] = strongest.values()
         return only
-    return float(1 - _product([1 - Fraction(confidence) for confidence in strongest.values()]))
+    return float(1 - _product([1 - Fraction(repr(confidence)) for confidence in strongest.values()]))
 
 
 def _product(factors: list[Fraction]) -> Fraction:
