@@ -22,7 +22,7 @@ from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, facts_of, first_assertion, is_deleted
 from kgl_core.evidence.supporting import Value, values_of
 from kgl_core.graph.entities import ENTITY
-from kgl_core.graph.facts import PINNED_ACTIVE, Fact, pointer
+from kgl_core.graph.facts import PINNED_ACTIVE, Fact, last_name, pointer
 from kgl_core.graph.nouns import GraphNoun, noun_of
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists, Deleted, Fault, InvalidInput, NotFound
@@ -179,7 +179,11 @@ class Assertions:
             "confidence": draft.confidence,
             "locations": draft.locations,
         }
-        if before is not None and all(getattr(before, name) == value for name, value in told.items()):
+        if (
+            before is not None
+            and not fact.is_retired
+            and all(getattr(before, name) == value for name, value in told.items())
+        ):
             return before
         ledger = Ledger(work)
         kept: Mapping[str, Any] = {}
@@ -231,7 +235,7 @@ def _require_pointers(noun: GraphNoun, pointers: Sequence[str]) -> None:
     faults = [
         Fault(f"/pinned/{number}", "not_a_choice", f"give one of {', '.join(sorted(known))}, or {inner}… with a name")
         for number, each in enumerate(pointers)
-        if not (type(each) is str and (each in known or (each.startswith(inner) and "/" not in each[len(inner) :])))
+        if not (type(each) is str and (each in known or each == pointer("metadata", last_name(each))))
     ]
     if len(pointers) > PINNED_MAX:
         faults.append(Fault("/pinned", "too_many", f"at most {PINNED_MAX}, not {len(pointers)}"))

@@ -27,7 +27,7 @@ from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import source_id
 from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, is_deleted
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import Fact
+from kgl_core.graph.facts import Fact, pointer
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.kernel.checked_records import Built, build
@@ -165,8 +165,14 @@ class _Extracting:
                 self._leave(f"/entities/{number}", entity)
                 continue
             self._claim(Claim.of(id, item, self._extraction.version))
-            if item.key is not None and entity is not None and entity.key is None:
-                self._keys.setdefault(id, item.key)
+            if item.key is not None and entity is not None and entity.key is None and id not in self._keys:
+                self._give_key(entity, item.key, matching)
+
+    def _give_key(self, entity: Entity, key: str, matching: Matching) -> None:
+        """Give a key to an entity that has none, unless somebody took it away."""
+        if pointer("key") not in entity.pinned:
+            self._keys[entity.id] = key
+            matching.give_key(entity.id, key)
 
     def _claim_relationships(
         self, items: Sequence[tuple[int, ExtractedRelationship]], matching: Matching, before: Sequence[Assertion]
@@ -185,6 +191,9 @@ class _Extracting:
         by_id: dict[UUID, Relationship] = {each.id: each for each in found}
         for number, item, triple in joined:
             id = holders.get(triple)
+            if any(end in matching.by_id and is_deleted(matching.by_id[end]) for end in (triple[0], triple[2])):
+                self._left.update(() if id is None else (id,))
+                continue
             if id is None:
                 id = holders[triple] = self._context.new_id()
                 self._new[id] = triple
@@ -197,7 +206,10 @@ class _Extracting:
     def _end(
         self, number: int, name: str, end: tuple[str | None, str | None, UUID | None], matching: Matching
     ) -> UUID | None:
-        """The id of an end that is, or will be, active; None after noting what is wrong with it."""
+        """The id of an end that is, or will be, active, or that somebody deleted; None where there is none.
+
+        What is wrong with it is noted.
+        """
         label, key, id = end
         way = "label" if label is not None else "key" if key is not None else "id"
         at = f"/relationships/{number}/{name}_entity_{way}"
@@ -215,10 +227,10 @@ class _Extracting:
             return found
         if entity.is_retired:
             self._note(at, "end_retired", f"entity {found} is retired; name it in the entities to bring it back")
-        else:
-            detail = f"entity {found} was deleted by {entity.deleted_by}, and so is what would join it"
-            self._note(at, "deleted", detail, is_refused=False, id=found)
-        return None
+            return None
+        detail = f"entity {found} was deleted by {entity.deleted_by}, and so is what would join it"
+        self._note(at, "deleted", detail, is_refused=False, id=found)
+        return found
 
     def _claim(self, claim: Claim) -> None:
         known = self._claims.setdefault(claim.fact_id, claim)
