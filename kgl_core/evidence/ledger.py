@@ -122,8 +122,10 @@ class Ledger:
         for entity in needed:
             self._touched[entity.id] = entity
             next_states.setdefault(entity.id, entity)
-        entities = [fact for fact in self._touched.values() if isinstance(fact, Entity)]
-        relationships = [fact for fact in self._touched.values() if isinstance(fact, Relationship)]
+        # By id, so that every store tells the changes in the same order.
+        touched = sorted(self._touched.values(), key=lambda fact: fact.id)
+        entities = [fact for fact in touched if isinstance(fact, Entity)]
+        relationships = [fact for fact in touched if isinstance(fact, Relationship)]
         back = self._that_can_come_back(entities, next_states, {entity.id for entity in needed})
         self._write(entities, next_states, back, self._created_of(Entity), retires=False)
         back |= self._that_can_come_back(relationships, next_states)

@@ -89,19 +89,31 @@ def exactly_combined(said: Sequence[Assertion]) -> float | None:
 
 def require_sound(kg: KnowledgeGraph) -> None:
     """Hold a whole graph against what is said of it: nothing is counted, combined, retired or kept without reason."""
-    all_facts = [*facts(kg)]
-    active_ids = {fact.id for fact in all_facts if fact.is_active}
-    edges = [fact for fact in all_facts if isinstance(fact, Relationship) and fact.is_active]
-    needed = {end for edge in edges for end in edge.ends}
-    assert needed <= active_ids, "an active relationship has an end that is not"
-    assert max(Counter(edge.triple for edge in edges).values(), default=1) == 1
-    for fact in all_facts:
-        _require_settled(fact, said_of(kg, fact), needed)
+    needed = require_shown(kg)
+    for fact in facts(kg):
+        if fact.is_active and not fact.sources_for:
+            assert fact.id in needed or PINNED_ACTIVE in fact.pinned, f"nothing keeps {name_of(fact)}"
+        if fact.is_retired:
+            assert not fact.sources_for, f"{name_of(fact)} is retired and supported"
     report = kg.check()
     assert report.faults == report.notes == ()
 
 
-def _require_settled(fact: Fact, said: Sequence[Assertion], needed: set[UUID]) -> None:
+def require_shown(kg: KnowledgeGraph) -> set[UUID]:
+    """Hold what each fact shows against what is said of it, and give the ids of those that active ones need."""
+    all_facts = [*facts(kg)]
+    active_ids = {fact.id for fact in all_facts if fact.is_active}
+    edges = [fact for fact in all_facts if isinstance(fact, Relationship) and fact.is_active]
+    needed: set[UUID] = {end for edge in edges for end in edge.ends}
+    assert needed <= active_ids, "an active relationship has an end that is not"
+    assert max(Counter(edge.triple for edge in edges).values(), default=1) == 1
+    for fact in all_facts:
+        assert not (fact.is_retired and fact.is_active)
+        _require_counted(fact, said_of(kg, fact))
+    return needed
+
+
+def _require_counted(fact: Fact, said: Sequence[Assertion]) -> None:
     authors = Counter(each.by for each in said)
     assert max(authors.values(), default=1) == 1, f"{name_of(fact)} is asserted twice by one extractor of one source"
     by_stance = {
@@ -111,11 +123,6 @@ def _require_settled(fact: Fact, said: Sequence[Assertion], needed: set[UUID]) -
     assert fact.sources_against == len(by_stance[Stance.AGAINST]), name_of(fact)
     if "/confidence" not in fact.pinned:
         assert fact.confidence == exactly_combined(said), name_of(fact)
-    if fact.is_active and not fact.sources_for:
-        assert fact.id in needed or PINNED_ACTIVE in fact.pinned, f"nothing keeps {name_of(fact)}"
-    if fact.is_retired:
-        assert fact.deleted_at is not None
-        assert not fact.sources_for, f"{name_of(fact)} is retired and supported"
 
 
 def state(kg: KnowledgeGraph) -> Mapping[UUID, Any]:
