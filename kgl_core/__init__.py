@@ -60,6 +60,7 @@ from kgl_core.kernel.store_errors import (
 from kgl_core.knowledge_graph import KnowledgeGraph, Transaction
 from kgl_core.storage.checking.findings import CheckReport, Problem
 from kgl_core.storage.dumping import Dump
+from kgl_core.storage.extracting_many import DocumentResult
 from kgl_core.storage.loading.load import LoadResult, LoadSummary, Refusal
 from kgl_core.storage.stats import Stats
 
@@ -78,6 +79,7 @@ __all__ = [
     "CommitUnknown",
     "Conflict",
     "Deleted",
+    "DocumentResult",
     "Dump",
     "EndsDeleted",
     "Entity",

@@ -33,6 +33,7 @@ from kgl_core.kernel.units_of_work import Context, JoinedStore, once
 from kgl_core.storage.checking.check import Check, Progress
 from kgl_core.storage.checking.findings import CheckReport
 from kgl_core.storage.dumping import Dump, OnUnreadable
+from kgl_core.storage.extracting_many import DocumentResult, extract_many
 from kgl_core.storage.loading.existing_records import Existing
 from kgl_core.storage.loading.load import Load, LoadResult, LoadSummary, Refusal
 from kgl_core.storage.stats import Stats, read_stats
@@ -122,6 +123,10 @@ class KnowledgeGraph:
     def extract(self, source: str, extractor: str, document: Mapping[str, Any]) -> ExtractionResult:
         """Say all that an extractor found in a source, in place of what it said of it before. See `extract`."""
         return extract(self._context, source, extractor, document)
+
+    def extract_many(self, documents: object, *, title: str | None = None) -> Iterator[DocumentResult]:
+        """Extract many documents: an open file of NDJSON, its text, or mappings. See `extract_many`."""
+        return extract_many(self._context, documents, title)
 
     def withdraw(self, source: str, extractor: str) -> WithdrawalResult:
         """Withdraw all that an extractor says of a source. See `withdraw_extraction`."""

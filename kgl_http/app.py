@@ -23,6 +23,7 @@ from kgl_http.api.middleware import Authentication, Compression, Observation, Ro
 from kgl_http.api.operations import operations_of
 from kgl_http.api.request import Request
 from kgl_http.api.response import Response
+from kgl_http.evidence import assertions, extractions, facts, sources
 from kgl_http.graph import changes, entities, relationships, runs
 from kgl_http.openapi import docs_pages
 from kgl_http.openapi.document import Routes, describe
@@ -90,9 +91,21 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/entities/{{id}}", entities.EntityById(kg, **conditional)),
         (f"{API}/entities/{{id}}/restore", entities.EntityRestoration(kg)),
         (f"{API}/entities/{{id}}/relationships", entities.EntityRelationships(kg)),
+        (f"{API}/entities/{{id}}/assertions", facts.EntityAssertions(kg)),
+        (f"{API}/entities/{{id}}/values", facts.EntityValues(kg)),
+        (f"{API}/entities/{{id}}/pinned", facts.EntityPins(kg)),
         (f"{API}/relationships", relationships.Relationships(kg)),
         (f"{API}/relationships/{{id}}", relationships.RelationshipById(kg, **conditional)),
         (f"{API}/relationships/{{id}}/restore", relationships.RelationshipRestoration(kg)),
+        (f"{API}/relationships/{{id}}/assertions", facts.RelationshipAssertions(kg)),
+        (f"{API}/relationships/{{id}}/values", facts.RelationshipValues(kg)),
+        (f"{API}/relationships/{{id}}/pinned", facts.RelationshipPins(kg)),
+        (f"{API}/sources", sources.Sources(kg)),
+        (f"{API}/sources/{{id}}", sources.SourceById(kg)),
+        (f"{API}/assertions", assertions.Assertions(kg)),
+        (f"{API}/assertions/{{id}}", assertions.AssertionById(kg)),
+        (f"{API}/extractions", extractions.Extractions(kg, given.slots, bytes_max=settings.import_bytes_max)),
+        (f"{API}/extractions/reinstate", extractions.ExtractionReinstatement(kg)),
         (f"{API}/runs", runs.Runs(kg)),
         (f"{API}/runs/{{id}}", runs.RunById(kg)),
         (f"{API}/runs/{{id}}/changes", runs.RunChanges(kg)),

@@ -12,7 +12,6 @@ from dependency_injector import containers, providers
 from sqlalchemy import URL, Engine
 
 from kgl_adapters.clock_and_ids import new_id, now, random
-from kgl_adapters.committed_changes import ObservedStore
 from kgl_adapters.connect import MEMORY_URL, parse_replica_url
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.retrying import retry
@@ -74,17 +73,15 @@ def _make_engine(url: URL, settings: Settings, capacity: Capacity) -> Engine:
     return make_engine(url, pool)
 
 
-def _make_database(engine: Engine | None, metrics: Metrics) -> Store:
+def _make_store(engine: Engine | None, metrics: Metrics) -> Store:
     if engine is None:
-        return MemoryStore()
-    store = SqlStore(engine)
+        return MemoryStore(metrics.changed)
+    store = SqlStore(engine, metrics.changed)
     metrics.watch_connections(store.connections.in_use)
     return store
 
 
-def _open_replica(
-    database: Store, settings: Settings, capacity: Capacity, metrics: Metrics
-) -> Iterator[Replica | None]:
+def _open_replica(store: Store, settings: Settings, capacity: Capacity, metrics: Metrics) -> Iterator[Replica | None]:
     """The standby that answers reads; None where there is none."""
     if not settings.database_replica_url:
         yield None
@@ -93,7 +90,7 @@ def _open_replica(
     engine = _make_engine(url, settings, capacity)
     writers = RecentWriters(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
     lag_max_s = settings.database_replica_lag_max
-    replica = cast(SqlStore, database).replicate(engine, writers, lag_max_s=lag_max_s, told=metrics.replica_looked_at)
+    replica = cast(SqlStore, store).replicate(engine, writers, lag_max_s=lag_max_s, told=metrics.replica_looked_at)
     metrics.watch_connections(replica.connections.in_use)
     yield replica
     replica.close()
@@ -135,11 +132,11 @@ def _make_oauth(settings: Settings, context: Context, auth: Auth, signer: TokenS
     return OAuth(context, auth, signer, _lifetimes(settings))
 
 
-def _open_readiness(database: Store, signer: TokenSigner, replica: Replica | None) -> Iterator[Readiness]:
+def _open_readiness(store: Store, signer: TokenSigner, replica: Replica | None) -> Iterator[Readiness]:
     def require_database() -> None:
-        if isinstance(database, SqlStore):
-            with database.connections.wanting():
-                require_head(database.engine)
+        if isinstance(store, SqlStore):
+            with store.connections.wanting():
+                require_head(store.engine)
 
     problem = None if replica is None else lambda: replica.problem
     readiness = Readiness(require_database, signer, problem)
@@ -154,9 +151,8 @@ class Container(containers.DeclarativeContainer):
     capacity = providers.Dependency(instance_of=Capacity, default=Capacity())
     metrics = providers.ThreadSafeSingleton(Metrics)
     engine = providers.Resource(_open_engine, settings, capacity)
-    database = providers.ThreadSafeSingleton(_make_database, engine, metrics)
-    replica = providers.Resource(_open_replica, database, settings, capacity, metrics)
-    store = providers.ThreadSafeSingleton(ObservedStore, database, metrics.provided.changed)
+    store = providers.ThreadSafeSingleton(_make_store, engine, metrics)
+    replica = providers.Resource(_open_replica, store, settings, capacity, metrics)
     idempotent_store = providers.ThreadSafeSingleton(HeldStore, store, now=providers.Object(now))
     context = providers.ThreadSafeSingleton(Context, store, SYSTEM, now, new_id, providers.Object(retry))
     idempotent_context = providers.ThreadSafeSingleton(
@@ -169,7 +165,7 @@ class Container(containers.DeclarativeContainer):
     auth = providers.ThreadSafeSingleton(_make_auth, settings, context, passwords, signer)
     authenticator = providers.ThreadSafeSingleton(Authenticator, auth)
     oauth = providers.ThreadSafeSingleton(_make_oauth, settings, context, auth, signer)
-    readiness = providers.Resource(_open_readiness, database, signer, replica)
+    readiness = providers.Resource(_open_readiness, store, signer, replica)
     idempotency = providers.ThreadSafeSingleton(
         Idempotency, idempotent_store, providers.ThreadSafeSingleton(AesGcmSeal, providers.Object(random))
     )

@@ -22,6 +22,7 @@ from kgl_core.access.oauth_clients import CLIENT, ClientRepository
 from kgl_core.access.users import USER, UserRepository
 from kgl_core.evidence.assertions import ASSERTION
 from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.journal.changes import Observer
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.nouns.noun import AnyNoun, Noun
 from kgl_core.kernel.nouns.records import Kept
@@ -43,8 +44,15 @@ _REPOSITORIES: Final[Mapping[AnyNoun, Callable[[Shelves], Any]]] = {
 class MemoryUnitOfWork:
     """The repositories over one set of tables. `commit` merges a layer into the tables below it."""
 
-    def __init__(self, tables: Tables, below: Tables | None = None, mutex: threading.RLock | None = None) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        below: Tables | None = None,
+        mutex: threading.RLock | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         self._tables, self._below, self._mutex = tables, below, mutex or threading.RLock()
+        self._observer = observer
 
     # Made when asked for: most units of work use one or two.
 
@@ -99,6 +107,8 @@ class MemoryUnitOfWork:
         if self._below is not None:
             with self._mutex:
                 self._below.merge(self._tables)
+        if self._observer is not None:
+            self._observer(self._tables.changes)
 
     @contextmanager
     def begin(self) -> Iterator[MemoryUnitOfWork]:
@@ -106,9 +116,13 @@ class MemoryUnitOfWork:
 
 
 class MemoryStore:
-    """A `kgl_core.kernel.units_of_work.Store` in memory. Its contents end with the object."""
+    """A `kgl_core.kernel.units_of_work.Store` in memory. Its contents end with the object.
 
-    def __init__(self) -> None:
+    ``observer`` is told of the changes that are committed.
+    """
+
+    def __init__(self, observer: Observer | None = None) -> None:
+        self.observer = observer
         self._tables = Tables()
         self._writer = threading.Lock()
         self._mutex = threading.RLock()
@@ -120,7 +134,7 @@ class MemoryStore:
         if not self._writer.acquire(timeout=WRITER_WAIT_S):
             raise StoreBusy("the memory store's write lock")
         try:
-            yield MemoryUnitOfWork(self._tables.layer(), self._tables, self._mutex)
+            yield MemoryUnitOfWork(self._tables.layer(), self._tables, self._mutex, self.observer)
         finally:
             self._writer.release()
 

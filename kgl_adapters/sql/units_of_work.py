@@ -30,6 +30,7 @@ from kgl_adapters.sql.storage.replica import Replica, Writers
 from kgl_adapters.sql.storage.replica_sessions import ReplicatedSession
 from kgl_core.access.oauth_clients import CLIENT, ClientRepository
 from kgl_core.access.users import USER, UserRepository
+from kgl_core.graph.journal.changes import Change, Observer
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Repository
@@ -47,14 +48,23 @@ _POSTGRES_TABLES: Final = {noun: tables[False] for noun, tables in NOUN_TABLES.i
 class SqlUnitOfWork:
     """The repositories on one connection, within a transaction or a savepoint, or neither for reads.
 
-    ``graph`` is the session for entities and relationships, if that is another one.
+    ``graph`` is the session for entities and relationships, if that is another one. ``observer`` is told of the changes
+    that are committed.
     """
 
     def __init__(
-        self, session: Session, transaction: Transaction | None = None, *, graph: Session | None = None
+        self,
+        session: Session,
+        transaction: Transaction | None = None,
+        *,
+        graph: Session | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        self._session, self._transaction = session, transaction
+        self._session, self._transaction, self._observer = session, transaction, observer
         self._graph = graph or session
+        # Collected only for an observer: an atomic load may have millions.
+        self._appended: list[Change] = []
+        self._on_append = None if observer is None else self._appended.extend
 
     def of(self, noun: Noun[R, Any, F, V]) -> Repository[R, F, V]:
         session = self._graph if noun.is_versioned else self._session
@@ -71,7 +81,7 @@ class SqlUnitOfWork:
 
     @property
     def changes(self) -> SqlChangeLog:
-        return SqlChangeLog(self._session)
+        return SqlChangeLog(self._session, self._on_append)
 
     @property
     def users(self) -> UserRepository:
@@ -113,11 +123,13 @@ class SqlUnitOfWork:
                     # The server may have kept all before its answer was lost; a savepoint's work is lost for certain.
                     raise CommitUnknown from error
                 raise ours from error
+        if self._observer is not None:
+            self._observer(self._appended)
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
         with self._session.savepoint() as savepoint:
-            yield SqlUnitOfWork(self._session, savepoint)
+            yield SqlUnitOfWork(self._session, savepoint, observer=self._on_append)
             if savepoint.is_active:
                 savepoint.rollback()
 
@@ -135,10 +147,13 @@ class _Reading(SqlUnitOfWork):
 
 
 class SqlStore:
-    """A `Store` over an engine. If it has a ``replica``, that answers reads of the graph."""
+    """A `Store` over an engine. If it has a ``replica``, that answers reads of the graph.
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    ``observer`` is told of the changes that are committed.
+    """
+
+    def __init__(self, engine: Engine, observer: Observer | None = None) -> None:
+        self.engine, self.observer = engine, observer
         self.replica: Replica | None = None
         self.connections = Connections(engine)
         self._encoding = ENCODINGS[engine.dialect.name == "sqlite"]
@@ -152,7 +167,9 @@ class SqlStore:
 
     def begin(self, *, adds_only: bool = False) -> AbstractContextManager[UnitOfWork]:
         if adds_only and not self._encoding.is_sqlite:
-            adding: AbstractContextManager[Any] = Additions(self.connections, _POSTGRES_TABLES, self._note_write)
+            adding: AbstractContextManager[Any] = Additions(
+                self.connections, _POSTGRES_TABLES, self._note_write, self.observer
+            )
             return adding
         return self._begin()
 
@@ -162,7 +179,8 @@ class SqlStore:
             with self._writing():
                 connection, transaction = self.connections.begin(writing=True)
                 with closed(connection):
-                    yield SqlUnitOfWork(Session(self.connections, self._encoding, connection), transaction)
+                    session = Session(self.connections, self._encoding, connection)
+                    yield SqlUnitOfWork(session, transaction, observer=self.observer)
         finally:
             self._note_write()
 

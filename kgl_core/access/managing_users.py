@@ -11,13 +11,13 @@ from kgl_core.access.passwords import Passwords
 from kgl_core.access.registering import NewAccounts
 from kgl_core.access.users import ROLE, USER, User, UserDraft, UserFields, UserFilter, UserFilterFields
 from kgl_core.kernel.checked_records import build
-from kgl_core.kernel.errors import InvalidInput
+from kgl_core.kernel.errors import AlreadyExists, InvalidInput
 from kgl_core.kernel.field_rules import Faults
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.nouns.listings import read_page
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
 from kgl_core.kernel.nouns.records import found
-from kgl_core.kernel.nouns.taken_values import naming_holder
+from kgl_core.kernel.nouns.taken_values import name_holder
 from kgl_core.kernel.permissions import Action, Role, require
 from kgl_core.kernel.units_of_work import Context, transaction
 
@@ -37,8 +37,11 @@ class Users:
         require(self._context.actor, Action.MANAGE_USERS)
         accounts = NewAccounts(self._context, self._passwords)
         draft = accounts.check(UserDraft, fields, password)
-        with naming_holder(self._context, USER, lambda: draft):
+        try:
             return accounts.create(draft, password, Role(draft.role))
+        except AlreadyExists as error:
+            name_holder(error, self._context, USER, draft)
+            raise
 
     def get(self, id: UUID | str) -> User:
         """The account with this id. Raises NotFound."""

@@ -16,6 +16,7 @@ from kgl_core.evidence.assertions import (
     SourcedAssertion,
     Stance,
 )
+from kgl_core.evidence.extraction.kept_extractions import extraction_id, forget_digest
 from kgl_core.evidence.ledger import Ledger
 from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import SOURCE, source_id
@@ -87,8 +88,15 @@ class Assertions:
             filter["entity_id" if noun is ENTITY else "relationship_id"] = wanted
             return self.list(sort=sort, limit=limit, cursor=cursor, **filter)
         asked = build(AssertionFilter, filter)
-        first = SourcedAssertion(**vars(first_assertion(fact)), source=fact.source)
+        first = _first(fact)
         return Page((first,) if _passes(asked, first) else (), limit)
+
+    def get(self, id: UUID | str) -> SourcedAssertion:
+        """The assertion with this id, which may be the first one of a fact. Raises NotFound."""
+        require(self._context.actor, Action.READ)
+        wanted = require_id(id)
+        with self._context.store.snapshot() as uow:
+            return _assertion(uow, wanted)
 
     def values(self, noun: GraphNoun, id: UUID | str) -> Sequence[Value]:
         """What the assertions in force say of each field of a fact, the values that win first. Raises NotFound."""
@@ -96,9 +104,8 @@ class Assertions:
         wanted = require_id(id)
         with self._context.store.snapshot() as uow:
             fact = found(uow.of(noun).get(wanted), noun.name, wanted)
-            said = _in_force(uow, fact)
-            sources: dict[UUID, str | None] = {each.id: each.source for each in with_sources(uow, said)}
-        return values_of(fact, said, sources)
+            said = with_sources(uow, _in_force(uow, fact)) if fact.has_assertions else [_first(fact)]
+        return values_of(fact, said)
 
     def add(self, noun: GraphNoun, id: UUID | str, /, **fields: Unpack[AssertionFields]) -> SourcedAssertion:
         """Assert a fact, or speak against it; what the actor said of it before with the same source and extractor goes.
@@ -110,6 +117,10 @@ class Assertions:
 
         def run() -> SourcedAssertion:
             with self._context.store.begin() as uow:
+                if draft.source is not None:
+                    ensure_sources(self._context, uow, [draft.source], locked=True)
+                    if draft.extractor is not None:
+                        forget_digest(uow, extraction_id(draft.source, draft.extractor, self._context.actor))
                 fact = found(uow.of(noun).get(wanted, lock="update"), noun.name, wanted)
                 if is_deleted(fact):
                     raise Deleted(noun.name, wanted, to_change=True)
@@ -131,12 +142,13 @@ class Assertions:
             with self._context.store.begin() as uow:
                 seen = _assertion(uow, wanted)
                 require(self._context.actor, Action.CHANGE, seen.asserted_by)
+                self._lock_extraction(uow, seen)
                 fact = facts_of(uow, [seen])[seen.fact_id]
                 if _assertion(uow, wanted).withdrawn_at is None:
                     ledger = Ledger(Work(self._context, uow))
                     ledger.withdraw(fact, seen)
                     ledger.settle()
-                [withdrawn] = with_sources(uow, [_assertion(uow, wanted)])
+                withdrawn = _assertion(uow, wanted)
                 uow.commit()
             return withdrawn
 
@@ -167,9 +179,14 @@ class Assertions:
 
         return self._context.retry(run, AlreadyExists)
 
+    def _lock_extraction(self, uow: UnitOfWork, said: SourcedAssertion) -> None:
+        """Wait for the extraction that an assertion is from, and note that it changes."""
+        if said.source is None or said.extractor is None:
+            return
+        uow.of(SOURCE).get(source_id(said.source), lock="update")
+        forget_digest(uow, extraction_id(said.source, said.extractor, said.asserted_by))
+
     def _say(self, work: Work, fact: Fact, draft: AssertionDraft) -> Assertion:
-        if draft.source is not None:
-            ensure_sources(work.context, work.uow, [draft.source])
         of_source = None if draft.source is None else source_id(draft.source)
         mine = (of_source, draft.extractor, work.context.actor)
         before = next((each for each in _in_force(work.uow, fact) if each.by == mine), None)
@@ -210,15 +227,20 @@ def _in_force(uow: UnitOfWork, fact: Fact) -> Sequence[Assertion]:
     return repository.of_entities([fact.id]) if noun_of(fact) is ENTITY else repository.of_relationships([fact.id])
 
 
-def _assertion(uow: UnitOfWork, id: UUID) -> Assertion:
+def _assertion(uow: UnitOfWork, id: UUID) -> SourcedAssertion:
     """The assertion with this id, which may be the first one of a fact. Raises NotFound."""
     kept = uow.of(ASSERTION).get(id)
     if kept is not None:
-        return kept
+        return with_sources(uow, [kept])[0]
     fact: Any = uow.entities.get(id) or uow.relationships.get(id)
     if fact is None or fact.has_assertions:
         raise NotFound("assertion", id)
-    return first_assertion(fact)
+    return _first(fact)
+
+
+def _first(fact: Any) -> SourcedAssertion:
+    """What a fact states of itself."""
+    return SourcedAssertion(**vars(first_assertion(fact)), source=fact.source)
 
 
 def _passes(filter: AssertionFilter, assertion: Assertion) -> bool:

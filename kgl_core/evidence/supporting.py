@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import attrs
 
-from kgl_core.evidence.assertions import Assertion, Stance
+from kgl_core.evidence.assertions import Assertion, SourcedAssertion, Stance
 from kgl_core.evidence.combining import combined
 from kgl_core.evidence.sources import Source
 from kgl_core.graph.facts import Fact, last_name, pointer
@@ -92,7 +92,10 @@ def _origin(supporting: Sequence[Assertion], sources: SourcesById) -> dict[str, 
     }
 
 
-def by_strength(supporting: Iterable[Assertion]) -> list[Assertion]:
+A = TypeVar("A", bound=Assertion)
+
+
+def by_strength(supporting: Iterable[A]) -> list[A]:
     """The assertions for a fact, those first whose values win."""
     return sorted(supporting, key=lambda each: (each.extractor is None, _certainty(each), *_age(each)), reverse=True)
 
@@ -115,11 +118,8 @@ class Value:
     asserted_at: datetime
 
 
-def values_of(fact: Any, assertions: Iterable[Assertion], sources: Mapping[UUID, str | None]) -> list[Value]:
-    """The values that assertions for a fact state, by pointer, those first that win.
-
-    ``sources`` has the URI of each assertion's source, by the assertion's id.
-    """
+def values_of(fact: Any, assertions: Iterable[SourcedAssertion]) -> list[Value]:
+    """The values that assertions for a fact state, by pointer, those first that win."""
     found: list[Value] = []
     for each in by_strength(each for each in assertions if each.stance is Stance.FOR):
         told: dict[tuple[str, ...], Any] = {
@@ -137,7 +137,7 @@ def values_of(fact: Any, assertions: Iterable[Assertion], sources: Mapping[UUID,
                     value=value,
                     is_shown=is_shown,
                     assertion_id=each.id,
-                    source=sources[each.id],
+                    source=each.source,
                     extractor=each.extractor,
                     confidence=each.confidence,
                     asserted_by=each.asserted_by,

@@ -11,7 +11,7 @@ from kgl_core.graph.entities import Json
 from kgl_core.graph.facts import brought_back, gone, pinned_by_hand
 from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.kernel.checked_records import build, rebuild, same_values, unknown_names
-from kgl_core.kernel.errors import InvalidInput
+from kgl_core.kernel.errors import AlreadyExists, InvalidInput
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.merge_patch import merge_patch
 from kgl_core.kernel.nouns.listings import read_page
@@ -19,7 +19,7 @@ from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.pages import Page
 from kgl_core.kernel.nouns.read_only_fields import read_whole, require_noted, take_noted
 from kgl_core.kernel.nouns.records import Record, RecordSelection, found
-from kgl_core.kernel.nouns.taken_values import naming_holder
+from kgl_core.kernel.nouns.taken_values import name_holder
 from kgl_core.kernel.nouns.versions import Precondition, in_order, next_version, require_fixed, require_state
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
@@ -71,12 +71,15 @@ class Records(Generic[R, D, F]):
         now, actor = self._context.now(), self._context.actor
         said = {name: getattr(draft, name) for name in noun.said}
         record = noun.record(id=self._context.new_id(), created_by=actor, created_at=now, updated_at=now, **said)
-        naming = naming_holder(self._context, noun, lambda: record)
-        with naming, self._context.store.begin(adds_only=not noun.references) as uow:
-            self._check_new(uow, record)
-            uow.of(noun).add([record])
-            uow.changes.append([self._context.change(ChangeAction.CREATED, record)])
-            uow.commit()
+        try:
+            with self._context.store.begin(adds_only=not noun.references) as uow:
+                self._check_new(uow, record)
+                uow.of(noun).add([record])
+                uow.changes.append([self._context.change(ChangeAction.CREATED, record)])
+                uow.commit()
+        except AlreadyExists as error:
+            name_holder(error, self._context, noun, record)
+            raise
         return record
 
     def get(self, id: UUID | str, *, include_deleted: bool = False) -> R:
@@ -206,17 +209,20 @@ class Records(Generic[R, D, F]):
         """
         require(self._context.actor, Action.RESTORE)
         wanted = require_id(id)
-        naming = naming_holder(self._context, self._noun, lambda: current)
-        with naming, self._context.store.begin() as uow:
-            current = self._lock_to_restore(uow, wanted)
-            require_state(self._noun, current, expected_version, precondition)
-            if current.deleted_at is None:
-                return current, None
-            now = self._context.now()
-            restored = self._restored(uow, current, now)
-            self._store(uow, restored, ChangeAction.RESTORED)
-            brought = bring_along(uow, restored, now)
-            uow.commit()
+        try:
+            with self._context.store.begin() as uow:
+                current = self._lock_to_restore(uow, wanted)
+                require_state(self._noun, current, expected_version, precondition)
+                if current.deleted_at is None:
+                    return current, None
+                now = self._context.now()
+                restored = self._restored(uow, current, now)
+                self._store(uow, restored, ChangeAction.RESTORED)
+                brought = bring_along(uow, restored, now)
+                uow.commit()
+        except AlreadyExists as error:
+            name_holder(error, self._context, self._noun, current)
+            raise
         return restored, brought
 
     @transaction
@@ -235,18 +241,22 @@ class Records(Generic[R, D, F]):
         self._require_may_change()
         wanted = require_id(id)
         said = self._noun.said
-        naming = naming_holder(self._context, self._noun, lambda: changed)
-        with naming, self._context.store.begin() as uow:
-            current = self._lock_for_change(uow, wanted, expected_version, precondition)
-            require_noted(current, noted)
-            draft = change({name: getattr(current, name) for name in said})
-            require_fixed(self._noun, current, draft)
-            if same_values(draft, current, said):
-                return current
-            values = {name: getattr(draft, name) for name in said}
-            changed = next_version(current, self._context.now(), **values, **pinned_by_hand(current, draft, said))
-            self._store(uow, changed, ChangeAction.UPDATED)
-            uow.commit()
+        try:
+            with self._context.store.begin() as uow:
+                current = self._lock_for_change(uow, wanted, expected_version, precondition)
+                require_noted(current, noted)
+                draft = change({name: getattr(current, name) for name in said})
+                require_fixed(self._noun, current, draft)
+                if same_values(draft, current, said):
+                    return current
+                values = {name: getattr(draft, name) for name in said}
+                pinned = pinned_by_hand(current, draft, said)
+                changed = next_version(current, self._context.now(), **values, **pinned)
+                self._store(uow, changed, ChangeAction.UPDATED)
+                uow.commit()
+        except AlreadyExists as error:
+            name_holder(error, self._context, self._noun, changed)
+            raise
         return changed
 
     def _require_may_change(self) -> None:

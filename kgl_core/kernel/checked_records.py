@@ -129,6 +129,16 @@ class Built:
             return value
 
 
+@attrs.frozen
+class BuiltLater:
+    """A rule that takes anything: whoever uses the value builds a ``cls`` of it, and says what is wrong with it."""
+
+    cls: type
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        return value
+
+
 def rebuild(cls: type[T], values: Mapping[str, Any], stored: Mapping[str, Any]) -> T:
     """Like `build`, for changing a stored record: what is still as in ``stored`` is not checked again.
 

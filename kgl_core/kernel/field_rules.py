@@ -140,14 +140,6 @@ class Exact:
 
 
 @attrs.frozen
-class Anything:
-    """Any JSON value: whoever uses it looks at it later."""
-
-    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
-        return value
-
-
-@attrs.frozen
 class Number:
     """A finite number from ``ge`` to ``le``, stored as a float; it may have no more digits than a float can hold."""
 

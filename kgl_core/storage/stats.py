@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Final
 
 import attrs
 
 from kgl_core.access.users import UserFilter
+from kgl_core.graph.nouns import GRAPH_NOUNS
+from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 
@@ -30,14 +33,21 @@ class Stats:
     users: int
 
 
+COUNTED: Final = tuple(noun for noun in GRAPH_NOUNS if noun.plural in attrs.fields_dict(Stats))
+"""The nouns of the graph that are counted: those with a field in `Stats`, which is named as their plural."""
+
+
 def read_stats(context: Context) -> Stats:
     """The counts at one moment. Raises PermissionDenied unless the actor may read."""
     require(context.actor, Action.READ)
     with context.store.snapshot() as uow:
-        entities, relationships = uow.entities.count_by_type(), uow.relationships.count_by_type()
         return Stats(
-            entities=Count(sum(entities.values()), uow.entities.count_deleted(), entities),
-            relationships=Count(sum(relationships.values()), uow.relationships.count_deleted(), relationships),
+            **{noun.plural: _count(uow.of(noun)) for noun in COUNTED},
             changes=uow.changes.count(),
             users=uow.users.count(UserFilter()),
         )
+
+
+def _count(repository: Repository[Any, Any, Any]) -> Count:
+    by_type = repository.count_by_type()
+    return Count(sum(by_type.values()), repository.count_deleted(), by_type)

@@ -50,7 +50,8 @@ class Operation:
 
     ``is_for_clients`` marks operations that service clients call with their id and secret; their errors are those of
     OAuth 2.0. ``body`` and ``query`` are attrs classes whose rules check the input. ``errors`` are the statuses that
-    not every operation can have. With ``takes_run``, changes are part of the run that the header Run names.
+    not every operation can have. With ``takes_run``, changes are part of the run that the header Run names. With
+    ``is_repeatable``, a POST does nothing when it is repeated, and takes no idempotency key.
     """
 
     summary: str
@@ -64,6 +65,7 @@ class Operation:
     query: Any = None
     is_conditional: bool = False
     takes_run: bool = False
+    is_repeatable: bool = False
     errors: Sequence[int] = ()
 
 
@@ -103,11 +105,11 @@ class GraphResource(Resource):
 
 
 def takes_key(method: str, operation: Operation) -> bool:
-    """Whether an operation takes an idempotency key: a POST that writes to the graph.
+    """Whether an operation takes an idempotency key: a POST that writes to the graph, unless repeating it is harmless.
 
     Logins never do: a kept answer would let a caller in without checking or counting the password.
     """
-    return method == "POST" and operation.action in _GRAPH_WRITES
+    return method == "POST" and operation.action in _GRAPH_WRITES and not operation.is_repeatable
 
 
 def operations_of(resource: object) -> dict[str, Operation]:

@@ -149,6 +149,12 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "The record was deleted",
         "GET shows it with `include_deleted=true`. A moderator can restore it with `POST …/restore`.",
     ),
+    "retired": Problem(
+        404,
+        "Nothing supports the record any more",
+        "GET shows it with `include_deleted=true`. New evidence brings it back, and so can a moderator with "
+        "`POST …/restore`.",
+    ),
     "method_not_allowed": Problem(405, "The path does not take this method", "`Allow` lists those that it takes."),
     "already_exists": Problem(
         409, "A unique value is taken", "Change the record that has it, or choose another value."
@@ -159,6 +165,9 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "Send it again, with the same Idempotency-Key, after the seconds that Retry-After names.",
     ),
     "run_ended": Problem(409, "The run has ended", "Open another run, or send the request without the header Run."),
+    "not_withdrawn": Problem(
+        409, "The extraction is in force", "Withdraw it first, or send a new one in its place with PUT."
+    ),
     "ends_deleted": Problem(409, "An end is deleted", "Restore the entities at the ends of the relationship first."),
     "too_many_relationships": Problem(
         409,

@@ -12,8 +12,8 @@ import click
 
 from kgl_core.distribution import DISTRIBUTION
 from kgl_http.cli.check import check
-from kgl_http.cli.dump import export
-from kgl_http.cli.load import import_
+from kgl_http.cli.evidence import assertions, extract, reinstate, withdraw
+from kgl_http.cli.import_and_export import export, import_
 from kgl_http.cli.migrate import migrate
 from kgl_http.cli.oauth_clients import client
 from kgl_http.cli.serve import serve
@@ -57,5 +57,19 @@ def main(context: click.Context, database_url: str | None) -> None:
         raise InvalidSettings([*error.problems, *signing_problems(environment)]) from None
 
 
-for command in (check, client, export, import_, migrate, runs, serve, stats, user):
+for command in (
+    assertions,
+    check,
+    client,
+    export,
+    extract,
+    import_,
+    migrate,
+    reinstate,
+    runs,
+    serve,
+    stats,
+    user,
+    withdraw,
+):
     main.add_command(command)

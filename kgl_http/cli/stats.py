@@ -8,6 +8,7 @@ import click
 
 from kgl_core.graph.journal.runs import Run
 from kgl_core.kernel.nouns.pages import LIMIT_MAX
+from kgl_core.storage.stats import COUNTED, Count
 from kgl_http.cli.opening import connected
 from kgl_http.cli.terminal import say
 from kgl_http.settings import Settings
@@ -25,8 +26,9 @@ def stats(settings: Settings, as_json: bool) -> None:
     if as_json:
         say(json.dumps(attrs.asdict(found), ensure_ascii=False))
         return
-    width = max(map(len, ("relationships", *found.entities.by_type, *found.relationships.by_type))) + 4
-    for name, count in (("entities", found.entities), ("relationships", found.relationships)):
+    counts: dict[str, Count] = {noun.plural: getattr(found, noun.plural) for noun in COUNTED}
+    width = max(len(name) for plural, count in counts.items() for name in (plural, *count.by_type)) + 4
+    for name, count in counts.items():
         deleted = f"  and {count.deleted:,} deleted" if count.deleted else ""
         say(f"{name:<{width}}{count.active:>12,}{deleted}")
         for type, number in sorted(count.by_type.items(), key=lambda item: (-item[1], item[0])):
@@ -51,9 +53,11 @@ def runs(settings: Settings, limit: int) -> None:
     counts = [_counted(run) for run in found]
     actors = [str(run.created_by) for run in found]
     wide, wider = max(map(len, counts), default=0), max(map(len, actors), default=0)
+    kind = max((len(run.kind) for run in found), default=0)
     for run, count, actor in zip(found, counts, actors, strict=True):
         began = f"{run.created_at:%Y-%m-%d %H:%MZ}"
-        line = f"{run.id}  {began}  {run.state:<9}  {run.kind:<6}  {count:<{wide}}  {actor:<{wider}}  {run.title or ''}"
+        made = f"{run.state:<9}  {run.kind:<{kind}}  {count:<{wide}}  {actor:<{wider}}"
+        line = f"{run.id}  {began}  {made}  {run.title or ''}"
         say(line.rstrip())
 
 

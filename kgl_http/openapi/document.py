@@ -96,7 +96,7 @@ class _Document:
         }
 
     def _operation(self, path: str, cls: type, method: str, operation: Operation) -> dict[str, Any]:
-        operation_id = _operation_id(cls, method, operation)
+        operation_id = _operation_id(path, cls, method, operation)
         if operation_id in self._operation_ids:
             raise ValueError(f"two operations are called {operation_id}; rename one of the classes")
         self._operation_ids.add(operation_id)
@@ -187,9 +187,9 @@ def _link(paths: Mapping[str, Mapping[str, Schema]], ids: Mapping[str, str]) -> 
         }
 
 
-def _operation_id(cls: type, method: str, operation: Operation) -> str:
+def _operation_id(path: str, cls: type, method: str, operation: Operation) -> str:
     created = operation.answers.get(201)
-    if created is not None:
+    if created is not None and "{" not in path:
         return f"create{created.model.__name__}"
     is_page = any(answer.shape == "page" for answer in operation.answers.values())
     return f"{'list' if is_page else _VERBS[method]}{cls.__name__.removesuffix('ById')}"

@@ -19,8 +19,21 @@ from kgl_core.access.users import USER
 from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.nouns import GRAPH_NOUNS
-from kgl_core.kernel.checked_records import MISSING, rules_of
-from kgl_core.kernel.field_rules import Choice, Each, Flag, Id, Instant, Integer, Names, Number, Optional, Rule, Text
+from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, rules_of
+from kgl_core.kernel.field_rules import (
+    Choice,
+    Each,
+    Exact,
+    Flag,
+    Id,
+    Instant,
+    Integer,
+    Names,
+    Number,
+    Optional,
+    Rule,
+    Text,
+)
 from kgl_core.kernel.nouns.noun import AnyNoun
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.periods import DATE_ADVICE, DATE_LENGTH_MAX, DATE_PATTERN, Date
@@ -88,10 +101,11 @@ class Schemas:
             raise ValueError(f"two schemas are called {name}; rename one of the classes")
         return {"$ref": f"#/components/schemas/{name}"}
 
-    def taken(self, cls: type, *, is_partial: bool = False, is_change: bool = False) -> Schema:
+    def taken(self, cls: type, *, is_partial: bool = False, is_change: bool = False, called: str = "") -> Schema:
         """The schema of a body that becomes a ``cls``, or is a merge patch of one (RFC 7396), where null removes.
 
-        With ``is_change``, the body changes a record, and may repeat the fields that kgl sets.
+        It is ``called`` so, or as the class is. With ``is_change``, the body changes a record, and may repeat the
+        fields that kgl sets.
         """
         fields = {field.name: field for field in attrs.fields(cls)}
         properties, required = {}, []
@@ -114,7 +128,7 @@ class Schemas:
                 "read, and must not be changed."
             )
             return self.add(f"{cls.__name__.removesuffix('Draft')}Replacement", _object(properties, required, doc))
-        return self.add(cls.__name__, _object(properties, required, cls.__doc__))
+        return self.add(called or cls.__name__, _object(properties, required, cls.__doc__))
 
     def form(self, cls: type) -> Schema:
         """The schema of a form: the parameters of ``cls``, none of them null, and others, which are ignored.
@@ -158,6 +172,13 @@ class Schemas:
                 return {"type": "boolean"}
             case Id():
                 return dict(UUID_SCHEMA)
+            case BuiltLater(cls):
+                return self.taken(cls)
+            case Built(cls):
+                return self.taken(cls, called=f"{cls.__name__}Draft")  # answers show the class by its own name
+            case Exact(most):
+                limit = f"At most {most} bytes of UTF-8."
+                return {"type": "string", "maxLength": most, "pattern": _NO_NUL_PATTERN, "description": limit}
             case Instant():
                 return dict(INSTANT_SCHEMA)
             case Date():

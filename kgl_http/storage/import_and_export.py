@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator, Iterator
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import attrs
 
@@ -22,14 +22,12 @@ from kgl_core.storage.record_files import read_texts
 from kgl_http.api.envelope import dump_json
 from kgl_http.api.idempotency import Idempotency, key_of
 from kgl_http.api.operations import JSON, NDJSON, Answer, GraphResource, Resource, operation
-from kgl_http.api.problems import AtomicImportTooLarge, BadRequest, ImportRefused
+from kgl_http.api.problems import BadRequest, ImportRefused
+from kgl_http.server.long_bodies import SPOOLED_IN_MEMORY, LongBody
 from kgl_http.server.long_requests import LongRequestSlots
 
 REFUSALS_TOLD_MAX: Final = 1_000
 """How many refused lines an answer names; of the others it has the number."""
-SHORT_BYTES_MAX: Final = 64 * 1024
-"""Up to which size an import is as short as any request, and needs no slot."""
-_SPOOLED_IN_MEMORY: Final = 1024 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -87,7 +85,7 @@ class Import(GraphResource):
         key = key_of(req)
         if key is not None:
             _require_one_answer(query)
-        with _Body(
+        with LongBody(
             self._slots, req.actor, self._atomic_bytes_max if query.atomic and not query.dry_run else None
         ) as body:
             body.expect(req.content_length or 0)
@@ -98,7 +96,7 @@ class Import(GraphResource):
 
     def _respond(self, req: Any, resp: Any, query: ImportQuery, body: Any) -> None:
         body.seek(0)
-        results = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115  # closed once it is sent
+        results = tempfile.SpooledTemporaryFile(SPOOLED_IN_MEMORY)  # noqa: SIM115  # closed once it is sent
         try:
             summary = self._load(self._graph(req), query, body, results)
         except BaseException:
@@ -135,40 +133,6 @@ class Import(GraphResource):
             faults = [Fault(f"/{refusal.number}", refusal.code, refusal.detail) for refusal in summary.refusals]
             raise ImportRefused(summary.refused, faults[:FAULTS_MAX])
         return summary
-
-
-class _Body:
-    """The body of an import, in a temporary file. A long one takes a slot of its caller.
-
-    Raises Overloaded if there is no slot, and AtomicImportTooLarge past ``bytes_max``.
-    """
-
-    def __init__(self, slots: LongRequestSlots, caller: Actor, bytes_max: int | None) -> None:
-        self._slots, self._caller, self._bytes_max = slots, caller, bytes_max
-        self._size, self._has_slot = 0, False
-        self.file = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115  # closed by __exit__
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-        if self._has_slot:
-            self._slots.give_back(self._caller)
-
-    def expect(self, size: int) -> None:
-        """Make sure that a body of this size is accepted."""
-        if self._bytes_max is not None and size > self._bytes_max:
-            raise AtomicImportTooLarge(self._bytes_max)
-        if size > SHORT_BYTES_MAX and not self._has_slot:
-            self._slots.take(self._caller)
-            self._has_slot = True
-
-    def write(self, data: bytes) -> None:
-        """Write the next piece."""
-        self._size += len(data)
-        self.expect(self._size)
-        self.file.write(data)
 
 
 class Export(Resource):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from kgl_adapters.sql.types import CONFIDENCE, COUNT, FLAG, ID, INSTANT, JSON, TEXT
+from kgl_adapters.sql.types import BYTES, CONFIDENCE, COUNT, FLAG, ID, INSTANT, JSON, TEXT
 from kgl_core.kernel.store_errors import StoreError
 
 revision = "0011"
@@ -61,6 +61,22 @@ def upgrade() -> None:
     )
     op.create_index("ix_sources_created_at", "sources", ["created_at", "id"], schema=schema)
     op.create_table(
+        "extractions",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("source_id", ID, nullable=False),
+        sa.Column("extractor", TEXT, nullable=False),
+        sa.Column("created_by", TEXT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("extracted_at", INSTANT, nullable=False),
+        sa.Column("run", ID),
+        sa.Column("digest", BYTES),
+        sa.PrimaryKeyConstraint("id", name="pk_extractions"),
+        sa.ForeignKeyConstraint(["source_id"], [f"{of_graph}sources.id"], name="fk_extractions_source_id"),
+        schema=schema,
+        sqlite_strict=True,
+    )
+    op.create_index("ix_extractions_source", "extractions", ["source_id", "created_at", "id"], schema=schema)
+    op.create_table(
         "assertions",
         sa.Column("id", ID, nullable=False),
         sa.Column("entity_id", ID),
@@ -107,7 +123,7 @@ def downgrade() -> None:
                 f"there are {name}, which the earlier schema can't hold: nothing was taken back; go back to a backup"
                 " from before the upgrade, or import an export into a new database"
             )
-    for name in ("assertions", "sources"):
+    for name in ("assertions", "extractions", "sources"):
         op.drop_table(name, schema=schema)
     for table in FACTS:
         for column in reversed(_fact_columns()):

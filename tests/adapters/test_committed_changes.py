@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from kgl_adapters.clock_and_ids import random
-from kgl_adapters.committed_changes import ObservedStore
 from kgl_core import AlreadyExists, Change, ChangeAction, InvalidInput, KnowledgeGraph
 from kgl_core.access.passwords import Passwords
+from kgl_core.graph.journal.changes import Observer
 from kgl_core.kernel.permissions import SYSTEM
 from kgl_core.kernel.units_of_work import Context, Store
 from tests.contract.fakes import CheapHasher
@@ -34,11 +35,15 @@ def told() -> Told:
     return Told()
 
 
+def _observed_graph(store: Any, observer: Observer) -> KnowledgeGraph:
+    store.observer = observer
+    return KnowledgeGraph(Context(store, SYSTEM, Clock(), Ids()), Passwords(CheapHasher()), random)
+
+
 @pytest.fixture
 def graph(store: Store, told: Told) -> KnowledgeGraph:
     """A knowledge graph whose store is observed."""
-    context = Context(ObservedStore(store, told), SYSTEM, Clock(), Ids())
-    return KnowledgeGraph(context, Passwords(CheapHasher()), random)
+    return _observed_graph(store, told)
 
 
 def test_the_observer_is_told_of_every_change_that_a_call_commits(graph: KnowledgeGraph, told: Told) -> None:
@@ -62,8 +67,7 @@ def test_the_observer_is_told_after_the_commit(store: Store) -> None:
         with store.read() as uow:
             seen.append(uow.changes.count())
 
-    context = Context(ObservedStore(store, look), SYSTEM, Clock(), Ids())
-    graph = KnowledgeGraph(context, Passwords(CheapHasher()), random)
+    graph = _observed_graph(store, look)
     with graph.transaction() as tx:
         tx.entities.create(type="person", name="Ada")
         tx.entities.create(type="person", name="Bob")

@@ -20,6 +20,7 @@ from sqlalchemy import NullPool, create_engine, text
 from kgl_adapters.sql.engine.engines import parse_url
 from kgl_core.storage.loading.load import BATCH_RECORDS_MAX
 from tests.benchmarks.application import compare_applications
+from tests.benchmarks.extracting import CLIENTS, DOCUMENTS, compare_extractions
 from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load
 from tests.benchmarks.reading import compare_gets
@@ -27,7 +28,7 @@ from tests.benchmarks.servers import durable_server
 from tests.benchmarks.service import CONNECTIONS, ROUNDS, SLICE_S, WORKS, Measurement, Start, pair, sizes
 from tests.postgres import fresh_database
 
-MEASUREMENTS: Final = ("load", "get", "memory", "application", "service", "tail", "sizes")
+MEASUREMENTS: Final = ("load", "extract", "get", "memory", "application", "service", "tail", "sizes")
 STORES: Final = ("sqlite", "postgres")
 SERVICE_ENTITIES: Final = 100_000
 _SERVICE_COLUMNS: Final = (
@@ -113,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(_described(server))
         measurements = {
             "load": _loads,
+            "extract": _extractions,
             "get": _gets,
             "memory": _memory,
             "application": _application,
@@ -140,6 +142,22 @@ def _loads(stores: dict[str, Fresh], scale: Scale) -> None:
                 f"{found.records / found.floor_s:,.0f}",
                 f"{found.ratio:.2f}",
             )
+
+
+def _extractions(stores: dict[str, Fresh], scale: Scale) -> None:
+    if "PostgreSQL" not in stores:
+        return
+    columns = ("documents", "kgl, s", "floor, s", "kgl / floor, times", "sent again, s", "floor / again, times")
+    _print_head(f"{DOCUMENTS} documents over HTTP from {CLIENTS} clients, on PostgreSQL", columns)
+    found = compare_extractions(stores["PostgreSQL"])
+    _print_row(
+        f"{DOCUMENTS} ({found.rows:,.0f} rows)",
+        f"{found.kgl_s:.2f}",
+        f"{found.floor_s:.2f}",
+        f"{found.kgl_s / found.floor_s:.2f}",
+        f"{found.again_s:.2f}",
+        f"{found.floor_s / found.again_s:.2f}",
+    )
 
 
 def _gets(stores: dict[str, Fresh], scale: Scale) -> None:

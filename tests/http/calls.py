@@ -15,13 +15,17 @@ from falcon import inspect, testing
 from kgl_core.access.logging_in import Login, PasswordChange, RefreshRequest
 from kgl_core.access.oauth_clients import ClientDraft, RotationDraft
 from kgl_core.access.registering import Registration
-from kgl_core.graph.entities import EntityDraft, EntitySelection
+from kgl_core.evidence.assertions import AssertionDraft
+from kgl_core.evidence.extraction.extractions import Extraction, ExtractionAddress
+from kgl_core.evidence.sources import SourceDraft
+from kgl_core.graph.entities import ENTITY, EntityDraft, EntitySelection
 from kgl_core.graph.journal.runs import RunDraft, RunEnd
 from kgl_core.graph.relationships import RelationshipDraft
 from kgl_core.kernel.checked_records import rules_of
 from kgl_http.access.oauth_server import NamedTokenForm, TokenForm
 from kgl_http.access.users import RoleChange
 from kgl_http.api.operations import FORM, NDJSON, Operation
+from kgl_http.evidence.facts import Pins
 from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api
 
 _numbers = itertools.count()
@@ -56,6 +60,7 @@ class Call:
     route: Route
     path: str
     body: Any = None
+    query: str = ""
 
     @property
     def data(self) -> bytes | None:
@@ -71,7 +76,7 @@ class Call:
 
     def send(self, api: Api, by: str = "admin", **request: Any) -> testing.Result:
         """Make the call, as it is but for what is given."""
-        given: dict[str, Any] = {"body": self.data, **request}
+        given: dict[str, Any] = {"body": self.data, **({"query_string": self.query} if self.query else {}), **request}
         headers = request.get("headers", {})
         if given["body"] is not None and "Content-Type" not in headers:
             given["headers"] = {"Content-Type": self.media_type, **headers}
@@ -94,16 +99,19 @@ def call_of(api: Api, route: Route, *, owner: str = "admin", by: str = "admin") 
     Raises LookupError for a route that nobody has described here: tell in this module how it is called.
     """
     path, known = _path(api, route, owner)
+    query = _query(api, route, owner if by in (NOBODY, "reader") else by)
     if not route.takes_json and not route.takes_form:
-        return Call(route, path, _line() if NDJSON in route.operation.body_media_types else None)
+        lines = _document() if route.template.endswith("/extractions") else _line()
+        return Call(route, path, lines if NDJSON in route.operation.body_media_types else None, query)
     try:
         example = _BODIES[route.operation.body]
     except KeyError:
         raise LookupError(f"{route}: add an example of {route.operation.body.__name__} to {__name__}") from None
-    body = {**example(api, by), **known}
-    missing = rules_of(route.operation.body).keys() - body.keys()
+    rules = rules_of(route.operation.body)
+    body = {**example(api, by), **{name: value for name, value in known.items() if name in rules}}
+    missing = rules.keys() - body.keys()
     assert not missing, f"{route}: give {missing} in the example of its body, so that they are tested as well"
-    return Call(route, path, body)
+    return Call(route, path, body, query)
 
 
 def calls_of(api: Api, **who: str) -> list[Call]:
@@ -173,8 +181,33 @@ def _run(api: Api, owner: str, is_gone: bool) -> Made:
     return str(run), {}
 
 
+def _source(api: Api, owner: str, is_gone: bool) -> Made:
+    return str(api.kg.acting_as(api.actor(owner)).sources.create(uri=text_of("https://example.org/")).id), {}
+
+
+def _assertion(api: Api, owner: str, is_gone: bool) -> Made:
+    entity = api.kg.entities.create(type="person", name="Ada")
+    said = api.kg.acting_as(api.actor(owner)).assertions.add(ENTITY, entity.id, source=text_of("page"))
+    return str(said.id), {}
+
+
+def _query(api: Api, route: Route, by: str) -> str:
+    """The query that a route needs, where it needs one; extractions are their caller's own."""
+    if route.operation.query is not ExtractionAddress:
+        return ""
+    at = {"source": text_of("https://example.org/page"), "extractor": "spert"}
+    if route.method != "PUT":
+        kg = api.kg.acting_as(api.actor(by))
+        kg.extract(*at.values(), {"entities": [{"label": "T1", "type": "person", "name": "Ada"}]})
+        if route.method == "POST":
+            kg.withdraw(*at.values())
+    return urlencode(at)
+
+
 _PARAMETERS: Mapping[tuple[str, str], Callable[[Api, str, bool], Made]] = {
     ("/api/v1/entities/", "id"): _entity,
+    ("/api/v1/sources/", "id"): _source,
+    ("/api/v1/assertions/", "id"): _assertion,
     ("/api/v1/relationships/", "id"): _relationship,
     ("/api/v1/runs/", "id"): _run,
     ("/api/v1/users/", "id"): _user,
@@ -236,6 +269,14 @@ def _line() -> bytes:
     return json.dumps({"kind": "entity", "key": text_of("key"), "type": "person", "name": "Ada"}).encode() + b"\n"
 
 
+def _document() -> bytes:
+    found = {"source": text_of("page"), "extractor": "spert", "entities": [_EXTRACTED]}
+    return json.dumps(found).encode() + b"\n"
+
+
+_EXTRACTED: Mapping[str, Any] = {"label": "T1", "type": "person", "name": "Ada", "locations": [{"sentence": 0}]}
+
+
 _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
     Registration: _registration,
     Login: _login,
@@ -249,6 +290,32 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
         "is_active": None,
     },
     RelationshipDraft: _relationship_body,
+    SourceDraft: lambda api, by: {
+        "uri": text_of("https://example.org/source"),
+        "title": "Note G",
+        "type": "paper",
+        "published": "1843",
+        "metadata": {"pages": 66},
+    },
+    AssertionDraft: lambda api, by: {
+        "source": text_of("https://example.org/source"),
+        "extractor": "spert",
+        "extractor_version": "2.1",
+        "stance": "against",
+        "confidence": 0.5,
+        "locations": [{"page": 1, "sentence": 0, "start": 4, "end": 7, "quote": "Ada"}],
+    },
+    Pins: lambda api, by: {"pinned": ["/confidence", "/metadata/born"]},
+    Extraction: lambda api, by: {
+        "version": "2.1",
+        "title": "Note G",
+        "type": "paper",
+        "published": "1843",
+        "complete": True,
+        "match_names": False,
+        "entities": [_EXTRACTED],
+        "relationships": [],
+    },
     RunDraft: lambda api, by: {"title": "nightly import"},
     RunEnd: lambda api, by: {"state": "failed"},
     RoleChange: lambda api, by: {"role": "moderator"},

@@ -137,7 +137,7 @@ def making_apis(store_url: str) -> Iterator[MakeApi]:
 
 def in_use(container: Container) -> int:
     """How many connections to the database the application has in use."""
-    database = container.database()
+    database = container.store()
     return database.connections.in_use() if isinstance(database, SqlStore) else 0
 
 

@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from kgl_http.storage.import_and_export import SHORT_BYTES_MAX
+from kgl_http.server.long_bodies import SHORT_BYTES_MAX
 from tests.serving.service import API, SLOTS, WITHIN_S, Answer, Service, chunk, read_answer, until
 
 NDJSON = ("Content-Type: application/x-ndjson", "Transfer-Encoding: chunked")

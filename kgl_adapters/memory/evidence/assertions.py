@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Never
+from typing import Final, Never
 from uuid import UUID
 
 import attrs
@@ -14,6 +14,9 @@ from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter
 from kgl_core.kernel.ids import RunId
 from kgl_core.kernel.permissions import Actor
 
+_FACT: Final = "fact"
+_SOURCE: Final = "source"
+
 
 class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
     """A `kgl_core.evidence.assertions.AssertionRepository`."""
@@ -21,28 +24,34 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
     def __init__(self, shelves: Shelves) -> None:
         super().__init__(ASSERTION, shelves)
 
+    def add(self, records: Sequence[Assertion]) -> None:
+        super().add(records)
+        groups = self._shelf.groups
+        for record in records:
+            for key in ((_FACT, record.fact_id), (_SOURCE, record.source_id)):
+                groups[key] = (*(groups.get(key) or ()), record.id)
+
     def of_entities(self, ids: Collection[UUID]) -> Sequence[Assertion]:
-        wanted = frozenset(ids)
-        return self._in_force(lambda each: each.entity_id in wanted)
+        return [each for id in ids for each in self._group(_FACT, id) if each.withdrawn_at is None]
 
     def of_relationships(self, ids: Collection[UUID]) -> Sequence[Assertion]:
-        wanted = frozenset(ids)
-        return self._in_force(lambda each: each.relationship_id in wanted)
+        return self.of_entities(ids)
 
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
-        mine = (source_id, extractor, by)
-        return self._in_force(lambda each: each.by == mine)
+        return [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is None]
+
+    def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID]]:
+        return [(each.label, each.fact_id) for each in self.extracted(source_id, extractor, by)]
 
     def withdrawn_last(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
-        mine = (source_id, extractor, by)
-        found = [each for each in self._rows() if each.by == mine and each.withdrawn_at is not None]
+        found = [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is not None]
         last = max((each.withdrawn_at for each in found if each.withdrawn_at is not None), default=None)
-        return [self._detached(each) for each in found if each.withdrawn_at == last]
+        return [each for each in found if each.withdrawn_at == last]
 
     def labelled(self, source_id: UUID, extractor: str, labels: Collection[str]) -> Sequence[Assertion]:
-        wanted = {(source_id, extractor, label) for label in labels}
-        found = (each for each in self._rows() if (each.source_id, each.extractor, each.label) in wanted)
-        return [*map(self._detached, found)]
+        wanted = frozenset(labels)
+        found = self._group(_SOURCE, source_id)
+        return [each for each in found if each.extractor == extractor and each.label in wanted]
 
     def withdraw(self, ids: Collection[UUID], at: datetime, by: Actor, run: UUID | None) -> None:
         part_of = None if run is None else RunId(run)
@@ -51,9 +60,15 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
     def reinstate(self, ids: Collection[UUID]) -> None:
         self._change(ids, lambda each: attrs.evolve(each, withdrawn_at=None, withdrawn_by=None, withdrawn_run=None))
 
-    def _in_force(self, is_wanted: Callable[[Assertion], bool]) -> Sequence[Assertion]:
-        found = (each for each in self._rows() if each.withdrawn_at is None and is_wanted(each))
-        return [*map(self._detached, found)]
+    def _mine(self, source_id: UUID, extractor: str, by: Actor) -> Iterator[Assertion]:
+        found = self._group(_SOURCE, source_id)
+        return (each for each in found if each.extractor == extractor and each.asserted_by == by)
+
+    def _group(self, name: str, id: UUID) -> Iterator[Assertion]:
+        for each in self._shelf.groups.get((name, id)) or ():
+            found = self.get(each)
+            if found is not None:
+                yield found
 
     def _change(self, ids: Collection[UUID], change: Callable[[Assertion], Assertion]) -> None:
         self.replace([change(found) for id in ids if (found := self.get(id)) is not None])

@@ -37,6 +37,8 @@ class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
             table.c.asserted_by == bindparam("asserted_by"),
         ]
         self.extracted = Query(self.select.where(*mine, in_force), is_sqlite=is_sqlite)
+        fact_id = func.coalesce(table.c.entity_id, table.c.relationship_id)
+        self.labels = Query(select(table.c.label, fact_id).where(*mine, in_force), is_sqlite=is_sqlite)
         last = select(func.max(table.c.withdrawn_at)).where(*mine).scalar_subquery()
         self.withdrawn_last = Query(self.select.where(*mine, table.c.withdrawn_at == last), is_sqlite=is_sqlite)
         at_id = table.c.id == bindparam("at_id")
@@ -64,6 +66,10 @@ class SqlAssertions(SqlRepository[Assertion, AssertionFilter, Never]):
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         return self._extracted(self._of.extracted, source_id, extractor, by)
 
+    def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID]]:
+        rows = self._session.fetch(self._of.labels, self._values(source_id, extractor, by))
+        return [(label, self._encoding.read_id(id)) for label, id in rows]
+
     def withdrawn_last(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         return self._extracted(self._of.withdrawn_last, source_id, extractor, by)
 
@@ -79,8 +85,10 @@ class SqlAssertions(SqlRepository[Assertion, AssertionFilter, Never]):
         self._end(ids, None, None, None)
 
     def _extracted(self, query: Query, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
-        values = {"source_id": self._encoding.id(source_id), "extractor": extractor, "asserted_by": str(by)}
-        return [*map(self._of.read, self._session.fetch(query, values))]
+        return [*map(self._of.read, self._session.fetch(query, self._values(source_id, extractor, by)))]
+
+    def _values(self, source_id: UUID, extractor: str, by: Actor) -> dict[str, Any]:
+        return {"source_id": self._encoding.id(source_id), "extractor": extractor, "asserted_by": str(by)}
 
     def _end(self, ids: Collection[UUID], at: Any, by: str | None, run: Any) -> None:
         ended = {"withdrawn_at": at, "withdrawn_by": by, "withdrawn_run": run}

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+import attrs
+import orjson
 from sqlalchemy import CheckConstraint
 
 import kgl_adapters.sql.graph.tables  # noqa: F401  # defined first, since assertions refer to them
+from kgl_adapters.sql.kernel.json_columns import write_json
+from kgl_adapters.sql.kernel.row_forms import FORMS, alike
 from kgl_adapters.sql.kernel.tables import GRAPH, define_noun, index
-from kgl_core.evidence.assertions import ASSERTION
+from kgl_adapters.sql.types import JSON
+from kgl_core.evidence.assertions import ASSERTION, Location
+from kgl_core.evidence.extraction.kept_extractions import EXTRACTION
 from kgl_core.evidence.sources import SOURCE
 
+
+def _write_locations(value: Sequence[Location]) -> str:
+    return write_json([_given(place) for place in value]) if value else _NOWHERE
+
+
+def _given(place: Location) -> dict[str, Any]:
+    return {name: value for name, value in attrs.asdict(place).items() if value is not None}
+
+
+def _read_locations(text: str) -> tuple[Location, ...]:
+    return () if text == _NOWHERE else tuple(Location(**place) for place in orjson.loads(text))
+
+
+_NOWHERE: Final = "[]"
+FORMS[tuple[Location, ...]] = alike(JSON, _write_locations, _read_locations)
 SOURCES: Final = define_noun(SOURCE, "sources", GRAPH, lambda: [index("ix_sources_created_at", "created_at", "id")])
+EXTRACTIONS: Final = define_noun(
+    EXTRACTION, "extractions", GRAPH, lambda: [index("ix_extractions_source", "source_id", "created_at", "id")]
+)
 ASSERTIONS: Final = define_noun(
     ASSERTION,
     "assertions",

@@ -14,7 +14,7 @@ from kgl_adapters.sql.engine.encoding import ENCODINGS
 from kgl_adapters.sql.graph.announcing import ANNOUNCED, insert_announced
 from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS, ChangeRows
 from kgl_adapters.sql.kernel.noun_table import NounTable
-from kgl_core.graph.journal.changes import Change
+from kgl_core.graph.journal.changes import Change, Observer
 from kgl_core.kernel.nouns.noun import AnyNoun
 
 _CHANGE_ROWS: Final = ChangeRows(ENCODINGS[False])
@@ -23,13 +23,18 @@ _CHANGE_ROWS: Final = ChangeRows(ENCODINGS[False])
 class Additions:
     """A unit of work that only adds: `commit` does all of it.
 
-    ``tables`` has the table of each noun. ``on_end`` is called when the statement has run, or has failed.
+    ``tables`` has the table of each noun. ``on_end`` is called when the statement has run, or has failed; ``observer``
+    is told of the change.
     """
 
     def __init__(
-        self, connections: Connections, tables: Mapping[AnyNoun, NounTable[Any, Any, Any]], on_end: Callable[[], object]
+        self,
+        connections: Connections,
+        tables: Mapping[AnyNoun, NounTable[Any, Any, Any]],
+        on_end: Callable[[], object],
+        observer: Observer | None,
     ) -> None:
-        self._connections, self._of, self._on_end = connections, tables, on_end
+        self._connections, self._of, self._on_end, self._observer = connections, tables, on_end, observer
         self._tables: list[NounTable[Any, Any, Any]] = []
         self._values: list[Any] = []
         self._changes: list[Change] = []
@@ -60,6 +65,8 @@ class Additions:
             self._connections.run(_statement(*self._tables), (*self._values, *_CHANGE_ROWS.write(change)))
         finally:
             self._on_end()
+        if self._observer is not None:
+            self._observer(self._changes)
 
 
 class _NounAdditions:

@@ -23,7 +23,7 @@ from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.graph.announcing import ANNOUNCE, ANNOUNCED, insert_announced
 from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS, ChangeRows
 from kgl_adapters.sql.graph.tables import CHANGES
-from kgl_core.graph.journal.changes import BEGINNING, Change, Place
+from kgl_core.graph.journal.changes import BEGINNING, Change, Observer, Place
 from kgl_core.kernel.store_errors import UnreadableRow
 
 _IDENTIFYING: Final = 6
@@ -73,13 +73,18 @@ _COUNTS: Final = {is_sqlite: select(func.count()).select_from(table) for is_sqli
 
 
 class SqlChangeLog:
-    """A `kgl_core.graph.journal.changes.ChangeLog`."""
+    """A `kgl_core.graph.journal.changes.ChangeLog`. ``on_append`` is called with the changes that were appended."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, on_append: Observer | None = None) -> None:
+        self._session, self._on_append = session, on_append
         self._rows = ChangeRows(session.encoding)
 
     def append(self, changes: Sequence[Change]) -> None:
+        self._insert(changes)
+        if self._on_append is not None:
+            self._on_append(changes)
+
+    def _insert(self, changes: Sequence[Change]) -> None:
         rows = [self._rows.write(change) for change in changes]
         if len(rows) == 1 and not self._session.is_sqlite:
             self._session.run(_APPEND_ONE, rows[0])

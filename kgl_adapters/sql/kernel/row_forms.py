@@ -13,13 +13,11 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import attrs
-import orjson
 from sqlalchemy.types import TypeEngine
 
 from kgl_adapters.sql.engine.encoding import UNREADABLE, micros_of, moment_of, same, unreadable, uuid_bytes, uuid_of
-from kgl_adapters.sql.kernel.json_columns import read_metadata, read_texts, write_json, write_metadata, write_texts
+from kgl_adapters.sql.kernel.json_columns import read_metadata, read_texts, write_metadata, write_texts
 from kgl_adapters.sql.types import BYTES, CONFIDENCE, COUNT, FLAG, ID, INSTANT, JSON, TEXT
-from kgl_core.evidence.assertions import Location
 from kgl_core.kernel.nouns.noun import Field
 from kgl_core.kernel.permissions import Actor, Scope, in_order, scope_text
 
@@ -43,23 +41,12 @@ class Form:
     read: tuple[_Convert, _Convert] = (same, same)
 
 
-def _alike(column: TypeEngine[Any], write: _Convert, read: _Convert) -> Form:
+def alike(column: TypeEngine[Any], write: _Convert, read: _Convert) -> Form:
+    """The form of values that both kinds of database hold alike."""
     return Form(column, (write, write), (read, read))
 
 
-def _write_locations(value: Sequence[Location]) -> str:
-    return write_json([_given(place) for place in value]) if value else "[]"
-
-
-def _given(place: Location) -> dict[str, Any]:
-    return {name: value for name, value in attrs.asdict(place).items() if value is not None}
-
-
-def _read_locations(text: str) -> tuple[Location, ...]:
-    return () if text == "[]" else tuple(Location(**place) for place in orjson.loads(text))
-
-
-FORMS: Final[Mapping[Any, Form]] = {
+FORMS: Final[dict[Any, Form]] = {
     str: Form(TEXT),
     int: Form(COUNT),
     float: Form(CONFIDENCE),
@@ -67,19 +54,18 @@ FORMS: Final[Mapping[Any, Form]] = {
     bool: Form(FLAG, read=(same, bool)),
     UUID: Form(ID, (same, uuid_bytes), (same, uuid_of)),
     datetime: Form(INSTANT, (same, micros_of), (same, moment_of)),
-    Actor: _alike(TEXT, str, Actor.parse),
-    tuple[Scope, ...]: _alike(TEXT, scope_text, _read_scopes),
-    tuple[str, ...]: _alike(JSON, write_texts, read_texts),
-    tuple[Location, ...]: _alike(JSON, _write_locations, _read_locations),
-    Mapping[str, Any]: _alike(JSON, write_metadata, read_metadata),
+    Actor: alike(TEXT, str, Actor.parse),
+    tuple[Scope, ...]: alike(TEXT, scope_text, _read_scopes),
+    tuple[str, ...]: alike(JSON, write_texts, read_texts),
+    Mapping[str, Any]: alike(JSON, write_metadata, read_metadata),
 }
-"""By the type of a field, beside enums of texts. A noun with a field of another type adds it here."""
+"""By the type of a field, beside enums of texts. A noun with a field of another type adds that, beside its table."""
 
 
 def form_of(field: Field) -> Form:
     """How the values of a field are held. Raises KeyError for a type that is unknown here."""
     if isinstance(field.type, type) and issubclass(field.type, StrEnum):
-        return _alike(TEXT, str, field.type)
+        return alike(TEXT, str, field.type)
     return FORMS[field.type]
 
 

@@ -19,9 +19,9 @@ from kgl_core.graph.entities import ALIASES, KEY, NAME, Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.relationships import require_period
 from kgl_core.graph.shared_fields import CONFIDENCE, SOURCE_TYPE
-from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.checked_records import BuiltLater, check, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import TYPE_NAME, Anything, Each, Flag, Id, Optional
+from kgl_core.kernel.field_rules import TYPE_NAME, Each, Flag, Id, Optional
 from kgl_core.kernel.periods import Date
 
 ITEMS_MAX: Final = 10_000
@@ -33,30 +33,6 @@ class ExtractionAddress:
 
     source: str = ruled(URI)
     extractor: str = ruled(EXTRACTOR)
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
-
-
-@attrs.frozen(kw_only=True)
-class Extraction:
-    """All that an extractor found in one document, checked as a whole: raises InvalidInput with every fault.
-
-    ``version`` is that of the extractor; ``title``, ``type`` and ``published`` describe the source. An extraction that
-    is not ``complete`` retires nothing. With ``match_names``, an entity without key that has not been seen in this
-    source is taken for the only active one of its type with the same name, apart from case and accents.
-
-    The items are checked later, one by one: see `ExtractedEntity` and `ExtractedRelationship`.
-    """
-
-    version: str | None = ruled(Optional(VERSION), default=None)
-    title: str | None = ruled(Optional(TITLE), default=None)
-    type: str | None = ruled(SOURCE_TYPE, default=None)
-    published: str | None = ruled(Optional(Date()), default=None)
-    complete: bool = ruled(Flag(), default=True)
-    match_names: bool = ruled(Flag(), default=False)
-    entities: tuple[Any, ...] = ruled(Each(Anything(), ITEMS_MAX), default=())
-    relationships: tuple[Any, ...] = ruled(Each(Anything(), ITEMS_MAX), default=())
 
     def __attrs_post_init__(self) -> None:
         check(self)
@@ -131,6 +107,30 @@ class ExtractedRelationship:
 
 
 @attrs.frozen(kw_only=True)
+class Extraction:
+    """All that an extractor found in one document, checked as a whole: raises InvalidInput with every fault.
+
+    ``version`` is that of the extractor; ``title``, ``type`` and ``published`` describe the source. An extraction that
+    is not ``complete`` retires nothing. With ``match_names``, an entity without key that has not been seen in this
+    source is taken for the only active one of its type with the same name, apart from case and accents.
+
+    The items are checked later, one by one: see `ExtractedEntity` and `ExtractedRelationship`.
+    """
+
+    version: str | None = ruled(Optional(VERSION), default=None)
+    title: str | None = ruled(Optional(TITLE), default=None)
+    type: str | None = ruled(SOURCE_TYPE, default=None)
+    published: str | None = ruled(Optional(Date()), default=None)
+    complete: bool = ruled(Flag(), default=True)
+    match_names: bool = ruled(Flag(), default=False)
+    entities: tuple[Any, ...] = ruled(Each(BuiltLater(ExtractedEntity), ITEMS_MAX), default=())
+    relationships: tuple[Any, ...] = ruled(Each(BuiltLater(ExtractedRelationship), ITEMS_MAX), default=())
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
+@attrs.frozen(kw_only=True)
 class ItemNote:
     """What there is to tell of one item: where it stands in the extraction (a JSON Pointer), a code and an advice.
 
@@ -150,7 +150,7 @@ class ExtractionResult:
 
     ``labels`` has the ids of its entities. ``items`` are the notes about the items that were refused, or are otherwise
     than they say. ``retires`` says whether what it does not name could be retired: not if it is incomplete, or if an
-    item was refused.
+    item was refused. ``run`` is None where the very same document is in force already, so that nothing was written.
     """
 
     run: UUID | None
@@ -162,7 +162,7 @@ class ExtractionResult:
     refused: int
     retires: bool
     labels: Mapping[str, UUID]
-    items: Sequence[ItemNote]
+    items: tuple[ItemNote, ...]
 
     @staticmethod
     def counting(outcomes: Sequence[FactOutcome]) -> dict[str, int]:
@@ -179,7 +179,7 @@ class Supported:
 
     kind: str
     id: UUID
-    sources: Sequence[str | None]
+    sources: tuple[str | None, ...]
 
 
 @attrs.frozen(kw_only=True)
@@ -193,7 +193,7 @@ class WithdrawalResult:
     run: UUID | None
     withdrawn: int
     reinstated: int
-    retired: Sequence[UUID]
-    restored: Sequence[UUID]
-    kept: Sequence[Supported]
-    untouched: Sequence[UUID]
+    retired: tuple[UUID, ...]
+    restored: tuple[UUID, ...]
+    kept: tuple[Supported, ...]
+    untouched: tuple[UUID, ...]

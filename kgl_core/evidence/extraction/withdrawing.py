@@ -8,6 +8,7 @@ from uuid import UUID
 
 from kgl_core.evidence.assertions import Assertion, Stance
 from kgl_core.evidence.extraction.extractions import ExtractionAddress, Supported, WithdrawalResult
+from kgl_core.evidence.extraction.kept_extractions import extraction_id, forget_digest
 from kgl_core.evidence.ledger import FactOutcome, Ledger
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import SOURCE, source_id
@@ -46,6 +47,7 @@ def withdraw_extraction(context: Context, source: str, extractor: str) -> Withdr
             said = assertions_of(work.uow).extracted(of_source, address.extractor, context.actor)
             if not said:
                 raise _nothing(address)
+            forget_digest(work.uow, extraction_id(address.source, address.extractor, context.actor))
             return _settled(work, said, is_withdrawal=True)
 
     return context.retry(run, AlreadyExists)
@@ -106,25 +108,27 @@ def _settled(work: Work, said: Sequence[Assertion], *, is_withdrawal: bool) -> W
         run=work.context.run,
         withdrawn=len(said) if is_withdrawal else 0,
         reinstated=0 if is_withdrawal else len(said),
-        retired=sorted(gone),
-        restored=sorted(back),
+        retired=tuple(sorted(gone)),
+        restored=tuple(sorted(back)),
         kept=_kept(work, [facts[id] for id in sorted(others)], ledger) if is_withdrawal else (),
-        untouched=sorted(untouched),
+        untouched=tuple(sorted(untouched)),
     )
 
 
-def _kept(work: Work, facts: Sequence[Fact], ledger: Ledger) -> Sequence[Supported]:
+def _kept(work: Work, facts: Sequence[Fact], ledger: Ledger) -> tuple[Supported, ...]:
     """The facts that stay, each with the sources that support it."""
     support = {
         fact.id: [each.source_id for each in ledger.support[fact.id] if each.stance is Stance.FOR] for fact in facts
     }
     ids = {id for ids in support.values() for id in ids if id is not None}
     uris = {source.id: source.uri for source in work.uow.of(SOURCE).find(ids)} if ids else {}
-    return [
+    return tuple(
         Supported(
             kind=noun_of(fact).name,
             id=fact.id,
-            sources=sorted({None if id is None else uris[id] for id in support[fact.id]}, key=lambda uri: uri or ""),
+            sources=tuple(
+                sorted({None if id is None else uris[id] for id in support[fact.id]}, key=lambda uri: uri or "")
+            ),
         )
         for fact in facts
-    ]
+    )

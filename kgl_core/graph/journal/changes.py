@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -42,6 +42,9 @@ class Change:
     cursor: str | None = None
     run: RunId | None = None
 
+
+Observer = Callable[[Sequence[Change]], object]
+"""What a store can tell of changes: it is called after a commit, with those that were appended before it."""
 
 _LOG: Final = "changes"  # the log is one listing, without filter or sort
 _DIGEST_BYTES: Final = 9

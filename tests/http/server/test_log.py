@@ -14,8 +14,8 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from kgl_adapters.committed_changes import ObservedStore
 from kgl_core.kernel.errors import TransactionConflict
+from kgl_core.storage.idempotent_store import HeldStore
 from kgl_http.api import error_handlers
 from kgl_http.server import log, readiness
 from tests.http.conftest import NOBODY, PASSWORD, Api, MakeApi, making_apis
@@ -97,14 +97,14 @@ def test_a_retry_is_one_line(configured: Configure, api: Api, monkeypatch: pytes
     """Of the request that it belongs to, and without what was sent; the client sees nothing of it."""
     api.token("user")
     lines = configured()
-    begin, conflicts = ObservedStore.begin, iter((TransactionConflict(),))
+    begin, conflicts = HeldStore.begin, iter((TransactionConflict(),))
 
-    def conflict_once(store: ObservedStore, **how: bool) -> Any:
+    def conflict_once(store: HeldStore, **how: bool) -> Any:
         for error in conflicts:
             raise error
         return begin(store, **how)
 
-    monkeypatch.setattr(ObservedStore, "begin", conflict_once)
+    monkeypatch.setattr(HeldStore, "begin", conflict_once)
     answer = api("POST", ENTITIES, json={"type": "person", "name": "hunter22"}, by="user")
     assert answer.status_code == 201
     retry, request = lines()

@@ -13,7 +13,8 @@ from kgl_core.kernel.store_errors import StoreUnavailable
 from kgl_core.storage.loading.load import BATCH_BYTES_MAX
 from kgl_core.storage.record_lines import LINE_BYTES_MAX
 from kgl_http.api import middleware
-from kgl_http.storage.import_and_export import REFUSALS_TOLD_MAX, SHORT_BYTES_MAX
+from kgl_http.server.long_bodies import SHORT_BYTES_MAX
+from kgl_http.storage.import_and_export import REFUSALS_TOLD_MAX
 from tests.http.conftest import Api, MakeApi, in_use, problem
 
 IMPORT, EXPORT = "/api/v1/import", "/api/v1/export"

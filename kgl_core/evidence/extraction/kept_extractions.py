@@ -1,0 +1,93 @@
+"""What is kept of each extraction besides its assertions, so that the same document sent again is no work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Final, Never
+from uuid import UUID, uuid5
+
+import attrs
+
+from kgl_core.evidence.assertions import EXTRACTOR
+from kgl_core.evidence.sources import SOURCE, source_id
+from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.field_rules import Id, Optional
+from kgl_core.kernel.ids import RunId, SourceId
+from kgl_core.kernel.nouns.noun import Noun
+from kgl_core.kernel.permissions import Actor
+from kgl_core.kernel.units_of_work import UnitOfWork
+
+_DIGEST_BYTES: Final = 16
+
+
+@attrs.frozen(kw_only=True)
+class KeptExtractionDraft:
+    """What identifies an extraction besides its caller."""
+
+    source_id: UUID = ruled(Id())
+    extractor: str = ruled(EXTRACTOR)
+
+
+@attrs.frozen(kw_only=True)
+class KeptExtractionFilter:
+    """Which extractions a listing holds; None means any."""
+
+    source_id: UUID | None = ruled(Optional(Id()), default=None)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class KeptExtraction:
+    """The extraction of a source by an actor's extractor: when it was first made, and changed last by which run.
+
+    ``digest`` is that of the document that is in force, or None where the same document would have something to tell
+    or to do.
+    """
+
+    id: UUID
+    source_id: SourceId
+    extractor: str
+    created_by: Actor
+    created_at: datetime
+    extracted_at: datetime
+    run: RunId | None = None
+    digest: bytes | None = None
+
+
+EXTRACTION: Final = Noun[KeptExtraction, KeptExtractionDraft, KeptExtractionFilter, Never](
+    name="extraction",
+    plural="extractions",
+    record=KeptExtraction,
+    draft=KeptExtractionDraft,
+    filter=KeptExtractionFilter,
+    sorts={"created_at": "created_at"},
+    fixed=("source_id", "extractor"),
+    hidden=("digest",),
+    references={"source_id": SOURCE},
+)
+
+
+def extraction_id(source: str, extractor: str, by: Actor) -> UUID:
+    """The id of an extraction: it follows from what identifies it (RFC 9562, section 5.5)."""
+    return uuid5(source_id(source), f"{by}\n{extractor}")
+
+
+def digest_of(document: Mapping[str, Any]) -> bytes | None:
+    """A digest of a document, which no other has; None where it holds what is no JSON."""
+    try:
+        text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+        return blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()
+    except (TypeError, ValueError):
+        return None
+
+
+def forget_digest(uow: UnitOfWork, id: UUID) -> None:
+    """Note that not all of what this extraction said is in force any more. Its source is locked."""
+    kept = uow.of(EXTRACTION).get(id)
+    if kept is not None and kept.digest is not None:
+        uow.of(EXTRACTION).replace([attrs.evolve(kept, digest=None)])

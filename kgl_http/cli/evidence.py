@@ -1,0 +1,154 @@
+"""``kgl extract``, ``kgl withdraw``, ``kgl reinstate`` and ``kgl assertions``: who says what of the graph."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import click
+
+from kgl_core.evidence.assertions import SourcedAssertion
+from kgl_core.evidence.extraction.extractions import WithdrawalResult
+from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.kernel.errors import InvalidInput, NotFound
+from kgl_core.kernel.nouns.pages import LIMIT_MAX
+from kgl_core.storage.record_lines import parse_line
+from kgl_http.cli.opening import connected
+from kgl_http.cli.terminal import note, say
+from kgl_http.settings import Settings
+
+_COUNTED = ("created", "updated", "restored", "retired", "unchanged", "refused")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.File("rb", lazy=False))
+@click.option("--source", metavar="URI", help="The source of a document that does not name it.")
+@click.option("--extractor", metavar="NAME", help="The extractor of documents that do not name it.")
+@click.option("--title", metavar="TEXT", help="What kgl runs calls this work.")
+@click.pass_obj
+def extract(
+    settings: Settings, files: tuple[BinaryIO, ...], source: str | None, extractor: str | None, title: str | None
+) -> None:
+    """Say all that an extractor found in documents, in place of what it said of them before; - is standard input.
+
+    A file is NDJSON with one document a line, or JSON; either may be packed by gzip. A document has the entities and
+    relationships that were found in it, and names its source and its extractor unless the options do.
+
+    Facts that only this extractor found there, and does not find any more, are retired. Sent twice, nothing changes.
+    Items that are at fault are reported on standard error, and the exit status is 1; the rest goes on, but such a
+    document retires nothing.
+    """
+    from kgl_http.cli.progress import RecordFiles, reading
+
+    given = {name: value for name, value in (("source", source), ("extractor", extractor)) if value is not None}
+    counts: Counter[str] = Counter()
+    documents = faulty = 0
+    records = RecordFiles(files)
+    with connected(settings, may_be_new=True) as kg, reading(records) as report:
+        for each in kg.extract_many(_documents(records, given), title=title):
+            documents += 1
+            at = each.source or records.place_of(each.number)
+            for fault in each.faults:
+                report(f"{at}: {fault.pointer or 'the document'}: {fault.detail} ({fault.code})")
+            faulty += bool(each.faults)
+            if each.result is not None:
+                counts.update({name: getattr(each.result, name) for name in _COUNTED})
+                for item in each.result.items:
+                    report(f"{at}: {item.pointer}: {item.detail} ({item.code})")
+    say(f"{'documents':<10}{documents:>12,}")
+    for name in _COUNTED:
+        say(f"{name:<10}{counts[name]:>12,}")
+    if faulty:
+        note(f"{faulty:,} documents were refused as a whole and changed nothing.")
+    if faulty or counts["refused"]:
+        sys.exit(1)
+
+
+def _documents(records: Iterable[bytes | InvalidInput], given: dict[str, str]) -> Iterator[object]:
+    """The documents in files, with what the options say of them."""
+    for item in records:
+        if isinstance(item, InvalidInput) or not item or item.isspace():
+            yield item
+            continue
+        try:
+            found = parse_line(item)
+        except InvalidInput as error:
+            yield error
+            continue
+        yield {**given, **found} if isinstance(found, dict) else found
+
+
+@click.command()
+@click.option("--source", metavar="URI", required=True, help="The source.")
+@click.option("--extractor", metavar="NAME", required=True, help="The extractor.")
+@click.pass_obj
+def withdraw(settings: Settings, source: str, extractor: str) -> None:
+    """Withdraw all that an extractor says of a source.
+
+    What only it supported is retired, and comes back with new evidence or with kgl reinstate. The answer tells what
+    went, and what stays because other sources support it.
+    """
+    with connected(settings) as kg:
+        _tell(kg.withdraw(source, extractor))
+
+
+@click.command()
+@click.option("--source", metavar="URI", required=True, help="The source.")
+@click.option("--extractor", metavar="NAME", required=True, help="The extractor.")
+@click.pass_obj
+def reinstate(settings: Settings, source: str, extractor: str) -> None:
+    """Put in force again what was withdrawn last of what an extractor says of a source."""
+    with connected(settings) as kg:
+        _tell(kg.reinstate(source, extractor))
+
+
+def _tell(result: WithdrawalResult) -> None:
+    for name, number in (("withdrawn", result.withdrawn), ("reinstated", result.reinstated)):
+        if number:
+            say(f"{number:,} assertions {name}.")
+    say(f"{len(result.retired):,} facts retired, {len(result.restored):,} restored, {len(result.kept):,} kept.")
+    for kept in result.kept:
+        sources = ", ".join(uri or "by hand" for uri in kept.sources) or "relationships need it"
+        say(f"kept  {kept.kind} {kept.id}  {sources}")
+    for id in result.untouched:
+        say(f"left  {id}  somebody deleted it")
+
+
+@click.command()
+@click.argument("id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object a line.")
+@click.pass_obj
+def assertions(settings: Settings, id: str, as_json: bool) -> None:
+    """Tell who says that an entity or a relationship is so, or is not: the assertions about it that are in force."""
+    with connected(settings) as kg:
+        try:
+            kg.entities.get(id, include_deleted=True)
+            noun = ENTITY
+        except NotFound:
+            noun = RELATIONSHIP  # type: ignore[assignment]
+        cursor: str | None = None
+        while True:
+            page = kg.assertions.of(noun, id, limit=LIMIT_MAX, cursor=cursor)
+            for each in page.items:
+                say(_json(each) if as_json else _line(each))
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+
+def _line(each: SourcedAssertion) -> str:
+    sure = "unknown" if each.confidence is None else f"{each.confidence:.3g}"
+    who = " ".join(part for part in (each.extractor, each.extractor_version) if part) or "by hand"
+    number = len(each.locations)
+    places = f"  {number} {'place' if number == 1 else 'places'}" if number else ""
+    return f"{each.stance:<7}  {sure:>7}  {each.source or '-'}  {who}  {each.asserted_by}{places}"
+
+
+def _json(each: SourcedAssertion) -> str:
+    from kgl_http.api.envelope import dump_json
+    from kgl_http.api.json_views import unstructure
+
+    return dump_json(unstructure(each)).decode()

@@ -1,0 +1,1 @@
+"""Resources of evidence: who says what of the graph."""

@@ -1,0 +1,61 @@
+"""``/sources``: the documents, pages and databases that facts come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from kgl_core.evidence.sources import SOURCE, Source, SourceDraft, SourceFilter
+from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
+from kgl_core.kernel.permissions import Action
+from kgl_http.api.envelope import send, send_page
+from kgl_http.api.operations import Answer, GraphResource, operation
+from kgl_http.api.query_parameters import CURSOR, LIMIT, NoQuery, filter_of
+
+
+@attrs.frozen(kw_only=True)
+class SourceQuery(SourceFilter):
+    """A listing of sources; or with ``uri``, the one that has it."""
+
+    sort: str = ruled(SOURCE.sort_rule, default="created_at")
+    limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
+    cursor: str | None = ruled(CURSOR, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
+class Sources(GraphResource):
+    """``/sources``."""
+
+    @operation(summary="List sources", action=Action.READ, query=SourceQuery, answers={200: Answer(Source, "page")})
+    def on_get(self, req: Any, resp: Any) -> None:
+        query = req.read_query(SourceQuery)
+        sources = self._graph(req).sources
+        page = sources.list(sort=query.sort, limit=query.limit, cursor=query.cursor, **filter_of(query, SourceFilter))
+        send_page(req, resp, page)
+
+    @operation(
+        summary="Describe a source; its id follows from its URI",
+        action=Action.CREATE,
+        body=SourceDraft,
+        answers={201: Answer(Source, has_location=True)},
+        errors=(409,),
+    )
+    def on_post(self, req: Any, resp: Any) -> None:
+        req.read_query(NoQuery)
+        source = self._graph(req).sources.create(**req.read_fields(SourceDraft))
+        resp.status = 201
+        resp.location = f"{req.root_path}/api/v1/sources/{source.id}"
+        send(req, resp, source)
+
+
+class SourceById(GraphResource):
+    """``/sources/{id}``."""
+
+    @operation(summary="Get a source", action=Action.READ, answers={200: Answer(Source)}, errors=(404,))
+    def on_get(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        send(req, resp, self._graph(req).sources.get(req.read_id(id)))
