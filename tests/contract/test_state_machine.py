@@ -552,9 +552,7 @@ def compare(empty_url: Callable[[str], str], sql: str, wanted: settings) -> None
 @pytest.mark.parametrize("sql", ["sqlite", "postgres"])
 def test_sql_answers_as_memory_does(empty_url: Callable[[str], str], sql: str) -> None:
     """Every answer, every error, and in the end the whole dump and log."""
-    compare(
-        empty_url, sql, settings(max_examples=30, stateful_step_count=30)
-    )
+    compare(empty_url, sql, settings(max_examples=30, stateful_step_count=30))
 
 
 @pytest.mark.soak

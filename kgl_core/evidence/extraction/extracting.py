@@ -59,8 +59,10 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
     def run() -> ExtractionResult:
         title = extraction.title or address.source
         with recorded(context, RunKind.EXTRACTION, title) as work:
-            result = _Extracting(work, address, extraction, notes).run(entities, relationships)
-            _keep(work, address, digest if result.retires and not result.items else None)
+            extracting = _Extracting(work, address, extraction, notes)
+            result = extracting.run(entities, relationships)
+            is_plain = result.retires and not result.items and extracting.labels_are_kept
+            _keep(work, address, digest if is_plain else None)
             return result
 
     return context.retry(run, AlreadyExists)
@@ -74,6 +76,8 @@ def _unchanged(context: Context, address: ExtractionAddress, digest: bytes) -> E
         if kept is None or kept.digest != digest:
             return None
         labels = assertions_of(uow).labels(kept.source_id, address.extractor, context.actor)
+        if not all(is_active for _, _, is_active in labels):  # there is something to tell, or to bring back
+            return None
         if uow.of(EXTRACTION).get(id) != kept:  # it changed meanwhile
             return None
     return ExtractionResult(
@@ -81,7 +85,7 @@ def _unchanged(context: Context, address: ExtractionAddress, digest: bytes) -> E
         **{**ExtractionResult.counting([]), "unchanged": len(labels)},
         refused=0,
         retires=True,
-        labels={label: id for label, id in labels if label is not None},
+        labels={label: id for label, id, _ in labels if label is not None},
         items=(),
     )
 
@@ -142,6 +146,7 @@ class _Extracting:
         self._left: set[UUID] = set()
         self._keys: dict[UUID, str] = {}
         self._keys_of_new: dict[UUID, str | None] = {}
+        self.labels_are_kept = False
 
     def run(
         self,
@@ -160,6 +165,8 @@ class _Extracting:
         self._claim_entities(entities, matching)
         found = self._claim_relationships(relationships, matching, before)
         facts: dict[UUID, Any] = {**matching.by_id, **found}
+        kept = {id: claim.fields(previous.get(id))["label"] for id, claim in self._claims.items()}
+        self.labels_are_kept = self._labels == {label: id for id, label in kept.items() if label is not None}
         ledger = Ledger(self._work)
         self._assert(ledger, of_source, facts, previous)
         retires = given.complete and not any(note.is_refused for note in self._notes)

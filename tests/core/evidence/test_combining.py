@@ -15,14 +15,15 @@ SAID = st.lists(st.tuples(st.integers(0, 5), CONFIDENCES | st.none()), max_size=
 
 
 def by_the_book(said: list[tuple[Any, float | None]]) -> float | None:
-    """Noisy-or over sources, of which the surest assertion counts, in exact decimals."""
+    """Noisy-or over sources, of which the surest assertion counts, in exact decimals of 40 places."""
     known = [(source, confidence) for source, confidence in said if confidence is not None]
     if not known:
         return None
     doubt = Fraction(1)
     for source in {source for source, _ in known}:
-        doubt *= 1 - max(Fraction(str(confidence)) for other, confidence in known if other == source)
-    return float(1 - doubt)
+        surest = max(Fraction(str(confidence)) for other, confidence in known if other == source)
+        doubt *= 1 - Fraction(int(surest * 10**40), 10**40)
+    return max(float(1 - doubt), *(confidence for _, confidence in known))
 
 
 def bits(confidence: float | None) -> str | None:

@@ -1,6 +1,7 @@
 """What a fact shows of what is said of it: which value wins, what is pinned, and what fits."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgl_core import Actor, ActorKind
-from kgl_core.evidence.assertions import Assertion, Stance
+from kgl_core.evidence.assertions import Assertion, SourcedAssertion, Stance
 from kgl_core.evidence.combining import combined
 from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.evidence.supporting import by_strength, shown, stated, stated_by, values_of
@@ -49,6 +50,11 @@ def say(values: Any = None, /, *, fact: Any = ADA, after: int = 0, **fields: Any
         "asserted_at": NOON + after * SECOND,
     }
     return Assertion(**{**defaults, **fields})
+
+
+def sourced(said: Iterable[Assertion], source: str | None = None) -> list[SourcedAssertion]:
+    """Assertions with the URI of their source."""
+    return [SourcedAssertion(**vars(each), source=source) for each in said]
 
 
 def of(uri: str) -> Any:
@@ -103,8 +109,7 @@ def test_the_order_of_assertions_does_not_matter(fact: Any, data: st.DataObject)
     said = data.draw(assertions(fact))
     other = data.draw(st.permutations(said))
     assert repr(shown(fact, said, SOURCES)) == repr(shown(fact, other, SOURCES))
-    uris = {each.id: None for each in said}
-    assert values_of(fact, said, uris) == values_of(fact, other, uris)
+    assert values_of(fact, sourced(said)) == values_of(fact, sourced(other))
 
 
 @given(assertions(ADA))
@@ -271,7 +276,7 @@ def test_values_are_told_with_their_pointers_and_whether_they_show() -> None:
     strong = say({"name": "Ada", "metadata": {"a/b": 1, "名": None}}, confidence=0.9)
     weak = say({"name": "A.", "metadata": {"a/b": 1.0, "c": 1}, "source_type": "s"}, confidence=0.5)
     against = say({"name": "no"}, stance=Stance.AGAINST, confidence=1.0)
-    found = values_of(fact, [weak, against, strong], {strong.id: "s", weak.id: None, against.id: None})
+    found = values_of(fact, [*sourced([weak, against]), *sourced([strong], "s")])
     assert [(value.pointer, value.value, value.is_shown, value.source) for value in found] == [
         ("/metadata/a~1b", 1, True, "s"),
         ("/metadata/a~1b", 1.0, False, None),
