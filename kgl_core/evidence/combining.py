@@ -33,7 +33,7 @@ def combined(said: Iterable[tuple[Hashable, float | None]]) -> float | None:
     if len(strongest) == 1:
         return surest
     doubts = [_WHOLE - int(Decimal(repr(confidence)).scaleb(_PLACES)) for confidence in strongest.values()]
-    whole = _WHOLE ** len(doubts)
+    whole: int = _WHOLE ** len(doubts)
     # Python divides whole numbers, however long, with one rounding.
     return max(surest, (whole - _product(doubts)) / whole)
 

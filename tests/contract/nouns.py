@@ -14,6 +14,7 @@ from kgl_core import SYSTEM, Actor, ActorKind, Role, Scope
 from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER
 from kgl_core.evidence.assertions import ASSERTION, Location, Stance
+from kgl_core.evidence.extraction.kept_extractions import EXTRACTION
 from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.journal.runs import RUN, RunKind, RunState
@@ -116,6 +117,14 @@ def _source(**fields: Any) -> Any:
 
 _SOURCE: Final = _source()
 _KNOWS: Final = _relationship()
+
+
+_OTHER: Final = _source()
+
+
+def _extraction(**fields: Any) -> Any:
+    values = {"source_id": _SOURCE.id, "extractor": "x", "created_by": SYSTEM, "created_at": NOON, "extracted_at": NOON}
+    return EXTRACTION.record(**{"id": new_id(), **values, **fields})
 
 
 def _assertion(**fields: Any) -> Any:
@@ -369,5 +378,19 @@ EXAMPLES: Final[Sequence[Example]] = (
         everyone={"is_withdrawn": None},
         created="asserted_at",
         needed=(*PEOPLE, _KNOWS, _SOURCE),
+    ),
+    Example(
+        noun=EXTRACTION,
+        make=_extraction,
+        full=_extraction(
+            extractor="spert:v2 “x”",
+            created_by=Actor(ActorKind.SERVICE, "ai"),
+            run=RunId(new_id()),
+            digest=bytes(range(128, 144)),
+        ),
+        changes={"extracted_at": NOON + SECOND, "run": RunId(new_id()), "digest": bytes(16)},
+        vary=lambda number: {"source_id": (_SOURCE, _OTHER)[number % 2].id},
+        filters=(({"source_id": _SOURCE.id}, lambda row: row.source_id == _SOURCE.id),),
+        needed=(_SOURCE, _OTHER),
     ),
 )

@@ -66,7 +66,8 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
 
     def _is_about_active(self, assertion: Assertion) -> bool:
         noun: AnyNoun = ENTITY if assertion.entity_id is not None else RELATIONSHIP
-        return self._shelves(noun).rows[assertion.fact_id].is_active
+        fact = self._shelves(noun).rows.get(assertion.fact_id)
+        return fact is not None and fact.deleted_at is None
 
     def _mine(self, source_id: UUID, extractor: str, by: Actor) -> Iterator[Assertion]:
         found = self._group(_SOURCE, source_id)

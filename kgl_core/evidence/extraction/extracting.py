@@ -21,7 +21,8 @@ from kgl_core.evidence.extraction.extractions import (
     ExtractionResult,
     ItemNote,
 )
-from kgl_core.evidence.extraction.kept_extractions import EXTRACTION, KeptExtraction, digest_of, extraction_id
+from kgl_core.evidence.extraction.kept_extractions import digest_of
+from kgl_core.evidence.extraction.known_documents import keep, unchanged
 from kgl_core.evidence.extraction.matching import ItemRefused, Matching
 from kgl_core.evidence.ledger import FactOutcome, Ledger
 from kgl_core.evidence.recording import Work, recorded
@@ -49,7 +50,7 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
     require(context.actor, Action.CREATE)
     address = build(ExtractionAddress, {"source": source, "extractor": extractor})
     digest = digest_of(document)
-    if digest is not None and (known := _unchanged(context, address, digest)) is not None:
+    if digest is not None and (known := unchanged(context, address, digest)) is not None:
         return known
     extraction = build(Extraction, document)
     notes: list[ItemNote] = []
@@ -62,54 +63,10 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
             extracting = _Extracting(work, address, extraction, notes)
             result = extracting.run(entities, relationships)
             is_plain = result.retires and not result.items and extracting.labels_are_kept
-            _keep(work, address, digest if is_plain else None)
+            keep(work, address, digest if is_plain else None)
             return result
 
     return context.retry(run, AlreadyExists)
-
-
-def _unchanged(context: Context, address: ExtractionAddress, digest: bytes) -> ExtractionResult | None:
-    """The result of sending the document again that is in force; None if it is another one."""
-    id = extraction_id(address.source, address.extractor, context.actor)
-    with context.store.read() as uow:
-        kept = uow.of(EXTRACTION).get(id)
-        if kept is None or kept.digest != digest:
-            return None
-        labels = assertions_of(uow).labels(kept.source_id, address.extractor, context.actor)
-        if not all(is_active for _, _, is_active in labels):  # there is something to tell, or to bring back
-            return None
-        if uow.of(EXTRACTION).get(id) != kept:  # it changed meanwhile
-            return None
-    return ExtractionResult(
-        run=None,
-        **{**ExtractionResult.counting([]), "unchanged": len(labels)},
-        refused=0,
-        retires=True,
-        labels={label: id for label, id, _ in labels if label is not None},
-        items=(),
-    )
-
-
-def _keep(work: Work, address: ExtractionAddress, digest: bytes | None) -> None:
-    """Keep which document is in force now; its source is locked."""
-    repository, context = work.uow.of(EXTRACTION), work.context
-    id = extraction_id(address.source, address.extractor, context.actor)
-    before = repository.get(id)
-    now = context.now()
-    kept = KeptExtraction(
-        id=id,
-        source_id=source_id(address.source),
-        extractor=address.extractor,
-        created_by=context.actor,
-        created_at=now if before is None else before.created_at,
-        extracted_at=now,
-        run=context.run,
-        digest=digest,
-    )
-    if before is None:
-        repository.add([kept])
-    else:
-        repository.replace([kept])
 
 
 def _checked(cls: type[I], name: str, items: Sequence[Any], notes: list[ItemNote]) -> list[tuple[int, I]]:
