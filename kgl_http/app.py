@@ -102,6 +102,7 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/relationships/{{id}}/pinned", facts.RelationshipPins(kg)),
         (f"{API}/sources", sources.Sources(kg)),
         (f"{API}/sources/{{id}}", sources.SourceById(kg)),
+        (f"{API}/sources/{{id}}/rank", sources.SourceRanking(kg)),
         (f"{API}/assertions", assertions.Assertions(kg)),
         (f"{API}/assertions/{{id}}", assertions.AssertionById(kg)),
         (f"{API}/extractions", extractions.Extractions(kg, given.slots, bytes_max=settings.import_bytes_max)),

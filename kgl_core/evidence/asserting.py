@@ -20,7 +20,14 @@ from kgl_core.evidence.extraction.kept_extractions import extraction_id, forget_
 from kgl_core.evidence.ledger import Ledger
 from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import SOURCE, source_id
-from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, facts_of, first_assertion, is_deleted
+from kgl_core.evidence.stored_evidence import (
+    assertions_of,
+    ensure_sources,
+    facts_of,
+    first_assertion,
+    is_deleted,
+    sources_of,
+)
 from kgl_core.evidence.supporting import Value, values_of
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.facts import PINNED_ACTIVE, Fact, last_name, pointer
@@ -105,7 +112,8 @@ class Assertions:
         with self._context.store.snapshot() as uow:
             fact = found(uow.of(noun).get(wanted), noun.name, wanted)
             said = with_sources(uow, _in_force(uow, fact)) if fact.has_assertions else [_first(fact)]
-        return values_of(fact, said)
+            sources = sources_of(uow, said)
+        return values_of(fact, said, sources)
 
     def add(self, noun: GraphNoun, id: UUID | str, /, **fields: Unpack[AssertionFields]) -> SourcedAssertion:
         """Assert a fact, or speak against it; what the actor said of it before with the same source and extractor goes.
@@ -214,8 +222,7 @@ class Assertions:
 
 def with_sources(uow: UnitOfWork, assertions: Sequence[Assertion]) -> list[SourcedAssertion]:
     """The assertions with the URIs of their sources."""
-    ids = {each.source_id for each in assertions if each.source_id is not None}
-    uris: dict[UUID | None, str] = {each.id: each.uri for each in uow.of(SOURCE).find(ids)} if ids else {}
+    uris: dict[UUID | None, str] = {each.id: each.uri for each in sources_of(uow, assertions).values()}
     return [SourcedAssertion(**vars(each), source=uris.get(each.source_id)) for each in assertions]
 
 

@@ -13,7 +13,7 @@ import attrs
 from kgl_core.evidence.sources import SOURCE, URI
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
-from kgl_core.graph.shared_fields import CONFIDENCE
+from kgl_core.graph.shared_fields import CONFIDENCE, EXTRACTOR
 from kgl_core.kernel.checked_records import Built, check, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import Choice, Each, Exact, Flag, Id, Integer, Optional, Text
@@ -23,7 +23,6 @@ from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.permissions import Actor
 from kgl_core.kernel.text import name_form
 
-EXTRACTOR: Final = Text(200)
 VERSION: Final = Text(64)
 LABEL: Final = Text(200, normalize=name_form)
 QUOTE_BYTES_MAX: Final = 2048

@@ -15,8 +15,7 @@ import attrs
 
 from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.recording import Work
-from kgl_core.evidence.sources import SOURCE, Source
-from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, first_assertion, is_deleted
+from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, first_assertion, is_deleted, sources_of
 from kgl_core.evidence.supporting import shown
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.facts import PINNED_ACTIVE, Fact
@@ -110,7 +109,7 @@ class Ledger:
     def settle(self, describe: Callable[[Fact], Fact] = lambda fact: fact) -> None:
         """Write everything. ``describe`` may set more in the next version of a fact."""
         told = self._assertions()
-        sources = self._sources(each for about in told.values() for each in about)
+        sources = sources_of(self._uow, [each for about in told.values() for each in about])
         next_states = {
             fact.id: describe(attrs.evolve(fact, **shown(fact, told[fact.id], sources)))
             for fact in self._touched.values()
@@ -189,10 +188,6 @@ class Ledger:
         stating: Sequence[Any] = [*facts]
         ensure_sources(self._context, self._uow, {fact.source for fact in stating if fact.source is not None})
         return [*map(first_assertion, stating)]
-
-    def _sources(self, assertions: Iterable[Assertion]) -> Mapping[UUID, Source]:
-        ids = {each.source_id for each in assertions if each.source_id is not None}
-        return {source.id: source for source in self._uow.of(SOURCE).find(ids)} if ids else {}
 
     def _that_can_come_back(
         self, facts: Sequence[Fact], states: Mapping[UUID, Fact], needed: Collection[UUID] = ()

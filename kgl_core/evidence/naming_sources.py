@@ -1,10 +1,17 @@
-"""Naming sources: describing them before, or without, anything being extracted from them."""
+"""Naming sources: describing them before, or without, anything being extracted from them, and ranking them."""
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Unpack
 from uuid import UUID
 
+import attrs
+
+from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter
+from kgl_core.evidence.ledger import Ledger
+from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import (
     SOURCE,
     Source,
@@ -12,16 +19,21 @@ from kgl_core.evidence.sources import (
     SourceFields,
     SourceFilter,
     SourceFilterFields,
+    SourceRank,
     source_id,
 )
+from kgl_core.evidence.stored_evidence import facts_of
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.nouns.listings import read_page
-from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page, Position
 from kgl_core.kernel.nouns.records import found
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, transaction
+
+_PART: Final = 500
+"""How many assertions of a source are settled at a time."""
 
 
 class Sources:
@@ -63,6 +75,44 @@ class Sources:
         wanted = build(SourceDraft, {"uri": uri}).uri
         with self._context.store.read() as uow:
             return found(uow.of(SOURCE).get(source_id(wanted)), "source", wanted)
+
+    def rank(self, id: UUID | str, rank: int) -> Source:
+        """Set how far a source is trusted before others, and let all facts that it supports show what wins then.
+
+        The facts follow in parts, each a transaction of its own; ranking it so again finishes what was interrupted.
+        Raises NotFound.
+        """
+        require(self._context.actor, Action.RANK)
+        wanted, given = require_id(id), build(SourceRank, {"rank": rank})
+
+        def set_rank() -> Source:
+            with self._context.store.begin() as uow:
+                source = found(uow.of(SOURCE).get(wanted, lock="update"), "source", wanted)
+                ranked = attrs.evolve(source, rank=given.rank)
+                uow.of(SOURCE).replace([ranked])
+                uow.commit()
+            return ranked
+
+        ranked = self._context.retry(set_rank)
+        after: Position | None = None
+        while True:
+            with self._context.store.read() as uow:
+                said = uow.of(ASSERTION).list(
+                    build(AssertionFilter, {"source_id": wanted}), "asserted_at", after, _PART
+                )
+            if not said:
+                return ranked
+            self._context.retry(partial(self._settle, said), AlreadyExists)
+            after = (said[-1].asserted_at, said[-1].id)
+
+    def _settle(self, said: Sequence[Assertion]) -> None:
+        """Let the facts that these assertions are about show what is asserted of them."""
+        with self._context.store.begin() as uow:
+            ledger = Ledger(Work(self._context, uow))
+            for fact in facts_of(uow, said).values():
+                ledger.touch(fact)
+            ledger.settle()
+            uow.commit()
 
     def list(
         self,

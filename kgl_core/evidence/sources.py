@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Never, TypedDict
-from uuid import NAMESPACE_URL, uuid5
 
 import attrs
 
@@ -13,14 +12,15 @@ from kgl_core.graph.entities import Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.shared_fields import SOURCE_LENGTH_MAX, SOURCE_TYPE
 from kgl_core.kernel.checked_records import check, ruled
-from kgl_core.kernel.field_rules import Instant, Optional, Text
-from kgl_core.kernel.ids import SourceId
+from kgl_core.kernel.field_rules import Instant, Integer, Optional, Text
+from kgl_core.kernel.ids import SourceId, uri_id
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.periods import Date
 from kgl_core.kernel.permissions import Actor
 
 URI: Final = Text(SOURCE_LENGTH_MAX)
 TITLE: Final = Text(500)
+RANK_MAX: Final = 1_000
 
 
 class SourceFields(TypedDict, total=False):
@@ -52,13 +52,16 @@ class SourceDraft:
 
 
 def source_id(uri: str) -> SourceId:
-    """The id of the source with this URI: it follows from the URI (RFC 9562, section 5.5), so there is only one."""
-    return SourceId(uuid5(NAMESPACE_URL, uri))
+    """The id of the source with this URI; there is only one, since it follows from the URI."""
+    return SourceId(uri_id(uri))
 
 
 @attrs.frozen(kw_only=True, slots=False)
 class Source:
-    """A source as a store keeps it: a checked draft, and who named it first and when."""
+    """A source as a store keeps it: a checked draft, and who named it first and when.
+
+    Where sources differ, what those of a higher ``rank`` say wins.
+    """
 
     id: SourceId
     uri: str
@@ -68,6 +71,17 @@ class Source:
     metadata: Mapping[str, Any]
     created_by: Actor
     created_at: datetime
+    rank: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class SourceRank:
+    """How far a source is trusted before others, checked as a whole: raises InvalidInput. The default is 0."""
+
+    rank: int = ruled(Integer(-RANK_MAX, RANK_MAX))
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
 
 
 class SourceFilterFields(TypedDict, total=False):

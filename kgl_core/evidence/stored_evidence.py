@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -65,3 +65,9 @@ def facts_of(uow: UnitOfWork, assertions: Collection[Assertion]) -> dict[UUID, A
     entities = uow.entities.find(entity_ids, lock="update") if entity_ids else ()
     relationships = uow.relationships.find(relationship_ids, lock="update") if relationship_ids else ()
     return {fact.id: fact for fact in (*entities, *relationships)}
+
+
+def sources_of(uow: UnitOfWork, assertions: Iterable[Assertion]) -> dict[UUID, Source]:
+    """The sources that assertions name and that are stored, by id."""
+    ids = {each.source_id for each in assertions if each.source_id is not None}
+    return {source.id: source for source in uow.of(SOURCE).find(ids)} if ids else {}

@@ -1,8 +1,8 @@
 """What a fact shows of the assertions about it: its confidence, its source, and which of several values holds.
 
 Where sources say different things of one field, or of one name in its metadata, one wins: what was said directly before
-what an extractor found, then the more certain, then the newer. The others stay in their assertions, and win again when
-what beat them is withdrawn.
+what an extractor found, then that of the source of the highest rank, then the most certain, then the newest. The others
+stay in their assertions, and win again when what beat them is withdrawn.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def shown(fact: Fact, assertions: Iterable[Assertion], sources: SourcesById) -> 
     }
     pinned = frozenset(fact.pinned)
     changes = {name: value for name, value in changes.items() if pointer(name) not in pinned}
-    return {**changes, **_values(fact, supporting, pinned)} if supporting else changes
+    return {**changes, **_values(fact, by_strength(supporting, sources), pinned)} if supporting else changes
 
 
 def _source(assertion: Assertion) -> UUID | Actor:
@@ -95,9 +95,15 @@ def _origin(supporting: Sequence[Assertion], sources: SourcesById) -> dict[str, 
 A = TypeVar("A", bound=Assertion)
 
 
-def by_strength(supporting: Iterable[A]) -> list[A]:
+def by_strength(supporting: Iterable[A], sources: SourcesById) -> list[A]:
     """The assertions for a fact, those first whose values win."""
-    return sorted(supporting, key=lambda each: (each.extractor is None, _certainty(each), *_age(each)), reverse=True)
+
+    def strength(each: A) -> tuple[Any, ...]:
+        source = None if each.source_id is None else sources.get(each.source_id)
+        rank = 0 if source is None else source.rank
+        return (each.extractor is None, rank, _certainty(each), *_age(each))
+
+    return sorted(supporting, key=strength, reverse=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -118,10 +124,10 @@ class Value:
     asserted_at: datetime
 
 
-def values_of(fact: Any, assertions: Iterable[SourcedAssertion]) -> list[Value]:
+def values_of(fact: Any, assertions: Iterable[SourcedAssertion], sources: SourcesById) -> list[Value]:
     """The values that assertions for a fact state, by pointer, those first that win."""
     found: list[Value] = []
-    for each in by_strength(each for each in assertions if each.stance is Stance.FOR):
+    for each in by_strength((each for each in assertions if each.stance is Stance.FOR), sources):
         told: dict[tuple[str, ...], Any] = {
             (name,): value for name, value in each.values.items() if name not in ("metadata", "source_type")
         }
@@ -147,9 +153,8 @@ def values_of(fact: Any, assertions: Iterable[SourcedAssertion]) -> list[Value]:
     return sorted(found, key=lambda value: value.pointer)
 
 
-def _values(fact: Fact, supporting: Sequence[Assertion], pinned: frozenset[str]) -> dict[str, Any]:
+def _values(fact: Fact, ordered: Sequence[Assertion], pinned: frozenset[str]) -> dict[str, Any]:
     """The values that win, by the names of the fact's fields."""
-    ordered = by_strength(supporting)
     changes: dict[str, Any] = {}
     if isinstance(fact, Relationship):
         if pinned.isdisjoint(map(pointer, PERIOD)):  # both ends of a period from one assertion

@@ -9,13 +9,15 @@ import attrs
 
 from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.field_rules import Flag, Integer, Number, Optional, Text
-from kgl_core.kernel.nouns.noun import Condition
+from kgl_core.kernel.ids import uri_id
+from kgl_core.kernel.nouns.noun import Condition, Related
 from kgl_core.kernel.nouns.records import RecordFilter, RecordFilterFields
 
 SOURCE_LENGTH_MAX: Final = 2000
 FILTER_VALUES_MAX: Final = 200
 CONFIDENCE: Final = Optional(Number(0, 1))
 SOURCE: Final = Optional(Text(SOURCE_LENGTH_MAX))
+EXTRACTOR: Final = Text(200)
 SOURCE_TYPE: Final = Optional(Text(64))
 _SOURCES: Final = Optional(Integer(0, 2**31 - 1))
 
@@ -27,6 +29,7 @@ class FactFilterFields(RecordFilterFields, total=False):
     max_confidence: float
     source: str
     source_type: str
+    extractor: str
     min_sources: int
     min_sources_against: int
     is_retired: bool
@@ -38,6 +41,7 @@ class _ByOrigin:
     max_confidence: float | None = ruled(CONFIDENCE, default=None)
     source: str | None = ruled(SOURCE, default=None)
     source_type: str | None = ruled(SOURCE_TYPE, default=None)
+    extractor: str | None = ruled(Optional(EXTRACTOR), default=None)
     min_sources: int | None = ruled(_SOURCES, default=None)
     min_sources_against: int | None = ruled(_SOURCES, default=None)
     is_retired: bool | None = ruled(Optional(Flag()), default=None)
@@ -47,14 +51,18 @@ class _ByOrigin:
 class FactFilter(RecordFilter, _ByOrigin):
     """Which entities or relationships a listing holds: by where they come from, and as in `RecordFilter`.
 
-    Confidence bounds are inclusive, and an unknown confidence is within none. ``source`` is the source that a fact
-    shows, its strongest. What is retired is not active either: with ``is_retired``, set ``is_active`` to False or None.
+    Confidence bounds are inclusive, and an unknown confidence is within none. ``source`` and ``extractor`` are those of
+    any assertion that supports a fact, and ``source`` is also the one that it shows. What is retired is not active
+    either: with ``is_retired``, set ``is_active`` to False or None.
     """
 
 
+_SUPPORT: Final = Related("assertion", "extractor", values={"stance": "for"}, unset="withdrawn_at")
 FACT_CONDITIONS: Final[Mapping[str, Condition]] = {
     "min_confidence": Condition(("confidence",), ">="),
     "max_confidence": Condition(("confidence",), "<="),
+    "source": Condition(("source",), related=attrs.evolve(_SUPPORT, field="source_id", convert=uri_id)),
+    "extractor": Condition((), related=_SUPPORT),
     "min_sources": Condition(("sources_for",), ">="),
     "min_sources_against": Condition(("sources_against",), ">="),
 }

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import NewType
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from kgl_core.kernel.errors import Fault, InvalidInput
 
@@ -30,6 +30,12 @@ IdSource = Callable[[], UUID]
 
 Random = Callable[[int], bytes]
 """Port: that many unpredictable bytes, fit for secrets."""
+
+
+def uri_id(uri: str) -> UUID:
+    """The id that follows from a URI, of version 5 (RFC 9562, section 5.5)."""
+    return uuid5(NAMESPACE_URL, uri)
+
 
 _CANONICAL = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 

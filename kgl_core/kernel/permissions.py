@@ -45,6 +45,7 @@ class Action(StrEnum):
     CREATE = "create in the graph"
     CHANGE = "change or delete this record"
     RESTORE = "restore what was deleted"
+    RANK = "rank sources"
     MANAGE_USERS = "manage users"
     MANAGE_CLIENTS = "manage service clients"
     OPERATE = "operate the service"
@@ -94,6 +95,7 @@ ROLE_GRANTS: Final[Mapping[Role, _Grants]] = {
         Action.CREATE: Grant.ANY,
         Action.CHANGE: Grant.ANY,
         Action.RESTORE: Grant.ANY,
+        Action.RANK: Grant.ANY,
     },
     Role.ADMIN: dict.fromkeys(Action, Grant.ANY),
 }

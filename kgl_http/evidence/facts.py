@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from kgl_core.evidence.asserting import PINNED_MAX
-from kgl_core.evidence.assertions import ASSERTION, EXTRACTOR, AssertionDraft, SourcedAssertion, Stance
+from kgl_core.evidence.assertions import ASSERTION, AssertionDraft, SourcedAssertion, Stance
 from kgl_core.evidence.supporting import Value
 from kgl_core.graph.entities import ENTITY, Entity
 from kgl_core.graph.nouns import GraphNoun
 from kgl_core.graph.relationships import RELATIONSHIP, Relationship
+from kgl_core.graph.shared_fields import EXTRACTOR
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.field_rules import Choice, Each, Flag, Optional, Text
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT

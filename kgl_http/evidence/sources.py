@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
-from kgl_core.evidence.sources import SOURCE, Source, SourceDraft, SourceFilter
-from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.evidence.sources import SOURCE, Source, SourceDraft, SourceFilter, SourceRank
+from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send, send_page
@@ -17,7 +17,7 @@ from kgl_http.api.query_parameters import CURSOR, LIMIT, NoQuery, filter_of
 
 @attrs.frozen(kw_only=True)
 class SourceQuery(SourceFilter):
-    """A listing of sources; or with ``uri``, the one that has it."""
+    """A listing of sources."""
 
     sort: str = ruled(SOURCE.sort_rule, default="created_at")
     limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
@@ -50,6 +50,23 @@ class Sources(GraphResource):
         resp.status = 201
         resp.location = f"{req.root_path}/api/v1/sources/{source.id}"
         send(req, resp, source)
+
+
+class SourceRanking(GraphResource):
+    """``/sources/{id}/rank``."""
+
+    @operation(
+        summary="Set how far a source is trusted before others: where they differ, the highest rank wins",
+        action=Action.RANK,
+        takes_run=True,
+        body=SourceRank,
+        answers={200: Answer(Source)},
+        errors=(404,),
+    )
+    def on_put(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        given = build(SourceRank, req.read_object())
+        send(req, resp, self._graph(req).sources.rank(req.read_id(id), given.rank))
 
 
 class SourceById(GraphResource):

@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("metadata", JSON, nullable=False),
         sa.Column("created_by", TEXT, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("rank", COUNT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sources"),
         schema=schema,
         sqlite_strict=True,

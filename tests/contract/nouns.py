@@ -333,9 +333,10 @@ EXAMPLES: Final[Sequence[Example]] = (
             type="paper",
             published="1843-08",
             metadata={"pages": [691, 731]},
+            rank=7,
             created_by=Actor(ActorKind.SERVICE, "ai"),
         ),
-        changes={"title": "t", "type": "u", "published": "1843", "metadata": {}},
+        changes={"title": "t", "type": "u", "published": "1843", "metadata": {}, "rank": -1},
         vary=lambda number: {"type": None if number % 3 else "paper"},
         filters=(
             ({"type": "paper"}, lambda row: row.type == "paper"),

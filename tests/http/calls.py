@@ -17,7 +17,7 @@ from kgl_core.access.oauth_clients import ClientDraft, RotationDraft
 from kgl_core.access.registering import Registration
 from kgl_core.evidence.assertions import AssertionDraft
 from kgl_core.evidence.extraction.extractions import Extraction, ExtractionAddress
-from kgl_core.evidence.sources import SourceDraft
+from kgl_core.evidence.sources import SourceDraft, SourceRank
 from kgl_core.graph.entities import ENTITY, EntityDraft, EntitySelection
 from kgl_core.graph.journal.runs import RunDraft, RunEnd
 from kgl_core.graph.relationships import RelationshipDraft
@@ -305,6 +305,7 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
         "confidence": 0.5,
         "locations": [{"page": 1, "sentence": 0, "start": 4, "end": 7, "quote": "Ada"}],
     },
+    SourceRank: lambda api, by: {"rank": 5},
     Pins: lambda api, by: {"pinned": ["/confidence", "/metadata/born"]},
     Extraction: lambda api, by: {
         "version": "2.1",

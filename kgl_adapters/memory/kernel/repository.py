@@ -14,7 +14,7 @@ import attrs
 
 from kgl_adapters.memory.kernel.shelves import Shelf
 from kgl_core.kernel.errors import AlreadyExists, NotFound, StaleVersion
-from kgl_core.kernel.nouns.noun import AnyNoun, Comparison, Noun
+from kgl_core.kernel.nouns.noun import NOUNS, AnyNoun, Comparison, Noun, Related
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Lock
@@ -143,8 +143,21 @@ class MemoryRepository(Generic[R, F, V]):
             elif condition.comparison == "is_set":
                 rows = _having(rows, condition.fields[0], is_set=value)
             else:
-                rows = _passing(rows, condition.fields, _test(condition.comparison, value))
+                ids = self._related(condition.related, value)
+                rows = _passing(rows, condition.fields, _test(condition.comparison, value), ids)
         return rows
+
+    def _related(self, related: Related | None, value: Any) -> frozenset[UUID]:
+        """The ids of the records that are referred to by one that is related and passes."""
+        if related is None:
+            return frozenset()
+        wanted = {related.field: related.convert(value), **related.values}
+        wanted |= {} if related.unset is None else {related.unset: None}
+        field = related.reference(self._noun)
+        rows = (row for row in self._shelves(NOUNS[related.noun]).rows.values() if row is not None)
+        return frozenset(
+            getattr(row, field) for row in rows if all(getattr(row, name) == mine for name, mine in wanted.items())
+        )
 
     def _take(self, record: R, taken: dict[V, UUID | None]) -> None:
         """Note in ``taken`` that a record holds its unique value. Raises AlreadyExists if another one does."""
@@ -202,8 +215,14 @@ def _having(rows: Iterator[R], field: str, *, is_set: bool) -> Iterator[R]:
     return (row for row in rows if (getattr(row, field) is not None) is is_set)
 
 
-def _passing(rows: Iterator[R], fields: Sequence[str], test: Callable[[Any], bool]) -> Iterator[R]:
+def _passing(
+    rows: Iterator[R], fields: Sequence[str], test: Callable[[Any], bool], ids: frozenset[UUID]
+) -> Iterator[R]:
+    """The rows with one of these ids, or of which one of the fields passes the test."""
     for row in rows:
+        if row.id in ids:
+            yield row
+            continue
         for field in fields:
             mine = getattr(row, field)
             if mine is not None and test(mine):

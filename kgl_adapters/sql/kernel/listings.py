@@ -14,7 +14,8 @@ from kgl_adapters.sql.engine.encoding import Encoding
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.kernel.statements import order_page, position_parameters
-from kgl_core.kernel.nouns.noun import AnyNoun, Comparison
+from kgl_adapters.sql.kernel.tables import TABLES
+from kgl_core.kernel.nouns.noun import NOUNS, AnyNoun, Comparison, Related
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.periods import MICROSECOND, Period, period_of
 
@@ -83,6 +84,9 @@ class Listing:
                 given.append((name, int(value)))
                 continue
             values = value if isinstance(value, tuple) else (value,)
+            related = self._noun.all_conditions[name].related
+            if related is not None:
+                parameters[f"{name}_related"] = encoding.value(related.convert(value))
             given.append((name, len(values)))
             parameters.update(zip(_names(name, len(values)), map(encoding.value, values), strict=True))
         return tuple(given), parameters
@@ -113,6 +117,23 @@ class Listing:
 
     def _condition(self, name: str, count: int) -> ColumnElement[bool]:
         """The WHERE clause of a filter, with a parameter for each of its ``count`` values."""
+        condition = self._noun.all_conditions[name]
+        related = condition.related
+        if related is None:
+            return self._own_condition(name, count)
+        own = [self._own_condition(name, count)] if condition.fields else []
+        return or_(*own, self._related_condition(related, f"{name}_related"))
+
+    def _related_condition(self, related: Related, parameter: str) -> ColumnElement[bool]:
+        """The WHERE clause that asks for a record which is related, with one parameter."""
+        other = TABLES[NOUNS[related.noun]][self._is_sqlite]
+        refers = other.c[related.reference(self._noun)]
+        asked = [other.c[related.field] == bindparam(parameter, type_=other.c[related.field].type)]
+        asked += [other.c[name] == literal_column(f"'{value}'") for name, value in related.values.items()]
+        asked += [] if related.unset is None else [other.c[related.unset].is_(None)]
+        return self._table.c.id.in_(select(refers).where(*asked))
+
+    def _own_condition(self, name: str, count: int) -> ColumnElement[bool]:
         condition = self._noun.all_conditions[name]
         columns = [self._table.c[field] for field in condition.fields]
         type_ = columns[0].type

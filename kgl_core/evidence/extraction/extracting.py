@@ -6,7 +6,7 @@ One transaction compares a document with what the same caller's same extractor s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -20,9 +20,9 @@ from kgl_core.evidence.extraction.extractions import (
     ExtractionAddress,
     ExtractionResult,
     ItemNote,
+    checked_items,
 )
-from kgl_core.evidence.extraction.kept_extractions import digest_of
-from kgl_core.evidence.extraction.known_documents import keep, unchanged
+from kgl_core.evidence.extraction.kept_extractions import digest_of, keep_extraction, result_in_force
 from kgl_core.evidence.extraction.matching import ItemRefused, Matching
 from kgl_core.evidence.ledger import FactOutcome, Ledger
 from kgl_core.evidence.recording import Work, recorded
@@ -32,13 +32,10 @@ from kgl_core.graph.entities import Entity
 from kgl_core.graph.facts import Fact, pointer
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.relationships import Relationship, Triple
-from kgl_core.kernel.checked_records import Built, build
+from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists
-from kgl_core.kernel.field_rules import Faults
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
-
-I = TypeVar("I")  # noqa: E741  # an item
 
 
 def extract(context: Context, source: str, extractor: str, document: Mapping[str, Any]) -> ExtractionResult:
@@ -50,12 +47,12 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
     require(context.actor, Action.CREATE)
     address = build(ExtractionAddress, {"source": source, "extractor": extractor})
     digest = digest_of(document)
-    if digest is not None and (known := unchanged(context, address, digest)) is not None:
+    if digest is not None and (known := result_in_force(context, address, digest)) is not None:
         return known
     extraction = build(Extraction, document)
     notes: list[ItemNote] = []
-    entities = _checked(ExtractedEntity, "entities", extraction.entities, notes)
-    relationships = _checked(ExtractedRelationship, "relationships", extraction.relationships, notes)
+    entities = checked_items(ExtractedEntity, "entities", extraction.entities, notes)
+    relationships = checked_items(ExtractedRelationship, "relationships", extraction.relationships, notes)
 
     def run() -> ExtractionResult:
         title = extraction.title or address.source
@@ -63,24 +60,10 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
             extracting = _Extracting(work, address, extraction, notes)
             result = extracting.run(entities, relationships)
             is_plain = result.retires and not result.items and extracting.labels_are_kept
-            keep(work, address, digest if is_plain else None)
+            keep_extraction(work, address, digest if is_plain else None)
             return result
 
     return context.retry(run, AlreadyExists)
-
-
-def _checked(cls: type[I], name: str, items: Sequence[Any], notes: list[ItemNote]) -> list[tuple[int, I]]:
-    """The items that are in order, with their numbers; the others are noted."""
-    rule = Built(cls)
-    checked: list[tuple[int, I]] = []
-    for number, item in enumerate(items):
-        faults: Faults = []
-        built = rule(item, f"/{name}/{number}", faults)
-        if faults:
-            notes.append(ItemNote(pointer=faults[0].pointer, code=faults[0].code, detail=faults[0].detail))
-        else:
-            checked.append((number, built))
-    return checked
 
 
 class _Extracting:

@@ -11,14 +11,17 @@ from uuid import UUID, uuid5
 
 import attrs
 
-from kgl_core.evidence.assertions import EXTRACTOR
+from kgl_core.evidence.extraction.extractions import ExtractionAddress, ExtractionResult
+from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import SOURCE, source_id
+from kgl_core.evidence.stored_evidence import assertions_of
+from kgl_core.graph.shared_fields import EXTRACTOR
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.field_rules import Id, Optional
 from kgl_core.kernel.ids import RunId, SourceId
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.permissions import Actor
-from kgl_core.kernel.units_of_work import UnitOfWork
+from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
 _DIGEST_BYTES: Final = 16
 
@@ -84,6 +87,50 @@ def digest_of(document: Mapping[str, Any]) -> bytes | None:
         return blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()
     except (TypeError, ValueError):
         return None
+
+
+def result_in_force(context: Context, address: ExtractionAddress, digest: bytes) -> ExtractionResult | None:
+    """The result of sending the document again that is in force; None if it is another one."""
+    id = extraction_id(address.source, address.extractor, context.actor)
+    with context.store.read() as uow:
+        kept = uow.of(EXTRACTION).get(id)
+        if kept is None or kept.digest != digest:
+            return None
+        labels = assertions_of(uow).labels(kept.source_id, address.extractor, context.actor)
+        if not all(is_active for _, _, is_active in labels):  # there is something to tell, or to bring back
+            return None
+        if uow.of(EXTRACTION).get(id) != kept:  # it changed meanwhile
+            return None
+    return ExtractionResult(
+        run=None,
+        **{**ExtractionResult.counting([]), "unchanged": len(labels)},
+        refused=0,
+        retires=True,
+        labels={label: id for label, id, _ in labels if label is not None},
+        items=(),
+    )
+
+
+def keep_extraction(work: Work, address: ExtractionAddress, digest: bytes | None) -> None:
+    """Keep which document is in force now; its source is locked."""
+    repository, context = work.uow.of(EXTRACTION), work.context
+    id = extraction_id(address.source, address.extractor, context.actor)
+    before = repository.get(id)
+    now = context.now()
+    kept = KeptExtraction(
+        id=id,
+        source_id=source_id(address.source),
+        extractor=address.extractor,
+        created_by=context.actor,
+        created_at=now if before is None else before.created_at,
+        extracted_at=now,
+        run=context.run,
+        digest=digest,
+    )
+    if before is None:
+        repository.add([kept])
+    else:
+        repository.replace([kept])
 
 
 def forget_digest(uow: UnitOfWork, id: UUID) -> None:

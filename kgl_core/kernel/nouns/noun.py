@@ -27,16 +27,41 @@ V = TypeVar("V")
 Comparison = Literal["==", "<", "<=", ">", ">=", "contains", "overlaps", "is_set"]
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+@attrs.frozen
+class Related:
+    """Records of another noun that refer to a record: those of which ``field`` equals the filter's value.
+
+    ``convert`` makes of the filter's value that of the field. Those records have these ``values`` besides, and nothing
+    in the field ``unset``.
+    """
+
+    noun: str
+    field: str
+    convert: Callable[[Any], Any] = _as_it_is
+    values: Mapping[str, Any] = attrs.Factory(dict)
+    unset: str | None = None
+
+    def reference(self, to: AnyNoun) -> str:
+        """The field of those records that has the id of a record of this noun."""
+        return next(name for name, noun in NOUNS[self.noun].references.items() if noun is to)
+
+
 @attrs.frozen
 class Condition:
     """What a filter asks of a record: one of these fields compares so with the filter's value, or is one of several.
 
     With "overlaps", two fields are the begin and the end of a `Period`, and the filter's value is a date. With
-    "is_set", that value says whether the field has any.
+    "is_set", that value says whether the field has any. A record passes, too, if one of the records passes that are
+    ``related`` to it.
     """
 
     fields: tuple[str, ...]
     comparison: Comparison = "=="
+    related: Related | None = None
 
 
 _RECORD_CONDITIONS: Final[Mapping[str, Condition]] = {
@@ -111,6 +136,7 @@ class Noun(Generic[R, D, F, V]):
         missing = [*sorted(named - known), *(name for name in self.derived if not hasattr(self.record, name))]
         if missing:
             raise TypeError(f"the noun {self.name} names fields that its records do not have: {', '.join(missing)}")
+        NOUNS[self.name] = self
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -204,6 +230,8 @@ class Noun(Generic[R, D, F, V]):
 
 AnyNoun = Noun[Any, Any, Any, Any]
 """Any noun, where its types do not matter."""
+NOUNS: Final[dict[str, AnyNoun]] = {}
+"""Every noun that was described, by its name."""
 
 
 def _is_made(default: Any) -> bool:

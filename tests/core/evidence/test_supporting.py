@@ -31,8 +31,9 @@ SOURCES = {
         metadata={},
         created_by=ANN,
         created_at=NOON,
+        rank=rank,
     )
-    for uri, type_ in zip(URIS, ("wiki", None, "pdf"), strict=True)
+    for uri, type_, rank in zip(URIS, ("wiki", None, "pdf"), (0, 0, 5), strict=True)
 }
 ADA, BO = entity("Ada"), entity("Bo")
 KNOWS = relationship(ADA, BO)
@@ -109,7 +110,7 @@ def test_the_order_of_assertions_does_not_matter(fact: Any, data: st.DataObject)
     said = data.draw(assertions(fact))
     other = data.draw(st.permutations(said))
     assert repr(shown(fact, said, SOURCES)) == repr(shown(fact, other, SOURCES))
-    assert values_of(fact, sourced(said)) == values_of(fact, sourced(other))
+    assert values_of(fact, sourced(said), SOURCES) == values_of(fact, sourced(other), SOURCES)
 
 
 @given(assertions(ADA))
@@ -125,9 +126,10 @@ def test_a_fact_counts_and_combines_its_sources(said: list[Assertion]) -> None:
 
 
 def strength(each: Assertion) -> tuple[Any, ...]:
-    """What makes an assertion win: direct, then sure, then new."""
+    """What makes an assertion win: direct, then of a source of high rank, then sure, then new."""
     confidence = -1.0 if each.confidence is None else each.confidence
-    return (each.extractor is None, confidence, each.asserted_at, each.id.int)
+    rank = 0 if each.source_id is None else SOURCES[each.source_id].rank
+    return (each.extractor is None, rank, confidence, each.asserted_at, each.id.int)
 
 
 @given(assertions(ADA))
@@ -135,7 +137,7 @@ def test_the_strongest_that_states_a_field_wins_it(said: list[Assertion]) -> Non
     """Field by field and name by name, by an independent rule; what only speaks against it states nothing."""
     found = shown(ADA, said, SOURCES)
     pro = sorted((each for each in said if each.stance is Stance.FOR), key=strength, reverse=True)
-    assert by_strength(pro) == pro
+    assert by_strength(pro, SOURCES) == pro
     if not pro:
         assert {"name", "type", "aliases", "metadata"}.isdisjoint(found)
         assert (found["confidence"], found["source"], found["source_type"]) == (None, None, None)
@@ -159,15 +161,16 @@ def test_a_period_is_taken_as_one(said: list[Assertion]) -> None:
 
 
 def test_each_rule_beats_those_after_it() -> None:
-    """A person's word is worth more than any extractor's; then the surer; then the newer."""
+    """A person's word is worth more than any extractor's; then the source's rank; then the surer; then the newer."""
     newer = say({"name": "newer"}, confidence=0.5, after=9)
     surer = say({"name": "surer"}, confidence=0.6, after=8)
     sure = say({"name": "sure"}, confidence=1.0, after=1)
     unknown = say({"name": "unknown"}, confidence=None, after=99)
     zero = say({"name": "zero"}, confidence=0.0, after=0)
     hand = say({"name": "hand"}, confidence=None, extractor=None, asserted_by=ANN)
-    ordered = [hand, sure, surer, newer, zero, unknown]
-    assert by_strength(reversed(ordered)) == ordered
+    ranked = say({"name": "ranked"}, confidence=None, source_id=of("文書"))
+    ordered = [hand, ranked, sure, surer, newer, zero, unknown]
+    assert by_strength(reversed(ordered), SOURCES) == ordered
     for number, winner in enumerate(ordered):
         assert shown(ADA, ordered[number:], SOURCES)["name"] == winner.values["name"]
 
@@ -276,7 +279,7 @@ def test_values_are_told_with_their_pointers_and_whether_they_show() -> None:
     strong = say({"name": "Ada", "metadata": {"a/b": 1, "名": None}}, confidence=0.9)
     weak = say({"name": "A.", "metadata": {"a/b": 1.0, "c": 1}, "source_type": "s"}, confidence=0.5)
     against = say({"name": "no"}, stance=Stance.AGAINST, confidence=1.0)
-    found = values_of(fact, [*sourced([weak, against]), *sourced([strong], "s")])
+    found = values_of(fact, [*sourced([weak, against]), *sourced([strong], "s")], SOURCES)
     assert [(value.pointer, value.value, value.is_shown, value.source) for value in found] == [
         ("/metadata/a~1b", 1, True, "s"),
         ("/metadata/a~1b", 1.0, False, None),

@@ -13,21 +13,22 @@ ACTIONS = (
     Action.CREATE,
     Action.CHANGE,
     Action.RESTORE,
+    Action.RANK,
     Action.MANAGE_USERS,
     Action.MANAGE_CLIENTS,
     Action.OPERATE,
 )
 ROLES = {
-    Role.USER: (ANY, ANY, OWN, NONE, NONE, NONE, NONE),
-    Role.MODERATOR: (ANY, ANY, ANY, ANY, NONE, NONE, NONE),
-    Role.ADMIN: (ANY, ANY, ANY, ANY, ANY, ANY, ANY),
-    None: (NONE, NONE, NONE, NONE, NONE, NONE, NONE),
+    Role.USER: (ANY, ANY, OWN, NONE, NONE, NONE, NONE, NONE),
+    Role.MODERATOR: (ANY, ANY, ANY, ANY, ANY, NONE, NONE, NONE),
+    Role.ADMIN: (ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY),
+    None: (NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE),
 }
 SCOPES = {
-    frozenset[Scope](): (NONE, NONE, NONE, NONE, NONE, NONE, NONE),
-    frozenset([Scope.GRAPH_READ]): (ANY, NONE, NONE, NONE, NONE, NONE, NONE),
-    frozenset([Scope.GRAPH_WRITE]): (NONE, ANY, OWN, NONE, NONE, NONE, NONE),
-    frozenset([Scope.GRAPH_READ, Scope.GRAPH_WRITE]): (ANY, ANY, OWN, NONE, NONE, NONE, NONE),
+    frozenset[Scope](): (NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE),
+    frozenset([Scope.GRAPH_READ]): (ANY, NONE, NONE, NONE, NONE, NONE, NONE, NONE),
+    frozenset([Scope.GRAPH_WRITE]): (NONE, ANY, OWN, NONE, NONE, NONE, NONE, NONE),
+    frozenset([Scope.GRAPH_READ, Scope.GRAPH_WRITE]): (ANY, ANY, OWN, NONE, NONE, NONE, NONE, NONE),
 }
 
 
