@@ -197,6 +197,10 @@ EVIDENCE: st.SearchStrategy[Command] = st.one_of(
     st.tuples(
         st.just("pin"), st.fixed_dictionaries({"noun": KINDS_OF_FACT, "at": PLACES, "actor": ACTORS, "pinned": PINS})
     ),
+    st.tuples(
+        st.just("rank"),
+        st.fixed_dictionaries({"source": SOURCES.filter(bool), "actor": ACTORS, "rank": st.integers(-1, 1)}),
+    ),
     st.tuples(st.sampled_from(["said of", "values"]), st.fixed_dictionaries({"noun": KINDS_OF_FACT, "at": PLACES})),
 )
 
@@ -269,6 +273,8 @@ class Comparison(RuleBasedStateMachine):
             return graph.assertions.withdraw(
                 known[values["at"]] if values["at"] < len(known) else _stranger(values["at"])
             )
+        if name == "rank":
+            return graph.sources.rank(source_id(values["source"]), values["rank"])
         noun = values["noun"]
         id = (self.entity if noun is ENTITY else self.relationship)(values["at"])
         if name == "assert":
@@ -281,7 +287,17 @@ class Comparison(RuleBasedStateMachine):
 
     def do(self, on: KnowledgeGraph, command: Command) -> Any:
         """Do what a command says, whichever it is."""
-        is_told = command[0] in ("extract", "withdraw", "reinstate", "assert", "take back", "pin", "said of", "values")
+        is_told = command[0] in (
+            "extract",
+            "withdraw",
+            "reinstate",
+            "assert",
+            "take back",
+            "pin",
+            "rank",
+            "said of",
+            "values",
+        )
         return (self.tell if is_told else self.perform)(on, command)
 
     def take_notice(self) -> None:

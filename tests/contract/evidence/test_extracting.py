@@ -405,6 +405,28 @@ def test_what_is_more_certain_wins_and_gives_way_when_it_is_withdrawn(kg: Knowle
     assert (ada.name, ada.metadata) == ("Ada", {"born": 1815, "died": 1852, "of": "UK"})
 
 
+def test_a_source_of_higher_rank_wins_however_sure_another_is(kg: KnowledgeGraph) -> None:
+    """At once, for all that is said of facts already, and back again; a person's own word wins over every rank."""
+    kg.extract("d1", "x", document(keyed("ada", "Sure", confidence=0.9), keyed("bo", "Bo", confidence=0.9)))
+    kg.extract("d2", "x", document(keyed("ada", "Ranked", confidence=0.1), keyed("cy", "Cy")))
+    second = kg.sources.get_by_uri("d2").id
+    assert [kg.entities.get_by_key("ada").name, kg.sources.get(second).rank] == ["Sure", 0]
+    confidence = kg.entities.get_by_key("ada").confidence
+    assert kg.sources.rank(second, 1).rank == 1
+    ada = kg.entities.get_by_key("ada")
+    assert (ada.name, ada.confidence) == ("Ranked", confidence)
+    changes = kg.stats().changes
+    kg.sources.rank(second, 1)
+    assert kg.stats().changes == changes
+    kg.sources.rank(kg.sources.get_by_uri("d1").id, 2)
+    assert kg.entities.get_by_key("ada").name == "Sure"
+    kg.withdraw("d1", "x")
+    assert kg.entities.get_by_key("ada").name == "Ranked"
+    kg.entities.update(ada.id, name="By hand")
+    kg.reinstate("d1", "x")
+    assert kg.entities.get_by_key("ada").name == "By hand"
+
+
 def test_what_a_person_deleted_stays_deleted(kg: KnowledgeGraph) -> None:
     """It is told for that item, with the id, and fails nothing; what it said of it stays said, until it is restored."""
     given = document(keyed("ada"), person("bo"), joins("ada", "knows", "bo"), joins("bo", "knows", "bo"))
