@@ -27,7 +27,7 @@ from kgl_core.evidence.extraction.matching import ItemRefused, Matching
 from kgl_core.evidence.ledger import FactOutcome, Ledger
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import source_id
-from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, is_deleted
+from kgl_core.evidence.stored_evidence import assertions_of, ends_of, ensure_sources, is_deleted
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.facts import Fact, pointer
 from kgl_core.graph.journal.runs import RunKind
@@ -128,6 +128,7 @@ class _Extracting:
         ends = [end for _, item in relationships for end in (item.source, item.target)]
         ids = {id for _, _, id in ends if id is not None}
         ids |= {each.entity_id for each in before if each.entity_id is not None}
+        ids |= ends_of(self._uow, {each.relationship_id for each in before if each.relationship_id is not None})
         return Matching(
             self._uow,
             of_source,

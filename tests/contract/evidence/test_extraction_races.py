@@ -102,6 +102,9 @@ class Client:
         names = self._random.sample("abcdef", 4)
         items = [keyed(name, confidence=self._random.choice([0.3, 0.5, None])) for name in names]
         pairs = [self._random.sample(names, 2) for _ in range(4)]
+        if self._random.random() < 0.5:  # joins what other documents name
+            ways = [{"source_entity_key": one, "target_entity_key": other} for one, other in pairs]
+            return document(*({"relationship_type": "knows", **way} for way in ways))
         return document(*items, *(joins(one, "knows", other, confidence=0.5) for one, other in pairs))
 
 
@@ -128,12 +131,12 @@ def test_hands_and_extractors_beside_each_other(kg: KnowledgeGraph) -> None:
 
     def extract() -> None:
         for number in range(ROUNDS):
-            kg.extract("d", "x", document(keyed("ada", confidence=number / 10)))
+            kg.extract("d", "x", document(keyed("ada", confidence=number % 10 / 10)))
             kg.extract("d", "x", given)
 
     def assert_it(source: str) -> None:
         for number in range(ROUNDS):
-            kg.assertions.withdraw(kg.assertions.add(ENTITY, id, source=source, confidence=number / 10).id)
+            kg.assertions.withdraw(kg.assertions.add(ENTITY, id, source=source, confidence=number % 10 / 10).id)
 
     def change() -> None:
         for number in range(ROUNDS):
