@@ -9,6 +9,7 @@ from kgl_core.access.users import User
 from kgl_core.evidence.assertions import Assertion, AssertionDraft, Location, SourcedAssertion, Stance
 from kgl_core.evidence.extraction.extractions import ExtractionResult, ItemNote, Supported, WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing import NotWithdrawn
+from kgl_core.evidence.extraction.withdrawing_sources import TooManyFacts
 from kgl_core.evidence.sources import Source, SourceDraft
 from kgl_core.evidence.supporting import Value
 from kgl_core.graph.deleting_and_restoring import Restoration
@@ -142,6 +143,7 @@ __all__ = [
     "StoreUnavailable",
     "Supported",
     "TooManyAttempts",
+    "TooManyFacts",
     "TooManyRelationships",
     "Transaction",
     "TransactionConflict",

@@ -101,6 +101,7 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/relationships/{{id}}/values", facts.RelationshipValues(kg)),
         (f"{API}/relationships/{{id}}/pinned", facts.RelationshipPins(kg)),
         (f"{API}/sources", sources.Sources(kg)),
+        (f"{API}/sources/withdraw", sources.SourceWithdrawals(kg)),
         (f"{API}/sources/{{id}}", sources.SourceById(kg)),
         (f"{API}/sources/{{id}}/rank", sources.SourceRanking(kg)),
         (f"{API}/assertions", assertions.Assertions(kg)),

@@ -10,6 +10,8 @@ from uuid import UUID
 import attrs
 
 from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter
+from kgl_core.evidence.extraction.extractions import WithdrawalResult
+from kgl_core.evidence.extraction.withdrawing_sources import withdraw_source
 from kgl_core.evidence.ledger import Ledger
 from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import (
@@ -104,6 +106,10 @@ class Sources:
                 return ranked
             self._context.retry(partial(self._settle, said), AlreadyExists)
             after = (said[-1].asserted_at, said[-1].id)
+
+    def withdraw(self, uri: str, *, dry_run: bool = False) -> WithdrawalResult:
+        """Withdraw all that anybody says because of a source. See `withdraw_source`."""
+        return withdraw_source(self._context, uri, dry_run=dry_run)
 
     def _settle(self, said: Sequence[Assertion]) -> None:
         """Let the facts that these assertions are about show what is asserted of them."""

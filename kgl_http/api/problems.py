@@ -165,6 +165,9 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "Send it again, with the same Idempotency-Key, after the seconds that Retry-After names.",
     ),
     "run_ended": Problem(409, "The run has ended", "Open another run, or send the request without the header Run."),
+    "too_many_facts": Problem(
+        409, "The source supports too many facts", "Withdraw its extractions one by one, and then the source."
+    ),
     "not_withdrawn": Problem(
         409, "The extraction is in force", "Withdraw it first, or send a new one in its place with PUT."
     ),

@@ -83,16 +83,21 @@ def _documents(records: Iterable[bytes | InvalidInput], given: dict[str, str]) -
 
 @click.command()
 @click.option("--source", metavar="URI", required=True, help="The source.")
-@click.option("--extractor", metavar="NAME", required=True, help="The extractor.")
+@click.option("--extractor", metavar="NAME", help="The extractor; without it, all that anybody says of the source.")
+@click.option("--dry-run", is_flag=True, help="Without an extractor: tell what would become of it, and keep nothing.")
 @click.pass_obj
-def withdraw(settings: Settings, source: str, extractor: str) -> None:
-    """Withdraw all that an extractor says of a source.
+def withdraw(settings: Settings, source: str, extractor: str | None, dry_run: bool) -> None:
+    """Withdraw all that an extractor says of a source, or all that anybody says because of it.
 
     What only it supported is retired, and comes back with new evidence or with kgl reinstate. The answer tells what
     went, and what stays because other sources support it.
     """
+    if dry_run and extractor is not None:
+        raise click.UsageError("--dry-run is for a whole source; leave out --extractor")
     with connected(settings) as kg:
-        _tell(kg.withdraw(source, extractor))
+        _tell(kg.sources.withdraw(source, dry_run=dry_run) if extractor is None else kg.withdraw(source, extractor))
+    if dry_run:
+        say("Nothing was kept: this was a dry run. Leave out --dry-run to withdraw.")
 
 
 @click.command()

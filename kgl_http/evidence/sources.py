@@ -6,6 +6,8 @@ from typing import Any
 
 import attrs
 
+from kgl_core.evidence.extraction.extractions import WithdrawalResult
+from kgl_core.evidence.extraction.withdrawing_sources import SourceWithdrawal
 from kgl_core.evidence.sources import SOURCE, Source, SourceDraft, SourceFilter, SourceRank
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
@@ -50,6 +52,24 @@ class Sources(GraphResource):
         resp.status = 201
         resp.location = f"{req.root_path}/api/v1/sources/{source.id}"
         send(req, resp, source)
+
+
+class SourceWithdrawals(GraphResource):
+    """``/sources/withdraw``."""
+
+    @operation(
+        summary="Withdraw all that anybody says because of a source; with dry_run, only tell what would become of it",
+        action=Action.RANK,
+        takes_run=True,
+        is_repeatable=True,
+        body=SourceWithdrawal,
+        answers={200: Answer(WithdrawalResult)},
+        errors=(404, 409),
+    )
+    def on_post(self, req: Any, resp: Any) -> None:
+        req.read_query(NoQuery)
+        given = build(SourceWithdrawal, req.read_object())
+        send(req, resp, self._graph(req).sources.withdraw(given.uri, dry_run=given.dry_run))
 
 
 class SourceRanking(GraphResource):

@@ -17,6 +17,7 @@ from kgl_core.access.oauth_clients import ClientDraft, RotationDraft
 from kgl_core.access.registering import Registration
 from kgl_core.evidence.assertions import AssertionDraft
 from kgl_core.evidence.extraction.extractions import Extraction, ExtractionAddress
+from kgl_core.evidence.extraction.withdrawing_sources import SourceWithdrawal
 from kgl_core.evidence.sources import SourceDraft, SourceRank
 from kgl_core.graph.entities import ENTITY, EntityDraft, EntitySelection
 from kgl_core.graph.journal.runs import RunDraft, RunEnd
@@ -274,6 +275,13 @@ def _document() -> bytes:
     return json.dumps(found).encode() + b"\n"
 
 
+def _supporting(api: Api) -> str:
+    """The URI of a source that supports an entity."""
+    uri = text_of("https://example.org/page")
+    api.kg.entities.create(type="person", name="Ada", source=uri)
+    return uri
+
+
 _EXTRACTED: Mapping[str, Any] = {"label": "T1", "type": "person", "name": "Ada", "locations": [{"sentence": 0}]}
 
 
@@ -305,6 +313,7 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
         "confidence": 0.5,
         "locations": [{"page": 1, "sentence": 0, "start": 4, "end": 7, "quote": "Ada"}],
     },
+    SourceWithdrawal: lambda api, by: {"uri": _supporting(api), "dry_run": True},
     SourceRank: lambda api, by: {"rank": 5},
     Pins: lambda api, by: {"pinned": ["/confidence", "/metadata/born"]},
     Extraction: lambda api, by: {

@@ -35,10 +35,10 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
                 groups[key] = (*(groups.get(key) or ()), record.id)
 
     def of_entities(self, ids: Collection[UUID]) -> Sequence[Assertion]:
-        return [each for id in ids for each in self._group(_FACT, id) if each.withdrawn_at is None]
+        return [each for each in self._in_force(ids) if each.entity_id is not None]
 
     def of_relationships(self, ids: Collection[UUID]) -> Sequence[Assertion]:
-        return self.of_entities(ids)
+        return [each for each in self._in_force(ids) if each.relationship_id is not None]
 
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         return [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is None]
@@ -68,6 +68,9 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
         noun: AnyNoun = ENTITY if assertion.entity_id is not None else RELATIONSHIP
         fact = self._shelves(noun).rows.get(assertion.fact_id)
         return fact is not None and fact.deleted_at is None
+
+    def _in_force(self, ids: Collection[UUID]) -> Iterator[Assertion]:
+        return (each for id in ids for each in self._group(_FACT, id) if each.withdrawn_at is None)
 
     def _mine(self, source_id: UUID, extractor: str, by: Actor) -> Iterator[Assertion]:
         found = self._group(_SOURCE, source_id)

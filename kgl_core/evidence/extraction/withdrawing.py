@@ -48,7 +48,7 @@ def withdraw_extraction(context: Context, source: str, extractor: str) -> Withdr
             if not said:
                 raise _nothing(address)
             forget_digest(work.uow, extraction_id(address.source, address.extractor, context.actor))
-            return _settled(work, said, is_withdrawal=True)
+            return settle_all(work, said, is_withdrawal=True)
 
     return context.retry(run, AlreadyExists)
 
@@ -70,7 +70,7 @@ def reinstate_extraction(context: Context, source: str, extractor: str) -> Withd
             said = repository.withdrawn_last(of_source, address.extractor, context.actor)
             if not said:
                 raise _nothing(address)
-            return _settled(work, _newest(said), is_withdrawal=False)
+            return settle_all(work, _newest(said), is_withdrawal=False)
 
     return context.retry(run, AlreadyExists)
 
@@ -93,7 +93,7 @@ def _newest(said: Sequence[Assertion]) -> Sequence[Assertion]:
     return [*{each.fact_id: each for each in ordered}.values()]
 
 
-def _settled(work: Work, said: Sequence[Assertion], *, is_withdrawal: bool) -> WithdrawalResult:
+def settle_all(work: Work, said: Sequence[Assertion], *, is_withdrawal: bool) -> WithdrawalResult:
     """Withdraw assertions, or put them in force again, and say what became of their facts."""
     facts: Mapping[UUID, Any] = facts_of(work.uow, said)
     ledger = Ledger(work)
