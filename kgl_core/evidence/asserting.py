@@ -26,11 +26,12 @@ from kgl_core.evidence.stored_evidence import (
     facts_of,
     first_assertion,
     is_deleted,
+    lock_facts,
     sources_of,
 )
 from kgl_core.evidence.supporting import Value, values_of
 from kgl_core.graph.entities import ENTITY
-from kgl_core.graph.facts import PINNED_ACTIVE, Fact, pointer
+from kgl_core.graph.facts import PINNED_ACTIVE, Fact, last_name, pointer
 from kgl_core.graph.nouns import GraphNoun, noun_of
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists, Deleted, Fault, InvalidInput, NotFound
@@ -129,7 +130,7 @@ class Assertions:
                     ensure_sources(self._context, uow, [draft.source], locked=True)
                     if draft.extractor is not None:
                         forget_digest(uow, extraction_id(draft.source, draft.extractor, self._context.actor))
-                fact = found(uow.of(noun).get(wanted, lock="update"), noun.name, wanted)
+                fact = found(_locked(uow, noun, wanted), noun.name, wanted)
                 if is_deleted(fact):
                     raise Deleted(noun.name, wanted, to_change=True)
                 said = self._say(Work(self._context, uow), fact, draft)
@@ -174,7 +175,7 @@ class Assertions:
 
         def run() -> Any:
             with self._context.store.begin() as uow:
-                fact = found(uow.of(noun).get(wanted, lock="update"), noun.name, wanted)
+                fact = found(_locked(uow, noun, wanted), noun.name, wanted)
                 require(self._context.actor, Action.CHANGE, fact.created_by)
                 if fact.deleted_at is not None:
                     raise Deleted(noun.name, wanted, to_change=True)
@@ -204,7 +205,11 @@ class Assertions:
             "confidence": draft.confidence,
             "locations": draft.locations,
         }
-        if before is not None and all(getattr(before, name) == value for name, value in told.items()):
+        if (
+            before is not None
+            and not fact.is_retired
+            and all(getattr(before, name) == value for name, value in told.items())
+        ):
             return before
         ledger = Ledger(work)
         kept: Mapping[str, Any] = {}
@@ -220,6 +225,11 @@ def with_sources(uow: UnitOfWork, assertions: Sequence[Assertion]) -> list[Sourc
     """The assertions with the URIs of their sources."""
     uris: dict[UUID | None, str] = {each.id: each.uri for each in sources_of(uow, assertions).values()}
     return [SourcedAssertion(**vars(each), source=uris.get(each.source_id)) for each in assertions]
+
+
+def _locked(uow: UnitOfWork, noun: GraphNoun, id: UUID) -> Any:
+    """The fact with this id, locked together with its ends; None if there is none."""
+    return (lock_facts(uow, {id}, ()) if noun is ENTITY else lock_facts(uow, (), {id})).get(id)
 
 
 def _in_force(uow: UnitOfWork, fact: Fact) -> Sequence[Assertion]:
@@ -260,7 +270,7 @@ def _require_pointers(noun: GraphNoun, pointers: Sequence[str]) -> None:
     faults = [
         Fault(f"/pinned/{number}", "not_a_choice", f"give one of {', '.join(sorted(known))}, or {inner}… with a name")
         for number, each in enumerate(pointers)
-        if not (type(each) is str and (each in known or (each.startswith(inner) and "/" not in each[len(inner) :])))
+        if not (type(each) is str and (each in known or each == pointer("metadata", last_name(each))))
     ]
     if len(pointers) > PINNED_MAX:
         faults.append(Fault("/pinned", "too_many", f"at most {PINNED_MAX}, not {len(pointers)}"))

@@ -187,6 +187,7 @@ ASSERTION: Final = Noun[Assertion, AssertionDraft, AssertionFilter, Never](
     draft=AssertionDraft,
     filter=AssertionFilter,
     sorts={"asserted_at": "asserted_at"},
+    fixed=tuple(field.name for field in attrs.fields(Assertion) if not field.name.startswith("withdrawn_")),
     conditions={"is_withdrawn": Condition(("withdrawn_at",), "is_set")},
     references={"entity_id": ENTITY, "relationship_id": RELATIONSHIP, "source_id": SOURCE},
 )
@@ -204,8 +205,8 @@ class AssertionRepository(Repository[Assertion, AssertionFilter, Never], Protoco
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         """What is in force that this actor's extractor found in this source, in any order."""
 
-    def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID]]:
-        """The label and the fact of each assertion that `extracted` gives, in any order."""
+    def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID, bool]]:
+        """Of each assertion that `extracted` gives: its label, its fact, and if that is active; in any order."""
 
     def withdrawn_last(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         """What this actor's extractor found in this source and was withdrawn at the latest moment, in any order."""

@@ -6,7 +6,7 @@ support is retired, and a retired one that has support again comes back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +15,7 @@ import attrs
 
 from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.recording import Work
-from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, first_assertion, sources_of
+from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, first_assertion, is_deleted, sources_of
 from kgl_core.evidence.supporting import shown
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.facts import PINNED_ACTIVE, Fact
@@ -117,9 +117,15 @@ class Ledger:
         for entity in self._left_alone(next_states):
             self._touched[entity.id] = next_states[entity.id] = entity
         self.support = told
-        entities = [fact for fact in self._touched.values() if isinstance(fact, Entity)]
-        relationships = [fact for fact in self._touched.values() if isinstance(fact, Relationship)]
-        back = self._that_can_come_back(entities, next_states)
+        needed = self._needed_again(next_states)
+        for entity in needed:
+            self._touched[entity.id] = entity
+            next_states.setdefault(entity.id, entity)
+        # By id, so that every store tells the changes in the same order.
+        touched = sorted(self._touched.values(), key=lambda fact: fact.id)
+        entities = [fact for fact in touched if isinstance(fact, Entity)]
+        relationships = [fact for fact in touched if isinstance(fact, Relationship)]
+        back = self._that_can_come_back(entities, next_states, {entity.id for entity in needed})
         self._write(entities, next_states, back, self._created_of(Entity), retires=False)
         back |= self._that_can_come_back(relationships, next_states)
         self._write(relationships, next_states, back, self._created_of(Relationship), retires=True)
@@ -168,15 +174,26 @@ class Ledger:
         entities = self._uow.entities.find(others, lock="update") if others else ()
         return [entity for entity in entities if entity.has_assertions and not entity.sources_for]
 
+    def _needed_again(self, states: Mapping[UUID, Fact]) -> Sequence[Entity]:
+        """The retired entities that relationships need which have support again: they come back with these."""
+        retired = [each for each in self._touched.values() if isinstance(each, Relationship) and each.is_retired]
+        wanted = [each for each in retired if states[each.id].sources_for]
+        ids = {end for each in wanted for end in each.ends}.difference(self._created)
+        ends = {entity.id: entity for entity in self._uow.entities.find(ids, lock="update")} if ids else {}
+        whole = [each for each in wanted if not any(end in ends and is_deleted(ends[end]) for end in each.ends)]
+        return [entity for entity in ends.values() if entity.is_retired and any(entity.id in r.ends for r in whole)]
+
     def _first_assertions(self, facts: Iterable[Fact]) -> list[Assertion]:
         """What facts state of themselves that have no assertions yet, as assertions."""
         stating: Sequence[Any] = [*facts]
         ensure_sources(self._context, self._uow, {fact.source for fact in stating if fact.source is not None})
         return [*map(first_assertion, stating)]
 
-    def _that_can_come_back(self, facts: Sequence[Fact], states: Mapping[UUID, Fact]) -> set[UUID]:
-        """The ids of the retired facts that have support again, whose ends are active and whose values are free."""
-        wanted = [fact for fact in facts if fact.is_retired and states[fact.id].sources_for]
+    def _that_can_come_back(
+        self, facts: Sequence[Fact], states: Mapping[UUID, Fact], needed: Collection[UUID] = ()
+    ) -> set[UUID]:
+        """The ids of the retired facts that are supported or needed, if their ends are active and their values free."""
+        wanted = [fact for fact in facts if fact.is_retired and (states[fact.id].sources_for or fact.id in needed)]
         if not wanted:
             return set()
         noun = noun_of(wanted[0])

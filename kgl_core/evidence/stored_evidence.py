@@ -59,12 +59,28 @@ def ensure_sources(
 
 
 def facts_of(uow: UnitOfWork, assertions: Collection[Assertion]) -> dict[UUID, Any]:
-    """The facts that assertions are about, by id, locked: entities before relationships, as everywhere."""
+    """The facts that assertions are about, by id, locked as `lock_facts` does."""
     entity_ids = {each.entity_id for each in assertions if each.entity_id is not None}
     relationship_ids = {each.relationship_id for each in assertions if each.relationship_id is not None}
-    entities = uow.entities.find(entity_ids, lock="update") if entity_ids else ()
+    return lock_facts(uow, entity_ids, relationship_ids)
+
+
+def lock_facts(uow: UnitOfWork, entity_ids: Collection[UUID], relationship_ids: Collection[UUID]) -> dict[UUID, Any]:
+    """The facts with these ids, locked: entities before relationships, as everywhere.
+
+    The ends of the relationships are locked as well, since they may have to follow them: locked later, two units of
+    work could each wait for what the other one has.
+    """
+    wanted = {*entity_ids, *ends_of(uow, relationship_ids)}
+    entities = uow.entities.find(wanted, lock="update") if wanted else ()
     relationships = uow.relationships.find(relationship_ids, lock="update") if relationship_ids else ()
-    return {fact.id: fact for fact in (*entities, *relationships)}
+    return {fact.id: fact for fact in (*entities, *relationships) if fact.id in entity_ids or fact.id not in wanted}
+
+
+def ends_of(uow: UnitOfWork, relationship_ids: Collection[UUID]) -> set[UUID]:
+    """The ids of the ends of these relationships, which never change."""
+    found = uow.relationships.find(relationship_ids) if relationship_ids else ()
+    return {end for relationship in found for end in relationship.ends}
 
 
 def sources_of(uow: UnitOfWork, assertions: Iterable[Assertion]) -> dict[UUID, Source]:

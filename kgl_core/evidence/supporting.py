@@ -18,14 +18,15 @@ import attrs
 from kgl_core.evidence.assertions import Assertion, SourcedAssertion, Stance
 from kgl_core.evidence.combining import combined
 from kgl_core.evidence.sources import Source
-from kgl_core.graph.facts import Fact, pointer
+from kgl_core.graph.facts import Fact, last_name, pointer
 from kgl_core.graph.metadata import METADATA_BYTES_MAX, METADATA_KEYS_MAX
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import same_json
 from kgl_core.kernel.permissions import Actor
 
 _ENTITY_FIELDS: Final = ("type", "name", "aliases")
-_PERIOD: Final = ("valid_from", "valid_to")
+PERIOD: Final = ("valid_from", "valid_to")
+"""The fields that come from one assertion together: an end of one and a begin of another are no period."""
 _NEVER_EMPTY: Final = frozenset({"type", "name"})
 
 _NOTHING: Final = object()
@@ -41,7 +42,7 @@ def stated(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def stated_by(fact: Fact) -> dict[str, Any]:
     """The ``values`` that a fact states of itself."""
-    names = (*_PERIOD, "metadata") if isinstance(fact, Relationship) else (*_ENTITY_FIELDS, "metadata")
+    names = (*PERIOD, "metadata") if isinstance(fact, Relationship) else (*_ENTITY_FIELDS, "metadata")
     return stated({name: getattr(fact, name) for name in (*names, "source_type")})
 
 
@@ -156,9 +157,9 @@ def _values(fact: Fact, ordered: Sequence[Assertion], pinned: frozenset[str]) ->
     """The values that win, by the names of the fact's fields."""
     changes: dict[str, Any] = {}
     if isinstance(fact, Relationship):
-        if pinned.isdisjoint(map(pointer, _PERIOD)):  # both ends of a period from one assertion
-            values = next((each.values for each in ordered if not each.values.keys().isdisjoint(_PERIOD)), {})
-            changes = {name: values.get(name) for name in _PERIOD}
+        if pinned.isdisjoint(map(pointer, PERIOD)):  # both ends of a period from one assertion
+            values = next((each.values for each in ordered if not each.values.keys().isdisjoint(PERIOD)), {})
+            changes = {name: values.get(name) for name in PERIOD}
     else:
         for name in _ENTITY_FIELDS:
             value = next((each.values[name] for each in ordered if name in each.values), None)
@@ -174,7 +175,7 @@ def _metadata(fact: Any, ordered: Sequence[Assertion], pinned: frozenset[str]) -
     """
     prefix = pointer("metadata", "")
     found = {name: value for name, value in fact.metadata.items() if pointer("metadata", name) in pinned}
-    taken = {*found, *(_name(each) for each in pinned if each.startswith(prefix))}
+    taken = {*found, *(last_name(each) for each in pinned if each.startswith(prefix))}
     bytes_left, names_left = METADATA_BYTES_MAX - 2, METADATA_KEYS_MAX
     for value in found.values():
         names_left -= _names_in(value) + 1
@@ -189,10 +190,6 @@ def _metadata(fact: Any, ordered: Sequence[Assertion], pinned: frozenset[str]) -
                 bytes_left, names_left = bytes_left - size, names_left - names
             taken.add(name)
     return found
-
-
-def _name(inner: str) -> str:
-    return inner.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
 
 
 def _size(item: tuple[str, Any]) -> int:

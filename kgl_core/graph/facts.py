@@ -42,6 +42,11 @@ def pointer(*names: str) -> str:
     return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
 
 
+def last_name(pointer: str) -> str:
+    """The last name in a JSON Pointer."""
+    return pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+
+
 def changed_pointers(fact: Record, after: Any, names: Iterable[str]) -> Sequence[str]:
     """Pointers to the fields of these names that differ in ``after``; metadata is compared name by name."""
     found = []

@@ -14,6 +14,7 @@ from kgl_core import SYSTEM, Actor, ActorKind, Role, Scope
 from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER
 from kgl_core.evidence.assertions import ASSERTION, Location, Stance
+from kgl_core.evidence.extraction.kept_extractions import EXTRACTION
 from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.journal.runs import RUN, RunKind, RunState
@@ -32,19 +33,24 @@ class Example:
     """A noun to try a repository with.
 
     ``make`` makes a record with these fields; its unique value is its own, unless it is given. Two records with the
-    fields ``taken`` have the same unique value. ``full`` has an unusual value in every field. ``changes`` has another
-    value for every field that a later version can change. ``vary`` gives the fields of a record to list, by its number:
-    many are alike. ``filters`` are some filters by their fields, and whether a record passes. ``needed`` are the
-    records that these refer to.
+    fields ``taken`` have the same unique value. ``full`` has an unusual value in every field, apart from those that
+    can't stand beside the others: these are in ``fuller``. ``changes`` has another value for every field that a later
+    version can change. ``vary`` gives the fields of a record to list, by its number: many are alike. ``filters`` are
+    some filters by their fields, and whether a record passes; one with the fields ``everyone`` admits all but the
+    deleted. ``created`` is the field that says when a record was created. ``needed`` are the records that these refer
+    to.
     """
 
     noun: Noun[Any, Any, Any, Any]
     make: Callable[..., Any]
     full: Any
     changes: Mapping[str, Any]
+    fuller: Mapping[str, Any] = attrs.Factory(dict)
     taken: Mapping[str, Any] = attrs.Factory(dict)
     vary: Callable[[int], Mapping[str, Any]] = lambda number: {}
     filters: Sequence[tuple[Mapping[str, Any], Admits]] = ()
+    everyone: Mapping[str, Any] = attrs.Factory(dict)
+    created: str = "created_at"
     needed: Sequence[Any] = ()
 
     def __str__(self) -> str:
@@ -64,6 +70,16 @@ class Example:
     def is_record(self) -> bool:
         """Whether it is listed by what kgl notes of every record."""
         return issubclass(self.noun.filter, RecordFilter)
+
+    @property
+    def fulls(self) -> Sequence[Any]:
+        """The records that have an unusual value in every field."""
+        return [self.full, self.make(**self.fuller)] if self.fuller else [self.full]
+
+    @property
+    def all(self) -> Any:
+        """The filter that admits all but the deleted."""
+        return self.noun.filter(**self.everyone)
 
     def later(self, record: Any, /, **fields: Any) -> Any:
         """The next version of a record, or its next state where it has no versions."""
@@ -100,12 +116,30 @@ def _source(**fields: Any) -> Any:
 
 
 _SOURCE: Final = _source()
+_KNOWS: Final = _relationship()
+
+
+_OTHER: Final = _source()
+
+
+def _extraction(**fields: Any) -> Any:
+    values = {"source_id": _SOURCE.id, "extractor": "x", "created_by": SYSTEM, "created_at": NOON, "extracted_at": NOON}
+    return EXTRACTION.record(**{"id": new_id(), **values, **fields})
 
 
 def _assertion(**fields: Any) -> Any:
     values = {"entity_id": PEOPLE[0].id, "asserted_by": SYSTEM, "asserted_at": NOON}
     return ASSERTION.record(**{"id": AssertionId(new_id()), **values, **fields})
 
+
+_SETTLED: Final = {
+    "pinned": ("/metadata/源",),
+    "sources_for": 0,
+    "sources_against": 3,
+    "is_retired": True,
+    "has_assertions": True,
+}
+"""What evidence changes in a fact."""
 
 EXAMPLES: Final[Sequence[Example]] = (
     Example(
@@ -125,6 +159,11 @@ EXAMPLES: Final[Sequence[Example]] = (
             version=7,
             deleted_at=datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
             deleted_by=Actor(ActorKind.SERVICE, "extractor:eu"),
+            pinned=("/name", "/metadata/a~1b"),
+            sources_for=2,
+            sources_against=1,
+            is_retired=True,
+            has_assertions=True,
         ),
         changes={
             "type": "machine",
@@ -136,6 +175,7 @@ EXAMPLES: Final[Sequence[Example]] = (
             "source_type": "t",
             "metadata": {"a": 1},
             "updated_at": NOON + SECOND,
+            **_SETTLED,
         },
         taken={"key": "taken"},
         vary=lambda number: {
@@ -167,6 +207,11 @@ EXAMPLES: Final[Sequence[Example]] = (
             key="post 1/“quoted”",
             valid_from="0001-01-01T00:00:00.000001+00:00",
             valid_to="9999-12-31",
+            pinned=("/name", "/metadata/a~1b"),
+            sources_for=2,
+            sources_against=1,
+            is_retired=True,
+            has_assertions=True,
         ),
         changes={
             "confidence": 0.5,
@@ -179,6 +224,7 @@ EXAMPLES: Final[Sequence[Example]] = (
             "deleted_with": PEOPLE[0].id,
             "valid_from": "1994-05",
             "valid_to": "1994",
+            **_SETTLED,
         },
         taken={
             "source_entity_id": PEOPLE[0].id,
@@ -287,9 +333,10 @@ EXAMPLES: Final[Sequence[Example]] = (
             type="paper",
             published="1843-08",
             metadata={"pages": [691, 731]},
+            rank=7,
             created_by=Actor(ActorKind.SERVICE, "ai"),
         ),
-        changes={"title": "t", "type": "u", "published": "1843", "metadata": {}},
+        changes={"title": "t", "type": "u", "published": "1843", "metadata": {}, "rank": -1},
         vary=lambda number: {"type": None if number % 3 else "paper"},
         filters=(
             ({"type": "paper"}, lambda row: row.type == "paper"),
@@ -311,7 +358,11 @@ EXAMPLES: Final[Sequence[Example]] = (
             values={"name": "Ada", "metadata": {"born": 1815}},
             run=RunId(new_id()),
             asserted_by=Actor(ActorKind.SERVICE, "ai"),
+            withdrawn_at=NOON + timedelta(microseconds=1),
+            withdrawn_by=Actor(ActorKind.USER, "ada", Role.MODERATOR),
+            withdrawn_run=RunId(new_id()),
         ),
+        fuller={"entity_id": None, "relationship_id": _KNOWS.id},
         changes={"withdrawn_at": NOON + SECOND, "withdrawn_by": SYSTEM, "withdrawn_run": RunId(new_id())},
         vary=lambda number: {
             "entity_id": PEOPLE[number % 3].id,
@@ -325,6 +376,22 @@ EXAMPLES: Final[Sequence[Example]] = (
             ({}, lambda row: row.withdrawn_at is None),
             ({"is_withdrawn": True}, lambda row: row.withdrawn_at is not None),
         ),
-        needed=(*PEOPLE, _SOURCE),
+        everyone={"is_withdrawn": None},
+        created="asserted_at",
+        needed=(*PEOPLE, _KNOWS, _SOURCE),
+    ),
+    Example(
+        noun=EXTRACTION,
+        make=_extraction,
+        full=_extraction(
+            extractor="spert:v2 “x”",
+            created_by=Actor(ActorKind.SERVICE, "ai"),
+            run=RunId(new_id()),
+            digest=bytes(range(128, 144)),
+        ),
+        changes={"extracted_at": NOON + SECOND, "run": RunId(new_id()), "digest": bytes(16)},
+        vary=lambda number: {"source_id": (_SOURCE, _OTHER)[number % 2].id},
+        filters=(({"source_id": _SOURCE.id}, lambda row: row.source_id == _SOURCE.id),),
+        needed=(_SOURCE, _OTHER),
     ),
 )

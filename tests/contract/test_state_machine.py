@@ -26,11 +26,14 @@ from hypothesis.stateful import (
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.sql.engine.engines import make_engine, parse_url
 from kgl_adapters.sql.units_of_work import SqlStore
-from kgl_core import Actor, InvalidInput, KglError, KnowledgeGraph, Page, StaleVersion, Transaction
+from kgl_core import Actor, ActorKind, InvalidInput, KglError, KnowledgeGraph, Page, Role, StaleVersion, Transaction
+from kgl_core.evidence.assertions import ASSERTION
+from kgl_core.evidence.sources import source_id
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.units_of_work import Store
 from tests.conftest import close_clean
+from tests.contract.evidence.documents import require_shown
 from tests.contract.samples import SECOND, Clock, Ids, graph_on
 
 T = TypeVar("T")
@@ -123,6 +126,85 @@ RECORDS = st.lists(
 )
 
 
+ACTORS = st.sampled_from([None, None, *(Actor(ActorKind.USER, name, Role.USER) for name in ("ann", "ben"))])
+"""Who says something; None is the system, which is a moderator as well."""
+EXTRACTORS = st.sampled_from(["x", "x", "y"])
+LABELS = st.sampled_from(["T1", "T2", "t1", "T3"])
+LOCATIONS = st.lists(
+    st.fixed_dictionaries({}, optional={"page": st.integers(0, 1), "quote": st.just("Ada\nB")}), max_size=2
+)
+FOUND_FIELDS = {"confidence": st.sampled_from([None, 0.2, 0.5, 0.9, 1.5]), "metadata": METADATA, "locations": LOCATIONS}
+
+
+def found_end(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    """How an extraction names an end."""
+    return LABELS.map(lambda label: {f"{name}_entity_label": label}) | end(name)
+
+
+DOCUMENTS = st.fixed_dictionaries(
+    {
+        "entities": st.lists(
+            st.fixed_dictionaries(
+                {"type": TYPES, "name": NAMES, "label": LABELS},
+                optional={"id": PLACES, "key": KEYS, "aliases": ALIASES, **FOUND_FIELDS},
+            ),
+            max_size=4,
+        ),
+        "relationships": st.lists(
+            st.tuples(
+                st.fixed_dictionaries(
+                    {"relationship_type": st.sampled_from(["x.y", "person"])},
+                    optional={"key": EDGE_KEYS, "valid_from": DATES, "valid_to": DATES, **FOUND_FIELDS},
+                ),
+                found_end("source"),
+                found_end("target"),
+            ).map(lambda parts: parts[0] | parts[1] | parts[2]),
+            max_size=3,
+        ),
+    },
+    optional={"complete": st.booleans(), "match_names": st.booleans(), "version": st.sampled_from(["1", "2"])},
+)
+ADDRESS = {"source": SOURCES.filter(bool), "extractor": EXTRACTORS, "actor": ACTORS}
+KINDS_OF_FACT = st.sampled_from([ENTITY, RELATIONSHIP])
+PINS = st.lists(
+    st.sampled_from(["/name", "/confidence", "/metadata/a", "/metadata", "/is_active", "/valid_from", "/key"]),
+    max_size=2,
+)
+EVIDENCE: st.SearchStrategy[Command] = st.one_of(
+    *[st.tuples(st.just("extract"), st.fixed_dictionaries({**ADDRESS, "document": DOCUMENTS}))] * 3,
+    st.tuples(st.sampled_from(["withdraw", "reinstate"]), st.fixed_dictionaries(ADDRESS)),
+    st.tuples(
+        st.just("assert"),
+        st.fixed_dictionaries(
+            {
+                "noun": KINDS_OF_FACT,
+                "at": PLACES,
+                "actor": ACTORS,
+                "fields": st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "source": SOURCES,
+                        "extractor": EXTRACTORS | st.none(),
+                        "stance": st.sampled_from(["for", "against"]),
+                        "confidence": CONFIDENCES,
+                        "locations": LOCATIONS,
+                    },
+                ),
+            }
+        ),
+    ),
+    st.tuples(st.just("take back"), st.fixed_dictionaries({"at": PLACES, "actor": ACTORS})),
+    st.tuples(
+        st.just("pin"), st.fixed_dictionaries({"noun": KINDS_OF_FACT, "at": PLACES, "actor": ACTORS, "pinned": PINS})
+    ),
+    st.tuples(
+        st.just("rank"),
+        st.fixed_dictionaries({"source": SOURCES.filter(bool), "actor": ACTORS, "rank": st.integers(-1, 1)}),
+    ),
+    st.tuples(st.sampled_from(["said of", "values"]), st.fixed_dictionaries({"noun": KINDS_OF_FACT, "at": PLACES})),
+)
+
+
 class Undo(Exception):
     """Leaves a transaction that is to be undone."""
 
@@ -139,6 +221,7 @@ class Comparison(RuleBasedStateMachine):
         )
         self.entities: list[UUID] = []
         self.relationships: list[UUID] = []
+        self.assertions: list[UUID] = []
         self.strangers = Ids(seed=2)
         self.cursors: tuple[str | None, str | None] = (None, None)
         self.log: list[Any] = []
@@ -171,8 +254,57 @@ class Comparison(RuleBasedStateMachine):
             return records.get(id, include_deleted=True)
         return getattr(records, verb)(id, expected_version=values["version"], **values.get("fields", {}))
 
+    def tell(self, on: KnowledgeGraph, command: Command) -> Any:
+        """Say something of facts, take it back, or ask who says what."""
+        name, values = command
+        graph = on if values.get("actor") is None else on.acting_as(values["actor"])
+        if name == "extract":
+            given = values["document"]
+            entities = [self._with_ids(item | {"kind": "entity"}) for item in given["entities"]]
+            relationships = [self._with_ids(item | {"kind": "relationship"}) for item in given["relationships"]]
+            for item in (*entities, *relationships):
+                del item["kind"]
+            whole = {**given, "entities": entities, "relationships": relationships}
+            return graph.extract(values["source"], values["extractor"], whole)
+        if name in ("withdraw", "reinstate"):
+            return getattr(graph, name)(values["source"], values["extractor"])
+        if name == "take back":
+            known = [*self.assertions, *self.entities, *self.relationships]
+            return graph.assertions.withdraw(
+                known[values["at"]] if values["at"] < len(known) else _stranger(values["at"])
+            )
+        if name == "rank":
+            return graph.sources.rank(source_id(values["source"]), values["rank"])
+        noun = values["noun"]
+        id = (self.entity if noun is ENTITY else self.relationship)(values["at"])
+        if name == "assert":
+            return graph.assertions.add(noun, id, **values["fields"])
+        if name == "pin":
+            return graph.assertions.pin(noun, id, values["pinned"])
+        if name == "values":
+            return graph.assertions.values(noun, id)
+        return list(pages(graph.assertions.of, noun=noun, id=id, limit=2))
+
+    def do(self, on: KnowledgeGraph, command: Command) -> Any:
+        """Do what a command says, whichever it is."""
+        is_told = command[0] in (
+            "extract",
+            "withdraw",
+            "reinstate",
+            "assert",
+            "take back",
+            "pin",
+            "rank",
+            "said of",
+            "values",
+        )
+        return (self.tell if is_told else self.perform)(on, command)
+
     def take_notice(self) -> None:
         """Learn the ids that there are now, for later commands to name."""
+        for said in self.graphs[0].assertions.list(limit=200, is_withdrawn=None).items:
+            if said.id not in self.assertions:
+                self.assertions.append(said.id)
         for record in self.graphs[0].dump():
             known = self.entities if record["kind"] == "entity" else self.relationships
             if UUID(record["id"]) not in known:
@@ -210,7 +342,12 @@ class Comparison(RuleBasedStateMachine):
         self.both(act)
         self.take_notice()
 
-    @rule(commands=st.lists(COMMANDS, max_size=4), records=RECORDS, is_kept=st.booleans())
+    @rule(command=EVIDENCE)
+    def evidence(self, command: Command) -> None:
+        self.both(lambda graph: self.tell(graph, command))
+        self.take_notice()
+
+    @rule(commands=st.lists(COMMANDS | EVIDENCE, max_size=4), records=RECORDS, is_kept=st.booleans())
     def run(self, commands: list[Command], records: list[dict[str, Any]], is_kept: bool) -> None:
         named = [self._with_ids(record) for record in records]
 
@@ -218,7 +355,7 @@ class Comparison(RuleBasedStateMachine):
             answers: list[Any] = []
             try:
                 with graph.run("work") as run:
-                    answers += [answer(lambda on, c=command: self.perform(on, c), run) for command in commands]
+                    answers += [answer(lambda on, c=command: self.do(on, c), run) for command in commands]
                     answers.append(run.load(named).run)
                     if not is_kept:
                         raise Undo
@@ -297,6 +434,23 @@ class Comparison(RuleBasedStateMachine):
         self.both(lambda graph: list(pages(graph.relationships.list, sort=sort, limit=limit, **named)))
         self.both(lambda graph: graph.relationships.count(**named))
 
+    @rule(
+        sort=st.sampled_from(ASSERTION.sort_rule.values),
+        limit=st.integers(1, 4),
+        filter=st.fixed_dictionaries(
+            {},
+            optional={
+                "is_withdrawn": st.sampled_from([None, True, False]),
+                "extractor": EXTRACTORS,
+                "stance": st.sampled_from(["for", "against"]),
+                "source_id": SOURCES.filter(bool).map(source_id),
+            },
+        ),
+    )
+    def list_assertions(self, sort: Any, limit: int, filter: dict[str, Any]) -> None:
+        self.both(lambda graph: list(pages(graph.assertions.list, sort=sort, limit=limit, **filter)))
+        self.both(lambda graph: list(pages(graph.sources.list, limit=limit)))
+
     @rule(places=st.lists(PLACES, max_size=4), keys=st.lists(KEYS.filter(bool), max_size=3))
     def get_many(self, places: list[int], keys: list[str]) -> None:
         self.both(lambda graph: graph.entities.get_many(ids=[self.entity(at) for at in places], keys=keys))
@@ -332,6 +486,10 @@ class Comparison(RuleBasedStateMachine):
             assert self.log == whole
             self.both(lambda graph: list(graph.dump()))
             self.both(lambda graph: list(pages(graph.runs.list, limit=3)))
+            self.both(lambda graph: list(pages(graph.assertions.list, limit=100, is_withdrawn=None)))
+            self.both(lambda graph: list(pages(graph.entities.list, limit=100, is_active=None)))
+            self.both(lambda graph: list(pages(graph.relationships.list, limit=100, is_active=None)))
+            require_shown(self.graphs[0])
             for graph in self.graphs:
                 report = graph.check()
                 assert report.faults == report.notes == ()

@@ -11,7 +11,10 @@ import attrs
 
 from kgl_adapters.memory.kernel.repository import MemoryRepository, Shelves
 from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter
+from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.ids import RunId
+from kgl_core.kernel.nouns.noun import AnyNoun
 from kgl_core.kernel.permissions import Actor
 
 _FACT: Final = "fact"
@@ -40,8 +43,9 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         return [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is None]
 
-    def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID]]:
-        return [(each.label, each.fact_id) for each in self.extracted(source_id, extractor, by)]
+    def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID, bool]]:
+        found = self.extracted(source_id, extractor, by)
+        return [(each.label, each.fact_id, self._is_about_active(each)) for each in found]
 
     def withdrawn_last(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         found = [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is not None]
@@ -59,6 +63,11 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
 
     def reinstate(self, ids: Collection[UUID]) -> None:
         self._change(ids, lambda each: attrs.evolve(each, withdrawn_at=None, withdrawn_by=None, withdrawn_run=None))
+
+    def _is_about_active(self, assertion: Assertion) -> bool:
+        noun: AnyNoun = ENTITY if assertion.entity_id is not None else RELATIONSHIP
+        fact = self._shelves(noun).rows.get(assertion.fact_id)
+        return fact is not None and fact.deleted_at is None
 
     def _in_force(self, ids: Collection[UUID]) -> Iterator[Assertion]:
         return (each for id in ids for each in self._group(_FACT, id) if each.withdrawn_at is None)

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, func, select, update
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.evidence import tables
+from kgl_adapters.sql.graph.tables import ENTITIES, RELATIONSHIPS
 from kgl_adapters.sql.kernel.lookups import Finder
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_adapters.sql.kernel.repository import SqlRepository, lock_order
@@ -38,7 +39,12 @@ class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
         ]
         self.extracted = Query(self.select.where(*mine, in_force), is_sqlite=is_sqlite)
         fact_id = func.coalesce(table.c.entity_id, table.c.relationship_id)
-        self.labels = Query(select(table.c.label, fact_id).where(*mine, in_force), is_sqlite=is_sqlite)
+        entities, relationships = (defined[is_sqlite] for defined in (ENTITIES, RELATIONSHIPS))
+        is_active = func.coalesce(entities.c.deleted_at, relationships.c.deleted_at).is_(None)
+        joined = table.outerjoin(entities, entities.c.id == table.c.entity_id)
+        joined = joined.outerjoin(relationships, relationships.c.id == table.c.relationship_id)
+        labels = select(table.c.label, fact_id, is_active).select_from(joined).where(*mine, in_force)
+        self.labels = Query(labels, is_sqlite=is_sqlite)
         last = select(func.max(table.c.withdrawn_at)).where(*mine).scalar_subquery()
         self.withdrawn_last = Query(self.select.where(*mine, table.c.withdrawn_at == last), is_sqlite=is_sqlite)
         at_id = table.c.id == bindparam("at_id")
@@ -66,9 +72,9 @@ class SqlAssertions(SqlRepository[Assertion, AssertionFilter, Never]):
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         return self._extracted(self._of.extracted, source_id, extractor, by)
 
-    def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID]]:
+    def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID, bool]]:
         rows = self._session.fetch(self._of.labels, self._values(source_id, extractor, by))
-        return [(label, self._encoding.read_id(id)) for label, id in rows]
+        return [(label, self._encoding.read_id(id), bool(is_active)) for label, id, is_active in rows]
 
     def withdrawn_last(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         return self._extracted(self._of.withdrawn_last, source_id, extractor, by)

@@ -10,7 +10,7 @@ import attrs
 
 from kgl_core.evidence.assertions import Assertion, Location, Stance
 from kgl_core.evidence.extraction.extractions import ExtractedEntity, ExtractedRelationship
-from kgl_core.evidence.supporting import stated
+from kgl_core.evidence.supporting import PERIOD, stated
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.kernel.checked_records import same_json
@@ -51,7 +51,8 @@ class Claim:
         known = [each for each in (self.confidence, other.confidence) if each is not None]
         self.confidence = max(known, default=None)
         self.places |= other.places
-        self.values = {**other.values, **self.values}
+        known_period = () if self.values.keys().isdisjoint(PERIOD) else PERIOD
+        self.values = {name: other.values[name] for name in other.values if name not in known_period} | {**self.values}
         self.label = other.label if self.label is None else self.label
 
     def is_as(self, assertion: Assertion) -> bool:

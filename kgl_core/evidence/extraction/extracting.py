@@ -6,7 +6,7 @@ One transaction compares a document with what the same caller's same extractor s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -20,24 +20,22 @@ from kgl_core.evidence.extraction.extractions import (
     ExtractionAddress,
     ExtractionResult,
     ItemNote,
+    checked_items,
 )
 from kgl_core.evidence.extraction.kept_extractions import digest_of, keep_extraction, result_in_force
 from kgl_core.evidence.extraction.matching import ItemRefused, Matching
 from kgl_core.evidence.ledger import FactOutcome, Ledger
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import source_id
-from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, is_deleted
+from kgl_core.evidence.stored_evidence import assertions_of, ends_of, ensure_sources, is_deleted
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import Fact
+from kgl_core.graph.facts import Fact, pointer
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.relationships import Relationship, Triple
-from kgl_core.kernel.checked_records import Built, build
+from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists
-from kgl_core.kernel.field_rules import Faults
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
-
-I = TypeVar("I")  # noqa: E741  # an item
 
 
 def extract(context: Context, source: str, extractor: str, document: Mapping[str, Any]) -> ExtractionResult:
@@ -53,31 +51,19 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
         return known
     extraction = build(Extraction, document)
     notes: list[ItemNote] = []
-    entities = _checked(ExtractedEntity, "entities", extraction.entities, notes)
-    relationships = _checked(ExtractedRelationship, "relationships", extraction.relationships, notes)
+    entities = checked_items(ExtractedEntity, "entities", extraction.entities, notes)
+    relationships = checked_items(ExtractedRelationship, "relationships", extraction.relationships, notes)
 
     def run() -> ExtractionResult:
         title = extraction.title or address.source
         with recorded(context, RunKind.EXTRACTION, title) as work:
-            result = _Extracting(work, address, extraction, notes).run(entities, relationships)
-            keep_extraction(work, address, digest if result.retires and not result.items else None)
+            extracting = _Extracting(work, address, extraction, notes)
+            result = extracting.run(entities, relationships)
+            is_plain = result.retires and not result.items and extracting.labels_are_kept
+            keep_extraction(work, address, digest if is_plain else None)
             return result
 
     return context.retry(run, AlreadyExists)
-
-
-def _checked(cls: type[I], name: str, items: Sequence[Any], notes: list[ItemNote]) -> list[tuple[int, I]]:
-    """The items that are in order, with their numbers; the others are noted."""
-    rule = Built(cls)
-    checked: list[tuple[int, I]] = []
-    for number, item in enumerate(items):
-        faults: Faults = []
-        built = rule(item, f"/{name}/{number}", faults)
-        if faults:
-            notes.append(ItemNote(pointer=faults[0].pointer, code=faults[0].code, detail=faults[0].detail))
-        else:
-            checked.append((number, built))
-    return checked
 
 
 class _Extracting:
@@ -100,6 +86,7 @@ class _Extracting:
         self._left: set[UUID] = set()
         self._keys: dict[UUID, str] = {}
         self._keys_of_new: dict[UUID, str | None] = {}
+        self.labels_are_kept = False
 
     def run(
         self,
@@ -118,6 +105,8 @@ class _Extracting:
         self._claim_entities(entities, matching)
         found = self._claim_relationships(relationships, matching, before)
         facts: dict[UUID, Any] = {**matching.by_id, **found}
+        kept = {id: claim.fields(previous.get(id))["label"] for id, claim in self._claims.items()}
+        self.labels_are_kept = self._labels == {label: id for id, label in kept.items() if label is not None}
         ledger = Ledger(self._work)
         self._assert(ledger, of_source, facts, previous)
         retires = given.complete and not any(note.is_refused for note in self._notes)
@@ -139,6 +128,7 @@ class _Extracting:
         ends = [end for _, item in relationships for end in (item.source, item.target)]
         ids = {id for _, _, id in ends if id is not None}
         ids |= {each.entity_id for each in before if each.entity_id is not None}
+        ids |= ends_of(self._uow, {each.relationship_id for each in before if each.relationship_id is not None})
         return Matching(
             self._uow,
             of_source,
@@ -171,8 +161,14 @@ class _Extracting:
                 self._leave(f"/entities/{number}", entity)
                 continue
             self._claim(Claim.of(id, item, self._extraction.version))
-            if item.key is not None and entity is not None and entity.key is None:
-                self._keys.setdefault(id, item.key)
+            if item.key is not None and entity is not None and entity.key is None and id not in self._keys:
+                self._give_key(entity, item.key, matching)
+
+    def _give_key(self, entity: Entity, key: str, matching: Matching) -> None:
+        """Give a key to an entity that has none, unless somebody took it away."""
+        if pointer("key") not in entity.pinned:
+            self._keys[entity.id] = key
+            matching.give_key(entity.id, key)
 
     def _claim_relationships(
         self, items: Sequence[tuple[int, ExtractedRelationship]], matching: Matching, before: Sequence[Assertion]
@@ -191,6 +187,9 @@ class _Extracting:
         by_id: dict[UUID, Relationship] = {each.id: each for each in found}
         for number, item, triple in joined:
             id = holders.get(triple)
+            if any(end in matching.by_id and is_deleted(matching.by_id[end]) for end in (triple[0], triple[2])):
+                self._left.update(() if id is None else (id,))
+                continue
             if id is None:
                 id = holders[triple] = self._context.new_id()
                 self._new[id] = triple
@@ -203,7 +202,10 @@ class _Extracting:
     def _end(
         self, number: int, name: str, end: tuple[str | None, str | None, UUID | None], matching: Matching
     ) -> UUID | None:
-        """The id of an end that is, or will be, active; None after noting what is wrong with it."""
+        """The id of an end that is, or will be, active, or that somebody deleted; None where there is none.
+
+        What is wrong with it is noted.
+        """
         label, key, id = end
         way = "label" if label is not None else "key" if key is not None else "id"
         at = f"/relationships/{number}/{name}_entity_{way}"
@@ -221,10 +223,10 @@ class _Extracting:
             return found
         if entity.is_retired:
             self._note(at, "end_retired", f"entity {found} is retired; name it in the entities to bring it back")
-        else:
-            detail = f"entity {found} was deleted by {entity.deleted_by}, and so is what would join it"
-            self._note(at, "deleted", detail, is_refused=False, id=found)
-        return None
+            return None
+        detail = f"entity {found} was deleted by {entity.deleted_by}, and so is what would join it"
+        self._note(at, "deleted", detail, is_refused=False, id=found)
+        return found
 
     def _claim(self, claim: Claim) -> None:
         known = self._claims.setdefault(claim.fact_id, claim)

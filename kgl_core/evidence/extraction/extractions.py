@@ -7,7 +7,7 @@ by ids. Its items are checked one by one: a faulty one does not spoil the others
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import attrs
@@ -19,9 +19,9 @@ from kgl_core.graph.entities import ALIASES, KEY, NAME, Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.relationships import require_period
 from kgl_core.graph.shared_fields import CONFIDENCE, EXTRACTOR, SOURCE_TYPE
-from kgl_core.kernel.checked_records import BuiltLater, check, ruled
+from kgl_core.kernel.checked_records import Built, BuiltLater, check, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import TYPE_NAME, Each, Flag, Id, Optional
+from kgl_core.kernel.field_rules import TYPE_NAME, Each, Faults, Flag, Id, Optional
 from kgl_core.kernel.periods import Date
 
 ITEMS_MAX: Final = 10_000
@@ -142,6 +142,23 @@ class ItemNote:
     detail: str
     is_refused: bool = True
     id: UUID | None = None
+
+
+I = TypeVar("I")  # noqa: E741  # an item
+
+
+def checked_items(cls: type[I], name: str, items: Sequence[Any], notes: list[ItemNote]) -> list[tuple[int, I]]:
+    """The items that are in order, with their numbers; the others are noted."""
+    rule = Built(cls)
+    checked: list[tuple[int, I]] = []
+    for number, item in enumerate(items):
+        faults: Faults = []
+        built = rule(item, f"/{name}/{number}", faults)
+        if faults:
+            notes.append(ItemNote(pointer=faults[0].pointer, code=faults[0].code, detail=faults[0].detail))
+        else:
+            checked.append((number, built))
+    return checked
 
 
 @attrs.frozen(kw_only=True)

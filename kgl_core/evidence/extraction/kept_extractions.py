@@ -97,6 +97,8 @@ def result_in_force(context: Context, address: ExtractionAddress, digest: bytes)
         if kept is None or kept.digest != digest:
             return None
         labels = assertions_of(uow).labels(kept.source_id, address.extractor, context.actor)
+        if not all(is_active for _, _, is_active in labels):  # there is something to tell, or to bring back
+            return None
         if uow.of(EXTRACTION).get(id) != kept:  # it changed meanwhile
             return None
     return ExtractionResult(
@@ -104,7 +106,7 @@ def result_in_force(context: Context, address: ExtractionAddress, digest: bytes)
         **{**ExtractionResult.counting([]), "unchanged": len(labels)},
         refused=0,
         retires=True,
-        labels={label: id for label, id in labels if label is not None},
+        labels={label: id for label, id, _ in labels if label is not None},
         items=(),
     )
 

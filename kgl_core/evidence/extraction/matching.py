@@ -10,6 +10,7 @@ from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.extraction.extractions import ExtractedEntity
 from kgl_core.evidence.stored_evidence import assertions_of
 from kgl_core.graph.entities import NAMED_MAX, Entity, sort_name
+from kgl_core.graph.facts import pointer
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.text import identity_form
 from kgl_core.kernel.units_of_work import UnitOfWork
@@ -67,7 +68,7 @@ class Matching:
         self._new_by_key: dict[str, UUID] = {}
 
     def entity_with_key(self, key: str) -> UUID | None:
-        """The id of the entity with this key: a new one, the active one, or the one that went last."""
+        """The id of the entity with this key: one that gets it, the active one, or the one that went last."""
         if key in self._new_by_key:
             return self._new_by_key[key]
         found = self._by_key.get(key)
@@ -87,15 +88,19 @@ class Matching:
         if item.key is not None and (known := self.entity_with_key(item.key)) is not None:
             return known
         labelled = self._labelled.get(item.label) if item.label is not None else None
-        if labelled is not None and (item.key is None or self.by_id[labelled].key is None):
+        if labelled is not None and (item.key is None or may_be_keyed(self.by_id[labelled])):
             return labelled
         return self._by_its_name(item) if self._by_name and item.key is None else None
 
     def add(self, id: UUID, item: ExtractedEntity) -> None:
         """Note that an item means a new entity with this id."""
         if item.key is not None:
-            self._new_by_key[item.key] = id
+            self.give_key(id, item.key)
         self._named.setdefault((item.type, identity_form(item.name)), []).append(id)
+
+    def give_key(self, id: UUID, key: str) -> None:
+        """Note that an entity is to have this key."""
+        self._new_by_key[key] = id
 
     def _by_its_name(self, item: ExtractedEntity) -> UUID | None:
         found = self._named.get((item.type, identity_form(item.name)), [])
@@ -107,6 +112,11 @@ class Matching:
     def _nameless(self, items: Iterable[ExtractedEntity]) -> Iterable[ExtractedEntity]:
         """The items that only their names may identify."""
         return (item for item in items if item.id is None and item.key is None and item.label not in self._labelled)
+
+
+def may_be_keyed(entity: Entity) -> bool:
+    """Whether an item with a key can mean an entity without it: one that has none, or whose key was set by hand."""
+    return entity.key is None or pointer("key") in entity.pinned
 
 
 def _latest(assertions: Iterable[Assertion]) -> Mapping[str, UUID]:

@@ -70,7 +70,7 @@ def reinstate_extraction(context: Context, source: str, extractor: str) -> Withd
             said = repository.withdrawn_last(of_source, address.extractor, context.actor)
             if not said:
                 raise _nothing(address)
-            return settle_all(work, said, is_withdrawal=False)
+            return settle_all(work, _newest(said), is_withdrawal=False)
 
     return context.retry(run, AlreadyExists)
 
@@ -85,6 +85,12 @@ def _locked_source(work: Work, address: ExtractionAddress) -> UUID:
 def _nothing(address: ExtractionAddress) -> NotFound:
     name = f"by {address.extractor} of {address.source}"
     return NotFound("extraction of yours", name, "check the spelling of both, and who extracted it")
+
+
+def _newest(said: Sequence[Assertion]) -> Sequence[Assertion]:
+    """The newest assertion of each fact: one that replaced another may have gone at the same moment as that."""
+    ordered = sorted(said, key=lambda each: (each.asserted_at, each.id.int))
+    return [*{each.fact_id: each for each in ordered}.values()]
 
 
 def settle_all(work: Work, said: Sequence[Assertion], *, is_withdrawal: bool) -> WithdrawalResult:
