@@ -50,6 +50,8 @@ class Transaction:
         self.relationships = Relationships(context)
         self.users = Users(context, passwords)
         self.clients = Clients(context, random)
+        self.sources = Sources(context)
+        self.assertions = Assertions(context)
 
 
 class KnowledgeGraph:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
+import attrs
+
 from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionRepository, Stance
 from kgl_core.evidence.sources import SOURCE, Source, source_id
 from kgl_core.evidence.supporting import stated_by
@@ -45,17 +47,25 @@ def first_assertion(fact: Any) -> Assertion:
 def ensure_sources(
     context: Context, uow: UnitOfWork, uris: Collection[str], *, locked: bool = False, **fields: Any
 ) -> None:
-    """Store the sources with these URIs that are missing, with these fields. With ``locked``, lock the others."""
+    """Store the sources with these URIs that are missing, with these fields.
+
+    With ``locked``, lock the others, and fill those of the fields that they do not have.
+    """
     if not uris:
         return
+    repository = uow.of(SOURCE)
     wanted = {source_id(uri): uri for uri in uris}
-    found = {source.id for source in uow.of(SOURCE).find([*wanted], lock="update" if locked else None)}
+    found = repository.find([*wanted], lock="update" if locked else None)
     noted = {"title": None, "type": None, "published": None, "metadata": {}, **fields}
     missing = [
         Source(id=id, uri=wanted[id], created_by=context.actor, created_at=context.now(), **noted)
-        for id in sorted(wanted.keys() - found)
+        for id in sorted(wanted.keys() - {source.id for source in found})
     ]
-    uow.of(SOURCE).add(missing)
+    repository.add(missing)
+    for source in found if locked else ():
+        news = {name: value for name, value in fields.items() if value is not None and getattr(source, name) is None}
+        if news:
+            repository.replace([attrs.evolve(source, **news)])
 
 
 def facts_of(uow: UnitOfWork, assertions: Collection[Assertion]) -> dict[UUID, Any]:
