@@ -52,7 +52,8 @@ def unstructure_record(record: Record) -> dict[str, Any]:
     by = record.created_by
     fields["created_by"] = {"kind": by.kind, "id": by.id}
     fields["is_active"] = record.deleted_at is None
-    fields.pop("has_assertions", None)
+    if "has_assertions" in fields:
+        del fields["has_assertions"]
     if record.deleted_by is not None:
         fields["deleted_by"] = _actor(record.deleted_by)
     return fields
