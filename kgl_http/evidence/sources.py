@@ -8,34 +8,47 @@ import attrs
 
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing_sources import SourceWithdrawal
-from kgl_core.evidence.sources import SOURCE, Source, SourceDraft, SourceFilter, SourceRank
+from kgl_core.evidence.naming_sources import Sources as SourceUseCases
+from kgl_core.evidence.sources import SOURCE, URI, Source, SourceDraft, SourceFilter, SourceRank
 from kgl_core.kernel.checked_records import build, check, ruled
+from kgl_core.kernel.errors import NotFound
+from kgl_core.kernel.field_rules import Optional
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send, send_page
 from kgl_http.api.operations import Answer, GraphResource, operation
-from kgl_http.api.query_parameters import CURSOR, LIMIT, NoQuery, filter_of
+from kgl_http.api.query_parameters import CURSOR, LIMIT, NoQuery, filter_of, require_alone
 
 
 @attrs.frozen(kw_only=True)
 class SourceQuery(SourceFilter):
-    """A listing of sources."""
+    """A listing of sources; or with ``uri``, and then with nothing else, the one that has it."""
 
     sort: str = ruled(SOURCE.sort_rule, default="created_at")
     limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
     cursor: str | None = ruled(CURSOR, default=None)
+    uri: str | None = ruled(Optional(URI), default=None)
 
     def __attrs_post_init__(self) -> None:
         check(self)
+        require_alone(self, "uri")
 
 
 class Sources(GraphResource):
     """``/sources``."""
 
-    @operation(summary="List sources", action=Action.READ, query=SourceQuery, answers={200: Answer(Source, "page")})
+    @operation(
+        summary="List sources, or find one by its URI",
+        action=Action.READ,
+        query=SourceQuery,
+        answers={200: Answer(Source, "page")},
+    )
     def on_get(self, req: Any, resp: Any) -> None:
         query = req.read_query(SourceQuery)
         sources = self._graph(req).sources
+        if query.uri is not None:
+            send(req, resp, _with_uri(sources, query.uri), next_cursor=None, limit=None)
+            return
         page = sources.list(sort=query.sort, limit=query.limit, cursor=query.cursor, **filter_of(query, SourceFilter))
         send_page(req, resp, page)
 
@@ -96,3 +109,11 @@ class SourceById(GraphResource):
     def on_get(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
         send(req, resp, self._graph(req).sources.get(req.read_id(id)))
+
+
+def _with_uri(sources: SourceUseCases, uri: str) -> list[Source]:
+    """The source with this URI, or none."""
+    try:
+        return [sources.get_by_uri(uri)]
+    except NotFound:
+        return []

@@ -174,15 +174,19 @@ class _Document:
 
 
 def _link(paths: Mapping[str, Mapping[str, Schema]], ids: Mapping[str, str]) -> None:
-    """Add OpenAPI links from a created record to the operations that take its id. ``ids`` says where that id is."""
+    """Add OpenAPI links from a created record to the operations that take its id. ``ids`` says where that id is.
+
+    What is created below another record, such as an assertion, is found in the collection of its own kind.
+    """
     for path, id_at in ids.items():
+        collection = f"/api/v1/{path.rpartition('/')[2]}"
         paths[path]["post"]["responses"]["201"]["links"] = {
             found["operationId"]: {
                 "operationId": found["operationId"],
                 "parameters": {"id": f"$response.body#{id_at}"},
             }
             for other, methods in paths.items()
-            if other.startswith(f"{path}/{{id}}")
+            if other.startswith(f"{collection}/{{id}}")
             for found in methods.values()
         }
 

@@ -124,6 +124,8 @@ def test_a_new_record_leads_to_what_can_be_asked_of_it() -> None:
     assert set(links) <= set(OPERATIONS)
     links = OPERATIONS["createClientCredentials"][2]["responses"]["201"]["links"]
     assert links["getClient"]["parameters"] == {"id": "$response.body#/data/client/id"}
+    for created in ("postEntityAssertions", "postRelationshipAssertions"):
+        assert OPERATIONS[created][2]["responses"]["201"]["links"].keys() == {"getAssertion", "deleteAssertion"}
 
 
 def test_the_place_of_tokens_holds_below_a_prefix() -> None:

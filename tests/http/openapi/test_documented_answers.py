@@ -14,7 +14,7 @@ from kgl_adapters.sql.kernel.idempotency import SqlAnswers
 from kgl_core.access.throttling import CLIENT_FAILURES, LOGINS_FROM_ADDRESS
 from kgl_core.kernel.permissions import Actor, ActorKind
 from kgl_http.api.authentication import Authenticator
-from kgl_http.api.operations import JSON, PROBLEM
+from kgl_http.api.operations import JSON, PROBLEM, takes_key
 from kgl_http.api.request import BODY_BYTES_MAX
 from tests.http.calls import Call, Route, call_of, calls_of, routes_of, text_of
 from tests.http.conftest import AS_FORM, NOBODY, Api, MakeApi
@@ -28,6 +28,7 @@ TOKEN: Final = "/api/v1/auth/token"
 REFRESH: Final = "/api/v1/auth/refresh"
 PASSWORD: Final = "/api/v1/auth/password"
 IMPORT: Final = "/api/v1/import"
+MANY: Final = "POST /api/v1/extractions"
 METADATA: Final = "/.well-known/oauth-authorization-server"
 
 
@@ -128,10 +129,13 @@ def lost(api: Api, route: Route) -> testing.Result:
         create_in(api, route.template if f"POST {route.template}" in map(str, routes_of(api)) else "/api/v1/entities")
         api.kg.runs.open()
     path = call_of(api, route).path
-    if path.endswith("/relationships") and path.count("/") == 5:
+    if path.count("/") == 5:
         id = path.split("/")[4]
         for _ in range(2):
-            api.relationship(id, api.entity()["id"])
+            if path.endswith("/assertions"):
+                assert api("POST", path, json={"source": text_of("page")}).status_code == 201
+            elif path.endswith("/relationships"):
+                api.relationship(id, api.entity()["id"])
     cursor = api("GET", path, params={"limit": 1}).json["meta"]["next_cursor"]
     name = "after" if path.endswith("/changes") else "cursor"
     return api("GET", path, params={name: of_another_history(cursor)})
@@ -149,6 +153,8 @@ def other_media_type(api: Api, route: Route) -> testing.Result:
 
 def unruly(api: Api, route: Route) -> testing.Result:
     """A body that breaks rules; where there is none, a key that belongs to another request."""
+    if str(route) == MANY:
+        return send(api, route, body=b"\xff\xfe{\0}\0")
     if not route.takes_json and route.template != IMPORT:
         key = {"Idempotency-Key": text_of("key")}
         send(api, route, headers=key)
@@ -213,7 +219,7 @@ def in_the_way(monkeypatch: pytest.MonkeyPatch) -> Give:
     def give(api: Api, route: Route) -> testing.Result:
         if str(route) in IN_THE_WAY:
             return IN_THE_WAY[str(route)](api, route)
-        if route.operation.takes_run and route.method != "POST":
+        if route.operation.takes_run and not takes_key(route.method, route.operation):
             return in_an_ended_run(api, route)
         query = {"query_string": "atomic=true"} if route.template == IMPORT else {}
         with monkeypatch.context() as patch:
