@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import attrs
 
+from kgl_core.evidence.extraction.extractions import ExtractedEntity, ExtractedRelationship, Extraction
 from kgl_core.kernel.checked_records import rules_of
 from kgl_core.storage.record_lines import EntityLine, RelationshipLine
 from kgl_http.api.operations import NDJSON, Operation
@@ -97,7 +98,7 @@ class Probe:
 
 
 def bodies(api: Api) -> Iterator[Probe]:
-    """Every field of every JSON body, form and line of an import; whole bodies; and names that nobody knows."""
+    """Every field of every JSON body, form, item and line; whole bodies; and names that nobody knows."""
     for route in routes_of(api):
         call = call_of(api, route)
         if route.takes_form:
@@ -108,6 +109,14 @@ def bodies(api: Api) -> Iterator[Probe]:
         elif route.takes_json:
             for name in [*rules_of(route.operation.body), "unknown"]:
                 yield from _fields(call, call.body, name)
+            yield from _wholes(call)
+            if route.operation.body is Extraction:
+                for plural, cls in (("entities", ExtractedEntity), ("relationships", ExtractedRelationship)):
+                    for name in [*rules_of(cls), "unknown"]:
+                        yield from _fields(call, _ITEM[plural], name, (f'{{"{plural}": [', "]}"))
+        elif str(route) == "POST /api/v1/extractions":
+            for name in ["source", "extractor", *rules_of(Extraction), "unknown"]:
+                yield from _fields(call, {"source": "s", "extractor": "e"}, name)
             yield from _wholes(call)
         elif NDJSON in route.operation.body_media_types:
             for cls, kind in ((EntityLine, "entity"), (RelationshipLine, "relationship")):
@@ -146,17 +155,23 @@ def _parameters(operation: Operation) -> list[str]:
     return [] if operation.query is None else list(rules_of(operation.query))
 
 
-def _fields(call: Call, usual: Mapping[str, Any], name: str) -> Iterator[Probe]:
+_ITEM: Final[Mapping[str, Any]] = {
+    "entities": {"label": "T1", "type": "t", "name": "n"},
+    "relationships": {"source_entity_key": "k", "relationship_type": "t", "target_entity_key": "k"},
+}
+
+
+def _fields(call: Call, usual: Mapping[str, Any], name: str, around: tuple[str, str] = ("", "")) -> Iterator[Probe]:
     others = json.dumps({other: value for other, value in usual.items() if other != name})
     for what, grow in TEXTS.items():
-        yield Probe(call, name, what, _field(others, name, lambda n, grow=grow: json.dumps(grow(n))))
+        yield Probe(call, name, what, _field(others, name, lambda n, grow=grow: json.dumps(grow(n)), around))
         # As it is, too: an escape of six bytes may be a sixth of the work.
         raw = lambda n, grow=grow: json.dumps(grow(n), ensure_ascii=False)  # noqa: E731
-        yield Probe(call, name, f"{what}, in UTF-8", _field(others, name, raw))
+        yield Probe(call, name, f"{what}, in UTF-8", _field(others, name, raw, around))
         listed = lambda n, grow=grow: json.dumps([grow(n // 50)] * 50, ensure_ascii=False)  # noqa: E731
-        yield Probe(call, name, f"fifty of {what}", _field(others, name, listed))
+        yield Probe(call, name, f"fifty of {what}", _field(others, name, listed, around))
     for what, grow in VALUES.items():
-        yield Probe(call, name, what, _field(others, name, grow))
+        yield Probe(call, name, what, _field(others, name, grow, around))
 
 
 def _wholes(call: Call) -> Iterator[Probe]:
@@ -168,9 +183,10 @@ def _wholes(call: Call) -> Iterator[Probe]:
     yield Probe(call, "body", "many lines", lines)
 
 
-def _field(others: str, name: str, grow: Grow) -> Callable[[int], Request]:
+def _field(others: str, name: str, grow: Grow, around: tuple[str, str]) -> Callable[[int], Request]:
     comma = ", " if others != "{}" else ""
-    return lambda n: {"body": _bytes(f'{others[:-1]}{comma}"{name}": {grow(n)}}}')}
+    before, after = around
+    return lambda n: {"body": _bytes(f'{before}{others[:-1]}{comma}"{name}": {grow(n)}}}{after}')}
 
 
 def _form(others: Mapping[str, str], name: str, grow: Grow) -> Callable[[int], Request]:

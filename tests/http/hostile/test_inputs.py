@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from falcon import testing
 
+from kgl_core.evidence.extraction.extractions import ExtractedEntity, ExtractedRelationship
 from kgl_core.kernel.checked_records import MISSING, rules_of
+from kgl_core.kernel.strict_json import DEPTH_MAX
 from kgl_core.storage.record_lines import LINE_BYTES_MAX, EntityLine, RelationshipLine
 from kgl_http.api.operations import JSON, MERGE_PATCH, NDJSON
 from kgl_http.api.request import BODY_BYTES_MAX
@@ -315,6 +317,50 @@ def test_hostile_lines(api: Api) -> None:
         for (what, line), result in zip(part, results, strict=True):
             assert what in result["detail"], (line[:200], result)
     assert everything(api) == before
+
+
+def items_of(api: Api) -> Iterator[tuple[str, dict[str, Any], type]]:
+    """An item of each kind, with the name of the list that it belongs to and the class that has its rules."""
+    ids = [str(api.kg.entities.create(type="person", name=name, key=name).id) for name in ("Ada", "Charles")]
+    about = {"confidence": 0.5, "metadata": {"a": 1}, "locations": [{"sentence": 0}]}
+    entity = {"label": "T1", "id": None, "key": "k", "type": "t", "name": "n", "aliases": ["a"], **about}
+    yield "entities", entity, ExtractedEntity
+    ends = dict.fromkeys((f"{end}_entity_{way}" for end in ("source", "target") for way in ("label", "key")), None)
+    edge = {**ends, "source_entity_id": ids[0], "relationship_type": "t", "target_entity_id": ids[1]}
+    yield (
+        "relationships",
+        {**edge, "key": "k", "valid_from": "1994", "valid_to": "1994-05", **about},
+        ExtractedRelationship,
+    )
+
+
+def test_hostile_items(api: Api) -> None:
+    """Each is refused by its number, with the field that is at fault; the graph stays as it is."""
+    cases = list(items_of(api))
+    before = list(api.kg.dump())
+    for plural, item, cls in cases:
+        assert rules_of(cls).keys() == item.keys()
+        required = required_in(cls)
+        expected: list[tuple[str, bytes]] = []
+        for field, rule in rules_of(cls).items():
+            for value in values_for(rule, is_removable=field not in required):
+                if value.count("[") < DEPTH_MAX - 3:  # which with a list around it is too deep for the whole body
+                    expected.append((f"/{field}", written(item, field, value)))
+        expected += [("", value) for value in (b"null", b"true", b"5", b'"text"', b"[]", b"[[{}]]")]
+        expected += [("/nonsense", b'{"nonsense": 1}'), ("/a~1b~0c", written(item, "a/b~c", "1"))]
+        while expected:
+            part: list[tuple[str, bytes]] = []
+            while expected and sum(len(each) + 1 for _, each in part) + len(expected[-1][1]) < BODY_BYTES_MAX - 100:
+                part.append(expected.pop())
+            body = b'{"%b": [%b]}' % (plural.encode(), b",".join(each for _, each in part))
+            at = {"source": "https://example.org/hostile", "extractor": "hostile"}
+            answer = api("PUT", "/api/v1/extractions", params=at, body=body, headers={"Content-Type": JSON})
+            assert answer.status_code == 200, answer.text[:500]
+            told = answer.json["data"]
+            assert (told["refused"], told["created"], told["retires"]) == (len(part), 0, False)
+            for number, ((pointer, sent), note) in enumerate(zip(part, told["items"], strict=True)):
+                assert note["pointer"].startswith(f"/{plural}/{number}{pointer}"), (sent[:200], note)
+    assert list(api.kg.dump()) == before
 
 
 def test_imports_that_are_too_long(make_api: MakeApi) -> None:

@@ -9,7 +9,21 @@ from kgl_core.access.passwords import Secret
 from kgl_core.graph.entities import ALIASES_MAX
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
-from kgl_core.kernel.field_rules import Choice, Each, Flag, Id, Instant, Integer, Names, Number, Optional, Rule, Text
+from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, rules_of
+from kgl_core.kernel.field_rules import (
+    Choice,
+    Each,
+    Exact,
+    Flag,
+    Id,
+    Instant,
+    Integer,
+    Names,
+    Number,
+    Optional,
+    Rule,
+    Text,
+)
 from kgl_core.kernel.periods import Date
 from kgl_core.kernel.strict_json import DEPTH_MAX
 
@@ -99,6 +113,10 @@ def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
                 yield from _quoted(_NO_EMAILS if "@" in pattern else _NO_TYPES)
         case Secret(most):
             yield from _quoted([*_TEXTS, "", "x" * (most + 1), "x" * (1024 * 1000)])
+        case Exact(most):
+            yield from _quoted([*_TEXTS, "x" * (most + 1), "\\u00e9" * (most // 2 + 1)])
+        case Integer(least, most):
+            yield from [str(least - 1), str(most + 1), "1.0", "1e3", "-0.0", "1e400", "9" * 300, '"5"', "true"]
         case Number():
             yield from ["-0.001", "1.001", "5", "-1", "1e400", "-1e400", "9" * 300, '"0.5"', '"NaN"', "true"]
         case Choice():
@@ -115,17 +133,31 @@ def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
             yield from (f'["a", {value}]' for value in values_for(inner))
         case JsonObject():
             yield from _objects(rule)
+        case Built(cls):
+            yield from ('{"nonsense": 1}', '{"": null}', '{"__class__": {}}')
+            yield from fields_for(cls)
 
 
-def _admitted(rule: Rule) -> tuple[type, ...]:
+def fields_for(cls: type) -> Iterator[str]:
+    """JSON objects whose only field is one that its rule refuses."""
+    required = {field.name for field in cls.__attrs_attrs__ if field.default is MISSING}  # type: ignore[attr-defined]
+    for name, rule in rules_of(cls).items():
+        yield from (f'{{"{name}": {value}}}' for value in values_for(rule, is_removable=name not in required))
+
+
+def _admitted(rule: Rule) -> tuple[type | None, ...]:
     match rule:
-        case Text() | Secret() | Choice() | Id() | Instant() | Date():
+        case BuiltLater():
+            return (None, *_KINDS.values())  # it is refused where it is used
+        case Text() | Exact() | Secret() | Choice() | Id() | Instant() | Date():
             return (str,)
+        case Integer():
+            return (int,)
         case Number():
             return (int, float)
         case Names() | Each():
             return (list,)
-        case JsonObject():
+        case JsonObject() | Built():
             return (dict,)
         case Flag():
             return (bool,)

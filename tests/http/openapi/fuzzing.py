@@ -216,10 +216,12 @@ def _mend_body(body: dict[str, Any], *, is_login: bool) -> None:
     if period_of(body.get("published") or "1994") is None:
         del body["published"]
     for location in body.get("locations") or ():
-        if (location.get("start") or 0) > (location.get("end") or 0) or location.get("start") is None:
-            location.pop("end", None)  # nor can it compare numbers
+        # To a schema, 5.0 is a whole number; nor can it compare two, or count bytes.
+        location.update({name: int(place) for name, place in location.items() if isinstance(place, float)})
+        if location.get("start") is None or location["start"] > (location.get("end") or 0):
+            location.pop("end", None)
         if location.get("quote") is not None:
-            location["quote"] = location["quote"][: QUOTE_BYTES_MAX // 4]  # a schema counts characters, not bytes
+            location["quote"] = location["quote"][: QUOTE_BYTES_MAX // 4]
     for name in ("client_id", "client_secret"):
         body.pop(name, None)  # the header proves who calls, and no two proofs may be given
     for name in ("password", "new_password"):
