@@ -207,6 +207,7 @@ def check_status(case: Any, answer: Any) -> None:
 
 
 def _mend_body(body: dict[str, Any], *, is_login: bool) -> None:
+    body.update({name: _whole(value) for name, value in body.items() if name != "metadata"})
     if not body.keys().isdisjoint(_DATES):
         # A pattern cannot say which days a month has, nor that the end comes after the begin, also of what is stored.
         dates = {name: body.get(name) for name in _DATES}
@@ -216,8 +217,7 @@ def _mend_body(body: dict[str, Any], *, is_login: bool) -> None:
     if period_of(body.get("published") or "1994") is None:
         del body["published"]
     for location in body.get("locations") or ():
-        # To a schema, 5.0 is a whole number; nor can it compare two, or count bytes.
-        location.update({name: int(place) for name, place in location.items() if isinstance(place, float)})
+        # A schema can neither compare two numbers nor count bytes.
         if location.get("start") is None or location["start"] > (location.get("end") or 0):
             location.pop("end", None)
         if location.get("quote") is not None:
@@ -233,6 +233,15 @@ def _mend_body(body: dict[str, Any], *, is_login: bool) -> None:
     JsonObject()(body.get("metadata") or {}, "", faults)
     if {fault.code for fault in faults} & {"too_many", "too_large"}:
         del body["metadata"]
+
+
+def _whole(value: Any) -> Any:
+    """A value with each 5.0 as 5, which a schema takes for the same number."""
+    if isinstance(value, dict):
+        return {name: _whole(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [*map(_whole, value)]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _texts(value: Any) -> list[str]:
