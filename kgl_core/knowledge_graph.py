@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -126,7 +126,7 @@ class KnowledgeGraph:
         """Say all that an extractor found in a source, in place of what it said of it before. See `extract`."""
         return extract(self._context, source, extractor, document)
 
-    def extract_many(self, documents: object, *, title: str | None = None) -> Iterator[DocumentResult]:
+    def extract_many(self, documents: object, *, title: str | None = None) -> Generator[DocumentResult]:
         """Extract many documents: an open file of NDJSON, its text, or mappings. See `extract_many`."""
         return extract_many(self._context, documents, title)
 

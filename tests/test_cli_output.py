@@ -37,6 +37,7 @@ COMMANDS = {
     "migrate": "migrate",
     "history": "migrate --history",
     "import": "import -",
+    "extract": "extract -",
     "export": "export",
     "stats": "stats",
     "stats as JSON": "stats --json",
@@ -48,7 +49,7 @@ COMMANDS = {
     "clients": "client list",
     "a new client": "client create Publishing --scope graph:read",
 }
-CHANGING = [name for name in COMMANDS if name.startswith("a ")] + ["migrate", "import"]
+CHANGING = [name for name in COMMANDS if name.startswith("a ")] + ["migrate", "import", "extract"]
 DONE = "Error: the output could not be written ({}), but "
 
 
@@ -208,7 +209,7 @@ def test_a_load_goes_on_when_nobody_reads_its_refusals(sqlite_url: str, tmp_path
 
 
 @pytest.mark.parametrize("stream", ["<&-", ">&-", "2>&-"])
-@pytest.mark.parametrize("command", ["import -", "export", "stats", "user create eve@example.org"])
+@pytest.mark.parametrize("command", ["import -", "extract -", "export", "stats", "user create eve@example.org"])
 def test_a_closed_stream_is_no_crash(sqlite_url: str, tmp_path: Path, command: str, stream: str) -> None:
     """Of whatever the command would read or write."""
     err = tmp_path / "err"

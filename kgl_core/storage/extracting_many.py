@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import attrs
 
 from kgl_core.evidence.extraction.extracting import extract
-from kgl_core.evidence.extraction.extractions import ExtractionResult
+from kgl_core.evidence.extraction.extractions import ExtractionAddress, ExtractionResult
 from kgl_core.graph.journal.running import running
 from kgl_core.graph.journal.runs import RunDraft, RunKind
-from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.checked_records import build, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
@@ -21,7 +22,10 @@ from kgl_core.storage.record_lines import parse_line
 
 @attrs.frozen(kw_only=True)
 class DocumentResult:
-    """What became of one of many documents, counted from 1: its result, or what was wrong with it as a whole."""
+    """What became of one of many documents: its result, or what was wrong with it as a whole.
+
+    ``number`` counts from 1; in NDJSON it is the number of the line.
+    """
 
     number: int
     source: str | None
@@ -30,17 +34,21 @@ class DocumentResult:
     faults: tuple[Fault, ...] = ()
 
 
-def extract_many(context: Context, documents: object, title: str | None = None) -> Iterator[DocumentResult]:
+def extract_many(context: Context, documents: object, title: str | None = None) -> Generator[DocumentResult]:
     """Extract documents, each in a transaction of its own, and say of each what became of it.
 
     ``documents`` is whatever a load takes: an open file, NDJSON text, or mappings. Each document has the fields of an
     `Extraction`, and its ``source`` and ``extractor`` besides. All are one run with this title, unless the context has
-    one. A document that is faulty as a whole is told and changes nothing. Raises PermissionDenied when the actor may
-    not create.
+    one; without a document there is no run. A document that is faulty as a whole is told and changes nothing. Raises
+    PermissionDenied when the actor may not create.
     """
     require(context.actor, Action.CREATE)
     draft = build(RunDraft, {"title": title})
-    items = read_items(documents)
+    items = _numbered(read_items(documents))
+    first = next(items, None)
+    if first is None:
+        return
+    items = chain([first], items)
     if context.run is not None:
         yield from _each(context, items)
         return
@@ -48,22 +56,28 @@ def extract_many(context: Context, documents: object, title: str | None = None) 
         yield from _each(inner, items)
 
 
-def _each(context: Context, items: Any) -> Iterator[DocumentResult]:
-    number = 0
-    for item in items:
-        if isinstance(item, bytes | str) and (not item or item.isspace()):
-            continue
-        number += 1
-        source: Any = None
-        extractor: Any = None
+def _numbered(items: Iterable[object]) -> Iterator[tuple[int, object]]:
+    """The items with their numbers, without blank lines."""
+    for number, item in enumerate(items, start=1):
+        if not isinstance(item, bytes | str) or (item and not item.isspace()):
+            yield number, item
+
+
+def _each(context: Context, items: Iterable[tuple[int, object]]) -> Generator[DocumentResult]:
+    for number, item in items:
+        given: dict[str, Any] = {}
         try:
             fields = _fields(item)
-            source, extractor = fields.pop("source", None), fields.pop("extractor", None)
-            result = extract(context, source, extractor, fields)
-            yield DocumentResult(number=number, source=source, extractor=extractor, result=result)
+            names = [name for name in rules_of(ExtractionAddress) if name in fields]
+            given = {name: fields.pop(name) for name in names}
+            at = build(ExtractionAddress, given)
+            result = extract(context, at.source, at.extractor, fields)
+            yield DocumentResult(number=number, source=at.source, extractor=at.extractor, result=result)
         except InvalidInput as error:
-            told = [value if isinstance(value, str) else None for value in (source, extractor)]
-            yield DocumentResult(number=number, source=told[0], extractor=told[1], faults=error.faults)
+            told = {name: value for name, value in given.items() if isinstance(value, str)}
+            yield DocumentResult(
+                number=number, source=told.get("source"), extractor=told.get("extractor"), faults=error.faults
+            )
 
 
 def _fields(item: object) -> dict[str, Any]:

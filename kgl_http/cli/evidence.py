@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from contextlib import closing, nullcontext
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -13,11 +14,11 @@ from kgl_core.evidence.assertions import SourcedAssertion
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
-from kgl_core.kernel.errors import InvalidInput, NotFound
-from kgl_core.kernel.nouns.pages import LIMIT_MAX
+from kgl_core.kernel.errors import Fault, InvalidInput, NotFound
+from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.storage.record_lines import parse_line
-from kgl_http.cli.opening import connected
-from kgl_http.cli.terminal import note, say
+from kgl_http.cli.opening import all_items, connected
+from kgl_http.cli.terminal import Interrupted, answering, note, say
 from kgl_http.settings import Settings
 
 _COUNTED = ("created", "updated", "restored", "retired", "unchanged", "refused")
@@ -39,7 +40,9 @@ def extract(
 
     Facts that only this extractor found there, and does not find any more, are retired. Sent twice, nothing changes.
     Items that are at fault are reported on standard error, and the exit status is 1; the rest goes on, but such a
-    document retires nothing.
+    document retires nothing. Work that is interrupted keeps what it has done; run it again to go on.
+
+    The changes are part of one run, which kgl runs lists, under its title if it has one.
     """
     from kgl_http.cli.progress import RecordFiles, reading
 
@@ -47,28 +50,44 @@ def extract(
     counts: Counter[str] = Counter()
     documents = faulty = 0
     records = RecordFiles(files)
-    with connected(settings, may_be_new=True) as kg, reading(records) as report:
-        for each in kg.extract_many(_documents(records, given), title=title):
-            documents += 1
-            at = each.source or records.place_of(each.number)
-            for fault in each.faults:
-                report(f"{at}: {fault.pointer or 'the document'}: {fault.detail} ({fault.code})")
-            faulty += bool(each.faults)
-            if each.result is not None:
-                counts.update({name: getattr(each.result, name) for name in _COUNTED})
-                for item in each.result.items:
-                    report(f"{at}: {item.pointer}: {item.detail} ({item.code})")
-    say(f"{'documents':<10}{documents:>12,}")
-    for name in _COUNTED:
-        say(f"{name:<10}{counts[name]:>12,}")
+    try:
+        with (
+            connected(settings, may_be_new=True) as kg,
+            reading(records) as report,
+            closing(kg.extract_many(_documents(records, given), title=title)) as results,
+        ):
+            for each in results:
+                documents += 1
+                at = records.place_of(each.number)
+                for fault in each.faults:
+                    report(f"{at}: {fault.pointer or 'the document'}: {fault.detail} ({fault.code})")
+                faulty += bool(each.faults)
+                if each.result is not None:
+                    counts.update({name: getattr(each.result, name) for name in _COUNTED})
+                    for item in each.result.items:
+                        report(f"{at}: {item.pointer}: {item.detail} ({item.code})")
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted: what was extracted before stays; run it again to go on") from error
+    with answering():
+        say(f"{'documents':<10}{documents:>12,}")
+        for name in _COUNTED:
+            say(f"{name:<10}{counts[name]:>12,}")
+        if not documents:
+            say("Nothing to extract: no documents.")
     if faulty:
         note(f"{faulty:,} documents were refused as a whole and changed nothing.")
     if faulty or counts["refused"]:
         sys.exit(1)
 
 
+_FOR_ONE: Final = Fault(
+    "/source", "source_of_many", "--source is for one document, and another before it has it; name it in each document"
+)
+
+
 def _documents(records: Iterable[bytes | InvalidInput], given: dict[str, str]) -> Iterator[object]:
-    """The documents in files, with what the options say of them."""
+    """The documents in files, with what the options say of them. One of them may have the source of the options."""
+    is_taken = False
     for item in records:
         if isinstance(item, InvalidInput) or not item or item.isspace():
             yield item
@@ -78,6 +97,11 @@ def _documents(records: Iterable[bytes | InvalidInput], given: dict[str, str]) -
         except InvalidInput as error:
             yield error
             continue
+        if isinstance(found, dict) and "source" in given and "source" not in found:
+            if is_taken:
+                yield InvalidInput([_FOR_ONE])  # or each would take the place of the one before it
+                continue
+            is_taken = True
         yield {**given, **found} if isinstance(found, dict) else found
 
 
@@ -95,9 +119,10 @@ def withdraw(settings: Settings, source: str, extractor: str | None, dry_run: bo
     if dry_run and extractor is not None:
         raise click.UsageError("--dry-run is for a whole source; leave out --extractor")
     with connected(settings) as kg:
-        _tell(kg.sources.withdraw(source, dry_run=dry_run) if extractor is None else kg.withdraw(source, extractor))
-    if dry_run:
-        say("Nothing was kept: this was a dry run. Leave out --dry-run to withdraw.")
+        if extractor is not None:
+            _tell(kg.withdraw(source, extractor))
+        else:
+            _tell(kg.sources.withdraw(source, dry_run=dry_run), is_kept=not dry_run)
 
 
 @click.command()
@@ -110,16 +135,19 @@ def reinstate(settings: Settings, source: str, extractor: str) -> None:
         _tell(kg.reinstate(source, extractor))
 
 
-def _tell(result: WithdrawalResult) -> None:
-    for name, number in (("withdrawn", result.withdrawn), ("reinstated", result.reinstated)):
-        if number:
-            say(f"{number:,} assertions {name}.")
-    say(f"{len(result.retired):,} facts retired, {len(result.restored):,} restored, {len(result.kept):,} kept.")
-    for kept in result.kept:
-        sources = ", ".join(uri or "by hand" for uri in kept.sources) or "relationships need it"
-        say(f"kept  {kept.kind} {kept.id}  {sources}")
-    for id in result.untouched:
-        say(f"left  {id}  somebody deleted it")
+def _tell(result: WithdrawalResult, *, is_kept: bool = True) -> None:
+    with answering() if is_kept else nullcontext():
+        for name, number in (("withdrawn", result.withdrawn), ("reinstated", result.reinstated)):
+            if number:
+                say(f"{number:,} assertions {name}.")
+        say(f"{len(result.retired):,} facts retired, {len(result.restored):,} restored, {len(result.kept):,} kept.")
+        for kept in result.kept:
+            sources = ", ".join(uri or "by hand" for uri in kept.sources) or "relationships need it"
+            say(f"kept  {kept.kind} {kept.id}  {sources}")
+        for id in result.untouched:
+            say(f"left  {id}  somebody deleted it")
+        if not is_kept:
+            say("Nothing was kept: this was a dry run. Leave out --dry-run to withdraw.")
 
 
 @click.command()
@@ -129,19 +157,21 @@ def _tell(result: WithdrawalResult) -> None:
 def assertions(settings: Settings, id: str, as_json: bool) -> None:
     """Tell who says that an entity or a relationship is so, or is not: the assertions about it that are in force."""
     with connected(settings) as kg:
+        noun = _noun_of(kg, id)
+        for each in all_items(lambda **page: kg.assertions.of(noun, id, **page)):
+            say(_json(each) if as_json else _line(each))
+
+
+def _noun_of(kg: KnowledgeGraph, id: str) -> Any:
+    """The noun of the fact with this id. Raises NotFound."""
+    records: Any
+    for noun, records in ((ENTITY, kg.entities), (RELATIONSHIP, kg.relationships)):
         try:
-            kg.entities.get(id, include_deleted=True)
-            noun = ENTITY
+            records.get(id, include_deleted=True)
         except NotFound:
-            noun = RELATIONSHIP  # type: ignore[assignment]
-        cursor: str | None = None
-        while True:
-            page = kg.assertions.of(noun, id, limit=LIMIT_MAX, cursor=cursor)
-            for each in page.items:
-                say(_json(each) if as_json else _line(each))
-            cursor = page.next_cursor
-            if cursor is None:
-                return
+            continue
+        return noun
+    raise NotFound("entity or relationship", id, "kgl export writes them with their ids")
 
 
 def _line(each: SourcedAssertion) -> str:
