@@ -21,6 +21,7 @@ from kgl_core.evidence.extraction.extractions import (
     ExtractionResult,
     ItemNote,
     checked_items,
+    item_of,
 )
 from kgl_core.evidence.extraction.kept_extractions import digest_of, keep_extraction, result_in_force
 from kgl_core.evidence.extraction.matching import ItemRefused, Matching
@@ -281,7 +282,7 @@ class _Extracting:
         return ExtractionResult(
             run=self._context.run,
             **ExtractionResult.counting(outcomes),
-            refused=sum(note.is_refused for note in self._notes),
+            refused=len({item_of(note.pointer) for note in self._notes if note.is_refused}),
             retires=retires,
             labels=dict(self._labels),
             items=tuple(self._notes),

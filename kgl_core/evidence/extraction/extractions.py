@@ -144,6 +144,11 @@ class ItemNote:
     id: UUID | None = None
 
 
+def item_of(pointer: str) -> str:
+    """The pointer of the item in which this one, of a note, ends: both ends of one relationship may be at fault."""
+    return "/".join(pointer.split("/")[:3])
+
+
 I = TypeVar("I")  # noqa: E741  # an item
 
 
