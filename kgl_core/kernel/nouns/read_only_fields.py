@@ -71,6 +71,8 @@ def _is(value: Any, given: Any) -> bool:
         return _instant(given) == value
     if isinstance(value, Actor):
         return bool(given == value or given == {"kind": value.kind, "id": value.id})
+    if isinstance(value, tuple):
+        return type(given) in (list, tuple) and tuple(given) == value
     return given is value or (type(value) is int and type(given) in (int, float) and given == value)
 
 
@@ -87,4 +89,6 @@ def _shown(value: Any) -> str:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Actor):
         return json.dumps({"kind": value.kind, "id": None if value.id is None else str(value.id)})
+    if isinstance(value, tuple):
+        return json.dumps(value, ensure_ascii=False)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -46,8 +46,11 @@ def test_a_created_entity_is_shown_whole(api: Api) -> None:
     assert entity["created_at"] == entity["updated_at"]
     assert entity["created_at"].endswith("Z")
     assert set(entity) - set(FULL) == {
-        *("id", "created_by", "created_at", "updated_at", "version", "is_active", "deleted_at", "deleted_by")
+        *("id", "created_by", "created_at", "updated_at", "version", "is_active", "deleted_at", "deleted_by"),
+        *("pinned", "sources_for", "sources_against", "is_retired"),
     }
+    assert (entity["pinned"], entity["is_retired"]) == ([], False)
+    assert (entity["sources_for"], entity["sources_against"]) == (1, 0)
     assert api("GET", answer.headers["location"]).json["data"] == entity
 
 

@@ -49,6 +49,18 @@ def test_what_was_read_can_be_sent_back(api: Api, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_what_is_pinned_can_be_sent_back(api: Api, method: str) -> None:
+    """As it was read, in its order; a change of it says what it is, as JSON."""
+    path, shown = records(api)[0]
+    shown = api("PUT", f"{path}/pinned", json={"pinned": ["/name", "/confidence"]}).json["data"]
+    assert shown["pinned"] == ["/confidence", "/name"]
+    answer = api(method, path, json=shown)
+    assert (answer.status_code, answer.json["data"]) == (200, shown), answer.text
+    found = problem(api(method, path, json={**shown, "pinned": []}), 422, "invalid_input")
+    assert 'it is ["/confidence", "/name"] now' in found["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_moments_and_ids_may_be_spelled_otherwise(api: Api, method: str) -> None:
     """Any spelling of the same value is the same: RFC 3339 has several, and so have UUIDs and numbers."""
     for path, shown in records(api):
@@ -78,6 +90,10 @@ OTHERS: Final[Mapping[str, tuple[Any, ...]]] = {
     "is_active": (False, None, 1, "true"),
     "deleted_at": ("2026-01-01T00:00:00Z", False, 0, ""),
     "deleted_by": ({"kind": "system", "id": None}, {}, False),
+    "pinned": (["/name"], ["/confidence"], None, "", {}, False, [[]]),
+    "sources_for": (2, None, "1", True),
+    "sources_against": (1, None, "0", False),
+    "is_retired": (True, None, 0, "false"),
 }
 
 
