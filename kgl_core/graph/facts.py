@@ -83,6 +83,15 @@ def brought_back(fact: Record) -> dict[str, Any]:
     return {"is_retired": False, "pinned": tuple(sorted({*fact.pinned, PINNED_ACTIVE}))}
 
 
+def why_gone(record: Record) -> str:
+    """Why a record is inactive, and the way out."""
+    if isinstance(record, Fact) and record.is_retired:
+        return (
+            "is retired, because nothing supports it any more; new evidence brings it back, or a moderator restores it"
+        )
+    return f"was deleted by {record.deleted_by}; restore it first"
+
+
 def gone(kind: str, record: Record, *, to_change: bool = False) -> Deleted:
     """The error for a record that is asked for as if it were active."""
     if isinstance(record, Fact) and record.is_retired:

@@ -109,9 +109,7 @@ def upgrade() -> None:
     )
     for name, columns, where in _INDEXES:
         condition = None if where is None else sa.text(where)
-        op.create_index(
-            name, "assertions", columns, schema=schema, postgresql_where=condition, sqlite_where=condition
-        )
+        op.create_index(name, "assertions", columns, schema=schema, postgresql_where=condition, sqlite_where=condition)
 
 
 def downgrade() -> None:

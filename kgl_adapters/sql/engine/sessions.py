@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.sql import Executable
 
 from kgl_adapters.sql.engine.connections import Connections, Values, closed, once_more
@@ -141,8 +141,9 @@ class Session:
         try:
             yield savepoint
         except BaseException:
-            if not self.is_undone:
-                with suppress(DBAPIError):  # a connection that is lost now undoes more than this
+            # A connection that is lost now, or was left in the middle by Ctrl-C, undoes more than this.
+            with suppress(DBAPIError, InvalidRequestError):
+                if not self.is_undone:
                     savepoint.rollback()
             raise
         if savepoint.is_active:

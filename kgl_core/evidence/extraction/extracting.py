@@ -34,7 +34,7 @@ from kgl_core.graph.facts import Fact, pointer
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.kernel.checked_records import build
-from kgl_core.kernel.errors import AlreadyExists
+from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 
@@ -47,6 +47,8 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
     """
     require(context.actor, Action.CREATE)
     address = build(ExtractionAddress, {"source": source, "extractor": extractor})
+    if not isinstance(document, Mapping):
+        raise InvalidInput([Fault("", "not_an_object", "a document is a JSON object")])
     digest = digest_of(document)
     if digest is not None and (known := result_in_force(context, address, digest)) is not None:
         return known

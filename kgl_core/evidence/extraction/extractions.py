@@ -209,7 +209,8 @@ class WithdrawalResult:
     """What became of the facts of an extraction that was withdrawn, or put in force again.
 
     ``retired`` and ``restored`` are the ids of those that went or came back; ``kept`` are those that stay, and why.
-    ``untouched`` are the ids of those that somebody had deleted: they stay as they are.
+    ``untouched`` are the ids of those that stay as they are: somebody had deleted them, or something else has taken
+    their key or their place, so that they can't come back.
     """
 
     run: UUID | None

@@ -102,7 +102,11 @@ def settle_all(work: Work, said: Sequence[Assertion], *, is_withdrawal: bool) ->
     ledger.settle()
     gone = [id for id, outcome in ledger.outcomes.items() if outcome is FactOutcome.RETIRED]
     back = [id for id, outcome in ledger.outcomes.items() if outcome is FactOutcome.RESTORED]
-    untouched = [id for id, fact in facts.items() if is_deleted(fact)]
+    untouched = [
+        id
+        for id, fact in facts.items()
+        if is_deleted(fact) or (fact.is_retired and not is_withdrawal and id not in back)
+    ]
     others = facts.keys() - set(gone) - set(back) - set(untouched)
     return WithdrawalResult(
         run=work.context.run,

@@ -27,7 +27,7 @@ from kgl_core.kernel.nouns.pages import LIMIT_MAX, Position
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 
-WITHDRAWN_MAX: Final = 10_000
+WITHDRAWN_MAX: Final = 50_000
 """How many facts one withdrawal of a source concerns, at most: others wait meanwhile."""
 
 

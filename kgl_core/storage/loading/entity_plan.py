@@ -7,6 +7,7 @@ from itertools import chain
 from uuid import UUID
 
 from kgl_core.graph.entities import ENTITY, End, Entity
+from kgl_core.graph.facts import why_gone
 from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.kernel.errors import Fault, InvalidInput, KglError
 from kgl_core.kernel.ids import EntityId
@@ -120,8 +121,7 @@ class EntityPlan(Plan[EntityLine, Entity]):
         names_no_other = record.is_active and record.id is None
         gone = self.ends.deleted(record.key) if names_no_other and record.key is not None else None
         if gone is not None:
-            deleter = self._by_id[gone].deleted_by
-            raise RecordRefused("deleted", f"entity {gone} with this key was deleted by {deleter}; restore it first")
+            raise RecordRefused("deleted", f"entity {gone} with this key {why_gone(self._by_id[gone])}")
         type, name = _require_named(record)
         now = self._now
         entity = Entity(

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.facts import Fact, pinned_by_hand
+from kgl_core.graph.facts import Fact, pinned_by_hand, why_gone
 from kgl_core.graph.journal.changes import Change, ChangeAction
 from kgl_core.kernel.checked_records import same_values
 from kgl_core.kernel.nouns.noun import Noun
@@ -58,8 +58,7 @@ class Plan(Generic[L, Stored]):
         if not changes and record.is_active == current.is_active:
             return Outcome.UNCHANGED, current
         if not current.is_active:
-            advice = f"was deleted by {current.deleted_by}; restore it first"
-            raise RecordRefused("deleted", f"{self._noun.name} {current.id} {advice}")
+            raise RecordRefused("deleted", f"{self._noun.name} {current.id} {why_gone(current)}")
         require(self._context.actor, Action.CHANGE, current.created_by)
         pinned = _pinned(current, changes)
         changed = attrs.evolve(current, **changes, **pinned, version=current.version + 1, updated_at=self._now)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from kgl_core.graph.entities import End
+from kgl_core.graph.facts import why_gone
 from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.relationships import RELATIONSHIP, Relationship, Triple, require_period, triple_order
 from kgl_core.kernel.errors import InvalidInput
@@ -86,7 +87,7 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
                 gone = self._by_id[self._deleted[triple]]
                 raise RecordRefused(
                     "deleted",
-                    f"relationship {gone.id} between these was deleted by {gone.deleted_by}; restore it first",
+                    f"relationship {gone.id} between these {why_gone(gone)}",
                 )
         elif record.deleted_with not in (None, source.id, target.id):
             raise RecordRefused("deleted_with", "deleted_with names one of the relationship's two ends")
