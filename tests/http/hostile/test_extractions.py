@@ -1,5 +1,6 @@
 """Documents that are meant to hurt: whatever they hold, the answer is whole and soon there; what is right is done."""
 
+import gc
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,15 @@ def storeless_api() -> Iterator[Api]:
     """The application over a store that adds no work of its own."""
     with making_apis("memory://") as make:
         yield make()
+
+
+@pytest.fixture
+def still_collector() -> Iterator[None]:
+    """No collection of garbage, whose work depends on all that there is, hits what is measured."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def send(api: Api, text: str, at: Any = AT) -> Any:
@@ -198,14 +208,18 @@ DOCUMENTS: dict[str, Callable[[int], Document]] = {
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_twice_as_many_items_take_no_more_than_twice_as_long(storeless_api: Api, name: str) -> None:
+def test_twice_as_many_items_take_no_more_than_twice_as_long(
+    storeless_api: Api, still_collector: None, name: str
+) -> None:
     """To extract for the first time, and again with another version."""
     numbers = iter(range(10**6))
 
     def cost_s(size: int) -> tuple[float, float]:
         at = {"source": f"s{next(numbers)}", "extractor": "x"}
         document = DOCUMENTS[name](size)
-        first, second = (json.dumps({**document, "version": version}) for version in ("1", "2"))
+        # Names of its own: what many sources assert is more work.
+        texts = (json.dumps({**document, "version": version}) for version in ("1", "2"))
+        first, second = (text.replace('"name": "', f'"name": "{at["source"]} ') for text in texts)
         assert len(second) < BODY_BYTES_MAX
         times = [time.process_time()]
         for text in (first, second):
