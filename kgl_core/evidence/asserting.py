@@ -92,12 +92,12 @@ class Assertions:
         wanted = require_id(id)
         with self._context.store.read() as uow:
             fact = found(uow.of(noun).get(wanted), noun.name, wanted)
+        filter["entity_id" if noun is ENTITY else "relationship_id"] = wanted
+        page = self.list(sort=sort, limit=limit, cursor=cursor, **filter)
         if fact.has_assertions:
-            filter["entity_id" if noun is ENTITY else "relationship_id"] = wanted
-            return self.list(sort=sort, limit=limit, cursor=cursor, **filter)
-        asked = build(AssertionFilter, filter)
+            return page
         first = _first(fact)
-        return Page((first,) if _passes(asked, first) else (), limit)
+        return Page((first,) if cursor is None and _passes(build(AssertionFilter, filter), first) else (), limit)
 
     def get(self, id: UUID | str) -> SourcedAssertion:
         """The assertion with this id, which may be the first one of a fact. Raises NotFound."""

@@ -181,7 +181,8 @@ class Ledger:
         ids = {end for each in wanted for end in each.ends}.difference(self._created)
         ends = {entity.id: entity for entity in self._uow.entities.find(ids, lock="update")} if ids else {}
         whole = [each for each in wanted if not any(end in ends and is_deleted(ends[end]) for end in each.ends)]
-        return [entity for entity in ends.values() if entity.is_retired and any(entity.id in r.ends for r in whole)]
+        needed = {end for each in whole for end in each.ends}
+        return [entity for entity in ends.values() if entity.is_retired and entity.id in needed]
 
     def _first_assertions(self, facts: Iterable[Fact]) -> list[Assertion]:
         """What facts state of themselves that have no assertions yet, as assertions."""

@@ -237,6 +237,28 @@ def test_twice_as_many_items_take_no_more_than_twice_as_long(
     pytest.fail(f"{small} s for 2,000, but {large} s for 4,000")
 
 
+def test_taking_back_four_times_as_much_takes_about_four_times_as_long(
+    empty_url: Callable[[str], str], still_collector: None
+) -> None:
+    """To withdraw and to put in force again a hub with all its spokes."""
+    with making_apis(empty_url("sqlite")) as make_api:
+        api = make_api()
+        kg = api.kg.acting_as(api.actor("admin"))
+        api.token("admin")
+
+        def cost_s(size: int) -> tuple[float, float]:
+            at = {"source": f"s{size}", "extractor": "x"}
+            kg.extract(**at, document=hub(size))
+            times = [time.process_time()]
+            for method, path in (("DELETE", PATH), ("POST", f"{PATH}/reinstate")):
+                assert api(method, path, params=at).status_code == 200
+                times.append(time.process_time())
+            return times[1] - times[0], times[2] - times[1]
+
+        small, large = cost_s(3_000), cost_s(12_000)
+    assert all(b <= 2 * GROWTH_MAX * max(a, SLOW_S) for a, b in zip(small, large, strict=True)), (small, large)
+
+
 def test_as_many_items_as_there_may_be(storeless_api: Api) -> None:
     """Right ones and wrong ones are told of to the last."""
     right = many(lambda n: {"label": f"L{n}", "type": "t", "name": f"n{n}"})(ITEMS_MAX)
