@@ -207,6 +207,7 @@ DOCUMENTS: dict[str, Callable[[int], Document]] = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_twice_as_many_items_take_no_more_than_twice_as_long(
     storeless_api: Api, still_collector: None, name: str
@@ -237,6 +238,7 @@ def test_twice_as_many_items_take_no_more_than_twice_as_long(
     pytest.fail(f"{small} s for 2,000, but {large} s for 4,000")
 
 
+@pytest.mark.soak
 def test_taking_back_four_times_as_much_takes_about_four_times_as_long(
     empty_url: Callable[[str], str], still_collector: None
 ) -> None:
