@@ -78,7 +78,7 @@ def pinned_by_hand(fact: Record, after: Any, names: Iterable[str]) -> dict[str, 
 
 def brought_back(fact: Record) -> dict[str, Any]:
     """What changes in a fact besides, when a moderator restores it: one without support stays, whatever is said."""
-    if not isinstance(fact, Fact) or not fact.has_assertions or fact.sources_for:
+    if not isinstance(fact, Fact) or not (fact.is_retired or (fact.has_assertions and not fact.sources_for)):
         return {}
     return {"is_retired": False, "pinned": tuple(sorted({*fact.pinned, PINNED_ACTIVE}))}
 

@@ -100,14 +100,14 @@ def settle_all(work: Work, said: Sequence[Assertion], *, is_withdrawal: bool) ->
     for each in said:
         (ledger.withdraw if is_withdrawal else ledger.reinstate)(facts[each.fact_id], each)
     ledger.settle()
-    gone = [id for id, outcome in ledger.outcomes.items() if outcome is FactOutcome.RETIRED]
-    back = [id for id, outcome in ledger.outcomes.items() if outcome is FactOutcome.RESTORED]
+    gone = {id for id, outcome in ledger.outcomes.items() if outcome is FactOutcome.RETIRED}
+    back = {id for id, outcome in ledger.outcomes.items() if outcome is FactOutcome.RESTORED}
     untouched = [
         id
         for id, fact in facts.items()
         if is_deleted(fact) or (fact.is_retired and not is_withdrawal and id not in back)
     ]
-    others = facts.keys() - set(gone) - set(back) - set(untouched)
+    others = facts.keys() - gone - back - set(untouched)
     return WithdrawalResult(
         run=work.context.run,
         withdrawn=len(said) if is_withdrawal else 0,
