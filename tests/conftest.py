@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 
 from kgl_adapters import connect
 from kgl_adapters.memory.store import MemoryStore
@@ -182,3 +182,21 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def _skipped(config: pytest.Config) -> list[Any]:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     return reporter.stats.get("skipped", []) if reporter else []
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database that holds nothing, not even tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'graph.db'}"
+        return
+    with fresh_database(request.getfixturevalue("postgres_server")) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    """An engine on it."""
+    made = make_engine(parse_url(url))
+    yield made
+    made.dispose()

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +23,6 @@ COLUMNS = (
     " created_at, updated_at, version, deleted_at, deleted_by, deleted_with"
 )
 AWKWARD = {"valid_to": "x", "key": [{"valid_from": 1e22, "a": 1.0}], "end": '","valid_to":null}'}
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database that holds nothing."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'graph.db'}"
-        return
-    with fresh_database(request.getfixturevalue("postgres_server")) as fresh:
-        yield fresh
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    """An engine on it."""
-    made = make_engine(parse_url(url))
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

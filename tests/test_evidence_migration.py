@@ -1,42 +1,22 @@
 """Migration 0011: facts go up with nothing lost and the feed in its place, and down as long as that loses nothing."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, inspect, text
 
 from kgl_adapters import connect
-from kgl_adapters.sql.engine.engines import make_engine, parse_url, reflecting
+from kgl_adapters.sql.engine.engines import reflecting
 from kgl_adapters.sql.kernel.tables import GRAPH
 from kgl_adapters.sql.storage import migrating as migrate
 from kgl_adapters.sql.storage.revisions import REVISIONS
 from kgl_core import KnowledgeGraph, StoreError
 from kgl_core.graph.entities import ENTITY
 from tests.contract.evidence.documents import document, joins, keyed, require_sound
-from tests.postgres import fresh_database
 
 STEPS = len(REVISIONS) - REVISIONS.index("0011")
 FACT_COLUMNS = {"pinned", "sources_for", "sources_against", "is_retired", "has_assertions"}
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database that holds nothing."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'graph.db'}"
-        return
-    with fresh_database(request.getfixturevalue("postgres_server")) as fresh:
-        yield fresh
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    """An engine on it."""
-    made = make_engine(parse_url(url))
-    yield made
-    made.dispose()
 
 
 def fill(kg: KnowledgeGraph) -> None:

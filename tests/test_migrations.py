@@ -27,24 +27,6 @@ from tests.postgres import fresh_database
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database that holds nothing."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'graph.db'}"
-        return
-    with fresh_database(request.getfixturevalue("postgres_server")) as fresh:
-        yield fresh
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    """An engine on it."""
-    made = make_engine(parse_url(url))
-    yield made
-    made.dispose()
-
-
 def fill(kg: KnowledgeGraph) -> None:
     """Put something into every table."""
     ada = kg.entities.create(type="person", name="Ada", key="a", aliases=["Countess"], metadata={"born": 1815})

@@ -29,7 +29,7 @@ from kgl_core.evidence.stored_evidence import (
     lock_facts,
     sources_of,
 )
-from kgl_core.evidence.supporting import Value, values_of
+from kgl_core.evidence.supporting import SourcesById, Value, values_of
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.facts import PINNED_ACTIVE, Fact, last_name, pointer
 from kgl_core.graph.nouns import GraphNoun, noun_of
@@ -72,7 +72,8 @@ class Assertions:
         wanted = build(AssertionFilter, filter)
         with self._context.store.snapshot() as uow:
             page = read_page(ASSERTION, uow.of(ASSERTION), wanted, sort, limit, cursor)
-            return Page(tuple(with_sources(uow, page.items)), page.limit, page.next_cursor)
+            items = with_sources(page.items, sources_of(uow, page.items))
+            return Page(tuple(items), page.limit, page.next_cursor)
 
     def of(
         self,
@@ -112,9 +113,10 @@ class Assertions:
         wanted = require_id(id)
         with self._context.store.snapshot() as uow:
             fact = found(uow.of(noun).get(wanted), noun.name, wanted)
-            said = with_sources(uow, _in_force(uow, fact)) if fact.has_assertions else [_first(fact)]
+            said = _in_force(uow, fact)
             sources = sources_of(uow, said)
-        return values_of(fact, said, sources)
+        told = with_sources(said, sources) if fact.has_assertions else [_first(fact)]
+        return values_of(fact, told, sources)
 
     def add(self, noun: GraphNoun, id: UUID | str, /, **fields: Unpack[AssertionFields]) -> SourcedAssertion:
         """Assert a fact, or speak against it; what the actor said of it before with the same source and extractor goes.
@@ -221,9 +223,9 @@ class Assertions:
         return said
 
 
-def with_sources(uow: UnitOfWork, assertions: Sequence[Assertion]) -> list[SourcedAssertion]:
+def with_sources(assertions: Sequence[Assertion], sources: SourcesById) -> list[SourcedAssertion]:
     """The assertions with the URIs of their sources."""
-    uris: dict[UUID | None, str] = {each.id: each.uri for each in sources_of(uow, assertions).values()}
+    uris: dict[UUID | None, str] = {id: source.uri for id, source in sources.items()}
     return [SourcedAssertion(**vars(each), source=uris.get(each.source_id)) for each in assertions]
 
 
@@ -244,7 +246,7 @@ def _assertion(uow: UnitOfWork, id: UUID) -> SourcedAssertion:
     """The assertion with this id, which may be the first one of a fact. Raises NotFound."""
     kept = uow.of(ASSERTION).get(id)
     if kept is not None:
-        return with_sources(uow, [kept])[0]
+        return with_sources([kept], sources_of(uow, [kept]))[0]
     fact: Any = uow.entities.get(id) or uow.relationships.get(id)
     if fact is None or fact.has_assertions:
         raise NotFound("assertion", id)

@@ -142,6 +142,11 @@ class Assertion:
         return self.asserted_at
 
     @property
+    def age(self) -> tuple[datetime, int]:
+        """What sorts assertions by when they were made, always in the same way."""
+        return (self.asserted_at, self.id.int)
+
+    @property
     def by(self) -> tuple[SourceId | None, str | None, Actor]:
         """What tells it apart from other assertions of the same fact: its source, its extractor and its author."""
         return (self.source_id, self.extractor, self.asserted_by)

@@ -48,8 +48,8 @@ _OUTCOMES: Final = {
 class Ledger:
     """The assertions and facts of one unit of work, on behalf of the context's actor.
 
-    The facts have been locked. ``outcomes`` has what became of each that was settled, by id, and ``unsupported`` those
-    that nothing supports any more, but that stay: relationships of others need them, or they are pinned.
+    The facts have been locked. ``outcomes`` has what became of each that was settled, and ``support`` the assertions in
+    force about it then, both by id.
     """
 
     def __init__(self, work: Work) -> None:
@@ -62,7 +62,6 @@ class Ledger:
         self._withdrawn: list[Assertion] = []
         self._reinstated: list[Assertion] = []
         self.outcomes: dict[UUID, FactOutcome] = {}
-        self.unsupported: set[UUID] = set()
         self.support: Mapping[UUID, Sequence[Assertion]] = {}
 
     def create(self, fact: Fact) -> None:
@@ -250,7 +249,6 @@ class Ledger:
             if entity.id in self.outcomes or not self._is_to_retire(entity, state):
                 continue
             if self._uow.relationships.count_touching(entity.id, 1):
-                self.unsupported.add(entity.id)
                 if self._is_changed(entity, state):
                     changes.append((ChangeAction.UPDATED, self._next(state)))
                 else:
@@ -263,12 +261,7 @@ class Ledger:
         return not same_values(self._before.get(fact.id, fact), state, noun_of(fact).field_names)
 
     def _is_to_retire(self, fact: Fact, state: Fact) -> bool:
-        if state.sources_for or fact.deleted_at is not None:
-            return False
-        if PINNED_ACTIVE in fact.pinned:
-            self.unsupported.add(fact.id)
-            return False
-        return True
+        return not state.sources_for and fact.deleted_at is None and PINNED_ACTIVE not in fact.pinned
 
     def _next(self, state: Fact, **values: Any) -> Fact:
         return next_version(state, self._now, **values)
@@ -286,3 +279,11 @@ class Ledger:
         repository.add(created)
         self._work.log(changes)
         self.outcomes.update({fact.id: _OUTCOMES[action] for action, fact in changes})
+
+
+def settle_facts(work: Work, facts: Iterable[Fact]) -> None:
+    """Let these facts, which are locked, show what is asserted of them."""
+    ledger = Ledger(work)
+    for fact in facts:
+        ledger.touch(fact)
+    ledger.settle()

@@ -12,7 +12,7 @@ import attrs
 from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing_sources import withdraw_source
-from kgl_core.evidence.ledger import Ledger
+from kgl_core.evidence.ledger import settle_facts
 from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import (
     SOURCE,
@@ -114,10 +114,7 @@ class Sources:
     def _settle(self, said: Sequence[Assertion]) -> None:
         """Let the facts that these assertions are about show what is asserted of them."""
         with self._context.store.begin() as uow:
-            ledger = Ledger(Work(self._context, uow))
-            for fact in facts_of(uow, said).values():
-                ledger.touch(fact)
-            ledger.settle()
+            settle_facts(Work(self._context, uow), facts_of(uow, said).values())
             uow.commit()
 
     def list(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -52,7 +53,7 @@ def shown(fact: Fact, assertions: Iterable[Assertion], sources: SourcesById) -> 
     What is pinned stays as it is. Without any assertion for it, its confidence and source are unknown and its fields
     stay.
     """
-    told = sorted(assertions, key=_age)
+    told = sorted(assertions, key=attrgetter("age"))
     supporting = [each for each in told if each.stance is Stance.FOR]
     changes: dict[str, Any] = {
         "has_assertions": True,
@@ -69,10 +70,6 @@ def shown(fact: Fact, assertions: Iterable[Assertion], sources: SourcesById) -> 
 def _source(assertion: Assertion) -> UUID | Actor:
     """What counts as one source: a source, or the word of one actor."""
     return assertion.source_id or assertion.asserted_by
-
-
-def _age(assertion: Assertion) -> tuple[Any, int]:
-    return (assertion.asserted_at, assertion.id.int)
 
 
 def _certainty(assertion: Assertion) -> float:
@@ -101,7 +98,7 @@ def by_strength(supporting: Iterable[A], sources: SourcesById) -> list[A]:
     def strength(each: A) -> tuple[Any, ...]:
         source = None if each.source_id is None else sources.get(each.source_id)
         rank = 0 if source is None else source.rank
-        return (each.extractor is None, rank, _certainty(each), *_age(each))
+        return (each.extractor is None, rank, _certainty(each), *each.age)
 
     return sorted(supporting, key=strength, reverse=True)
 

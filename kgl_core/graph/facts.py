@@ -7,6 +7,7 @@ What a fact shows of its evidence is kept with it, so that nobody who reads the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import attrs
@@ -97,3 +98,8 @@ def gone(kind: str, record: Record, *, to_change: bool = False) -> Deleted:
     if isinstance(record, Fact) and record.is_retired:
         return Retired(kind, record.id, to_change=to_change)
     return Deleted(kind, record.id, to_change=to_change)
+
+
+def went_last(fact: Fact) -> tuple[bool, datetime, int]:
+    """What sorts facts with one unique value: the active one comes last, before it those that went latest."""
+    return (fact.deleted_at is None, fact.deleted_at or fact.created_at, fact.id.int)

@@ -66,12 +66,15 @@ class Claim:
             and same_json(assertion.values, self.values)
         )
 
+    def label_after(self, assertion: Assertion | None) -> str | None:
+        """The label of the assertion that it becomes: without its own, that of the one before it."""
+        return assertion.label if self.label is None and assertion is not None else self.label
+
     def fields(self, assertion: Assertion | None) -> dict[str, Any]:
         """The fields of the assertion that it becomes, after the one before it."""
-        label = assertion.label if self.label is None and assertion is not None else self.label
         return {
             "extractor_version": self.version,
-            "label": label,
+            "label": self.label_after(assertion),
             "confidence": self.confidence,
             "locations": self.locations,
             "values": self.values,

@@ -30,7 +30,7 @@ from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import source_id
 from kgl_core.evidence.stored_evidence import assertions_of, ends_of, ensure_sources, is_deleted
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import Fact, pointer
+from kgl_core.graph.facts import Fact, pointer, went_last
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.kernel.checked_records import build
@@ -108,7 +108,7 @@ class _Extracting:
         self._claim_entities(entities, matching)
         found = self._claim_relationships(relationships, matching, before)
         facts: dict[UUID, Any] = {**matching.by_id, **found}
-        kept = {id: claim.fields(previous.get(id))["label"] for id, claim in self._claims.items()}
+        kept = {id: claim.label_after(previous.get(id)) for id, claim in self._claims.items()}
         self.labels_are_kept = self._labels == {label: id for id, label in kept.items() if label is not None}
         ledger = Ledger(self._work)
         self._assert(ledger, of_source, facts, previous)
@@ -186,7 +186,7 @@ class _Extracting:
         ids = {each.relationship_id for each in before if each.relationship_id is not None}
         triples = {triple for _, _, triple in joined if not {triple[0], triple[2]} & self._new.keys()}
         found = self._uow.relationships.find(ids, triples, lock="update") if ids or triples else ()
-        holders: dict[Triple, UUID] = {each.triple: each.id for each in sorted(found, key=_went_last)}
+        holders: dict[Triple, UUID] = {each.triple: each.id for each in sorted(found, key=went_last)}
         by_id: dict[UUID, Relationship] = {each.id: each for each in found}
         for number, item, triple in joined:
             id = holders.get(triple)
@@ -292,9 +292,3 @@ class _Extracting:
 
     def _note(self, pointer: str, code: str, detail: str, *, is_refused: bool = True, id: UUID | None = None) -> None:
         self._notes.append(ItemNote(pointer=pointer, code=code, detail=detail, is_refused=is_refused, id=id))
-
-
-def _went_last(relationship: Relationship) -> tuple[Any, ...]:
-    """What sorts relationships with one triple: the active one comes last, before it those that went latest."""
-    gone = relationship.deleted_at
-    return (gone is None, gone or relationship.created_at, relationship.id.int)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from operator import attrgetter
 from uuid import UUID
 
 from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.extraction.extractions import ExtractedEntity
 from kgl_core.evidence.stored_evidence import assertions_of
 from kgl_core.graph.entities import NAMED_MAX, Entity, sort_name
-from kgl_core.graph.facts import pointer
+from kgl_core.graph.facts import pointer, went_last
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.text import identity_form
 from kgl_core.kernel.units_of_work import UnitOfWork
@@ -57,7 +57,7 @@ class Matching:
         found = uow.entities.find(wanted, all_keys, lock="update") if wanted or all_keys else ()
         self.by_id: dict[UUID, Entity] = {entity.id: entity for entity in found}
         self._by_key: dict[str, Entity] = {}
-        for entity in sorted(found, key=_precedence):
+        for entity in sorted(found, key=went_last):
             if entity.key is not None:
                 self._by_key[entity.key] = entity
         self._named: dict[tuple[str, str], list[UUID]] = {}
@@ -121,13 +121,8 @@ def may_be_keyed(entity: Entity) -> bool:
 
 def _latest(assertions: Iterable[Assertion]) -> Mapping[str, UUID]:
     """The entity that each label meant last."""
-    ordered = sorted(assertions, key=lambda each: (each.asserted_at, each.id.int))
+    ordered = sorted(assertions, key=attrgetter("age"))
     return {each.label: each.entity_id for each in ordered if each.label is not None and each.entity_id is not None}
-
-
-def _precedence(entity: Entity) -> tuple[Any, ...]:
-    """What sorts entities with one key: the active one comes last, before it those that went latest."""
-    return (entity.deleted_at is None, entity.deleted_at or entity.created_at, entity.id.int)
 
 
 def _name_of(entity: Entity) -> tuple[str, str]:

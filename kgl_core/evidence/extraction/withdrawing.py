@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from kgl_core.evidence.extraction.kept_extractions import extraction_id, forget_
 from kgl_core.evidence.ledger import FactOutcome, Ledger
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import SOURCE, source_id
-from kgl_core.evidence.stored_evidence import assertions_of, facts_of, is_deleted
+from kgl_core.evidence.stored_evidence import assertions_of, facts_of, is_deleted, sources_of
 from kgl_core.graph.facts import Fact
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.nouns import noun_of
@@ -89,7 +90,7 @@ def _nothing(address: ExtractionAddress) -> NotFound:
 
 def _newest(said: Sequence[Assertion]) -> Sequence[Assertion]:
     """The newest assertion of each fact: one that replaced another may have gone at the same moment as that."""
-    ordered = sorted(said, key=lambda each: (each.asserted_at, each.id.int))
+    ordered = sorted(said, key=attrgetter("age"))
     return [*{each.fact_id: each for each in ordered}.values()]
 
 
@@ -121,18 +122,14 @@ def settle_all(work: Work, said: Sequence[Assertion], *, is_withdrawal: bool) ->
 
 def _kept(work: Work, facts: Sequence[Fact], ledger: Ledger) -> tuple[Supported, ...]:
     """The facts that stay, each with the sources that support it."""
-    support = {
-        fact.id: [each.source_id for each in ledger.support[fact.id] if each.stance is Stance.FOR] for fact in facts
-    }
-    ids = {id for ids in support.values() for id in ids if id is not None}
-    uris = {source.id: source.uri for source in work.uow.of(SOURCE).find(ids)} if ids else {}
+    support = {fact.id: [each for each in ledger.support[fact.id] if each.stance is Stance.FOR] for fact in facts}
+    sources = sources_of(work.uow, [each for said in support.values() for each in said])
+    uris: dict[UUID | None, str | None] = {None: None, **{id: source.uri for id, source in sources.items()}}
     return tuple(
         Supported(
             kind=noun_of(fact).name,
             id=fact.id,
-            sources=tuple(
-                sorted({None if id is None else uris[id] for id in support[fact.id]}, key=lambda uri: uri or "")
-            ),
+            sources=tuple(sorted({uris[each.source_id] for each in support[fact.id]}, key=lambda uri: uri or "")),
         )
         for fact in facts
     )

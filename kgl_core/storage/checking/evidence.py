@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import attrs
 
 from kgl_core.evidence.assertions import Assertion
-from kgl_core.evidence.ledger import Ledger
-from kgl_core.evidence.recording import Work
 from kgl_core.evidence.stored_evidence import assertions_of, sources_of
 from kgl_core.evidence.supporting import shown
 from kgl_core.graph.facts import Fact
 from kgl_core.graph.nouns import noun_of
 from kgl_core.kernel.checked_records import same_values
 from kgl_core.kernel.store_errors import UnreadableRow
-from kgl_core.kernel.units_of_work import Context, UnitOfWork
+from kgl_core.kernel.units_of_work import UnitOfWork
 from kgl_core.storage.checking.findings import Finding
 
 COMPARED_AT_ONCE: Final = 500
@@ -43,12 +41,3 @@ def unlike_evidence(uow: UnitOfWork, facts: Sequence[Fact]) -> Iterator[Finding]
         state = attrs.evolve(fact, **shown(fact, own, sources))
         if not same_values(fact, state, noun_of(fact).field_names):
             yield Finding("stale_evidence", f"{noun_of(fact).name} {fact.id}", (noun_of(fact).name, fact.id))
-
-
-def settle(context: Context, uow: UnitOfWork, facts: Sequence[Any]) -> int:
-    """Let these facts, which are locked, show what their assertions make; returns how many there were."""
-    ledger = Ledger(Work(context, uow))
-    for fact in facts:
-        ledger.touch(fact)
-    ledger.settle()
-    return len(facts)

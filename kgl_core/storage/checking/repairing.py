@@ -15,6 +15,8 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.evidence.ledger import settle_facts
+from kgl_core.evidence.recording import Work
 from kgl_core.graph.journal.changes import Change, ChangeAction
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
 from kgl_core.graph.relationships import RELATIONSHIP
@@ -22,7 +24,6 @@ from kgl_core.kernel.errors import AlreadyExists, Conflict, NotFound, Transactio
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.store_errors import StoreFault
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
-from kgl_core.storage.checking.evidence import settle
 from kgl_core.storage.checking.findings import KINDS, STALE
 from kgl_core.storage.checking.journal import has_wrong_deleted_with, same_record
 from kgl_core.storage.checking.possible_records import broken
@@ -170,7 +171,12 @@ def _derive(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
 
 def _settle(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     """Lets facts show what their assertions make."""
-    return sum(settle(context, uow, _locked(uow, noun, ids)) for noun, ids in _by_noun(keys))
+    done = 0
+    for noun, ids in _by_noun(keys):
+        facts: Sequence[Any] = _locked(uow, noun, ids)
+        settle_facts(Work(context, uow), facts)
+        done += len(facts)
+    return done
 
 
 _MENDERS: Final[Mapping[str, _Mender]] = {

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.facts import Fact, pinned_by_hand, why_gone
+from kgl_core.graph.facts import pinned_by_hand, why_gone
 from kgl_core.graph.journal.changes import Change, ChangeAction
 from kgl_core.kernel.checked_records import same_values
 from kgl_core.kernel.nouns.noun import Noun
@@ -60,8 +60,9 @@ class Plan(Generic[L, Stored]):
         if not current.is_active:
             raise RecordRefused("deleted", f"{self._noun.name} {current.id} {why_gone(current)}")
         require(self._context.actor, Action.CHANGE, current.created_by)
-        pinned = _pinned(current, changes)
-        changed = attrs.evolve(current, **changes, **pinned, version=current.version + 1, updated_at=self._now)
+        changed = attrs.evolve(current, **changes, version=current.version + 1, updated_at=self._now)
+        if pinned := pinned_by_hand(current, changed, changes):  # a load sets fields by hand, like an update
+            changed = attrs.evolve(changed, **pinned)
         if current.id not in self._created:
             self._updated.add(current.id)
         self._keep(changed, ChangeAction.UPDATED)
@@ -84,10 +85,3 @@ class Plan(Generic[L, Stored]):
     def _keep(self, record: Stored, action: ChangeAction) -> None:
         self._by_id[record.id] = record
         self.changes.append(self._context.change(action, record))
-
-
-def _pinned(current: Record, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What changes besides: a load sets fields by hand, like an update."""
-    if not isinstance(current, Fact) or not current.has_assertions:
-        return {}
-    return pinned_by_hand(current, attrs.evolve(current, **changes), changes)
