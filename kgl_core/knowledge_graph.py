@@ -19,6 +19,7 @@ from kgl_core.evidence.extraction.extracting import extract
 from kgl_core.evidence.extraction.extractions import ExtractionResult, WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing import reinstate_extraction, withdraw_extraction
 from kgl_core.evidence.naming_sources import Sources
+from kgl_core.exploration.exploring import Graph
 from kgl_core.graph.editing_entities import Entities
 from kgl_core.graph.editing_relationships import Relationships
 from kgl_core.graph.journal.changes import Change
@@ -116,6 +117,11 @@ class KnowledgeGraph:
     def sources(self) -> Sources:
         """Describe, read and list sources."""
         return Sources(self._context)
+
+    @property
+    def graph(self) -> Graph:
+        """Walk over the graph: neighborhoods, paths, subgraphs, common neighbors, summaries."""
+        return Graph(self._context)
 
     @property
     def assertions(self) -> Assertions:

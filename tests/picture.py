@@ -19,7 +19,7 @@ PAGE: Final = ROOT / "docs/architecture.md"
 COMMAND: Final = ".venv/bin/python -m tests.picture"
 RINGS: Final = ("kgl_http", "kgl_adapters", "kgl_core")
 """From the outside in: a ring imports itself and those behind it."""
-SUBJECTS: Final = ("graph", "evidence", "access", "storage")
+SUBJECTS: Final = ("graph", "evidence", "exploration", "access", "storage")
 _SHARED: Final = 2
 """How many columns there are for what all subjects share."""
 _WIDTH: Final = 20

@@ -11,6 +11,7 @@ from kgl_adapters.memory.access.refresh_tokens import MemoryRefreshTokens
 from kgl_adapters.memory.access.revocations import MemoryRevocations
 from kgl_adapters.memory.access.throttling import MemoryCounters
 from kgl_adapters.memory.evidence.assertions import MemoryAssertions
+from kgl_adapters.memory.exploration.walks import MemoryWalks
 from kgl_adapters.memory.graph.changes import MemoryChangeLog
 from kgl_adapters.memory.graph.entities import MemoryEntities
 from kgl_adapters.memory.graph.relationships import MemoryRelationships
@@ -91,6 +92,10 @@ class MemoryUnitOfWork:
     @property
     def answers(self) -> MemoryAnswers:
         return MemoryAnswers(self._tables.answers)
+
+    @property
+    def walks(self) -> MemoryWalks:
+        return MemoryWalks(self._tables.of)
 
     @property
     def inspection(self) -> MemoryInspection:

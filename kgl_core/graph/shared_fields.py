@@ -19,7 +19,7 @@ CONFIDENCE: Final = Optional(Number(0, 1))
 SOURCE: Final = Optional(Text(SOURCE_LENGTH_MAX))
 EXTRACTOR: Final = Text(200)
 SOURCE_TYPE: Final = Optional(Text(64))
-_SOURCES: Final = Optional(Integer(0, 2**31 - 1))
+SOURCES: Final = Optional(Integer(0, 2**31 - 1))
 
 
 class FactFilterFields(RecordFilterFields, total=False):
@@ -42,8 +42,8 @@ class _ByOrigin:
     source: str | None = ruled(SOURCE, default=None)
     source_type: str | None = ruled(SOURCE_TYPE, default=None)
     extractor: str | None = ruled(Optional(EXTRACTOR), default=None)
-    min_sources: int | None = ruled(_SOURCES, default=None)
-    min_sources_against: int | None = ruled(_SOURCES, default=None)
+    min_sources: int | None = ruled(SOURCES, default=None)
+    min_sources_against: int | None = ruled(SOURCES, default=None)
     is_retired: bool | None = ruled(Optional(Flag()), default=None)
 
 

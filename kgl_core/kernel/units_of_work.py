@@ -16,6 +16,7 @@ from kgl_core.access.oauth_clients import ClientRepository
 from kgl_core.access.throttling import CounterRepository
 from kgl_core.access.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.access.users import UserRepository
+from kgl_core.exploration.walks import Walks
 from kgl_core.graph.entities import EntityRepository
 from kgl_core.graph.journal.changes import Change, ChangeAction, ChangeLog
 from kgl_core.graph.relationships import RelationshipRepository
@@ -63,6 +64,8 @@ class UnitOfWork(Protocol):
     def counters(self) -> CounterRepository: ...
     @property
     def answers(self) -> AnswerRepository: ...
+    @property
+    def walks(self) -> Walks: ...
     @property
     def inspection(self) -> Inspection: ...
 

@@ -32,7 +32,8 @@ class Answer:
 
     ``shape`` is ``one`` or ``page`` for the envelope around one ``model`` or a list of them, ``bare`` for a model
     without the envelope, ``text`` for another media type, ``none`` for no body. ``id_at`` is the JSON Pointer to the id
-    of a new record.
+    of a new record. ``meta`` is what the envelope's meta has besides, by name with its type, and ``included`` the class
+    of the records beside the data.
     """
 
     model: Any = None
@@ -42,6 +43,8 @@ class Answer:
     has_location: bool = False
     has_changes_cursor: bool = False
     id_at: str = "/data/id"
+    meta: Mapping[str, Any] = attrs.Factory(dict)
+    included: Any = None
 
 
 @attrs.frozen(kw_only=True)

@@ -51,31 +51,38 @@ def read_query(cls: Any, query_string: str) -> Any:
     values: dict[str, Any] = {}
     rules = rules_of(cls)
     given = read_parameters(query_string.encode("latin-1"))  # the bytes that were sent (PEP 3333)
-    faults = unknown_names((name for name in given if name not in rules), rules, "parameter")
-    for name, texts in given.items():
+    fields = {parameter_name(name): name for name in rules}
+    faults = unknown_names((name for name in given if name not in fields), fields, "parameter")
+    for parameter, texts in given.items():
+        name = fields.get(parameter, "")
         rule = rules.get(name)
         if rule is None:
             continue
         if _is_list(rule):
             values[name] = [from_text(rule, text) for text in texts]
         elif len(texts) > 1:
-            faults.append(Fault(f"/{name}", "repeated", "give it once"))
+            faults.append(Fault(f"/{parameter}", "repeated", "give it once"))
         else:
             values[name] = from_text(rule, texts[0])
     try:
         query = build(cls, values)
     except InvalidInput as error:
-        faults += map(_plus_lost, error.faults)
+        faults += map(_of_parameter, error.faults)
     if faults:
         raise BadRequest(faults)
     return query
 
 
-def _plus_lost(fault: Fault) -> Fault:
-    """The fault, with advice about the + of a time zone, which means a space in a URL."""
-    if fault.code not in ("not_an_instant", "not_a_date"):
-        return fault
-    return attrs.evolve(fault, detail=f"{fault.detail}; in a URL, write the + of a time zone as %2B")
+def parameter_name(field: str) -> str:
+    """The parameter that a field of a query is read from: that of ``from_`` is from, which Python keeps for itself."""
+    return field.rstrip("_")
+
+
+def _of_parameter(fault: Fault) -> Fault:
+    """The fault of a field as that of its parameter, with advice about a +, which means a space in a URL."""
+    if fault.code in ("not_an_instant", "not_a_date"):
+        return attrs.evolve(fault, detail=f"{fault.detail}; in a URL, write the + of a time zone as %2B")
+    return attrs.evolve(fault, pointer=fault.pointer.replace("_/", "/").rstrip("_"))
 
 
 def read_parameters(encoded: bytes) -> Mapping[str, list[str]]:
@@ -115,6 +122,15 @@ def from_text(rule: Rule, text: str) -> Any:
         case Instant():
             return parse_instant(text) or text
     return text
+
+
+def with_moments(cls: type, values: Any) -> Any:
+    """The ``values`` of an object in JSON, with the moments that ``cls`` has as fields converted from text."""
+    if type(values) is dict:
+        for name, rule in rules_of(cls).items():
+            if rule == Optional(Instant()) and type(values.get(name)) is str:
+                values[name] = from_text(rule, values[name])
+    return values
 
 
 def filter_of(query: object, cls: type) -> dict[str, Any]:

@@ -12,16 +12,15 @@ from uuid import UUID
 
 import falcon
 
-from kgl_core.kernel.checked_records import escape, rules_of
+from kgl_core.kernel.checked_records import escape
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import Instant, Optional
 from kgl_core.kernel.ids import parse_id
 from kgl_core.kernel.permissions import Actor
 from kgl_core.kernel.strict_json import parse_json
 from kgl_core.storage.gzip_stream import Unpacked
 from kgl_http.api.operations import FORM, JSON
 from kgl_http.api.problems import BadRequest, BodyTooLarge, UnsupportedCoding, UnsupportedMediaType
-from kgl_http.api.query_parameters import from_text, read_parameters, read_query
+from kgl_http.api.query_parameters import read_parameters, read_query, with_moments
 from kgl_http.settings import Network
 
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -115,10 +114,7 @@ class Request(falcon.Request):
 
     def read_fields(self, cls: type) -> dict[str, Any]:
         """`read_object`, with the moments that ``cls`` has as fields converted from text."""
-        found = self.read_object()
-        for name, rule in rules_of(cls).items():
-            if rule == Optional(Instant()) and type(found.get(name)) is str:
-                found[name] = from_text(rule, found[name])
+        found: dict[str, Any] = with_moments(cls, self.read_object())
         return found
 
     def read_form(self) -> dict[str, str]:

@@ -13,7 +13,9 @@ import attrs
 
 from kgl_core.kernel.checked_records import MISSING, rules_of
 from kgl_http.api.operations import FORM, METHODS, NDJSON, Answer, Operation, operations_of, takes_key
-from kgl_http.openapi.schemas import UUID_SCHEMA, Schema, Schemas, prose
+from kgl_http.api.query_parameters import parameter_name
+from kgl_http.openapi.schema_parts import UUID_SCHEMA, Schema, prose
+from kgl_http.openapi.schemas import Schemas
 from kgl_http.openapi.security import permission_prose, security_of, security_schemes
 from kgl_http.openapi.shared_parts import (
     DESCRIPTION,
@@ -147,7 +149,7 @@ class _Document:
                 schema["default"] = str(default).lower() if schema["type"] == "string" else default
             style = {"style": "form", "explode": True} if schema["type"] == "array" else {}
             required = {"required": True} if default is MISSING else {}
-            yield {"name": name, "in": "query", **required, **style, "schema": schema}
+            yield {"name": parameter_name(name), "in": "query", **required, **style, "schema": schema}
 
     def _answer(self, status: int, answer: Answer) -> Schema:
         headers = {
@@ -170,7 +172,9 @@ class _Document:
         if answer.shape == "text":
             lines = {"description": f"One JSON object a line, such as `{answer.model.__name__}`."} if model else {}
             return {"type": "string", **lines}
-        return envelope(model, is_page=answer.shape == "page")
+        meta = {name: self._schemas.shown(kind) for name, kind in answer.meta.items()}
+        included = None if answer.included is None else self._schemas.shown(answer.included)
+        return envelope(model, is_page=answer.shape == "page", meta=meta or None, included=included)
 
 
 def _link(paths: Mapping[str, Mapping[str, Schema]], ids: Mapping[str, str]) -> None:

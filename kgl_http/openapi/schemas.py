@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import types
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Literal, NewType, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, NewType, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import attrs
@@ -36,30 +35,21 @@ from kgl_core.kernel.field_rules import (
 )
 from kgl_core.kernel.nouns.noun import AnyNoun
 from kgl_core.kernel.nouns.records import Record
-from kgl_core.kernel.periods import DATE_ADVICE, DATE_LENGTH_MAX, DATE_PATTERN, Date
+from kgl_core.kernel.periods import Date
 from kgl_core.kernel.permissions import Actor
-from kgl_core.kernel.text import INVISIBLE_16_BITS
-
-Schema = dict[str, Any]
-
-UUID_SCHEMA: Final = {"type": "string", "format": "uuid"}
-INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time"}
-DATE_SCHEMA: Final = {
-    "type": "string",
-    "maxLength": DATE_LENGTH_MAX,
-    "pattern": DATE_PATTERN,
-    "description": DATE_ADVICE,
-}
-
-# Written out, because \s differs between regular expressions' dialects. Lone surrogates cannot be: a dialect that knows
-# Unicode has no name for them, and JSON that holds them is none that every parser reads (RFC 8259, section 8.2).
-_UNFIT: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\u202d\u202e"
-_SPACE: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-# No more than nearly right: dialects differ in how they name combining marks and characters beyond 16 bits.
-_INVISIBLE: Final = "".join(c if c == "-" else f"\\u{ord(c):04x}" for c in INVISIBLE_16_BITS)
-_BLANK: Final = rf"{_SPACE}{_INVISIBLE}\u0300-\u036f"
-_LINE_PATTERN: Final = f"^[^{_UNFIT}]*[^{_UNFIT}{_BLANK}][^{_UNFIT}]*$"
-_NO_NUL_PATTERN: Final = r"^[^\u0000]*$"
+from kgl_http.openapi.schema_parts import (
+    DATE_SCHEMA,
+    FIELDS_SCHEMA,
+    INSTANT_SCHEMA,
+    LINE_PATTERN,
+    NO_NUL_PATTERN,
+    UUID_SCHEMA,
+    Schema,
+    mapping_schema,
+    nullable,
+    object_schema,
+)
+from kgl_http.openapi.shown_fields import FieldNames, Shown
 
 _NOUNS: Final = (*GRAPH_NOUNS, USER, CLIENT)
 _BY_RECORD: Final[Mapping[type, AnyNoun]] = {noun.record: noun for noun in _NOUNS}
@@ -121,14 +111,16 @@ class Schemas:
             properties |= {name: {**self.shown(hints[name]), "readOnly": True} for name in noun.noted}
         if is_partial:
             doc = f"A change of a `{cls.__name__}`: what is left out stays as it is, and null removes (RFC 7396)."
-            return self.add(f"{cls.__name__.removesuffix('Draft')}Patch", _object(properties, required, doc))
+            return self.add(f"{cls.__name__.removesuffix('Draft')}Patch", object_schema(properties, required, doc))
         if noun is not None:
             doc = (
                 f"A whole `{cls.__name__}`: what is left out becomes empty. What kgl sets may come back as it was "
                 "read, and must not be changed."
             )
-            return self.add(f"{cls.__name__.removesuffix('Draft')}Replacement", _object(properties, required, doc))
-        return self.add(called or cls.__name__, _object(properties, required, cls.__doc__))
+            return self.add(
+                f"{cls.__name__.removesuffix('Draft')}Replacement", object_schema(properties, required, doc)
+            )
+        return self.add(called or cls.__name__, object_schema(properties, required, cls.__doc__))
 
     def form(self, cls: type) -> Schema:
         """The schema of a form: the parameters of ``cls``, none of them null, and others, which are ignored.
@@ -141,7 +133,7 @@ class Schemas:
         required = [name for name in properties if fields[name].default is MISSING]
         empty: Schema = {"type": "string", "maxLength": 0}
         properties |= {name: {"anyOf": [properties[name], empty]} for name in properties.keys() - required}
-        schema = _object(properties, required, cls.__doc__)
+        schema = object_schema(properties, required, cls.__doc__)
         return self.add(cls.__name__, {**schema, "additionalProperties": True})
 
     def of_rule(self, rule: Rule) -> Schema:
@@ -149,19 +141,20 @@ class Schemas:
         match rule:
             case Optional(inner):
                 return nullable(self.of_rule(inner))
-            case Each(each, most, _, least):
-                length = {"minItems": least, "maxItems": most} if least else {"maxItems": most}
-                return {"type": "array", "items": self.of_rule(each), **length}
+            case Each(each, single=True):
+                return {"anyOf": [self.of_rule(each), self._list(rule)]}
+            case Each():
+                return self._list(rule)
             case Names(each):
                 return self.of_rule(each)
             case JsonObject():
-                return self._json_object(rule)
+                return self._jsonobject_schema(rule)
             case Text(most, pattern):
-                exact = _LINE_PATTERN if pattern is None else f"^(?:{pattern})$"
+                exact = LINE_PATTERN if pattern is None else f"^(?:{pattern})$"
                 return {"type": "string", "minLength": 1, "maxLength": most, "pattern": exact}
             case Secret(most, least):
                 length = {"minLength": least, "maxLength": most}
-                return {"type": "string", "format": "password", **length, "pattern": _NO_NUL_PATTERN}
+                return {"type": "string", "format": "password", **length, "pattern": NO_NUL_PATTERN}
             case Number(least, most):
                 return {"type": "number", "minimum": least, "maximum": most}
             case Integer(least, most):
@@ -178,11 +171,13 @@ class Schemas:
                 return self.taken(cls, called=f"{cls.__name__}Draft")  # answers show the class by its own name
             case Exact(most):
                 limit = f"At most {most} bytes of UTF-8."
-                return {"type": "string", "maxLength": most, "pattern": _NO_NUL_PATTERN, "description": limit}
+                return {"type": "string", "maxLength": most, "pattern": NO_NUL_PATTERN, "description": limit}
             case Instant():
                 return dict(INSTANT_SCHEMA)
             case Date():
                 return dict(DATE_SCHEMA)
+            case FieldNames():
+                return dict(FIELDS_SCHEMA)
         raise TypeError(f"no schema is known for {rule}; describe it in kgl_http/openapi/schemas.py")
 
     def of_parameter(self, rule: Rule) -> Schema:
@@ -192,12 +187,20 @@ class Schemas:
                 return {"type": "string", "enum": ["true", "false", "any"]}
             case Optional(inner):
                 return self.of_parameter(inner)
+            case Each():
+                return self._list(rule)
         return self.of_rule(rule)
+
+    def _list(self, rule: Each) -> Schema:
+        least = {"minItems": rule.min_items} if rule.min_items else {}
+        return {"type": "array", "items": self.of_rule(rule.rule), **least, "maxItems": rule.max_items}
 
     def shown(self, kind: Any) -> Schema:
         """The schema of a value of type ``kind`` in an answer. Raises TypeError for a type that is unknown here."""
         if isinstance(kind, NewType):
             kind = kind.__supertype__
+        if get_origin(kind) is Annotated:
+            return self._shown_partly(*get_args(kind))
         if kind is Record:
             kind = Union[tuple(noun.record for noun in GRAPH_NOUNS)]  # noqa: UP007  # made of a list
         plain: Schema | None = _PLAIN.get(kind)
@@ -220,63 +223,37 @@ class Schemas:
             return self._shown_class(kind)
         raise TypeError(f"no schema is known for {kind}; describe it in kgl_http/openapi/schemas.py")
 
+    def _shown_partly(self, cls: type, how: Shown) -> Schema:
+        properties = self._properties(cls) | {name: self.shown(kind) for name, kind in how.added.items()}
+        return self.add(how.name, object_schema(properties, how.required, cls.__doc__))
+
     def _shown_class(self, cls: type) -> Schema:
-        hints = get_type_hints(cls)
+        properties = self._properties(cls)
+        return self.add(cls.__name__, object_schema(properties, list(properties), cls.__doc__))
+
+    def _properties(self, cls: type) -> Schema:
+        hints = get_type_hints(cls, include_extras=True)
         rules = rules_of(_BY_RECORD[cls].draft) if cls in _BY_RECORD else {}
-        properties = {}
+        properties: Schema = {}
         for name in (field.name for field in attrs.fields(cls) if field.name not in _HIDDEN.get(cls, ())):
             rule = rules.get(name)
             # What is kept in metadata may have been taken in another spelling than its schema asks for, such as 1e300.
             is_kept = rule is not None and not isinstance(rule, JsonObject)
             properties[name] = self.of_rule(rule) if is_kept and rule is not None else self.shown(hints[name])
-        properties |= {name: self.shown(kind) for name, kind in _ADDED.get(cls, {}).items()}
-        return self.add(cls.__name__, _object(properties, list(properties), cls.__doc__))
+        return properties | {name: self.shown(kind) for name, kind in _ADDED.get(cls, {}).items()}
 
-    def _json_object(self, rule: JsonObject) -> Schema:
+    def _jsonobject_schema(self, rule: JsonObject) -> Schema:
         inner: Schema = {}
         for level in range(rule.depth_max):
             kinds: list[Schema] = [
                 {"type": ["boolean", "null"]},
                 {"type": "number", "minimum": -(2**63), "maximum": 2**63 - 1},
-                {"type": "string", "pattern": _NO_NUL_PATTERN},
+                {"type": "string", "pattern": NO_NUL_PATTERN},
             ]
             if level:
-                kinds += [{"type": "array", "items": inner}, _mapping(inner, rule.keys_max)]
+                kinds += [{"type": "array", "items": inner}, mapping_schema(inner, rule.keys_max)]
             inner = self.add(f"JsonOfDepth{level}", {"anyOf": kinds})
         limits = (
             f"At most {rule.bytes_max} bytes of compact JSON, {rule.depth_max} levels and {rule.keys_max} names in all."
         )
-        return self.add("Metadata", {**_mapping(inner, rule.keys_max), "description": limits})
-
-
-def nullable(schema: Schema) -> Schema:
-    """The schema that also admits null."""
-    kind = schema.get("type")
-    if kind is None:
-        return {"anyOf": [schema, {"type": "null"}]}
-    kinds = kind if isinstance(kind, list) else [kind]
-    if "null" in kinds:
-        return schema
-    values = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
-    return {**schema, "type": [*kinds, "null"], **values}
-
-
-def prose(doc: str | None) -> str:
-    """A docstring as Markdown, without what only Python callers need."""
-    text = re.sub(r",? checked as a whole: raises InvalidInput with every fault", "", doc or "")
-    return "\n".join(line.strip() for line in text.replace("``", "`").splitlines()).strip()
-
-
-def _object(properties: Mapping[str, Schema], required: Sequence[str], doc: str | None) -> Schema:
-    return {
-        "type": "object",
-        "description": prose(doc),
-        "properties": dict(properties),
-        **({"required": list(required)} if required else {}),
-        "additionalProperties": False,
-    }
-
-
-def _mapping(inner: Schema, most: int) -> Schema:
-    names = {"pattern": _NO_NUL_PATTERN}
-    return {"type": "object", "propertyNames": names, "additionalProperties": inner, "maxProperties": most}
+        return self.add("Metadata", {**mapping_schema(inner, rule.keys_max), "description": limits})

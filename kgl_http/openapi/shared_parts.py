@@ -11,7 +11,8 @@ from kgl_core.kernel.errors import Fault
 from kgl_http.api.idempotency import KEY_PATTERN
 from kgl_http.api.operations import JSON, PROBLEM
 from kgl_http.api.problems import PROBLEMS
-from kgl_http.openapi.schemas import INSTANT_SCHEMA, UUID_SCHEMA, Schema, Schemas
+from kgl_http.openapi.schema_parts import INSTANT_SCHEMA, UUID_SCHEMA, Schema
+from kgl_http.openapi.schemas import Schemas
 
 DESCRIPTION: Final = """\
 A knowledge graph: entities, the relationships between them, and every change that was made to either.
@@ -102,14 +103,18 @@ _ERROR_HEADERS: Final[Mapping[int, Mapping[str, str]]] = {
 _OAUTH_ERRORS: Final = (400, 401, 429)
 
 
+_META: Final[Mapping[str, Schema]] = {"request_id": {"type": "string"}, "timestamp": dict(INSTANT_SCHEMA)}
+_PAGE_META: Final[Mapping[str, Schema]] = {
+    "next_cursor": {"type": ["string", "null"], "description": "Leads to the next page; null at the end."},
+    "limit": {"type": ["integer", "null"], "description": "How many items a page has at most."},
+}
+_TOTAL: Final[Mapping[str, Schema]] = {
+    "total": {"type": "integer", "minimum": 0, "description": "How many there are in all, if asked for."}
+}
+
+
 def add_envelope(schemas: Schemas) -> None:
     """Add the schemas of the envelope, and of the problems that are sent instead of it (RFC 9457)."""
-    plain = {"request_id": {"type": "string"}, "timestamp": dict(INSTANT_SCHEMA)}
-    page = {
-        "next_cursor": {"type": ["string", "null"], "description": "Leads to the next page; null at the end."},
-        "limit": {"type": ["integer", "null"], "description": "How many items a page has at most."},
-    }
-    total = {"total": {"type": "integer", "minimum": 0, "description": "How many there are in all, if asked for."}}
     text, reference = {"type": "string"}, {"type": "string", "format": "uri-reference"}
     problem: dict[str, Schema] = {
         "type": reference,
@@ -122,16 +127,23 @@ def add_envelope(schemas: Schemas) -> None:
         "data": {"type": "null"},
         "meta": _schema("Meta"),
     }
-    schemas.add("Meta", _closed(plain))
-    schemas.add("PageMeta", _closed(plain | page, total))
+    schemas.add("Meta", _closed(_META))
+    schemas.add("PageMeta", _closed({**_META, **_PAGE_META}, _TOTAL))
     schemas.add("Problem", _closed(problem))
 
 
-def envelope(model: Schema, *, is_page: bool) -> Schema:
-    """The schema of an answer with one ``model`` as its data, or with a page of them."""
+def envelope(
+    model: Schema, *, is_page: bool, meta: Mapping[str, Schema] | None = None, included: Schema | None = None
+) -> Schema:
+    """The schema of an answer with one ``model`` as its data, or with a list of them.
+
+    ``meta`` is what its meta has besides; without it, that of a list is that of a page. ``included`` are the records
+    that the data names, beside it.
+    """
     data = {"type": "array", "items": model} if is_page else model
-    meta = _schema("PageMeta" if is_page else "Meta")
-    return _closed({"data": data, "meta": meta, "errors": {"type": "array", "maxItems": 0}})
+    about = _schema("PageMeta" if is_page else "Meta") if meta is None else _closed({**_META, **meta})
+    beside = {} if included is None else {"included": included}
+    return _closed({"data": data, **beside, "meta": about, "errors": {"type": "array", "maxItems": 0}})
 
 
 def problems(statuses: Iterable[int]) -> dict[str, Schema]:

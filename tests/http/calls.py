@@ -27,6 +27,7 @@ from kgl_http.access.oauth_server import NamedTokenForm, TokenForm
 from kgl_http.access.users import RoleChange
 from kgl_http.api.operations import FORM, NDJSON, Operation
 from kgl_http.evidence.facts import Pins
+from kgl_http.exploration.walks import CommonParameters, PathParameters, SubgraphBody
 from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api
 
 _numbers = itertools.count()
@@ -194,6 +195,10 @@ def _assertion(api: Api, owner: str, is_gone: bool) -> Made:
 
 def _query(api: Api, route: Route, by: str) -> str:
     """The query that a route needs, where it needs one; extractions are their caller's own."""
+    if route.operation.query in (PathParameters, CommonParameters):
+        ends = [api.entity()["id"] for _ in range(2)]
+        names = ("from", "to") if route.operation.query is PathParameters else ("id", "id")
+        return urlencode([*zip(names, ends, strict=True)])
     if route.operation.query is not ExtractionAddress:
         return ""
     at = {"source": text_of("https://example.org/page"), "extractor": "spert"}
@@ -312,6 +317,20 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
         "stance": "against",
         "confidence": 0.5,
         "locations": [{"page": 1, "sentence": 0, "start": 4, "end": 7, "quote": "Ada"}],
+    },
+    SubgraphBody: lambda api, by: {
+        "ids": [api.entity()["id"]],
+        "filter": None,
+        "max_entities": 10,
+        "max_relationships": 10,
+        "direction": "both",
+        "relationship_type": ["knows"],
+        "not_relationship_type": ["likes"],
+        "entity_type": ["person"],
+        "min_confidence": 0.5,
+        "min_sources": 1,
+        "valid_at": "1843",
+        "fields": ["name"],
     },
     SourceWithdrawal: lambda api, by: {"uri": _supporting(api), "dry_run": True},
     SourceRank: lambda api, by: {"rank": 5},

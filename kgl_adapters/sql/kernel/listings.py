@@ -78,7 +78,7 @@ class Listing:
                 continue
             if self._noun.all_conditions[name].comparison == "overlaps":
                 given.append((name, 1))
-                parameters |= _period_parameters(name, value, encoding)
+                parameters |= period_parameters(name, value, encoding)
                 continue
             if self._noun.all_conditions[name].comparison == "is_set":
                 given.append((name, int(value)))
@@ -153,7 +153,7 @@ class Listing:
         return or_(*(_OPERATORS[condition.comparison](column, value) for column in columns))
 
 
-def _period_parameters(name: str, date: str, encoding: Encoding) -> dict[str, Any]:
+def period_parameters(name: str, date: str, encoding: Encoding) -> dict[str, Any]:
     """The first and the last moment of the period that a date means; an open one has all moments on its side."""
     period = period_of(date) or Period()
     first = period.begin or _FIRST

@@ -59,6 +59,11 @@ _CONFIG: Final[dict[str, Any]] = {
             },
         },
         {
+            # A weight is given with one kind of path only; ids and a filter are not given together.
+            "include-operation-id": ["listGraphPaths", "postGraphSubgraph"],
+            "checks": {"positive_data_acceptance": {"expected-statuses": [*_ACCEPTED, "400", "422"]}},
+        },
+        {
             # Every text is lines, of which some may be refused.
             "include-operation-id": ["postImport", "postExtractions"],
             "checks": {"negative_data_rejection": {"enabled": False}},

@@ -116,6 +116,9 @@ def missing(make_api: MakeApi) -> Give:
             return api(route.method, route.template, json={**ends, "relationship_type": "knows"})
         if route.operation.takes_run and "{" not in route.template:
             return send(api, route, headers={"Run": str(uuid4())})
+        if route.template.startswith("/api/v1/graph/"):
+            ends = ("from", "to") if route.template.endswith("/paths") else ("id", "id")
+            return api(route.method, route.template, query_string=urlencode([(end, uuid4()) for end in ends]))
         nowhere = route.template.format(id=uuid4(), code="nonsense", name="nonsense")
         return send(api, route, path=nowhere)
 
@@ -129,6 +132,17 @@ def lost(api: Api, route: Route) -> testing.Result:
         create_in(api, route.template if f"POST {route.template}" in map(str, routes_of(api)) else "/api/v1/entities")
         api.kg.runs.open()
     path = call_of(api, route).path
+    if path.endswith("/neighborhood"):
+        api.relationship(path.split("/")[4], api.entity()["id"])
+        cut = api("GET", path, params={"max_per_entity": 1}).json["meta"]["truncated"]
+        return api("GET", path, params={"cursor": of_another_history(cut["at"][0]["cursor"])})
+    if path.endswith("/common"):
+        ids = [api.entity()["id"] for _ in range(4)]
+        for end in ids[:2]:
+            for other in ids[2:]:
+                api.relationship(end, other)
+        cursor = api("GET", path, params={"id": ids[:2], "limit": 1}).json["meta"]["next_cursor"]
+        return api("GET", path, params={"id": ids[:2], "cursor": of_another_history(cursor)})
     if path.count("/") == 5:
         id = path.split("/")[4]
         for _ in range(2):

@@ -1,0 +1,1 @@
+"""Walks over what a store in memory holds."""

@@ -1,0 +1,1 @@
+"""Walks over the tables of the graph."""

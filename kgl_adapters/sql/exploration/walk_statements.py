@@ -1,0 +1,234 @@
+"""The statements of walks, each compiled once for the filters that it has.
+
+PostgreSQL takes one step from many entities with one statement: their ids come as an array, and a lateral join gives
+the first rows of each from the index. SQLite, which runs in this process, runs a small statement for each entity.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+import attrs
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from kgl_adapters.sql.engine.queries import Query
+from kgl_adapters.sql.graph.tables import ENTITIES, RELATIONSHIPS
+
+_COMBINATIONS_MAX: Final = 512
+
+
+@attrs.frozen
+class Shape:
+    """What the SQL of a step depends on: the direction, which filters there are, and how many values each has."""
+
+    direction: str
+    relationship_type: int = 0
+    not_relationship_type: int = 0
+    entity_type: int = 0
+    free: int = 0
+    min_confidence: bool = False
+    min_sources: bool = False
+    valid_at: bool = False
+    has_weight: bool = False
+    after: str = ""
+    """Whether it begins after a place with a confidence (known), one without (unknown), or at the beginning."""
+
+    def without_entities(self) -> Shape:
+        """The same for any entity in any direction."""
+        return attrs.evolve(self, direction="out", entity_type=0, free=0)
+
+
+class WalkStatements:
+    """The statements of walks for one kind of database."""
+
+    def __init__(self, *, is_sqlite: bool) -> None:
+        self._is_sqlite = is_sqlite
+        self._table, self._entities = RELATIONSHIPS[is_sqlite], ENTITIES[is_sqlite]
+        self.steps = lru_cache(_COMBINATIONS_MAX)(self._steps)
+        self.counts = lru_cache(_COMBINATIONS_MAX)(self._counts)
+        self.between = lru_cache(_COMBINATIONS_MAX)(self._between)
+        self.adjacent = lru_cache(_COMBINATIONS_MAX)(self._adjacent)
+        self.degrees = self._degrees()
+
+    def _steps(self, shape: Shape) -> Query:
+        """``:each`` steps from each of ``:ids``, or in SQLite from ``:id``, the strongest first, and ``:limit`` in all.
+
+        A row has the entity that is left, the one that is entered, the three parts of the place, whether the step is
+        forward, and the metadata if a weight is wanted.
+        """
+        return self._of_each(lambda id: self._steps_of(shape, id, _number("each")), "limit")
+
+    def _counts(self, shape: Shape) -> Query:
+        """How many steps leave each of ``:ids``, or ``:id``, up to ``:most``: rows of an entity and a number."""
+
+        def counted(id: ColumnElement[Any]) -> Select[Any]:
+            rows = self._steps_of(shape, id, _number("most"))
+            return select(func.count().label("steps")).select_from(rows.subquery())
+
+        return self._of_each(counted, None)
+
+    def _between(self, shape: Shape) -> Query:
+        """The relationships from ``:sources`` to ``:targets``, on PostgreSQL: rows as of steps, the strongest first.
+
+        Each is found at the end that has few: at the source if that is one of ``:few_out``, or else at the target if
+        that is one of ``:few_in``. The others, from ``:many_out`` to ``:many_in``, are found at their source.
+        """
+        table = self._table
+        source, target = table.c.source_entity_id, table.c.target_entity_id
+        parts = [
+            self._joined(shape, source, "few_out", target, "targets"),
+            self._joined(shape, target, "few_in", source, "many_out"),
+            self._joined(shape, source, "many_out", target, "many_in"),
+        ]
+        found = union_all(*parts).subquery("found")
+        return Query(select(found).order_by(*_strongest(found)).limit(_number("limit")), is_sqlite=False)
+
+    def _adjacent(self, shape: Shape, *, leaving: bool) -> Query:
+        """The relationships that leave or enter ``:id``, on SQLite: rows as of steps, in any order."""
+        table = self._table
+        near, _ = self._ends(leaving=leaving)
+        found = select(table.c.source_entity_id, table.c.target_entity_id, *self._place(), literal_column("1"))
+        return Query(found.where(near == bindparam("id", type_=near.type), *self._admitted(shape)), is_sqlite=True)
+
+    def _degrees(self) -> Query:
+        """How many relationships of each type leave and enter ``:id``: rows of type, direction and number."""
+        table = self._table
+        parts = []
+        for leaving in (False, True):
+            near, _ = self._ends(leaving=leaving)
+            direction: ColumnElement[str] = literal_column("'out'" if leaving else "'in'")
+            found = select(table.c.relationship_type, direction, func.count().label("number"))
+            found = found.where(near == bindparam("id", type_=near.type), table.c.deleted_at.is_(None))
+            parts.append(found.group_by(table.c.relationship_type))
+        return Query(union_all(*parts), is_sqlite=self._is_sqlite)  # type: ignore[arg-type]
+
+    def _of_each(self, rows_of: Any, limit: str | None) -> Query:
+        """What a subquery gives for each of the ids, one after the other."""
+        if self._is_sqlite:
+            return Query(rows_of(bindparam("id", type_=self._table.c.id.type)), is_sqlite=True)
+        given = _unnested("ids")
+        # As text: within the subqueries of a subquery, the column itself would bring its table along.
+        rows = rows_of(literal_column("ids.id", Uuid)).lateral("rows")
+        statement = select(given.c.id, *rows.c).select_from(given.join(rows, true()))
+        return Query(statement if limit is None else statement.limit(_number(limit)), is_sqlite=False)
+
+    def _steps_of(self, shape: Shape, id: ColumnElement[Any], most: ColumnElement[Any]) -> Select[Any]:
+        """Up to ``most`` steps from one entity, the strongest first."""
+        sides = [leaving for leaving in (True, False) if shape.direction != ("in" if leaving else "out")]
+        parts = [self._side(shape, id, most, leaving=leaving) for leaving in sides]
+        if len(parts) == 1:
+            return parts[0]
+        both = union_all(*(select(part.subquery()) for part in parts)).subquery("both")
+        return select(both).order_by(*_strongest(both)).limit(most)
+
+    def _side(self, shape: Shape, id: ColumnElement[Any], most: ColumnElement[Any], *, leaving: bool) -> Select[Any]:
+        """The steps along the relationships that leave an entity, or against those that enter it."""
+        table, entities = self._table, self._entities
+        near, far = self._ends(leaving=leaving)
+        metadata = [table.c.metadata] if shape.has_weight else []
+        found = select(
+            far.label("to_id"), *self._place(), literal_column("1" if leaving else "0").label("forward"), *metadata
+        ).where(near == id, *self._admitted(shape), *self._later(shape))
+        if shape.direction == "both" and not leaving:
+            found = found.where(near != far)
+        if shape.entity_type:
+            entered = _any_of(entities.c.type, "entity_type", shape.entity_type)
+            if shape.free:
+                entered = or_(entered, _any_of(far, "free", shape.free))
+            found = found.join(entities, entities.c.id == far).where(entered)
+        return found.order_by(*_strongest(table)).limit(most)
+
+    def _joined(self, shape: Shape, near: Column[Any], given: str, far: Column[Any], others: str) -> Select[Any]:
+        """The relationships of some entities whose other end is one of some others."""
+        table = self._table
+        ids, wanted = _unnested(given), _unnested(others)
+        rows = select(table.c.source_entity_id, table.c.target_entity_id, *self._place(), far.label("far")).where(
+            near == ids.c.id, *self._admitted(shape)
+        )
+        # The fence keeps the other end out of the index scan, which would begin anew for each of them.
+        fenced = rows.offset(literal_column("0")).lateral()
+        found = select(
+            fenced.c.source_entity_id, fenced.c.target_entity_id, fenced.c.confidence, fenced.c.created_at, fenced.c.id
+        )
+        return found.select_from(ids.join(fenced, true()).join(wanted, wanted.c.id == fenced.c.far))
+
+    def _ends(self, *, leaving: bool) -> tuple[Column[Any], Column[Any]]:
+        """The columns of the end that is left, and the one that is entered."""
+        source, target = self._table.c.source_entity_id, self._table.c.target_entity_id
+        return (source, target) if leaving else (target, source)
+
+    def _place(self) -> list[Column[Any]]:
+        return [self._table.c.confidence, self._table.c.created_at, self._table.c.id]
+
+    def _admitted(self, shape: Shape) -> list[ColumnElement[bool]]:
+        """The conditions of active relationships that the filters admit."""
+        c = self._table.c
+        conditions: list[ColumnElement[bool]] = [c.deleted_at.is_(None)]
+        if shape.relationship_type:
+            conditions.append(_any_of(c.relationship_type, "relationship_type", shape.relationship_type))
+        if shape.not_relationship_type:
+            unwanted = _any_of(c.relationship_type, "not_relationship_type", shape.not_relationship_type)
+            conditions.append(~unwanted)
+        if shape.min_confidence:
+            conditions.append(c.confidence >= bindparam("min_confidence", type_=c.confidence.type))
+        if shape.min_sources:
+            conditions.append(c.sources_for >= _number("min_sources"))
+        if shape.valid_at:
+            begins, ends = c.valid_begin_at, c.valid_end_at
+            first, last = (bindparam(f"valid_at_{side}", type_=begins.type) for side in ("first", "last"))
+            conditions += [or_(begins.is_(None), begins <= last), or_(ends.is_(None), ends > first)]
+        return conditions
+
+    def _later(self, shape: Shape) -> list[ColumnElement[bool]]:
+        """The condition of what comes after a place."""
+        if not shape.after:
+            return []
+        confidence, created_at, id = self._place()
+        at, after_id = bindparam("after_at", type_=created_at.type), bindparam("after_id", type_=id.type)
+        later = or_(created_at < at, and_(created_at == at, id > after_id))
+        if shape.after == "unknown":
+            return [confidence.is_(None), later]
+        place = bindparam("after_confidence", type_=confidence.type)
+        return [or_(confidence < place, confidence.is_(None), and_(confidence == place, later))]
+
+
+def _strongest(rows: FromClause) -> list[ColumnElement[Any]]:
+    """The order of places."""
+    return [rows.c.confidence.desc().nulls_last(), rows.c.created_at.desc(), rows.c.id]
+
+
+def _number(name: str) -> ColumnElement[int]:
+    return bindparam(name, type_=Integer)
+
+
+def _any_of(column: Column[Any], name: str, count: int) -> ColumnElement[bool]:
+    return column.in_([bindparam(f"{name}_{n}", type_=column.type) for n in range(count)])
+
+
+def _unnested(name: str) -> Any:
+    """The ids in an array parameter, as a table with one column, on PostgreSQL."""
+    ids = func.unnest(cast(bindparam(name, type_=Text), ARRAY(Uuid)))
+    return ids.table_valued("id").render_derived(name=name)
+
+
+STATEMENTS: Final = {is_sqlite: WalkStatements(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
+"""By whether the database is SQLite."""

@@ -1,0 +1,113 @@
+"""Subgraphs: the relationships among given entities, or among those that a filter finds; and common neighbors."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+from uuid import UUID
+
+import attrs
+
+from kgl_core.exploration.neighborhoods import ENTITIES_MAX, RELATIONSHIPS_MAX
+from kgl_core.exploration.walks import Degree, WalkFilter
+from kgl_core.graph.entities import Entity, EntityFilter
+from kgl_core.graph.relationships import Relationship
+from kgl_core.kernel.checked_records import Built, check, ruled
+from kgl_core.kernel.errors import Fault, InvalidInput
+from kgl_core.kernel.field_rules import Each, Id, Integer, Optional, Text
+from kgl_core.kernel.nouns.pages import CURSOR_LENGTH_MAX, LIMIT_DEFAULT, LIMIT_MAX
+
+COMMON_MAX: Final = 10
+STRONGEST_MAX: Final = 50
+
+
+@attrs.frozen(kw_only=True)
+class SubgraphQuery(WalkFilter):
+    """Which subgraph is wanted: the entities with these ``ids``, or those that ``filter`` finds, and what joins them.
+
+    Exactly one of the two is given. Of what the filter finds, the first ``max_entities`` are taken, in the order of
+    their creation. ``direction`` does not matter.
+    """
+
+    ids: tuple[UUID, ...] | None = ruled(Optional(Each(Id(), ENTITIES_MAX)), default=None)
+    filter: EntityFilter | None = ruled(Optional(Built(EntityFilter)), default=None)
+    max_entities: int = ruled(Integer(1, ENTITIES_MAX), default=1_000)
+    max_relationships: int = ruled(Integer(0, RELATIONSHIPS_MAX), default=10_000)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+        WalkFilter.__attrs_post_init__(self)
+        if (self.ids is None) == (self.filter is None):
+            raise InvalidInput([Fault("/ids", "not_together", "give either ids or a filter")])
+
+
+@attrs.frozen(kw_only=True)
+class Cap:
+    """That an answer does not have everything: ``reason`` is the cap that was met."""
+
+    reason: Literal["max_entities", "max_relationships", "max_steps"]
+
+
+@attrs.frozen(kw_only=True)
+class Subgraph:
+    """Entities and the relationships between them, the strongest first.
+
+    ``missing_ids`` are asked for, but do not exist or are deleted. ``truncated`` is None, or says which cap left
+    something out.
+    """
+
+    entities: tuple[Entity, ...]
+    relationships: tuple[Relationship, ...]
+    missing_ids: tuple[UUID, ...] = ()
+    truncated: Cap | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CommonQuery(WalkFilter):
+    """Whose common neighbors are wanted: two to ten entities. Pages are as in listings."""
+
+    id: tuple[UUID, ...] = ruled(Each(Id(), COMMON_MAX, min_items=2))
+    limit: int = ruled(Integer(1, LIMIT_MAX), default=LIMIT_DEFAULT)
+    cursor: str | None = ruled(Optional(Text(CURSOR_LENGTH_MAX)), default=None)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+        WalkFilter.__attrs_post_init__(self)
+        object.__setattr__(self, "id", tuple(dict.fromkeys(self.id)))
+
+
+@attrs.frozen(kw_only=True)
+class CommonNeighbors:
+    """A page of the entities that are next to all of those given, by id, and the relationships that make them so.
+
+    ``next_cursor`` leads to the next page; it is None on the last one. ``truncated`` is None, or says that the entities
+    have so many relationships that only the strongest were looked at.
+    """
+
+    entities: tuple[Entity, ...]
+    relationships: tuple[Relationship, ...]
+    limit: int
+    next_cursor: str | None = None
+    truncated: Cap | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StrongNeighbor:
+    """A neighbor, and the relationship that joins it."""
+
+    entity: Entity
+    relationship: Relationship
+
+
+@attrs.frozen(kw_only=True)
+class Summary:
+    """An entity at a glance: how many relationships it has, its strongest neighbors, and the sources that speak of it.
+
+    ``degree`` is the number of active relationships that leave or enter it, so that one with itself counts twice, as
+    is usual in graph theory; ``degrees`` has it by type and direction. ``sources`` are the newest that support it.
+    """
+
+    entity: Entity
+    degree: int
+    degrees: tuple[Degree, ...]
+    strongest: tuple[StrongNeighbor, ...]
+    sources: tuple[str, ...]

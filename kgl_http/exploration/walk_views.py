@@ -1,0 +1,83 @@
+"""What the answers of walks look like as JSON, and which fields of their records they show."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import attrs
+
+from kgl_core.exploration.neighborhoods import Neighbor
+from kgl_core.exploration.subgraphs import Cap
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.relationships import Relationship
+from kgl_http.api.json_views import unstructure_record
+from kgl_http.openapi.shown_fields import Shown
+
+_ALWAYS: Final = frozenset({"id", "distance", "source_entity_id", "target_entity_id"})
+
+WalkedEntity = Annotated[Entity, Shown("WalkedEntity", ("id",))]
+WalkedNeighbor = Annotated[Entity, Shown("WalkedNeighbor", ("id", "distance"), {"distance": int})]
+WalkedRelationship = Annotated[
+    Relationship, Shown("WalkedRelationship", ("id", "source_entity_id", "target_entity_id"))
+]
+
+COMMON_META: Final = {"next_cursor": str | None, "limit": int, "truncated": Cap | None}
+SUBGRAPH_META: Final = {"truncated": Cap | None, "missing_ids": tuple[UUID, ...]}
+
+
+@attrs.frozen(kw_only=True)
+class NeighborhoodAnswer:
+    """The entities around one, by distance, and the relationships between them; only the fields that are asked for.
+
+    The ids of records and of ends, and the distance, are always there.
+    """
+
+    entities: tuple[WalkedNeighbor, ...]
+    relationships: tuple[WalkedRelationship, ...]
+
+
+@attrs.frozen(kw_only=True)
+class SubgraphAnswer:
+    """Entities and the relationships between them; only the fields that are asked for.
+
+    The ids of records and of ends are always there.
+    """
+
+    entities: tuple[WalkedEntity, ...]
+    relationships: tuple[WalkedRelationship, ...]
+
+
+@attrs.frozen(kw_only=True)
+class RelationshipsAnswer:
+    """Relationships; only the fields that are asked for, but always the ids of records and of ends."""
+
+    relationships: tuple[WalkedRelationship, ...]
+
+
+def shown_records(
+    entities: Iterable[Entity], relationships: Iterable[Relationship], fields: Collection[str] | None
+) -> dict[str, Any]:
+    """Entities and relationships as JSON, with these fields or with all."""
+    wanted = None if fields is None else _ALWAYS.union(fields)
+    return {
+        "entities": [_shown(entity, wanted) for entity in entities],
+        "relationships": [_shown(relationship, wanted) for relationship in relationships],
+    }
+
+
+def shown_neighborhood(
+    neighbors: Iterable[Neighbor], relationships: Iterable[Relationship], fields: Collection[str] | None
+) -> dict[str, Any]:
+    """A neighborhood as JSON: its entities tell how far away they are."""
+    wanted = None if fields is None else _ALWAYS.union(fields)
+    return {
+        "entities": [{**_shown(each.entity, wanted), "distance": each.distance} for each in neighbors],
+        "relationships": [_shown(relationship, wanted) for relationship in relationships],
+    }
+
+
+def _shown(record: Entity | Relationship, fields: Collection[str] | None) -> dict[str, Any]:
+    view = unstructure_record(record)
+    return view if fields is None else {name: value for name, value in view.items() if name in fields}

@@ -1,0 +1,71 @@
+"""Parts that schemas are made of: plain ones, patterns of text, and what wraps others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from kgl_core.kernel.periods import DATE_ADVICE, DATE_LENGTH_MAX, DATE_PATTERN
+from kgl_core.kernel.text import INVISIBLE_16_BITS
+from kgl_http.openapi.shown_fields import FIELDS_LENGTH_MAX, KNOWN_FIELDS
+
+Schema = dict[str, Any]
+
+UUID_SCHEMA: Final = {"type": "string", "format": "uuid"}
+INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time"}
+DATE_SCHEMA: Final = {
+    "type": "string",
+    "maxLength": DATE_LENGTH_MAX,
+    "pattern": DATE_PATTERN,
+    "description": DATE_ADVICE,
+}
+FIELDS_SCHEMA: Final = {
+    "type": "string",
+    "maxLength": FIELDS_LENGTH_MAX,
+    "pattern": f"^(?:{'|'.join(KNOWN_FIELDS)})(?:,(?:{'|'.join(KNOWN_FIELDS)}))*$",
+    "description": "Names of fields, with commas between them.",
+}
+
+# Written out, because \s differs between regular expressions' dialects. Lone surrogates cannot be: a dialect that knows
+# Unicode has no name for them, and JSON that holds them is none that every parser reads (RFC 8259, section 8.2).
+_UNFIT: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\u202d\u202e"
+_SPACE: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+# No more than nearly right: dialects differ in how they name combining marks and characters beyond 16 bits.
+_INVISIBLE: Final = "".join(c if c == "-" else f"\\u{ord(c):04x}" for c in INVISIBLE_16_BITS)
+_BLANK: Final = rf"{_SPACE}{_INVISIBLE}\u0300-\u036f"
+LINE_PATTERN: Final = f"^[^{_UNFIT}]*[^{_UNFIT}{_BLANK}][^{_UNFIT}]*$"
+NO_NUL_PATTERN: Final = r"^[^\u0000]*$"
+
+
+def nullable(schema: Schema) -> Schema:
+    """The schema that also admits null."""
+    kind = schema.get("type")
+    if kind is None:
+        return {"anyOf": [schema, {"type": "null"}]}
+    kinds = kind if isinstance(kind, list) else [kind]
+    if "null" in kinds:
+        return schema
+    values = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [*kinds, "null"], **values}
+
+
+def prose(doc: str | None) -> str:
+    """A docstring as Markdown, without what only Python callers need."""
+    text = re.sub(r",? checked as a whole: raises InvalidInput with every fault", "", doc or "")
+    return "\n".join(line.strip() for line in text.replace("``", "`").splitlines()).strip()
+
+
+def object_schema(properties: Mapping[str, Schema], required: Sequence[str], doc: str | None) -> Schema:
+    return {
+        "type": "object",
+        "description": prose(doc),
+        "properties": dict(properties),
+        **({"required": list(required)} if required else {}),
+        "additionalProperties": False,
+    }
+
+
+def mapping_schema(inner: Schema, most: int) -> Schema:
+    names = {"pattern": NO_NUL_PATTERN}
+    return {"type": "object", "propertyNames": names, "additionalProperties": inner, "maxProperties": most}
