@@ -24,8 +24,9 @@ def run(connection: Connection) -> None:
         version_table_schema=None if is_sqlite else GRAPH,
         include_schemas=not is_sqlite,
         include_name=lambda name, kind, _: kind != "schema" or is_sqlite or name in (AUTH, GRAPH),
-        # On SQLite all migrations are one transaction, which the connection is in already.
-        transaction_per_migration=not is_sqlite,
+        # On SQLite all migrations are one transaction, which the connection is in already. So are all that are undone,
+        # since one of them may refuse.
+        transaction_per_migration=not is_sqlite and "undoing" not in context.config.attributes,
     )
     with context.begin_transaction():
         context.run_migrations()

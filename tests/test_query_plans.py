@@ -42,6 +42,11 @@ def an_id(kg: KnowledgeGraph) -> UUID:
     return kg.entities.get_by_key("k1").id
 
 
+def another_id(kg: KnowledgeGraph) -> UUID:
+    """The id of an entity two steps from it."""
+    return kg.entities.get_by_key("k3").id
+
+
 def pages(read: Callable[..., Any], **arguments: Any) -> None:
     """Read the first page, and the second by its cursor."""
     first = read(limit=3, **arguments)
@@ -112,14 +117,14 @@ def services(kg: KnowledgeGraph) -> None:
 
 
 IN_ORDER: dict[str, Call] = {
+    "the strongest that leave an entity": lambda kg: pages(kg.graph.relationships, id=an_id(kg), direction="out"),
+    "the strongest that enter an entity": lambda kg: pages(kg.graph.relationships, id=an_id(kg), direction="in"),
     **{f"entities by {sort}": by(sort)[0] for sort in ENTITY.sort_rule.values},
     **{f"relationships by {sort}": by(sort)[1] for sort in RELATIONSHIP.sort_rule.values},
     "entities, deleted too": lambda kg: pages(kg.entities.list, is_active=None),
     "entities of a type": lambda kg: pages(kg.entities.list, type="t1"),
     "entities of a type, newest first": lambda kg: pages(kg.entities.list, type="t1", sort="-created_at"),
     "relationships of a type": lambda kg: pages(kg.relationships.list, relationship_type="r1"),
-    "relationships from an entity": lambda kg: pages(kg.relationships.list, source_entity_id=an_id(kg)),
-    "relationships to an entity": lambda kg: pages(kg.relationships.list, target_entity_id=an_id(kg)),
     "service clients": lambda kg: pages(kg.clients.list),
     "users": lambda kg: pages(kg.users.list),
     "runs": lambda kg: pages(kg.runs.list),
@@ -130,10 +135,31 @@ IN_ORDER: dict[str, Call] = {
 """What an index must give in order: nothing is sorted."""
 
 BY_INDEX: dict[str, Call] = {
+    "the strongest relationships of an entity": lambda kg: pages(kg.graph.relationships, id=an_id(kg)),
+    "a neighborhood": lambda kg: kg.graph.neighborhood(an_id(kg), depth=3, max_per_entity=1),
+    "a neighborhood by types": lambda kg: kg.graph.neighborhood(
+        an_id(kg), entity_type=["t1", "t2"], relationship_type="r1", not_relationship_type="r2", valid_at="1999"
+    ),
+    "shortest paths": lambda kg: kg.graph.paths(an_id(kg), another_id(kg)),
+    "lightest paths": lambda kg: kg.graph.paths(an_id(kg), another_id(kg), kind="lightest", weight="w"),
+    "a subgraph": lambda kg: kg.graph.subgraph([an_id(kg), another_id(kg)]),
+    "common neighbors": lambda kg: kg.graph.common_neighbors([an_id(kg), another_id(kg)]),
+    "a summary": lambda kg: kg.graph.summary(an_id(kg)),
     "one by id": lambda kg: kg.entities.get(an_id(kg)),
     "several by id": lambda kg: kg.entities.get_many(ids=[an_id(kg), UUID(int=1)]),
     "several by key": lambda kg: kg.entities.get_many(keys=["k1", "k2", "none"]),
     "several by name": lambda kg: kg.entities.get_many(names=["n1", "N2", "none"]),
+    "relationships from an entity": lambda kg: pages(kg.relationships.list, source_entity_id=an_id(kg)),
+    "relationships to an entity": lambda kg: pages(kg.relationships.list, target_entity_id=an_id(kg)),
+    "deleted relationships from an entity": lambda kg: pages(
+        kg.relationships.list, source_entity_id=an_id(kg), is_active=False
+    ),
+    "relationships from an entity, deleted too": lambda kg: pages(
+        kg.relationships.list, source_entity_id=an_id(kg), is_active=None
+    ),
+    "relationships at either end, deleted too": lambda kg: pages(
+        kg.relationships.list, entity_id=an_id(kg), is_active=None
+    ),
     "relationships at either end": lambda kg: kg.relationships.list(entity_id=an_id(kg)),
     "load": lambda kg: kg.load(records(5)),
     "delete and restore": deleting,

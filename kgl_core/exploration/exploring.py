@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, TypeVar, Unpack
+from typing import Any, Final, Unpack
 from uuid import UUID
-
-import attrs
 
 from kgl_core.evidence.assertions import ASSERTION, AssertionFilter, Stance
 from kgl_core.evidence.stored_evidence import sources_of
 from kgl_core.exploration.best_paths import best_paths
+from kgl_core.exploration.common_neighbors import CommonNeighbors, CommonQuery, common_neighbors
 from kgl_core.exploration.neighborhoods import (
-    STEPS_MAX,
     Neighbor,
     Neighborhood,
     NeighborhoodFields,
@@ -28,22 +25,26 @@ from kgl_core.exploration.shortest_paths import shortest_paths
 from kgl_core.exploration.subgraphs import (
     STRONGEST_MAX,
     Cap,
-    CommonNeighbors,
-    CommonQuery,
     StrongNeighbor,
     Subgraph,
     SubgraphQuery,
     Summary,
 )
-from kgl_core.exploration.walks import Step, WalkFilter, WalkFilterFields, Walks
-from kgl_core.graph.entities import ENTITY, Entity
-from kgl_core.graph.facts import gone
+from kgl_core.exploration.walked_records import by_id, records_of, require_active, require_known
+from kgl_core.exploration.walks import (
+    PLACE_KINDS,
+    WalkFilter,
+    WalkFilterFields,
+    filters_of,
+    place_of,
+    place_parts,
+)
+from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import build
-from kgl_core.kernel.errors import Fault, HistoryLost, InvalidInput
+from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.ids import require_id
-from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, decode_cursor, encode_cursor, fingerprint
-from kgl_core.kernel.nouns.records import found
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page, check_limit, decode_cursor, encode_cursor, fingerprint
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
@@ -70,17 +71,44 @@ class Graph:
         start = require_id(id)
         begin = begin_of(start, wanted)
         with self._context.store.snapshot() as uow:
-            _require_active(uow, [start])
+            require_active(uow, [start])
             if begin.place is not None:
-                _require_known(uow.relationships.get(begin.place.id), begin.place.created_at)
+                require_known(uow.relationships.get(begin.place.id), begin.place.created_at)
             reached = reach(uow.walks, start, begin, wanted)
-            entities = _by_id(uow.entities.find(reached.distances))
+            entities = by_id(uow.entities.find(reached.distances))
             steps = uow.walks.between(reached.distances, reached.distances, wanted, wanted.max_relationships + 1)
             kept = steps[: wanted.max_relationships]
-            relationships = _records(uow.relationships, [step.id for step in kept])
+            relationships = records_of(uow.relationships, [step.id for step in kept])
             cut = truncated(uow.walks, wanted, reached, has_all_relationships=len(kept) == len(steps))
         neighbors = [Neighbor(entities[id], distance) for id, distance in reached.distances.items()]
         return Neighborhood(entities=tuple(neighbors), relationships=relationships, truncated=cut)
+
+    def relationships(
+        self,
+        id: UUID | str,
+        *,
+        limit: int = LIMIT_DEFAULT,
+        cursor: str | None = None,
+        **filter: Unpack[WalkFilterFields],
+    ) -> Page[Relationship]:
+        """A page of the relationships of an entity, the strongest first; ``limit`` is 1..200.
+
+        Raises InvalidCursor, HistoryLost.
+        """
+        require(self._context.actor, Action.READ)
+        wanted = build(WalkFilter, filter)
+        start = require_id(id)
+        check_limit(limit)
+        listing = fingerprint("relationships", start, *filters_of(wanted))
+        after = None if cursor is None else place_of(*decode_cursor(listing, cursor, *PLACE_KINDS))
+        with self._context.store.snapshot() as uow:
+            require_active(uow, [start])
+            if after is not None:
+                require_known(uow.relationships.get(after.id), after.created_at)
+            steps = uow.walks.steps([start], wanted, each=limit + 1, limit=limit + 1, after=after)
+            page = records_of(uow.relationships, [step.id for step in steps[:limit]])
+        more = encode_cursor(listing, *place_parts(steps[limit - 1].place)) if len(steps) > limit else None
+        return Page(page, limit, more)
 
     def paths(self, from_: Ids, to: Ids, **query: Unpack[PathFields]) -> Paths:
         """The paths from one or several entities to one or several others. `PathQuery` has the arguments."""
@@ -88,7 +116,7 @@ class Graph:
         wanted = build(PathQuery, {"from_": from_, "to": to, **query})
         ends = frozenset((*wanted.from_, *wanted.to))
         with self._context.store.snapshot() as uow:
-            _require_active(uow, (*wanted.from_, *wanted.to))
+            require_active(uow, (*wanted.from_, *wanted.to))
             roads = Roads(uow.walks, wanted, ends)
             paths: list[Path] = []
             pairs: list[PathsBetween] = []
@@ -97,8 +125,8 @@ class Graph:
                     found_paths, pair = _between(roads, wanted, start, end)
                     paths += found_paths
                     pairs.append(pair)
-            entities = _records(uow.entities, [id for path in paths for id in path.entity_ids])
-            relationships = _records(uow.relationships, [id for path in paths for id in path.relationship_ids])
+            entities = records_of(uow.entities, [id for path in paths for id in path.entity_ids])
+            relationships = records_of(uow.relationships, [id for path in paths for id in path.relationship_ids])
         return Paths(paths=tuple(paths), pairs=tuple(pairs), entities=entities, relationships=relationships)
 
     def shortest_paths(self, from_: Ids, to: Ids, **query: Unpack[PathFields]) -> Paths:
@@ -125,7 +153,7 @@ class Graph:
             kept = entities[: wanted.max_entities]
             ids_kept = [each.id for each in kept]
             steps = uow.walks.between(ids_kept, ids_kept, wanted, wanted.max_relationships + 1)
-            relationships = _records(uow.relationships, [step.id for step in steps[: wanted.max_relationships]])
+            relationships = records_of(uow.relationships, [step.id for step in steps[: wanted.max_relationships]])
         cut = None
         if len(steps) > wanted.max_relationships:
             cut = Cap(reason="max_relationships")
@@ -150,11 +178,9 @@ class Graph:
         """A page of the entities that are next to all of these two to ten. Raises InvalidCursor, HistoryLost."""
         require(self._context.actor, Action.READ)
         wanted = build(CommonQuery, {"id": tuple(ids), "limit": limit, "cursor": cursor, **filter})
-        if len(wanted.id) < 2:
-            raise InvalidInput([Fault("/id", "too_few", "give at least two different entities")])
         with self._context.store.snapshot() as uow:
-            _require_active(uow, wanted.id)
-            return _common(uow, wanted)
+            require_active(uow, wanted.id)
+            return common_neighbors(uow, wanted)
 
     def summary(self, id: UUID | str, *, strongest: int = 10) -> Summary:
         """An entity at a glance. ``strongest`` is how many neighbors are shown, 0 to 50."""
@@ -164,11 +190,11 @@ class Graph:
             raise InvalidInput([Fault("/strongest", "out_of_range", advice)])
         wanted = require_id(id)
         with self._context.store.snapshot() as uow:
-            [entity] = _require_active(uow, [wanted])
+            [entity] = require_active(uow, [wanted])
             degrees = uow.walks.degrees(wanted)
             steps = uow.walks.steps([wanted], WalkFilter(), each=strongest, limit=strongest) if strongest else ()
-            entities = _by_id(uow.entities.find({step.to_id for step in steps}))
-            relationships = _by_id(uow.relationships.find({step.id for step in steps}))
+            entities = by_id(uow.entities.find({step.to_id for step in steps}))
+            relationships = by_id(uow.relationships.find({step.id for step in steps}))
             sources = _sources(uow, entity)
         return Summary(
             entity=entity,
@@ -177,35 +203,6 @@ class Graph:
             strongest=tuple(StrongNeighbor(entity=entities[s.to_id], relationship=relationships[s.id]) for s in steps),
             sources=sources,
         )
-
-
-def _require_active(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[Entity]:
-    """The entities with these ids, in their order. Raises NotFound, Deleted."""
-    known = _by_id(uow.entities.find(frozenset(ids)))
-    entities = [found(known.get(id), ENTITY.name, id) for id in ids]
-    for entity in entities:
-        if entity.deleted_at is not None:
-            raise gone(ENTITY.name, entity)
-    return entities
-
-
-def _require_known(record: Entity | Relationship | None, created_at: datetime) -> None:
-    """Raise HistoryLost unless this is the record, created then, at which a cursor was given out."""
-    if record is None or record.created_at != created_at:
-        raise HistoryLost("start again without a cursor")
-
-
-R = TypeVar("R", Entity, Relationship)
-
-
-def _by_id(records: Iterable[R]) -> dict[UUID, R]:
-    return {record.id: record for record in records}
-
-
-def _records(repository: Any, ids: Iterable[UUID]) -> tuple[Any, ...]:
-    """The records with these ids, in this order, each once."""
-    known = _by_id(repository.find(frozenset(ids)))
-    return tuple(known[id] for id in dict.fromkeys(ids))
 
 
 def _between(roads: Roads, query: PathQuery, start: UUID, end: UUID) -> tuple[list[Path], PathsBetween]:
@@ -225,47 +222,6 @@ def _between(roads: Roads, query: PathQuery, start: UUID, end: UUID) -> tuple[li
     else:
         outcome = PathOutcome.FOUND if paths else PathOutcome.NO_PATH
     return paths[: query.limit], PathsBetween(from_id=start, to_id=end, outcome=outcome, is_cut=is_cut)
-
-
-def _common(uow: UnitOfWork, query: CommonQuery) -> CommonNeighbors:
-    """A page of common neighbors: the neighbors of the entity with the fewest that are next to all the others."""
-    walks = uow.walks
-    listing = fingerprint("common", query.id, *(getattr(query, field.name) for field in attrs.fields(WalkFilter)))
-    after: UUID | None = None
-    if query.cursor is not None:
-        after, created_at = decode_cursor(listing, query.cursor, UUID, datetime)
-        _require_known(uow.entities.get(after), created_at)
-    counts = walks.counts(query.id, query, STEPS_MAX)
-    first, *others = sorted(query.id, key=lambda id: (counts.get(id, 0), id.int))
-    steps = walks.steps([first], query, limit=STEPS_MAX + 1)
-    cut = Cap(reason="max_steps") if len(steps) > STEPS_MAX else None
-    common = {step.to_id for step in steps}.difference(query.id)
-    for other in others:
-        common &= {step.to_id for step in _joining(walks, query, [other], common)}
-    left = sorted((id for id in common if after is None or id.int > after.int), key=lambda id: id.int)
-    page = left[: query.limit]
-    joining = sorted({step.id for step in _joining(walks, query, query.id, page)}, key=lambda id: id.int)
-    entities = _records(uow.entities, page)
-    more = None
-    if len(left) > len(page):
-        more = encode_cursor(listing, str(page[-1]), entities[-1].created_at.isoformat())
-    return CommonNeighbors(
-        entities=entities,
-        relationships=_records(uow.relationships, joining),
-        limit=query.limit,
-        next_cursor=more,
-        truncated=cut,
-    )
-
-
-def _joining(walks: Walks, query: WalkFilter, ids: Collection[UUID], others: Collection[UUID]) -> Sequence[Step]:
-    """The steps from some entities to others that the query admits."""
-    steps: list[Step] = []
-    if query.direction != "in":
-        steps += walks.between(ids, others, query, STEPS_MAX)
-    if query.direction != "out":
-        steps += [step.back() for step in walks.between(others, ids, query, STEPS_MAX)]
-    return steps
 
 
 def _sources(uow: UnitOfWork, entity: Entity) -> tuple[str, ...]:

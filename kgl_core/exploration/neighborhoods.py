@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, Literal
@@ -11,7 +10,18 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.exploration.walks import Place, Step, WalkFilter, WalkFilterFields, Walks, strength
+from kgl_core.exploration.walks import (
+    PLACE_KINDS,
+    Place,
+    Step,
+    WalkFilter,
+    WalkFilterFields,
+    Walks,
+    filters_of,
+    place_of,
+    place_parts,
+    strength,
+)
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import check, ruled
@@ -207,18 +217,12 @@ def truncated(walks: Walks, query: NeighborhoodQuery, found: Reach, *, has_all_r
     return Truncated(reason=found.reason, at=tuple(cuts), more_entities=len(ids) - len(named))
 
 
-_FILTERS: Final = tuple(field.name for field in attrs.fields(WalkFilter))
-
-
 def _listing(id: UUID, query: NeighborhoodQuery) -> str:
-    return fingerprint("neighborhood", id, *(getattr(query, name) for name in _FILTERS))
+    return fingerprint("neighborhood", id, *filters_of(query))
 
 
 def _cursor(id: UUID, query: NeighborhoodQuery, place: Place | None, done: int) -> str:
-    if place is None:
-        return encode_cursor(_listing(id, query), done)
-    confidence = "" if place.confidence is None else repr(place.confidence)
-    return encode_cursor(_listing(id, query), done, confidence, str(place.id), place.created_at.isoformat())
+    return encode_cursor(_listing(id, query), done, *(() if place is None else place_parts(place)))
 
 
 def begin_of(start: UUID, query: NeighborhoodQuery) -> Begin:
@@ -230,8 +234,5 @@ def begin_of(start: UUID, query: NeighborhoodQuery) -> Begin:
         [done] = decode_cursor(listing, query.cursor, int)
         return Begin(None, done)
     except InvalidCursor:
-        done, confidence, id, created_at = decode_cursor(listing, query.cursor, int, str, UUID, datetime)
-    try:
-        return Begin(Place(float(confidence) if confidence else None, created_at, id), done)
-    except ValueError:
-        raise InvalidCursor from None
+        done, *parts = decode_cursor(listing, query.cursor, int, *PLACE_KINDS)
+    return Begin(place_of(*parts), done)

@@ -1,4 +1,4 @@
-"""Subgraphs: the relationships among given entities, or among those that a filter finds; and common neighbors."""
+"""Subgraphs: the relationships among given entities, or among those that a filter finds; and entities at a glance."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from kgl_core.graph.entities import Entity, EntityFilter
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import Built, check, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import Each, Id, Integer, Optional, Text
-from kgl_core.kernel.nouns.pages import CURSOR_LENGTH_MAX, LIMIT_DEFAULT, LIMIT_MAX
+from kgl_core.kernel.field_rules import Each, Id, Integer, Optional
 
-COMMON_MAX: Final = 10
 STRONGEST_MAX: Final = 50
 
 
@@ -58,35 +56,6 @@ class Subgraph:
     entities: tuple[Entity, ...]
     relationships: tuple[Relationship, ...]
     missing_ids: tuple[UUID, ...] = ()
-    truncated: Cap | None = None
-
-
-@attrs.frozen(kw_only=True)
-class CommonQuery(WalkFilter):
-    """Whose common neighbors are wanted: two to ten entities. Pages are as in listings."""
-
-    id: tuple[UUID, ...] = ruled(Each(Id(), COMMON_MAX, min_items=2))
-    limit: int = ruled(Integer(1, LIMIT_MAX), default=LIMIT_DEFAULT)
-    cursor: str | None = ruled(Optional(Text(CURSOR_LENGTH_MAX)), default=None)
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
-        WalkFilter.__attrs_post_init__(self)
-        object.__setattr__(self, "id", tuple(dict.fromkeys(self.id)))
-
-
-@attrs.frozen(kw_only=True)
-class CommonNeighbors:
-    """A page of the entities that are next to all of those given, by id, and the relationships that make them so.
-
-    ``next_cursor`` leads to the next page; it is None on the last one. ``truncated`` is None, or says that the entities
-    have so many relationships that only the strongest were looked at.
-    """
-
-    entities: tuple[Entity, ...]
-    relationships: tuple[Relationship, ...]
-    limit: int
-    next_cursor: str | None = None
     truncated: Cap | None = None
 
 

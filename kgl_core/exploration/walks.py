@@ -15,6 +15,7 @@ import attrs
 
 from kgl_core.graph.shared_fields import CONFIDENCE, FILTER_VALUES_MAX, SOURCES
 from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.errors import InvalidCursor
 from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Optional
 from kgl_core.kernel.periods import Date
 
@@ -60,12 +61,34 @@ class WalkFilter:
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
 
 
+def filters_of(walk: WalkFilter) -> tuple[Any, ...]:
+    """What a walk's filters ask, for cursors that are good for the same walk only."""
+    return tuple(getattr(walk, field.name) for field in attrs.fields(WalkFilter))
+
+
 class Place(NamedTuple):
     """A place in the order of what leaves an entity: that of one relationship."""
 
     confidence: float | None
     created_at: datetime
     id: UUID
+
+
+def place_parts(place: Place) -> tuple[str, str, str]:
+    """A place as the last parts of a cursor: what `PLACE_KINDS` decode and `place_of` makes a place of."""
+    confidence = "" if place.confidence is None else repr(place.confidence)
+    return (confidence, str(place.id), place.created_at.isoformat())
+
+
+PLACE_KINDS: Final = (str, UUID, datetime)
+
+
+def place_of(confidence: str, id: UUID, created_at: datetime) -> Place:
+    """The place in a cursor. Raises InvalidCursor."""
+    try:
+        return Place(float(confidence) if confidence else None, created_at, id)
+    except ValueError:
+        raise InvalidCursor from None
 
 
 class Step(NamedTuple):

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import attrs
 
+from kgl_core.exploration.common_neighbors import CommonQuery
 from kgl_core.exploration.neighborhoods import NeighborhoodQuery, Truncated
 from kgl_core.exploration.paths import Path, PathQuery, PathsBetween
-from kgl_core.exploration.subgraphs import STRONGEST_MAX, CommonQuery, SubgraphQuery, Summary
+from kgl_core.exploration.subgraphs import STRONGEST_MAX, SubgraphQuery, Summary
 from kgl_core.graph.entities import EntityFilter
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.field_rules import Integer, Optional

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.exploration.walks import Direction
 from kgl_core.graph.deleting_and_restoring import Restoration
 from kgl_core.graph.editing_entities import Entities as EntityUseCases
 from kgl_core.graph.entities import ENTITY, KEY, Entity, EntityFilter, EntitySelection
@@ -35,6 +36,7 @@ from kgl_http.graph.records import (
     restoring,
 )
 
+_STRONGEST: Final = "-confidence"
 _END: Final = {"both": "entity_id", "out": "source_entity_id", "in": "target_entity_id"}
 
 
@@ -56,13 +58,17 @@ class EntityQuery(EntityFilter):
 
 @attrs.frozen(kw_only=True)
 class EntityRelationshipQuery:
-    """The relationships of one entity: those that leave it (``out``), arrive (``in``), or both."""
+    """The relationships of one entity: those that leave it (``out``), arrive (``in``), or both.
 
-    direction: str = ruled(Choice(("both", "out", "in")), default="both")
+    By default the strongest come first: by confidence, where unknown comes last, then the newest, then by id. Any other
+    sort has to read all of them.
+    """
+
+    direction: Direction = ruled(Choice(("both", "out", "in")), default="both")
     relationship_type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX), default=())
     min_confidence: float | None = ruled(Optional(Number(0, 1)), default=None)
     valid_at: str | None = ruled(Optional(Date()), default=None)
-    sort: str = ruled(RELATIONSHIP.sort_rule, default="created_at")
+    sort: str = ruled(Choice((_STRONGEST, *RELATIONSHIP.sort_rule.values)), default=_STRONGEST)
     limit: int = ruled(LIMIT, default=LIMIT_DEFAULT)
     cursor: str | None = ruled(CURSOR, default=None)
 
@@ -155,16 +161,17 @@ class EntityRelationships(GraphResource):
     )
     def on_get(self, req: Any, resp: Any, id: str) -> None:
         query = req.read_query(EntityRelationshipQuery)
-        kg = self._graph(req)
-        entity = kg.entities.get(req.read_id(id))
-        end: dict[str, Any] = {_END[query.direction]: entity.id}
-        page = kg.relationships.list(
-            sort=query.sort,
-            limit=query.limit,
-            cursor=query.cursor,
-            relationship_type=query.relationship_type,
-            min_confidence=query.min_confidence,
-            **end,
-            **({} if query.valid_at is None else {"valid_at": query.valid_at}),
-        )
+        kg, entity_id = self._graph(req), req.read_id(id)
+        page_and_filter: dict[str, Any] = {
+            "limit": query.limit,
+            "cursor": query.cursor,
+            "relationship_type": query.relationship_type,
+            "min_confidence": query.min_confidence,
+            "valid_at": query.valid_at,
+        }
+        if query.sort == _STRONGEST:
+            page = kg.graph.relationships(entity_id, direction=query.direction, **page_and_filter)
+        else:
+            end: dict[str, Any] = {_END[query.direction]: kg.entities.get(entity_id).id}
+            page = kg.relationships.list(sort=query.sort, **end, **page_and_filter)
         send_page(req, resp, page)

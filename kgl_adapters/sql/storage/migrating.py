@@ -93,13 +93,18 @@ def upgrade(engine: Engine) -> None:
 
 
 def downgrade(engine: Engine, steps: int) -> None:
-    """Undo the last ``steps`` (1 or more) migrations of the database, with the data in their tables."""
+    """Undo the last ``steps`` (1 or more) migrations of the database, with the data in their tables: all or none.
+
+    Raises StoreError where the earlier schema can't hold what there is.
+    """
     from alembic import command
 
     applied = sum(revision.is_applied for revision in history(engine))
     target = REVISIONS[applied - steps - 1] if applied > steps else "base"
     with _translated(engine), migrating(engine) as connection:
-        command.downgrade(_config(connection), target)
+        config = _config(connection)
+        config.attributes["undoing"] = True
+        command.downgrade(config, target)
 
 
 @contextmanager

@@ -123,10 +123,11 @@ def test_relationships_are_listed_as_of_a_date(api: Api, graph: Graph) -> None:
             "1996": "",
             "1995-01-01T00:00:00Z": "1995",
         }.items():
-            answer = api("GET", path, params={"valid_at": valid_at}).json
+            answer = api("GET", path, params={"valid_at": valid_at, "sort": "created_at"}).json
             assert graph.named(answer["data"]) == others + found
-        first = api("GET", path, params={"valid_at": "1994", "limit": 2}).json
-        rest = api("GET", path, params={"valid_at": "1994", "cursor": first["meta"]["next_cursor"]}).json
+        first = api("GET", path, params={"valid_at": "1994", "sort": "created_at", "limit": 2}).json
+        onward = {"sort": "created_at", "cursor": first["meta"]["next_cursor"]}
+        rest = api("GET", path, params={"valid_at": "1994", **onward}).json
         assert graph.named(first["data"] + rest["data"]) == f"{others}1994"
         for valid_at in ("1994-00", "10000", "now", "9999-12-31T23:59:59-01:00", "๑๙๙๔", "1" * 5_000):
             found = problem(api("GET", path, params={"valid_at": valid_at}), 400, "bad_request")
@@ -234,16 +235,17 @@ def test_several_are_fetched_at_once_by_id(api: Api, graph: Graph) -> None:
 
 
 def test_the_relationships_of_an_entity_have_a_direction(api: Api, graph: Graph) -> None:
-    """Those that leave it, arrive at it, or both; of some types; of enough confidence."""
+    """Those that leave it, arrive at it, or both; of some types; of enough confidence; the strongest first."""
     path = f"/api/v1/entities/{graph.ada}/relationships"
     for params, found in (
-        ({}, "ACD"),
-        ({"direction": "both"}, "ACD"),
+        ({}, "DAC"),
+        ({"direction": "both"}, "DAC"),
         ({"direction": "out"}, "AC"),
         ({"direction": "in"}, "D"),
-        ({"relationship_type": "knows"}, "AD"),
+        ({"relationship_type": "knows"}, "DA"),
         ({"relationship_type": ["knows", "lives_in"], "direction": "out"}, "AC"),
         ({"min_confidence": "0.5"}, "D"),
+        ({"sort": "-confidence"}, "DAC"),
         ({"sort": "-created_at"}, "DCA"),
     ):
         assert graph.named(api("GET", path, params=params, params_csv=False).json["data"]) == found, params
