@@ -21,17 +21,15 @@ from kgl_core.evidence.ledger import Ledger
 from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.evidence.stored_evidence import (
-    assertions_of,
     ensure_sources,
     facts_of,
     first_assertion,
-    is_deleted,
     lock_facts,
     sources_of,
 )
 from kgl_core.evidence.supporting import SourcesById, Value, values_of
 from kgl_core.graph.entities import ENTITY
-from kgl_core.graph.facts import PINNED_ACTIVE, Fact, last_name, pointer
+from kgl_core.graph.facts import PINNED_ACTIVE, Fact, is_deleted, last_name, pointer
 from kgl_core.graph.nouns import GraphNoun, noun_of
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists, Deleted, Fault, InvalidInput, NotFound
@@ -238,8 +236,8 @@ def _in_force(uow: UnitOfWork, fact: Fact) -> Sequence[Assertion]:
     """The assertions in force about a fact."""
     if not fact.has_assertions:
         return [first_assertion(fact)]
-    repository = assertions_of(uow)
-    return repository.of_entities([fact.id]) if noun_of(fact) is ENTITY else repository.of_relationships([fact.id])
+    said = uow.assertions
+    return said.of_entities([fact.id]) if noun_of(fact) is ENTITY else said.of_relationships([fact.id])
 
 
 def _assertion(uow: UnitOfWork, id: UUID) -> SourcedAssertion:

@@ -15,10 +15,10 @@ import attrs
 
 from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.recording import Work
-from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, first_assertion, is_deleted, sources_of
+from kgl_core.evidence.stored_evidence import ensure_sources, first_assertion, sources_of
 from kgl_core.evidence.supporting import shown
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import PINNED_ACTIVE, Fact
+from kgl_core.graph.facts import Fact, active_again, is_deleted, is_unsupported, retired
 from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.nouns import noun_of
 from kgl_core.graph.relationships import Relationship
@@ -132,7 +132,7 @@ class Ledger:
         self._retire(entities, next_states)
 
     def _write_assertions(self) -> None:
-        repository = assertions_of(self._uow)
+        repository = self._uow.assertions
         gone = {each.id for each in self._withdrawn}
         by, run = self._context.actor, self._context.run
         repository.add(
@@ -152,7 +152,7 @@ class Ledger:
 
     def _assertions(self) -> dict[UUID, list[Assertion]]:
         """The assertions in force about each touched fact, once this is done."""
-        repository = assertions_of(self._uow)
+        repository = self._uow.assertions
         kept = {fact.id: fact for fact in self._touched.values() if fact.has_assertions}
         told: dict[UUID, list[Assertion]] = {id: [] for id in self._touched}
         gone = {each.id for each in self._withdrawn}
@@ -168,10 +168,10 @@ class Ledger:
     def _left_alone(self, states: Mapping[UUID, Fact]) -> Sequence[Entity]:
         """The entities without support that only stay for relationships which are about to be retired."""
         ending = [each for each in self._touched.values() if isinstance(each, Relationship) and each.is_active]
-        ends = {end for each in ending if self._is_to_retire(each, states[each.id]) for end in each.ends}
+        ends = {end for each in ending if is_unsupported(states[each.id]) for end in each.ends}
         others = ends.difference(self._touched, self._created)
         entities = self._uow.entities.find(others, lock="update") if others else ()
-        return [entity for entity in entities if entity.has_assertions and not entity.sources_for]
+        return [entity for entity in entities if is_unsupported(entity)]
 
     def _needed_again(self, states: Mapping[UUID, Fact]) -> Sequence[Entity]:
         """The retired entities that relationships need which have support again: they come back with these."""
@@ -226,10 +226,8 @@ class Ledger:
         for fact in facts:
             state = states[fact.id]
             if fact.is_retired and fact.id in back:
-                changes.append(
-                    (ChangeAction.RESTORED, self._next(state, deleted_at=None, deleted_by=None, is_retired=False))
-                )
-            elif self._is_to_retire(fact, state):
+                changes.append((ChangeAction.RESTORED, active_again(state, self._now)))
+            elif is_unsupported(state):
                 if not retires:
                     continue
                 changes.append((ChangeAction.RETIRED, self._retired(state)))
@@ -244,11 +242,11 @@ class Ledger:
     def _retire(self, entities: Sequence[Entity], states: Mapping[UUID, Fact]) -> None:
         """Retire the entities that nothing supports and no active relationship needs."""
         changes: list[tuple[ChangeAction, Fact]] = []
-        for entity in entities:
+        left = [each for each in entities if each.id not in self.outcomes and is_unsupported(states[each.id])]
+        needed = self._uow.relationships.joined([entity.id for entity in left]) if left else set()
+        for entity in left:
             state = states[entity.id]
-            if entity.id in self.outcomes or not self._is_to_retire(entity, state):
-                continue
-            if self._uow.relationships.count_touching(entity.id, 1):
+            if entity.id in needed:
                 if self._is_changed(entity, state):
                     changes.append((ChangeAction.UPDATED, self._next(state)))
                 else:
@@ -260,14 +258,11 @@ class Ledger:
     def _is_changed(self, fact: Fact, state: Fact) -> bool:
         return not same_values(self._before.get(fact.id, fact), state, noun_of(fact).field_names)
 
-    def _is_to_retire(self, fact: Fact, state: Fact) -> bool:
-        return not state.sources_for and fact.deleted_at is None and PINNED_ACTIVE not in fact.pinned
-
-    def _next(self, state: Fact, **values: Any) -> Fact:
-        return next_version(state, self._now, **values)
+    def _next(self, state: Fact) -> Fact:
+        return next_version(state, self._now)
 
     def _retired(self, state: Fact) -> Fact:
-        return self._next(state, deleted_at=self._now, deleted_by=self._context.actor, is_retired=True)
+        return retired(state, self._now, self._context.actor)
 
     def _store(
         self, changes: Sequence[tuple[ChangeAction, Fact]], created: Sequence[Fact], updated: Sequence[Fact]

@@ -8,25 +8,12 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionRepository, Stance
+from kgl_core.evidence.assertions import Assertion, Stance
 from kgl_core.evidence.sources import SOURCE, Source, source_id
 from kgl_core.evidence.supporting import stated_by
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import Fact
 from kgl_core.kernel.ids import AssertionId
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
-
-
-def assertions_of(uow: UnitOfWork) -> AssertionRepository:
-    """The repository of assertions, with all that it can do."""
-    repository: Any = uow.of(ASSERTION)
-    found: AssertionRepository = repository
-    return found
-
-
-def is_deleted(fact: Fact) -> bool:
-    """Whether somebody deleted a fact, so that no evidence brings it back."""
-    return fact.deleted_at is not None and not fact.is_retired
 
 
 def first_assertion(fact: Any) -> Assertion:

@@ -45,11 +45,12 @@ def delete_relationships_of(uow: UnitOfWork, entity: Entity, context: Context, n
 
     Raises TooManyRelationships when there are more than TAKEN_ALONG_MAX.
     """
-    if uow.relationships.count_touching(entity.id, TAKEN_ALONG_MAX + 1) > TAKEN_ALONG_MAX:
+    found = uow.relationships.touching(entity.id, TAKEN_ALONG_MAX + 1)
+    if len(found) > TAKEN_ALONG_MAX:
         raise TooManyRelationships(entity.id, TAKEN_ALONG_MAX)
     deleted = [
         next_version(relationship, now, deleted_at=now, deleted_by=context.actor, deleted_with=entity.id)
-        for relationship in uow.relationships.touching(entity.id, TAKEN_ALONG_MAX)
+        for relationship in found
     ]
     _mark(uow, deleted, context, ChangeAction.DELETED)
 

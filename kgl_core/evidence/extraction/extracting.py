@@ -28,9 +28,9 @@ from kgl_core.evidence.extraction.matching import ItemRefused, Matching
 from kgl_core.evidence.ledger import FactOutcome, Ledger
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import source_id
-from kgl_core.evidence.stored_evidence import assertions_of, ends_of, ensure_sources, is_deleted
+from kgl_core.evidence.stored_evidence import ends_of, ensure_sources
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import Fact, pointer, went_last
+from kgl_core.graph.facts import Fact, is_deleted, pointer, went_last
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.kernel.checked_records import build
@@ -102,7 +102,7 @@ class _Extracting:
         # Locked, so that two extractions of one document come one after the other.
         ensure_sources(self._context, self._uow, [self._address.source], locked=True, **described)
         of_source = source_id(self._address.source)
-        before = assertions_of(self._uow).extracted(of_source, self._address.extractor, self._context.actor)
+        before = self._uow.assertions.extracted(of_source, self._address.extractor, self._context.actor)
         previous = {each.fact_id: each for each in before}
         matching = self._match(of_source, entities, relationships, before)
         self._claim_entities(entities, matching)

@@ -14,7 +14,6 @@ import attrs
 from kgl_core.evidence.extraction.extractions import ExtractionAddress, ExtractionResult
 from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import SOURCE, source_id
-from kgl_core.evidence.stored_evidence import assertions_of
 from kgl_core.graph.shared_fields import EXTRACTOR
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.field_rules import Id, Optional
@@ -96,7 +95,7 @@ def result_in_force(context: Context, address: ExtractionAddress, digest: bytes)
         kept = uow.of(EXTRACTION).get(id)
         if kept is None or kept.digest != digest:
             return None
-        labels = assertions_of(uow).labels(kept.source_id, address.extractor, context.actor)
+        labels = uow.assertions.labels(kept.source_id, address.extractor, context.actor)
         if not all(is_active for _, _, is_active in labels):  # there is something to tell, or to bring back
             return None
         if uow.of(EXTRACTION).get(id) != kept:  # it changed meanwhile

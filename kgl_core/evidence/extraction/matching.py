@@ -8,7 +8,6 @@ from uuid import UUID
 
 from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.extraction.extractions import ExtractedEntity
-from kgl_core.evidence.stored_evidence import assertions_of
 from kgl_core.graph.entities import NAMED_MAX, Entity, sort_name
 from kgl_core.graph.facts import pointer, went_last
 from kgl_core.kernel.errors import KglError
@@ -46,7 +45,7 @@ class Matching:
     ) -> None:
         self._by_name = by_name
         labels = {item.label for _, item in items if item.id is None and item.label is not None}
-        self._labelled = _latest(assertions_of(uow).labelled(source_id, extractor, labels)) if labels else {}
+        self._labelled = _latest(uow.assertions.labelled(source_id, extractor, labels)) if labels else {}
         named = self._nameless(item for _, item in items) if by_name else ()
         sort_names = {sort_name(item.name) for item in named}
         candidates = uow.entities.find_by_sort_name(sort_names, NAMED_MAX + 1) if sort_names else ()

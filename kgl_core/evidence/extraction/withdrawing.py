@@ -13,8 +13,8 @@ from kgl_core.evidence.extraction.kept_extractions import extraction_id, forget_
 from kgl_core.evidence.ledger import FactOutcome, Ledger
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import SOURCE, source_id
-from kgl_core.evidence.stored_evidence import assertions_of, facts_of, is_deleted, sources_of
-from kgl_core.graph.facts import Fact
+from kgl_core.evidence.stored_evidence import facts_of, sources_of
+from kgl_core.graph.facts import Fact, is_deleted
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.nouns import noun_of
 from kgl_core.kernel.checked_records import build
@@ -45,7 +45,7 @@ def withdraw_extraction(context: Context, source: str, extractor: str) -> Withdr
     def run() -> WithdrawalResult:
         with recorded(context, RunKind.WITHDRAWAL, address.source) as work:
             of_source = _locked_source(work, address)
-            said = assertions_of(work.uow).extracted(of_source, address.extractor, context.actor)
+            said = work.uow.assertions.extracted(of_source, address.extractor, context.actor)
             if not said:
                 raise _nothing(address)
             forget_digest(work.uow, extraction_id(address.source, address.extractor, context.actor))
@@ -65,7 +65,7 @@ def reinstate_extraction(context: Context, source: str, extractor: str) -> Withd
     def run() -> WithdrawalResult:
         with recorded(context, RunKind.REINSTATEMENT, address.source) as work:
             of_source = _locked_source(work, address)
-            repository = assertions_of(work.uow)
+            repository = work.uow.assertions
             if repository.extracted(of_source, address.extractor, context.actor):
                 raise NotWithdrawn(address.source, address.extractor)
             said = repository.withdrawn_last(of_source, address.extractor, context.actor)

@@ -16,7 +16,7 @@ from kgl_core.evidence.extraction.kept_extractions import EXTRACTION, KeptExtrac
 from kgl_core.evidence.extraction.withdrawing import settle_all
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import SOURCE, URI, source_id
-from kgl_core.evidence.stored_evidence import assertions_of, first_assertion
+from kgl_core.evidence.stored_evidence import first_assertion
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.checked_records import build, check, ruled
@@ -83,7 +83,7 @@ def withdraw_source(context: Context, uri: str, *, dry_run: bool = False) -> Wit
 
 def _said(work: Work, uri: str) -> Iterator[Assertion]:
     """The assertions in force of a source, the first ones of facts among them."""
-    id, repository, number = source_id(uri), assertions_of(work.uow), 0
+    id, repository, number = source_id(uri), work.uow.assertions, 0
     for noun in GRAPH_NOUNS:
         filter = build(noun.filter, {"source": uri, "is_active": None})
         after: Position | None = None
