@@ -27,6 +27,7 @@ from kgl_core.evidence.stored_evidence import (
     lock_facts,
     sources_of,
 )
+from kgl_core.evidence.succeeding import succeeded
 from kgl_core.evidence.supporting import SourcesById, Value, values_of
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.facts import PINNED_ACTIVE, Fact, is_deleted, last_name, pointer
@@ -119,7 +120,8 @@ class Assertions:
     def add(self, noun: GraphNoun, id: UUID | str, /, **fields: Unpack[AssertionFields]) -> SourcedAssertion:
         """Assert a fact, or speak against it; what the actor said of it before with the same source and extractor goes.
 
-        New support brings a retired fact back. Raises NotFound, and Deleted where somebody deleted the fact.
+        New support brings a retired fact back. Where another fact has its key now, or its place between its ends, that
+        one is asserted instead: see the answer. Raises NotFound, and Deleted where somebody deleted the fact.
         """
         require(self._context.actor, Action.CREATE)
         wanted, draft = require_id(id), build(AssertionDraft, fields)
@@ -130,10 +132,14 @@ class Assertions:
                     ensure_sources(self._context, uow, [draft.source], locked=True)
                     if draft.extractor is not None:
                         forget_digest(uow, extraction_id(draft.source, draft.extractor, self._context.actor))
+                work = Work(self._context, uow)
+                ledger = Ledger(work)
                 fact = found(_locked(uow, noun, wanted), noun.name, wanted)
+                if draft.stance == Stance.FOR:
+                    fact = succeeded(work, ledger, [fact]).get(wanted, fact)
                 if is_deleted(fact):
-                    raise Deleted(noun.name, wanted, to_change=True)
-                said = self._say(Work(self._context, uow), fact, draft)
+                    raise Deleted(noun.name, fact.id, to_change=True)
+                said = _say(work, ledger, fact, draft)
                 uow.commit()
             return SourcedAssertion(**vars(said), source=draft.source)
 
@@ -195,30 +201,30 @@ class Assertions:
         uow.of(SOURCE).get(source_id(said.source), lock="update")
         forget_digest(uow, extraction_id(said.source, said.extractor, said.asserted_by))
 
-    def _say(self, work: Work, fact: Fact, draft: AssertionDraft) -> Assertion:
-        of_source = None if draft.source is None else source_id(draft.source)
-        mine = (of_source, draft.extractor, work.context.actor)
-        before = next((each for each in _in_force(work.uow, fact) if each.by == mine), None)
-        told = {
-            "extractor_version": draft.extractor_version,
-            "stance": Stance(draft.stance),
-            "confidence": draft.confidence,
-            "locations": draft.locations,
-        }
-        if (
-            before is not None
-            and not fact.is_retired
-            and all(getattr(before, name) == value for name, value in told.items())
-        ):
-            return before
-        ledger = Ledger(work)
-        kept: Mapping[str, Any] = {}
-        if before is not None:
-            ledger.withdraw(fact, before)
-            kept = {"values": before.values, "label": before.label}
-        said = ledger.say(fact, source_id=of_source, extractor=draft.extractor, **told, **kept)
-        ledger.settle()
-        return said
+
+def _say(work: Work, ledger: Ledger, fact: Fact, draft: AssertionDraft) -> Assertion:
+    of_source = None if draft.source is None else source_id(draft.source)
+    mine = (of_source, draft.extractor, work.context.actor)
+    before = next((each for each in _in_force(work.uow, fact) if each.by == mine), None)
+    told = {
+        "extractor_version": draft.extractor_version,
+        "stance": Stance(draft.stance),
+        "confidence": draft.confidence,
+        "locations": draft.locations,
+    }
+    if (
+        before is not None
+        and not fact.is_retired
+        and all(getattr(before, name) == value for name, value in told.items())
+    ):
+        return before
+    kept: Mapping[str, Any] = {}
+    if before is not None:
+        ledger.withdraw(fact, before)
+        kept = {"values": before.values, "label": before.label}
+    said = ledger.say(fact, source_id=of_source, extractor=draft.extractor, **told, **kept)
+    ledger.settle()
+    return said
 
 
 def with_sources(assertions: Sequence[Assertion], sources: SourcesById) -> list[SourcedAssertion]:

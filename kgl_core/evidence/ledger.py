@@ -7,15 +7,15 @@ support is retired, and a retired one that has support again comes back.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import attrs
 
 from kgl_core.evidence.assertions import Assertion
+from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work
-from kgl_core.evidence.stored_evidence import ensure_sources, first_assertion, sources_of
+from kgl_core.evidence.stored_evidence import about, ensure_sources, first_assertion, sources_of
 from kgl_core.evidence.supporting import shown
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.facts import Fact, active_again, is_deleted, is_unsupported, retired
@@ -23,26 +23,8 @@ from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.nouns import noun_of
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import same_values
-from kgl_core.kernel.ids import AssertionId, EntityId, RelationshipId, SourceId
+from kgl_core.kernel.ids import AssertionId, SourceId
 from kgl_core.kernel.nouns.versions import next_version
-
-
-class FactOutcome(StrEnum):
-    """What became of a fact."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    RESTORED = "restored"
-    RETIRED = "retired"
-    UNCHANGED = "unchanged"
-
-
-_OUTCOMES: Final = {
-    ChangeAction.CREATED: FactOutcome.CREATED,
-    ChangeAction.UPDATED: FactOutcome.UPDATED,
-    ChangeAction.RESTORED: FactOutcome.RESTORED,
-    ChangeAction.RETIRED: FactOutcome.RETIRED,
-}
 
 
 class Ledger:
@@ -56,6 +38,7 @@ class Ledger:
         self._work, self._context, self._uow = work, work.context, work.uow
         self._now = work.context.now()
         self._created: dict[UUID, Fact] = {}
+        self._bare: set[UUID] = set()
         self._touched: dict[UUID, Fact] = {}
         self._before: dict[UUID, Fact] = {}
         self._added: list[Assertion] = []
@@ -68,22 +51,23 @@ class Ledger:
         """Add a new fact. One `say` must follow, which says the same as its fields."""
         self._created[fact.id] = fact
 
+    def create_bare(self, fact: Fact) -> None:
+        """Add a new fact that is to show what is said of it, which has to follow."""
+        self._created[fact.id] = fact
+        self._bare.add(fact.id)
+
     def say(self, fact: Fact, *, source_id: UUID | None, **fields: Any) -> Assertion:
         """Assert a fact; ``fields`` are those of an `Assertion`, which is returned."""
-        is_entity = isinstance(fact, Entity)
         said = Assertion(
             id=AssertionId(self._context.new_id()),
-            entity_id=EntityId(fact.id) if is_entity else None,
-            relationship_id=None if is_entity else RelationshipId(fact.id),
+            **about(fact),
             source_id=None if source_id is None else SourceId(source_id),
             run=self._context.run,
             asserted_by=self._context.actor,
             asserted_at=self._now,
             **fields,
         )
-        self._added.append(said)
-        if fact.id not in self._created:
-            self._touched[fact.id] = fact
+        self._add(fact, said)
         return said
 
     def withdraw(self, fact: Fact, assertion: Assertion) -> None:
@@ -96,6 +80,11 @@ class Ledger:
         self._reinstated.append(assertion)
         self._touched[fact.id] = fact
 
+    def move(self, fact: Fact, assertion: Assertion) -> None:
+        """Put an assertion of another fact, which was withdrawn, in force again as one of this fact."""
+        values = {**about(fact), "withdrawn_at": None, "withdrawn_by": None, "withdrawn_run": None}
+        self._add(fact, attrs.evolve(assertion, id=AssertionId(self._context.new_id()), **values))
+
     def touch(self, fact: Fact, pinned: Sequence[str] | None = None) -> None:
         """Settle a fact even if no assertion about it changes, with other pins if they are given."""
         self._touched[fact.id] = fact if pinned is None else attrs.evolve(fact, pinned=tuple(pinned))
@@ -105,10 +94,16 @@ class Ledger:
         """Whether something about this fact, which is no new one, was asserted or withdrawn."""
         return id in self._touched
 
+    def with_outcome(self, outcome: FactOutcome) -> tuple[UUID, ...]:
+        """The ids of the facts that this became of, ordered."""
+        return tuple(sorted(id for id, each in self.outcomes.items() if each is outcome))
+
     def settle(self, describe: Callable[[Fact], Fact] = lambda fact: fact) -> None:
         """Write everything. ``describe`` may set more in the next version of a fact."""
         told = self._assertions()
         sources = sources_of(self._uow, [each for about in told.values() for each in about])
+        for id in self._bare:
+            self._created[id] = attrs.evolve(self._created[id], **shown(self._created[id], told[id], sources))
         next_states = {
             fact.id: describe(attrs.evolve(fact, **shown(fact, told[fact.id], sources)))
             for fact in self._touched.values()
@@ -131,6 +126,11 @@ class Ledger:
         self._write_assertions()
         self._retire(entities, next_states)
 
+    def _add(self, fact: Fact, assertion: Assertion) -> None:
+        self._added.append(assertion)
+        if fact.id not in self._created:
+            self._touched[fact.id] = fact
+
     def _write_assertions(self) -> None:
         repository = self._uow.assertions
         gone = {each.id for each in self._withdrawn}
@@ -151,10 +151,10 @@ class Ledger:
         return sorted(created, key=lambda fact: (getattr(fact, "key", None) or "", fact.id))
 
     def _assertions(self) -> dict[UUID, list[Assertion]]:
-        """The assertions in force about each touched fact, once this is done."""
+        """The assertions in force about each fact that is to show them, once this is done."""
         repository = self._uow.assertions
         kept = {fact.id: fact for fact in self._touched.values() if fact.has_assertions}
-        told: dict[UUID, list[Assertion]] = {id: [] for id in self._touched}
+        told: dict[UUID, list[Assertion]] = {id: [] for id in (*self._touched, *self._bare)}
         gone = {each.id for each in self._withdrawn}
         of_entities = repository.of_entities([id for id, fact in kept.items() if isinstance(fact, Entity)])
         of_others = repository.of_relationships([id for id, fact in kept.items() if not isinstance(fact, Entity)])
@@ -177,6 +177,7 @@ class Ledger:
         """The retired entities that relationships need which have support again: they come back with these."""
         retired = [each for each in self._touched.values() if isinstance(each, Relationship) and each.is_retired]
         wanted = [each for each in retired if states[each.id].sources_for]
+        wanted += [each for id in self._bare if isinstance(each := self._created[id], Relationship)]
         ids = {end for each in wanted for end in each.ends}.difference(self._created)
         ends = {entity.id: entity for entity in self._uow.entities.find(ids, lock="update")} if ids else {}
         whole = [each for each in wanted if not any(end in ends and is_deleted(ends[end]) for end in each.ends)]
@@ -273,7 +274,7 @@ class Ledger:
         repository.replace(sorted(updated, key=lambda fact: fact.id))
         repository.add(created)
         self._work.log(changes)
-        self.outcomes.update({fact.id: _OUTCOMES[action] for action, fact in changes})
+        self.outcomes.update({fact.id: FactOutcome.of(action) for action, fact in changes})
 
 
 def settle_facts(work: Work, facts: Iterable[Fact]) -> None:

@@ -16,9 +16,14 @@ from kgl_core.kernel.ids import AssertionId
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
 
+def about(fact: Any) -> dict[str, Any]:
+    """The fields of an assertion that say which fact it is about."""
+    is_entity = isinstance(fact, Entity)
+    return {"entity_id": fact.id if is_entity else None, "relationship_id": None if is_entity else fact.id}
+
+
 def first_assertion(fact: Any) -> Assertion:
     """What a fact states of itself, as the assertion of whoever created it; it has the fact's id."""
-    about = {"entity_id": fact.id} if isinstance(fact, Entity) else {"relationship_id": fact.id}
     return Assertion(
         id=AssertionId(fact.id),
         source_id=None if fact.source is None else source_id(fact.source),
@@ -27,7 +32,7 @@ def first_assertion(fact: Any) -> Assertion:
         values=stated_by(fact),
         asserted_by=fact.created_by,
         asserted_at=fact.created_at,
-        **about,
+        **about(fact),
     )
 
 

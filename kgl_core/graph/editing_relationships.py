@@ -38,6 +38,9 @@ class Relationships(Records[Relationship, RelationshipDraft, RelationshipFilter]
     ) -> Relationship:
         """Create a relationship from the source to the target entity.
 
+        A retired relationship with this source, type, target and key stays retired, and new evidence of it supports
+        this one.
+
         Raises InvalidInput with every fault, NotFound when an end does not exist, EndsDeleted when one is deleted, and
         AlreadyExists when there is an active relationship with this source, type, target and key.
         """

@@ -144,8 +144,10 @@ def _tell(result: WithdrawalResult, *, is_kept: bool = True) -> None:
         for kept in result.kept:
             sources = ", ".join(uri or "by hand" for uri in kept.sources) or "relationships need it"
             say(f"kept  {kept.kind} {kept.id}  {sources}")
+        for moved in result.moved:
+            say(f"moved {moved.kind} {moved.id}  {moved.to} has its place now")
         for id in result.untouched:
-            say(f"left  {id}  somebody deleted it")
+            say(f"left  {id}  somebody deleted it, or an end of it")
         if not is_kept:
             say("Nothing was kept: this was a dry run. Leave out --dry-run to withdraw.")
 

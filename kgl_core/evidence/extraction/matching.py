@@ -8,6 +8,7 @@ from uuid import UUID
 
 from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.extraction.extractions import ExtractedEntity
+from kgl_core.evidence.succeeding import successors_of
 from kgl_core.graph.entities import NAMED_MAX, Entity, sort_name
 from kgl_core.graph.facts import pointer, went_last
 from kgl_core.kernel.errors import KglError
@@ -29,7 +30,8 @@ class Matching:
     """The entities that an extraction may be about, locked, and which of them an item means.
 
     An item means the entity with its id; else the one with its key; else the one that its label meant in this source
-    before; else, where ``by_name`` is set, the only active one of its type and name. Otherwise it means a new one.
+    before; else, where ``by_name`` is set, the only active one of its type and name. Otherwise it means a new one. A
+    retired one whose key another has now stands for that one.
     """
 
     def __init__(
@@ -55,6 +57,9 @@ class Matching:
         all_keys = {*keys, *(item.key for _, item in items if item.key is not None)}
         found = uow.entities.find(wanted, all_keys, lock="update") if wanted or all_keys else ()
         self.by_id: dict[UUID, Entity] = {entity.id: entity for entity in found}
+        successors = successors_of(uow, found)
+        self.by_id |= {entity.id: entity for entity in successors.values()}
+        self._successors = {id: entity.id for id, entity in successors.items()}
         self._by_key: dict[str, Entity] = {}
         for entity in sorted(found, key=went_last):
             if entity.key is not None:
@@ -73,6 +78,10 @@ class Matching:
         found = self._by_key.get(key)
         return None if found is None else found.id
 
+    def now(self, id: UUID) -> UUID:
+        """The id of the entity that stands for this one: itself, or what has succeeded it."""
+        return self._successors.get(id, id)
+
     def match(self, item: ExtractedEntity) -> UUID | None:
         """The id of the entity that an item means; None for a new one. Raises ItemRefused."""
         if item.id is not None:
@@ -83,12 +92,12 @@ class Matching:
                 raise ItemRefused(
                     "key_differs", f"entity {item.id} has the key {found.key}; leave out the id or the key"
                 )
-            return found.id
+            return self.now(found.id)
         if item.key is not None and (known := self.entity_with_key(item.key)) is not None:
             return known
         labelled = self._labelled.get(item.label) if item.label is not None else None
         if labelled is not None and (item.key is None or may_be_keyed(self.by_id[labelled])):
-            return labelled
+            return self.now(labelled)
         return self._by_its_name(item) if self._by_name and item.key is None else None
 
     def add(self, id: UUID, item: ExtractedEntity) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from kgl_core.evidence.assertions import Assertion, Stance
-from kgl_core.evidence.extraction.extractions import ExtractionAddress, Supported, WithdrawalResult
+from kgl_core.evidence.extraction.extractions import ExtractionAddress, Moved, Supported, WithdrawalResult
 from kgl_core.evidence.extraction.kept_extractions import extraction_id, forget_digest
-from kgl_core.evidence.ledger import FactOutcome, Ledger
+from kgl_core.evidence.ledger import Ledger
+from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.evidence.stored_evidence import facts_of, sources_of
-from kgl_core.graph.facts import Fact, is_deleted
+from kgl_core.evidence.succeeding import succeeded
+from kgl_core.graph.facts import Fact
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.nouns import noun_of
 from kgl_core.kernel.checked_records import build
@@ -49,7 +51,7 @@ def withdraw_extraction(context: Context, source: str, extractor: str) -> Withdr
             if not said:
                 raise _nothing(address)
             forget_digest(work.uow, extraction_id(address.source, address.extractor, context.actor))
-            return settle_all(work, said, is_withdrawal=True)
+            return withdraw_all(work, said)
 
     return context.retry(run, AlreadyExists)
 
@@ -71,7 +73,7 @@ def reinstate_extraction(context: Context, source: str, extractor: str) -> Withd
             said = repository.withdrawn_last(of_source, address.extractor, context.actor)
             if not said:
                 raise _nothing(address)
-            return settle_all(work, _newest(said), is_withdrawal=False)
+            return _reinstate_all(work, _newest(said))
 
     return context.retry(run, AlreadyExists)
 
@@ -94,28 +96,49 @@ def _newest(said: Sequence[Assertion]) -> Sequence[Assertion]:
     return [*{each.fact_id: each for each in ordered}.values()]
 
 
-def settle_all(work: Work, said: Sequence[Assertion], *, is_withdrawal: bool) -> WithdrawalResult:
-    """Withdraw assertions, or put them in force again, and say what became of their facts."""
+def withdraw_all(work: Work, said: Sequence[Assertion]) -> WithdrawalResult:
+    """Withdraw assertions, and say what became of their facts."""
     facts: Mapping[UUID, Any] = facts_of(work.uow, said)
     ledger = Ledger(work)
     for each in said:
-        (ledger.withdraw if is_withdrawal else ledger.reinstate)(facts[each.fact_id], each)
+        ledger.withdraw(facts[each.fact_id], each)
     ledger.settle()
-    gone = {id for id, outcome in ledger.outcomes.items() if outcome is FactOutcome.RETIRED}
-    back = {id for id, outcome in ledger.outcomes.items() if outcome is FactOutcome.RESTORED}
-    untouched = [
-        id
-        for id, fact in facts.items()
-        if is_deleted(fact) or (fact.is_retired and not is_withdrawal and id not in back)
-    ]
-    others = facts.keys() - gone - back - set(untouched)
+    gone = ledger.with_outcome(FactOutcome.RETIRED)
+    untouched = {id for id, fact in facts.items() if not fact.is_active}
+    others = facts.keys() - {*gone} - untouched
     return WithdrawalResult(
         run=work.context.run,
-        withdrawn=len(said) if is_withdrawal else 0,
-        reinstated=0 if is_withdrawal else len(said),
-        retired=tuple(sorted(gone)),
-        restored=tuple(sorted(back)),
-        kept=_kept(work, [facts[id] for id in sorted(others)], ledger) if is_withdrawal else (),
+        withdrawn=len(said),
+        retired=gone,
+        kept=_kept(work, [facts[id] for id in sorted(others)], ledger),
+        untouched=tuple(sorted(untouched)),
+    )
+
+
+def _reinstate_all(work: Work, said: Sequence[Assertion]) -> WithdrawalResult:
+    """Put assertions in force again, of their facts or of those that have succeeded them."""
+    facts: dict[UUID, Any] = facts_of(work.uow, said)
+    ledger = Ledger(work)
+    successors = succeeded(work, ledger, facts.values())
+    own = {id for id in facts if id not in successors}
+    for each in said:
+        fact = facts[each.fact_id]
+        if fact.id in own:
+            ledger.reinstate(fact, each)
+        elif (successor := successors[fact.id]).id not in own:  # else it is said of that one already
+            ledger.move(successor, each)
+            own.add(successor.id)
+    ledger.settle()
+    back = ledger.with_outcome(FactOutcome.RESTORED)
+    concerned = {fact.id: fact for fact in (successors.get(id, fact) for id, fact in facts.items())}
+    untouched = {id for id, fact in concerned.items() if not fact.is_active}.difference(back)
+    return WithdrawalResult(
+        run=work.context.run,
+        reinstated=len(own),
+        restored=back,
+        moved=tuple(
+            Moved(kind=noun_of(successor).name, id=id, to=successor.id) for id, successor in sorted(successors.items())
+        ),
         untouched=tuple(sorted(untouched)),
     )
 

@@ -13,7 +13,7 @@ import attrs
 from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.evidence.extraction.kept_extractions import EXTRACTION, KeptExtractionFilter, forget_digest
-from kgl_core.evidence.extraction.withdrawing import settle_all
+from kgl_core.evidence.extraction.withdrawing import withdraw_all
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import SOURCE, URI, source_id
 from kgl_core.evidence.stored_evidence import first_assertion
@@ -75,7 +75,7 @@ def withdraw_source(context: Context, uri: str, *, dry_run: bool = False) -> Wit
                 raise NotFound("source in force", wanted.uri)
             for kept in _extractions(work, source_id(wanted.uri)):
                 forget_digest(work.uow, kept)
-            result = settle_all(work, said, is_withdrawal=True)
+            result = withdraw_all(work, said)
             return attrs.evolve(result, run=None) if wanted.dry_run else result
 
     return context.retry(run, AlreadyExists)

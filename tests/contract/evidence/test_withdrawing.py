@@ -127,27 +127,3 @@ def test_what_somebody_deleted_is_neither_taken_nor_brought_back(kg: KnowledgeGr
     assert active(kg).keys() == {"Ada"}
     kg.entities.restore(labels["T2"])
     assert active(kg).keys() == {"Ada", "Bo", "knows"}
-
-
-def test_a_key_that_was_taken_meanwhile_keeps_an_entity_retired(kg: KnowledgeGraph) -> None:
-    """And what joins it; once it is free, the same extraction brings both back."""
-    labels = kg.extract("d", "x", LETTER).labels
-    kg.withdraw("d", "x")
-    other = kg.entities.create(type="person", name="Another", key="ada")
-    assert kg.reinstate("d", "x").restored == (labels["T2"],)
-    kg.entities.delete(other.id)
-    kg.withdraw("d", "x")
-    kg.reinstate("d", "x")
-    assert active(kg).keys() == {"Ada", "Bo", "knows"}
-
-
-def test_a_triple_that_was_taken_meanwhile_keeps_a_relationship_retired(kg: KnowledgeGraph) -> None:
-    """Two relationships of one triple are never active at once."""
-    labels = kg.extract("d", "x", LETTER).labels
-    kg.extract("e", "x", document(keyed("ada", "Ada"), person("T2", "Bo", id=str(labels["T2"]))))
-    kg.withdraw("d", "x")
-    by_hand = kg.relationships.create(labels["ada"], "knows", labels["T2"])
-    kg.reinstate("d", "x")
-    assert active(kg)["knows"].id == by_hand.id
-    kg.relationships.delete(by_hand.id)
-    kg.withdraw("d", "x")

@@ -261,7 +261,7 @@ def test_a_withdrawal_says_what_went_and_what_stays_and_why(api: Api) -> None:
     extracted(api, {"entities": [{**NOTE_G, "key": "note-g", "label": "X"}]}, OTHER)
     before = active(api)
     gone = withdrawn(api)
-    assert set(gone) == {"run", "withdrawn", "reinstated", "retired", "restored", "kept", "untouched"}
+    assert set(gone) == {"run", "withdrawn", "reinstated", "retired", "restored", "kept", "moved", "untouched"}
     assert (gone["withdrawn"], gone["reinstated"], gone["restored"], gone["untouched"]) == (4, 0, [], [])
     assert labels["T1"] in gone["retired"]
     assert len(gone["retired"]) == 2
