@@ -36,6 +36,12 @@ def first_assertion(fact: Any) -> Assertion:
     )
 
 
+def new_source(context: Context, uri: str, **fields: Any) -> Source:
+    """A source that the actor names for the first time."""
+    noted = {"title": None, "type": None, "published": None, "metadata": {}, **fields}
+    return Source(id=source_id(uri), uri=uri, created_by=context.actor, created_at=context.now(), **noted)
+
+
 def ensure_sources(
     context: Context, uow: UnitOfWork, uris: Collection[str], *, locked: bool = False, **fields: Any
 ) -> None:
@@ -48,12 +54,8 @@ def ensure_sources(
     repository = uow.of(SOURCE)
     wanted = {source_id(uri): uri for uri in uris}
     found = repository.find([*wanted], lock="update" if locked else None)
-    noted = {"title": None, "type": None, "published": None, "metadata": {}, **fields}
-    missing = [
-        Source(id=id, uri=wanted[id], created_by=context.actor, created_at=context.now(), **noted)
-        for id in sorted(wanted.keys() - {source.id for source in found})
-    ]
-    repository.add(missing)
+    missing = sorted(wanted.keys() - {source.id for source in found})
+    repository.add([new_source(context, wanted[id], **fields) for id in missing])
     for source in found if locked else ():
         news = {name: value for name, value in fields.items() if value is not None and getattr(source, name) is None}
         if news:

@@ -38,7 +38,8 @@ def import_(
     A file may also be a JSON array of records, and either may be packed by gzip.
 
     An entity is found again by its id or key, a relationship by its id or its ends and type: the same file twice
-    changes nothing. Entities come before the relationships that name them. What was deleted is not brought back.
+    changes nothing. Entities come before the relationships that name them. What was deleted is not brought back;
+    what was retired is.
 
     \b
     What is found is treated as --existing says:
