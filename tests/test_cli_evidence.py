@@ -225,7 +225,7 @@ def test_an_address_that_does_not_exist(sqlite_url: str, command: str) -> None:
     assert "/source" in kgl(sqlite_url, command, "--source", "", "--extractor", "ner", status=1).stderr
     if command == "reinstate":
         assert "--extractor" in kgl(sqlite_url, command, "--source", PAGE, status=2).stderr
-        assert "withdraw it first" in kgl(sqlite_url, command, *OF_PAGE, status=1).stderr
+        assert "extract the whole document" in kgl(sqlite_url, command, *OF_PAGE, status=1).stderr
 
 
 def test_who_says_so(sqlite_url: str) -> None:

@@ -157,9 +157,11 @@ class Assertions:
             with self._context.store.begin() as uow:
                 seen = _assertion(uow, wanted)
                 require(self._context.actor, Action.CHANGE, seen.asserted_by)
-                self._lock_extraction(uow, seen)
+                if seen.source is not None and seen.extractor is not None:  # wait for the extraction that it is from
+                    uow.of(SOURCE).get(source_id(seen.source), lock="update")
                 fact = facts_of(uow, [seen])[seen.fact_id]
                 if _assertion(uow, wanted).withdrawn_at is None:
+                    _forget_extraction(uow, seen)
                     ledger = Ledger(Work(self._context, uow))
                     ledger.withdraw(fact, seen)
                     ledger.settle()
@@ -194,11 +196,10 @@ class Assertions:
 
         return self._context.retry(run, AlreadyExists)
 
-    def _lock_extraction(self, uow: UnitOfWork, said: SourcedAssertion) -> None:
-        """Wait for the extraction that an assertion is from, and note that it changes."""
-        if said.source is None or said.extractor is None:
-            return
-        uow.of(SOURCE).get(source_id(said.source), lock="update")
+
+def _forget_extraction(uow: UnitOfWork, said: SourcedAssertion) -> None:
+    """Note that the extraction that an assertion is from, if any, is not in force any more as it was sent."""
+    if said.source is not None and said.extractor is not None:
         forget_digest(uow, extraction_id(said.source, said.extractor, said.asserted_by))
 
 

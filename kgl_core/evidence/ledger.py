@@ -30,13 +30,13 @@ from kgl_core.kernel.nouns.versions import next_version
 class Ledger:
     """The assertions and facts of one unit of work, on behalf of the context's actor.
 
-    The facts have been locked. ``outcomes`` has what became of each that was settled, and ``support`` the assertions in
-    force about it then, both by id.
+    The facts have been locked. ``now`` is when all of it happens. ``outcomes`` has what became of each that was
+    settled, and ``support`` the assertions in force about it then, both by id.
     """
 
     def __init__(self, work: Work) -> None:
         self._work, self._context, self._uow = work, work.context, work.uow
-        self._now = work.context.now()
+        self.now = work.context.now()
         self._created: dict[UUID, Fact] = {}
         self._bare: set[UUID] = set()
         self._touched: dict[UUID, Fact] = {}
@@ -64,7 +64,7 @@ class Ledger:
             source_id=None if source_id is None else SourceId(source_id),
             run=self._context.run,
             asserted_by=self._context.actor,
-            asserted_at=self._now,
+            asserted_at=self.now,
             **fields,
         )
         self._add(fact, said)
@@ -137,13 +137,13 @@ class Ledger:
         by, run = self._context.actor, self._context.run
         repository.add(
             [
-                attrs.evolve(each, withdrawn_at=self._now, withdrawn_by=by, withdrawn_run=run)
+                attrs.evolve(each, withdrawn_at=self.now, withdrawn_by=by, withdrawn_run=run)
                 if each.id in gone
                 else each
                 for each in self._added
             ]
         )
-        repository.withdraw(gone.difference(each.id for each in self._added), self._now, by, run)
+        repository.withdraw(gone.difference(each.id for each in self._added), self.now, by, run)
         repository.reinstate([each.id for each in self._reinstated])
 
     def _created_of(self, cls: type[Fact]) -> list[Fact]:
@@ -227,7 +227,7 @@ class Ledger:
         for fact in facts:
             state = states[fact.id]
             if fact.is_retired and fact.id in back:
-                changes.append((ChangeAction.RESTORED, active_again(state, self._now)))
+                changes.append((ChangeAction.RESTORED, active_again(state, self.now)))
             elif is_unsupported(state):
                 if not retires:
                     continue
@@ -260,10 +260,10 @@ class Ledger:
         return not same_values(self._before.get(fact.id, fact), state, noun_of(fact).field_names)
 
     def _next(self, state: Fact) -> Fact:
-        return next_version(state, self._now)
+        return next_version(state, self.now)
 
     def _retired(self, state: Fact) -> Fact:
-        return retired(state, self._now, self._context.actor)
+        return retired(state, self.now, self._context.actor)
 
     def _store(
         self, changes: Sequence[tuple[ChangeAction, Fact]], created: Sequence[Fact], updated: Sequence[Fact]

@@ -147,8 +147,8 @@ class Records(Generic[R, D, F]):
         """Delete a record. Raises NotFound, Deleted when it is already, and StaleVersion as `update` does.
 
         With an entity, all its active relationships are deleted; `restore` brings them back. It raises
-        TooManyRelationships when there are more than TAKEN_ALONG_MAX. An entity that nothing supports is retired with the
-        last relationship that needs it.
+        TooManyRelationships when there are more than TAKEN_ALONG_MAX. With the last relationship that needs it, an
+        entity that nothing supports is retired.
         """
         self._require_may_change()
         wanted = require_id(id)

@@ -169,7 +169,10 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         409, "The source supports too many facts", "Withdraw its extractions one by one, and then the source."
     ),
     "not_withdrawn": Problem(
-        409, "The extraction is in force", "Withdraw it first, or send a new one in its place with PUT."
+        409, "The extraction is in force", "To say again what it said before, send the whole document with PUT."
+    ),
+    "already_withdrawn": Problem(
+        409, "The extraction is withdrawn already", "`POST /api/v1/extractions/reinstate` takes that back."
     ),
     "ends_deleted": Problem(409, "An end is deleted", "Restore the entities at the ends of the relationship first."),
     "too_many_relationships": Problem(

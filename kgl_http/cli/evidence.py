@@ -130,7 +130,7 @@ def withdraw(settings: Settings, source: str, extractor: str | None, dry_run: bo
 @click.option("--extractor", metavar="NAME", required=True, help="The extractor.")
 @click.pass_obj
 def reinstate(settings: Settings, source: str, extractor: str) -> None:
-    """Put in force again what was withdrawn last of what an extractor says of a source."""
+    """Take back the withdrawal of what an extractor says of a source."""
     with connected(settings) as kg:
         _tell(kg.reinstate(source, extractor))
 

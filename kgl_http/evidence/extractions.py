@@ -59,7 +59,7 @@ class Extractions(GraphResource):
     @operation(
         summary="Withdraw all that an extractor says of a source",
         answers={200: Answer(WithdrawalResult)},
-        errors=(404,),
+        errors=(404, 409),
         **_ADDRESSED,
     )
     def on_delete(self, req: Any, resp: Any) -> None:
@@ -102,7 +102,7 @@ class ExtractionReinstatement(GraphResource):
     """``/extractions/reinstate``."""
 
     @operation(
-        summary="Put in force again what was withdrawn last of an extraction",
+        summary="Take the withdrawal of an extraction back",
         answers={200: Answer(WithdrawalResult)},
         errors=(404, 409),
         **_ADDRESSED,

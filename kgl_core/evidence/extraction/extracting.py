@@ -61,7 +61,7 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
             extracting = _Extracting(work, address, extraction, notes.copy())
             result = extracting.run(entities, relationships)
             is_plain = result.retires and not result.items and extracting.labels_are_kept
-            keep_extraction(work, address, digest if is_plain else None)
+            keep_extraction(work, address, digest if is_plain else None, context.now())
             return result
 
     return context.retry(run, AlreadyExists)
