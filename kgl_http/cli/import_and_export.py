@@ -74,7 +74,7 @@ def import_(
     except KeyboardInterrupt as error:
         is_undone = atomic or dry_run
         kept = "nothing was kept" if is_undone else "what was loaded before stays; run it again to go on"
-        raise Interrupted(f"interrupted: {kept}") from error
+        raise Interrupted(f"interrupted: {kept}", error) from error
     with answering() if summary.is_kept else nullcontext():
         for name in ("created", "updated", "unchanged", "kept", "refused"):
             say(f"{name:<10}{getattr(summary, name):>12,}")
