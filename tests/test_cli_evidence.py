@@ -278,7 +278,7 @@ def test_all_of_a_source_is_withdrawn_after_a_dry_run(sqlite_url: str) -> None:
     assert kgl(sqlite_url, "export").stdout == before
     assert kgl(sqlite_url, "withdraw", "--source", PAGE).stdout.splitlines() == tried[:2]
     again = kgl(sqlite_url, "withdraw", "--source", PAGE, status=1).stderr
-    assert re.fullmatch(rf"Error: there is no source in force {re.escape(PAGE)}; .*\n", again)
+    assert re.fullmatch(rf"Error: there is no source that supports anything {re.escape(PAGE)}; .*\n", again)
     told = kgl(sqlite_url, "withdraw", *OF_PAGE, "--dry-run", status=2).stderr
     assert "leave out --extractor" in told
 

@@ -29,8 +29,9 @@ class BodyTooLarge(KglError):
 
     code = "body_too_large"
 
-    def __init__(self, bytes_max: int) -> None:
-        super().__init__(f"a body has at most {bytes_max} bytes here; send less, or in several requests")
+    def __init__(self, bytes_max: int, advice: str = "send less, or in several requests") -> None:
+        self.bytes_max = bytes_max
+        super().__init__(f"a body has at most {bytes_max} bytes here; {advice}")
 
 
 class UnsupportedMediaType(KglError):
@@ -195,7 +196,7 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "The record is there already",
         "`If-None-Match` asks for the change only if it is not. Leave it out, or send the record's ETag as `If-Match`.",
     ),
-    "body_too_large": Problem(413, "The body is too large", "Send less, or send it in several requests."),
+    "body_too_large": Problem(413, "The body is too large", "Send less, as `detail` says."),
     "atomic_import_too_large": Problem(
         413,
         "The import is too large to be atomic",

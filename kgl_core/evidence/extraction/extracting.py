@@ -149,6 +149,7 @@ class _Extracting:
                 self._new[id] = None
                 self._keys_of_new[id] = item.key
                 matching.add(id, item)
+                self._notes.namesake(f"/entities/{number}", matching.deleted_namesake(item))
             if item.label is not None:
                 self._labels[item.label] = id
             self._notes.moved(f"/entities/{number}/id", item.id, id)
@@ -156,7 +157,7 @@ class _Extracting:
             if entity is not None and is_deleted(entity):
                 self._leave(f"/entities/{number}", entity)
                 continue
-            self._claim(Claim.of(id, item, self._extraction.version))
+            self._claim(f"/entities/{number}", Claim.of(id, item, self._extraction.version))
             if item.key is not None and entity is not None and entity.key is None and id not in self._keys:
                 self._give_key(entity, item.key, matching)
 
@@ -192,7 +193,7 @@ class _Extracting:
             elif id in by_id and is_deleted(by_id[id]):
                 self._leave(f"/relationships/{number}", by_id[id])
                 continue
-            self._claim(Claim.of(id, item, self._extraction.version))
+            self._claim(f"/relationships/{number}", Claim.of(id, item, self._extraction.version))
         return by_id
 
     def _end(
@@ -226,9 +227,10 @@ class _Extracting:
         self._notes.tell(at, "deleted", detail, found)
         return found
 
-    def _claim(self, claim: Claim) -> None:
+    def _claim(self, at: str, claim: Claim) -> None:
         known = self._claims.setdefault(claim.fact_id, claim)
         if known is not claim:
+            self._notes.repeated(at, claim.fact_id, known.differs(claim))
             known.add(claim)
 
     def _leave(self, at: str, fact: Fact) -> None:

@@ -10,7 +10,7 @@ from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.extraction.extractions import ExtractedEntity
 from kgl_core.evidence.succeeding import successors_of
 from kgl_core.graph.entities import NAMED_MAX, Entity, sort_name
-from kgl_core.graph.facts import pointer, went_last
+from kgl_core.graph.facts import is_deleted, pointer, went_last
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.text import identity_form
 from kgl_core.kernel.units_of_work import UnitOfWork
@@ -69,6 +69,7 @@ class Matching:
         for entity in found:
             if entity.is_active and entity.id in names:
                 self._named.setdefault(_name_of(entity), []).append(entity.id)
+        self._deleted = {_name_of(each): each for each in sorted(candidates, key=went_last) if is_deleted(each)}
         self._new_by_key: dict[str, UUID] = {}
 
     def entity_with_key(self, key: str) -> UUID | None:
@@ -99,6 +100,10 @@ class Matching:
         if labelled is not None and (item.key is None or may_be_keyed(self.by_id[labelled])):
             return self.now(labelled)
         return self._by_its_name(item) if self._by_name and item.key is None else None
+
+    def deleted_namesake(self, item: ExtractedEntity) -> Entity | None:
+        """The entity of this type and name that somebody deleted last, where names identify."""
+        return self._deleted.get((item.type, identity_form(item.name))) if item.key is None else None
 
     def add(self, id: UUID, item: ExtractedEntity) -> None:
         """Note that an item means a new entity with this id."""

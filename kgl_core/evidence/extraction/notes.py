@@ -43,6 +43,18 @@ class Notes:
             at, "deleted", f"it was deleted by {fact.deleted_by} and stays so; a moderator can restore it", fact.id
         )
 
+    def repeated(self, at: str, id: UUID, names: Sequence[str]) -> None:
+        """Note that an item before it says other values of the same fact under these names, if there are any."""
+        if names:
+            detail = f"an item before it says another {' and '.join(names)} of {id}, which is taken; say each fact once"
+            self.tell(at, "repeated", detail, id)
+
+    def namesake(self, at: str, deleted: Fact | None) -> None:
+        """Note that an item means a new entity, although somebody has deleted one of its type and name."""
+        if deleted is not None:
+            detail = f"entity {deleted.id} of this type and name was deleted by {deleted.deleted_by}; this is a new one"
+            self.tell(at, "deleted_namesake", detail, deleted.id)
+
     def moved(self, at: str, given: UUID | None, now: UUID) -> None:
         """Note that an item is about another entity than the id that it gives, if it is."""
         if given is not None and given != now:

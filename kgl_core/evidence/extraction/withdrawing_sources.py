@@ -78,7 +78,7 @@ def withdraw_source(context: Context, uri: str, *, dry_run: bool = False) -> Wit
             work.uow.of(SOURCE).get(source_id(wanted.uri), lock="update")
             said = [*_said(work, wanted.uri)]
             if not said:
-                raise NotFound("source in force", wanted.uri)
+                raise NotFound("source that supports anything", wanted.uri)
             ledger = Ledger(work)
             for kept in _extractions(work, source_id(wanted.uri)):
                 end_extraction(work, kept, ledger.now)

@@ -9,7 +9,8 @@ from uuid import UUID
 from kgl_core.graph.entities import ENTITY, End, Entity
 from kgl_core.graph.facts import why_gone
 from kgl_core.graph.journal.changes import ChangeAction
-from kgl_core.kernel.errors import Fault, InvalidInput, KglError
+from kgl_core.kernel.checked_records import required
+from kgl_core.kernel.errors import InvalidInput, KglError
 from kgl_core.kernel.ids import EntityId
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
@@ -159,5 +160,5 @@ def _require_named(record: EntityLine) -> tuple[str, str]:
     """The type and the name of an entity, which can't be empty. Raises InvalidInput."""
     if record.type is None or record.name is None:
         missing = [name for name in ("type", "name") if getattr(record, name) is None]
-        raise InvalidInput([Fault(f"/{name}", "required", f"give a {name}") for name in missing])
+        raise InvalidInput([*map(required, missing)])
     return record.type, record.name

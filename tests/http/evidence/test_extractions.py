@@ -254,6 +254,13 @@ def test_each_caller_has_extractions_of_their_own(api: Api) -> None:
     assert len(withdrawn(api, by="bob")["retired"]) == 3
 
 
+def test_a_document_that_is_too_large_is_not_to_be_sent_in_parts(api: Api) -> None:
+    """The second part would take the place of the first."""
+    told = problem(api("PUT", PATH, params=AT, json={"title": "x" * 2**20}), 413, "body_too_large")
+    assert "sent whole" in told["detail"]
+    assert "requests" not in told["detail"]
+
+
 def test_a_withdrawal_says_what_went_and_what_stays_and_why(api: Api) -> None:
     """Through which sources, null for what was said without one; reinstating takes it back."""
     by_hand = api.entity(name="Charles", key="charles")
