@@ -17,6 +17,7 @@ from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work
 from kgl_core.evidence.stored_evidence import about, ensure_sources, first_assertion, sources_of
 from kgl_core.evidence.supporting import shown
+from kgl_core.graph.deleting_and_restoring import gone_with
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.facts import Fact, active_again, is_deleted, is_unsupported, retired
 from kgl_core.graph.journal.changes import ChangeAction
@@ -173,15 +174,24 @@ class Ledger:
         entities = self._uow.entities.find(others, lock="update") if others else ()
         return [entity for entity in entities if is_unsupported(entity)]
 
-    def _needed_again(self, states: Mapping[UUID, Fact]) -> Sequence[Entity]:
-        """The retired entities that relationships need which have support again: they come back with these."""
+    def _needed_again(self, states: dict[UUID, Fact]) -> Sequence[Entity]:
+        """The retired entities that relationships need which have support again: they come back with these.
+
+        A relationship whose end somebody deleted waits for that, as if it had been deleted with it.
+        """
         retired = [each for each in self._touched.values() if isinstance(each, Relationship) and each.is_retired]
         wanted = [each for each in retired if states[each.id].sources_for]
-        wanted += [each for id in self._bare if isinstance(each := self._created[id], Relationship)]
+        wanted += [each for id in self._bare if isinstance(each := self._created[id], Relationship) and each.is_active]
         ids = {end for each in wanted for end in each.ends}.difference(self._created)
         ends = {entity.id: entity for entity in self._uow.entities.find(ids, lock="update")} if ids else {}
-        whole = [each for each in wanted if not any(end in ends and is_deleted(ends[end]) for end in each.ends)]
-        needed = {end for each in whole for end in each.ends}
+        needed: set[UUID] = set()
+        for each in wanted:
+            own = [ends[end] for end in each.ends if end in ends]
+            state: Any = states.get(each.id)
+            if state is not None and any(map(is_deleted, own)):
+                states[each.id] = gone_with(state, own)
+            else:
+                needed.update(each.ends)
         return [entity for entity in ends.values() if entity.is_retired and entity.id in needed]
 
     def _first_assertions(self, facts: Iterable[Fact]) -> list[Assertion]:

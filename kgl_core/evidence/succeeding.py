@@ -14,10 +14,11 @@ import attrs
 
 from kgl_core.evidence.ledger import Ledger
 from kgl_core.evidence.recording import Work
+from kgl_core.graph.deleting_and_restoring import gone_with
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import Fact, is_deleted, went_last
+from kgl_core.graph.facts import Fact, went_last
 from kgl_core.graph.relationships import Relationship, Triple
-from kgl_core.kernel.ids import EntityId, RelationshipId
+from kgl_core.kernel.ids import RelationshipId
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
 
@@ -45,16 +46,15 @@ def succeeded(work: Work, ledger: Ledger, facts: Collection[Fact]) -> dict[UUID,
     entities = successors_of(work.uow, [*ends.values(), *(fact for fact in facts if isinstance(fact, Entity))])
     ends |= {id: entities[id] for id in ends.keys() & entities.keys()}
     found: dict[UUID, Fact] = {fact.id: entities[fact.id] for fact in facts if fact.id in entities}
-    joining = [each for each in retired if not any(is_deleted(ends[end]) for end in each.ends)]
-    triples = {each.id: _joining(each, ends[each.ends[0]], ends[each.ends[1]]) for each in joining}
+    triples = {each.id: _joining(each, ends[each.ends[0]], ends[each.ends[1]]) for each in retired}
     holders = work.uow.relationships.find((), {*triples.values()}, lock="update") if triples else ()
     last = {each.triple: each for each in sorted(holders, key=went_last)}
     standing = {each.triple: each for each in sorted(holders, key=went_last) if not each.is_retired}
-    for each in joining:
+    for each in retired:
         triple = triples[each.id]
         if triple != each.triple:
             if triple not in last:
-                last[triple] = _made(work.context, each, triple)
+                last[triple] = _made(work.context, each, ends[each.ends[0]], ends[each.ends[1]])
                 ledger.create_bare(last[triple])
             found[each.id] = last[triple]
         elif triple in standing and went_last(standing[triple]) > went_last(each):
@@ -66,14 +66,14 @@ def _joining(relationship: Relationship, source: Entity, target: Entity) -> Trip
     return (source.id, relationship.relationship_type, target.id, relationship.key)
 
 
-def _made(context: Context, retired: Relationship, triple: Triple) -> Relationship:
-    """A new relationship in place of a retired one, between other ends."""
+def _made(context: Context, retired: Relationship, source: Entity, target: Entity) -> Relationship:
+    """A new relationship in place of a retired one, between other ends; it is deleted with an end that is deleted."""
     now = context.now()
-    return attrs.evolve(
+    made = attrs.evolve(
         retired,
         id=RelationshipId(context.new_id()),
-        source_entity_id=EntityId(triple[0]),
-        target_entity_id=EntityId(triple[2]),
+        source_entity_id=source.id,
+        target_entity_id=target.id,
         version=1,
         created_by=context.actor,
         created_at=now,
@@ -83,3 +83,4 @@ def _made(context: Context, retired: Relationship, triple: Triple) -> Relationsh
         is_retired=False,
         pinned=(),
     )
+    return gone_with(made, [source, target])

@@ -7,7 +7,7 @@ have the methods.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -15,7 +15,7 @@ from uuid import UUID
 import attrs
 
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import active_again, brought_back, is_unsupported, retired
+from kgl_core.graph.facts import active_again, brought_back, is_deleted, is_unsupported, retired
 from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.kernel.errors import TooManyRelationships
@@ -60,6 +60,23 @@ def delete_relationships_of(uow: UnitOfWork, entity: Entity, context: Context, n
     others = {end for relationship in deleted for end in relationship.ends} - {entity.id}
     unsupported = [each.id for each in uow.entities.find(others) if is_unsupported(each)] if others else []
     retire_unneeded(uow, unsupported, context, now)
+
+
+def gone_with(relationship: Relationship, ends: Iterable[Entity]) -> Relationship:
+    """An inactive or new relationship as if it had gone with the first of these ends that somebody deleted, if any.
+
+    It is restored with that end.
+    """
+    deleted = next((end for end in ends if is_deleted(end)), None)
+    if deleted is None:
+        return relationship
+    return attrs.evolve(
+        relationship,
+        is_retired=False,
+        deleted_at=deleted.deleted_at,
+        deleted_by=deleted.deleted_by,
+        deleted_with=deleted.id,
+    )
 
 
 def retire_unneeded(uow: UnitOfWork, ids: Collection[UUID], context: Context, now: datetime) -> None:

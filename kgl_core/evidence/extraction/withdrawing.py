@@ -145,7 +145,7 @@ def withdraw_all(work: Work, ledger: Ledger, said: Sequence[Assertion]) -> Withd
 def _reinstate_all(work: Work, ledger: Ledger, said: Sequence[Assertion]) -> WithdrawalResult:
     """Put assertions in force again, of their facts or of those that have succeeded them."""
     facts: dict[UUID, Any] = facts_of(work.uow, said)
-    successors = succeeded(work, ledger, facts.values())
+    successors = succeeded(work, ledger, [facts[each.fact_id] for each in said if each.stance is Stance.FOR])
     own = {id for id in facts if id not in successors}
     for each in said:
         fact = facts[each.fact_id]
