@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_read(sqlite_url: str, tmp_path: Path) -> None:
         told = kgl(sqlite_url, "extract", str(file), "-", given=lines(document(OTHER)), status=1)
         assert numbers(told.stdout)["documents"] == 2
         assert f"({code}" in told.stderr
-        assert "1 documents were refused" in told.stderr
+        assert "1 document was refused" in told.stderr
 
 
 def test_a_source_on_the_command_line_is_for_one_document(sqlite_url: str) -> None:

@@ -78,7 +78,7 @@ def extract(
             say(f"{name:<10}{counts[name]:>12,}")
         if not documents:
             say("Nothing to extract: no documents.")
-    if MALFORMED in codes:
+    if MALFORMED in codes and faulty > _FAULTY_SHOWN_MAX:
         note("A file is JSON, or NDJSON with one document a line, in UTF-8. Check that these are such files.")
     if faulty:
         shown = f", of which the first {_FAULTY_SHOWN_MAX} are shown" if faulty > _FAULTY_SHOWN_MAX else ""
