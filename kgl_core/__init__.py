@@ -7,8 +7,8 @@ from kgl_core.access.oauth_clients import Client, ClientCredentials
 from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant, InvalidScope, OAuthError
 from kgl_core.access.users import User
 from kgl_core.evidence.assertions import Assertion, AssertionDraft, Location, SourcedAssertion, Stance
-from kgl_core.evidence.extraction.extractions import ExtractionResult, ItemNote, Supported, WithdrawalResult
-from kgl_core.evidence.extraction.withdrawing import NotWithdrawn
+from kgl_core.evidence.extraction.extractions import ExtractionResult, ItemNote, Moved, Supported, WithdrawalResult
+from kgl_core.evidence.extraction.withdrawing import AlreadyWithdrawn, NotWithdrawn
 from kgl_core.evidence.extraction.withdrawing_sources import TooManyFacts
 from kgl_core.evidence.sources import Source, SourceDraft
 from kgl_core.evidence.supporting import Value
@@ -70,6 +70,7 @@ __all__ = [
     "Actor",
     "ActorKind",
     "AlreadyExists",
+    "AlreadyWithdrawn",
     "Assertion",
     "AssertionDraft",
     "Change",
@@ -105,6 +106,7 @@ __all__ = [
     "LoadSummary",
     "Location",
     "MigrationNeeded",
+    "Moved",
     "NotFound",
     "NotWithdrawn",
     "OAuthError",

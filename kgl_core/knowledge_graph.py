@@ -141,7 +141,7 @@ class KnowledgeGraph:
         return withdraw_extraction(self._context, source, extractor)
 
     def reinstate(self, source: str, extractor: str) -> WithdrawalResult:
-        """Put in force again what was withdrawn last. See `reinstate_extraction`."""
+        """Take back the withdrawal of an extraction. See `reinstate_extraction`."""
         return reinstate_extraction(self._context, source, extractor)
 
     def acting_as(self, user: User | Actor) -> KnowledgeGraph:

@@ -150,7 +150,7 @@ def test_an_endless_line_is_refused_without_being_held(sqlite_url: str) -> None:
     given = '{"kind": "entity", "key": "' + "x" * 3_000_000 + '"}\n' + lines(GRAPH[0])
     told = kgl(sqlite_url, "import", "-", given=given, status=1)
     assert numbers(told.stdout)["created"] == 1
-    assert "<stdin>:1: record: a line has at most 1048576 bytes (too_large)" in told.stderr
+    assert "<stdin>:1: record: a line has at most 1048576 bytes; leave something out (too_large)" in told.stderr
 
 
 def test_atomic_keeps_everything_or_nothing(sqlite_url: str, graph: str) -> None:

@@ -65,14 +65,14 @@ def test_a_document_from_its_first_extraction_to_its_reinstatement(sqlite_url: s
     counted(kgl(sqlite_url, "extract", *OF_PAGE, "-", given=less).stdout, documents=1, updated=1, retired=2)
     withdrawn = kgl(sqlite_url, "withdraw", *OF_PAGE)
     assert withdrawn.stdout.splitlines() == [
-        "1 assertions withdrawn.",
-        "1 facts retired, 0 restored, 0 kept.",
+        "1 assertion withdrawn.",
+        "1 fact retired, 0 restored, 0 kept.",
     ]
     assert withdrawn.stderr == ""
     with connect(sqlite_url) as kg:
         assert by_name(kg) == {}
     assert kgl(sqlite_url, "reinstate", *OF_PAGE).stdout.splitlines() == [
-        "1 assertions reinstated.",
+        "1 assertion reinstated.",
         "0 facts retired, 1 restored, 0 kept.",
     ]
     counted(kgl(sqlite_url, "extract", *OF_PAGE, str(file)).stdout, documents=1, updated=1, restored=2)
@@ -138,8 +138,8 @@ def test_what_was_deleted_is_told_and_is_no_failure(sqlite_url: str) -> None:
     told_of, *_ = told.stderr.splitlines()
     assert re.fullmatch(r"<stdin>:1: /entities/1: .* a moderator can restore it \(deleted\)", told_of)
     first, second, *left = kgl(sqlite_url, "withdraw", *OF_PAGE).stdout.splitlines()
-    assert (first, second) == ("3 assertions withdrawn.", "1 facts retired, 0 restored, 0 kept.")
-    assert [line.split("  ")[::2] for line in left] == [["left", "somebody deleted it"]] * 2
+    assert (first, second) == ("3 assertions withdrawn.", "1 fact retired, 0 restored, 0 kept.")
+    assert [line.split("  ")[::2] for line in left] == [["left", "somebody deleted it, or an end of it"]] * 2
 
 
 def test_nothing_to_extract(sqlite_url: str, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_read(sqlite_url: str, tmp_path: Path) -> None:
         told = kgl(sqlite_url, "extract", str(file), "-", given=lines(document(OTHER)), status=1)
         assert numbers(told.stdout)["documents"] == 2
         assert f"({code}" in told.stderr
-        assert "1 documents were refused" in told.stderr
+        assert "1 document was refused" in told.stderr
 
 
 def test_a_source_on_the_command_line_is_for_one_document(sqlite_url: str) -> None:
@@ -204,7 +204,7 @@ def test_a_withdrawal_says_what_stays_and_why(sqlite_url: str) -> None:
         ids = by_name(kg)
         kg.relationships.create(ids["Charles"], "read", paper.id)
     told = kgl(sqlite_url, "withdraw", *OF_PAGE).stdout.splitlines()
-    assert told[:2] == ["4 assertions withdrawn.", "1 facts retired, 0 restored, 3 kept."]
+    assert told[:2] == ["4 assertions withdrawn.", "1 fact retired, 0 restored, 3 kept."]
     assert sorted(told[2:]) == sorted(
         [
             f"kept  entity {hand.id}  by hand",
@@ -225,7 +225,7 @@ def test_an_address_that_does_not_exist(sqlite_url: str, command: str) -> None:
     assert "/source" in kgl(sqlite_url, command, "--source", "", "--extractor", "ner", status=1).stderr
     if command == "reinstate":
         assert "--extractor" in kgl(sqlite_url, command, "--source", PAGE, status=2).stderr
-        assert "withdraw it first" in kgl(sqlite_url, command, *OF_PAGE, status=1).stderr
+        assert "extract the whole document" in kgl(sqlite_url, command, *OF_PAGE, status=1).stderr
 
 
 def test_who_says_so(sqlite_url: str) -> None:
@@ -278,7 +278,7 @@ def test_all_of_a_source_is_withdrawn_after_a_dry_run(sqlite_url: str) -> None:
     assert kgl(sqlite_url, "export").stdout == before
     assert kgl(sqlite_url, "withdraw", "--source", PAGE).stdout.splitlines() == tried[:2]
     again = kgl(sqlite_url, "withdraw", "--source", PAGE, status=1).stderr
-    assert re.fullmatch(rf"Error: there is no source in force {re.escape(PAGE)}; .*\n", again)
+    assert re.fullmatch(rf"Error: there is no source that supports anything {re.escape(PAGE)}; .*\n", again)
     told = kgl(sqlite_url, "withdraw", *OF_PAGE, "--dry-run", status=2).stderr
     assert "leave out --extractor" in told
 
@@ -306,8 +306,9 @@ def test_more_assertions_than_a_page_has(sqlite_url: str) -> None:
     assert {line.split()[2] for line in told} == {f"s{number}" for number in range(203)}
 
 
-def test_an_interrupted_extraction_says_what_it_kept(sqlite_url: str, tmp_path: Path) -> None:
-    """In one line, with status 130; its run has failed, and what was extracted before is there."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_extraction_says_what_it_kept(sqlite_url: str, tmp_path: Path, number: signal.Signals) -> None:
+    """In one line, with the status of the signal; its run has failed, and what was extracted before is there."""
     file = tmp_path / "begun"
     file.write_text(lines(document(), {"source": "s"}))
     command = [KGL, "--database-url", sqlite_url, "extract", "--title", "begun", str(file), "-"]
@@ -316,13 +317,13 @@ def test_an_interrupted_extraction_says_what_it_kept(sqlite_url: str, tmp_path: 
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as on a terminal
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # as on a terminal
     ) as work:
         assert work.stderr
         assert b"begun:2" in work.stderr.readline()  # and it will wait for more
-        work.send_signal(signal.SIGINT)
+        work.send_signal(number)
         out, err = work.communicate(timeout=20)
-    assert (work.returncode, out) == (130, b"")
+    assert (work.returncode, out) == (128 + number, b"")
     *_, last = err.decode().splitlines()  # after what was refused
     assert last == "Error: interrupted: what was extracted before stays; run it again to go on"
     assert b"Traceback" not in err
@@ -358,3 +359,15 @@ def test_a_database_that_is_not_there(tmp_path: Path) -> None:
         assert "kgl migrate" in kgl(url, *command, status=1).stderr
     assert not (tmp_path / "none.db").exists()
     assert "memory" in kgl("memory://", "extract", "-", given=lines(document()), status=1).stderr
+
+
+def test_a_file_that_is_none_of_documents_is_told_in_few_lines(sqlite_url: str, tmp_path: Path) -> None:
+    """Binary data has thousands of lines that are none; the end says what a file should be."""
+    file = tmp_path / "binary"
+    file.write_bytes(b"\x81\xfe\n" * 5_000)
+    told = kgl(sqlite_url, "extract", str(file), status=1).stderr.splitlines()
+    assert len(told) == 22
+    assert told[-2:] == [
+        "A file is JSON, or NDJSON with one document a line, in UTF-8. Check that these are such files.",
+        "5,000 documents were refused as a whole and changed nothing, of which the first 20 are shown.",
+    ]

@@ -66,6 +66,10 @@ class MemoryUnitOfWork:
         return MemoryRelationships(self._tables.of)
 
     @property
+    def assertions(self) -> MemoryAssertions:
+        return MemoryAssertions(self._tables.of)
+
+    @property
     def changes(self) -> MemoryChangeLog:
         return MemoryChangeLog(self._tables)
 

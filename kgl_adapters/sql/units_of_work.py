@@ -18,6 +18,7 @@ from kgl_adapters.sql.engine.connections import Connections, closed
 from kgl_adapters.sql.engine.driver_errors import translate
 from kgl_adapters.sql.engine.encoding import ENCODINGS
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.evidence.assertions import SqlAssertions
 from kgl_adapters.sql.exploration.walks import SqlWalks
 from kgl_adapters.sql.graph.additions import Additions
 from kgl_adapters.sql.graph.changes import SqlChangeLog
@@ -79,6 +80,10 @@ class SqlUnitOfWork:
     @property
     def relationships(self) -> SqlRelationships:
         return SqlRelationships(self._graph)
+
+    @property
+    def assertions(self) -> SqlAssertions:
+        return SqlAssertions(self._session)
 
     @property
     def changes(self) -> SqlChangeLog:

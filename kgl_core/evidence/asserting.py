@@ -21,17 +21,16 @@ from kgl_core.evidence.ledger import Ledger
 from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.evidence.stored_evidence import (
-    assertions_of,
     ensure_sources,
     facts_of,
     first_assertion,
-    is_deleted,
     lock_facts,
     sources_of,
 )
+from kgl_core.evidence.succeeding import succeeded
 from kgl_core.evidence.supporting import SourcesById, Value, values_of
 from kgl_core.graph.entities import ENTITY
-from kgl_core.graph.facts import PINNED_ACTIVE, Fact, last_name, pointer
+from kgl_core.graph.facts import PINNED_ACTIVE, Fact, is_deleted, last_name, pointer
 from kgl_core.graph.nouns import GraphNoun, noun_of
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists, Deleted, Fault, InvalidInput, NotFound
@@ -121,7 +120,8 @@ class Assertions:
     def add(self, noun: GraphNoun, id: UUID | str, /, **fields: Unpack[AssertionFields]) -> SourcedAssertion:
         """Assert a fact, or speak against it; what the actor said of it before with the same source and extractor goes.
 
-        New support brings a retired fact back. Raises NotFound, and Deleted where somebody deleted the fact.
+        New support brings a retired fact back. Where another fact has its key now, or its place between its ends, that
+        one is asserted instead: see the answer. Raises NotFound, and Deleted where somebody deleted the fact.
         """
         require(self._context.actor, Action.CREATE)
         wanted, draft = require_id(id), build(AssertionDraft, fields)
@@ -132,10 +132,14 @@ class Assertions:
                     ensure_sources(self._context, uow, [draft.source], locked=True)
                     if draft.extractor is not None:
                         forget_digest(uow, extraction_id(draft.source, draft.extractor, self._context.actor))
+                work = Work(self._context, uow)
+                ledger = Ledger(work)
                 fact = found(_locked(uow, noun, wanted), noun.name, wanted)
+                if draft.stance == Stance.FOR:
+                    fact = succeeded(work, ledger, [fact]).get(wanted, fact)
                 if is_deleted(fact):
-                    raise Deleted(noun.name, wanted, to_change=True)
-                said = self._say(Work(self._context, uow), fact, draft)
+                    raise Deleted(noun.name, fact.id, to_change=True)
+                said = _say(work, ledger, fact, draft)
                 uow.commit()
             return SourcedAssertion(**vars(said), source=draft.source)
 
@@ -153,9 +157,11 @@ class Assertions:
             with self._context.store.begin() as uow:
                 seen = _assertion(uow, wanted)
                 require(self._context.actor, Action.CHANGE, seen.asserted_by)
-                self._lock_extraction(uow, seen)
+                if seen.source is not None and seen.extractor is not None:  # wait for the extraction that it is from
+                    uow.of(SOURCE).get(source_id(seen.source), lock="update")
                 fact = facts_of(uow, [seen])[seen.fact_id]
                 if _assertion(uow, wanted).withdrawn_at is None:
+                    _forget_extraction(uow, seen)
                     ledger = Ledger(Work(self._context, uow))
                     ledger.withdraw(fact, seen)
                     ledger.settle()
@@ -190,37 +196,36 @@ class Assertions:
 
         return self._context.retry(run, AlreadyExists)
 
-    def _lock_extraction(self, uow: UnitOfWork, said: SourcedAssertion) -> None:
-        """Wait for the extraction that an assertion is from, and note that it changes."""
-        if said.source is None or said.extractor is None:
-            return
-        uow.of(SOURCE).get(source_id(said.source), lock="update")
+
+def _forget_extraction(uow: UnitOfWork, said: SourcedAssertion) -> None:
+    """Note that the extraction that an assertion is from, if any, is not in force any more as it was sent."""
+    if said.source is not None and said.extractor is not None:
         forget_digest(uow, extraction_id(said.source, said.extractor, said.asserted_by))
 
-    def _say(self, work: Work, fact: Fact, draft: AssertionDraft) -> Assertion:
-        of_source = None if draft.source is None else source_id(draft.source)
-        mine = (of_source, draft.extractor, work.context.actor)
-        before = next((each for each in _in_force(work.uow, fact) if each.by == mine), None)
-        told = {
-            "extractor_version": draft.extractor_version,
-            "stance": Stance(draft.stance),
-            "confidence": draft.confidence,
-            "locations": draft.locations,
-        }
-        if (
-            before is not None
-            and not fact.is_retired
-            and all(getattr(before, name) == value for name, value in told.items())
-        ):
-            return before
-        ledger = Ledger(work)
-        kept: Mapping[str, Any] = {}
-        if before is not None:
-            ledger.withdraw(fact, before)
-            kept = {"values": before.values, "label": before.label}
-        said = ledger.say(fact, source_id=of_source, extractor=draft.extractor, **told, **kept)
-        ledger.settle()
-        return said
+
+def _say(work: Work, ledger: Ledger, fact: Fact, draft: AssertionDraft) -> Assertion:
+    of_source = None if draft.source is None else source_id(draft.source)
+    mine = (of_source, draft.extractor, work.context.actor)
+    before = next((each for each in _in_force(work.uow, fact) if each.by == mine), None)
+    told = {
+        "extractor_version": draft.extractor_version,
+        "stance": Stance(draft.stance),
+        "confidence": draft.confidence,
+        "locations": draft.locations,
+    }
+    if (
+        before is not None
+        and not fact.is_retired
+        and all(getattr(before, name) == value for name, value in told.items())
+    ):
+        return before
+    kept: Mapping[str, Any] = {}
+    if before is not None:
+        ledger.withdraw(fact, before)
+        kept = {"values": before.values, "label": before.label}
+    said = ledger.say(fact, source_id=of_source, extractor=draft.extractor, **told, **kept)
+    ledger.settle()
+    return said
 
 
 def with_sources(assertions: Sequence[Assertion], sources: SourcesById) -> list[SourcedAssertion]:
@@ -238,8 +243,8 @@ def _in_force(uow: UnitOfWork, fact: Fact) -> Sequence[Assertion]:
     """The assertions in force about a fact."""
     if not fact.has_assertions:
         return [first_assertion(fact)]
-    repository = assertions_of(uow)
-    return repository.of_entities([fact.id]) if noun_of(fact) is ENTITY else repository.of_relationships([fact.id])
+    said = uow.assertions
+    return said.of_entities([fact.id]) if noun_of(fact) is ENTITY else said.of_relationships([fact.id])
 
 
 def _assertion(uow: UnitOfWork, id: UUID) -> SourcedAssertion:

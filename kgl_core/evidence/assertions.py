@@ -213,8 +213,10 @@ class AssertionRepository(Repository[Assertion, AssertionFilter, Never], Protoco
     def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID, bool]]:
         """Of each assertion that `extracted` gives: its label, its fact, and if that is active; in any order."""
 
-    def withdrawn_last(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
-        """What this actor's extractor found in this source and was withdrawn at the latest moment, in any order."""
+    def withdrawn(
+        self, source_id: UUID, extractor: str, by: Actor, at: datetime, run: UUID | None
+    ) -> Sequence[Assertion]:
+        """What this actor's extractor found in this source and this run withdrew at this moment, in any order."""
 
     def labelled(self, source_id: UUID, extractor: str, labels: Collection[str]) -> Sequence[Assertion]:
         """Every assertion that this extractor gave one of these labels in this source, in any order."""

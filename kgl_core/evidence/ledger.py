@@ -7,55 +7,39 @@ support is retired, and a retired one that has support again comes back.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import attrs
 
 from kgl_core.evidence.assertions import Assertion
+from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work
-from kgl_core.evidence.stored_evidence import assertions_of, ensure_sources, first_assertion, is_deleted, sources_of
+from kgl_core.evidence.stored_evidence import about, ensure_sources, first_assertion, sources_of
 from kgl_core.evidence.supporting import shown
+from kgl_core.graph.deleting_and_restoring import gone_with
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import PINNED_ACTIVE, Fact
+from kgl_core.graph.facts import Fact, active_again, is_deleted, is_unsupported, retired
 from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.nouns import noun_of
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import same_values
-from kgl_core.kernel.ids import AssertionId, EntityId, RelationshipId, SourceId
+from kgl_core.kernel.ids import AssertionId, SourceId
 from kgl_core.kernel.nouns.versions import next_version
-
-
-class FactOutcome(StrEnum):
-    """What became of a fact."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    RESTORED = "restored"
-    RETIRED = "retired"
-    UNCHANGED = "unchanged"
-
-
-_OUTCOMES: Final = {
-    ChangeAction.CREATED: FactOutcome.CREATED,
-    ChangeAction.UPDATED: FactOutcome.UPDATED,
-    ChangeAction.RESTORED: FactOutcome.RESTORED,
-    ChangeAction.RETIRED: FactOutcome.RETIRED,
-}
 
 
 class Ledger:
     """The assertions and facts of one unit of work, on behalf of the context's actor.
 
-    The facts have been locked. ``outcomes`` has what became of each that was settled, and ``support`` the assertions in
-    force about it then, both by id.
+    The facts have been locked. ``now`` is when all of it happens. ``outcomes`` has what became of each that was
+    settled, and ``support`` the assertions in force about it then, both by id.
     """
 
     def __init__(self, work: Work) -> None:
         self._work, self._context, self._uow = work, work.context, work.uow
-        self._now = work.context.now()
+        self.now = work.context.now()
         self._created: dict[UUID, Fact] = {}
+        self._bare: set[UUID] = set()
         self._touched: dict[UUID, Fact] = {}
         self._before: dict[UUID, Fact] = {}
         self._added: list[Assertion] = []
@@ -68,22 +52,23 @@ class Ledger:
         """Add a new fact. One `say` must follow, which says the same as its fields."""
         self._created[fact.id] = fact
 
+    def create_bare(self, fact: Fact) -> None:
+        """Add a new fact that is to show what is said of it, which has to follow."""
+        self._created[fact.id] = fact
+        self._bare.add(fact.id)
+
     def say(self, fact: Fact, *, source_id: UUID | None, **fields: Any) -> Assertion:
         """Assert a fact; ``fields`` are those of an `Assertion`, which is returned."""
-        is_entity = isinstance(fact, Entity)
         said = Assertion(
             id=AssertionId(self._context.new_id()),
-            entity_id=EntityId(fact.id) if is_entity else None,
-            relationship_id=None if is_entity else RelationshipId(fact.id),
+            **about(fact),
             source_id=None if source_id is None else SourceId(source_id),
             run=self._context.run,
             asserted_by=self._context.actor,
-            asserted_at=self._now,
+            asserted_at=self.now,
             **fields,
         )
-        self._added.append(said)
-        if fact.id not in self._created:
-            self._touched[fact.id] = fact
+        self._add(fact, said)
         return said
 
     def withdraw(self, fact: Fact, assertion: Assertion) -> None:
@@ -96,6 +81,11 @@ class Ledger:
         self._reinstated.append(assertion)
         self._touched[fact.id] = fact
 
+    def move(self, fact: Fact, assertion: Assertion) -> None:
+        """Put an assertion of another fact, which was withdrawn, in force again as one of this fact."""
+        values = {**about(fact), "withdrawn_at": None, "withdrawn_by": None, "withdrawn_run": None}
+        self._add(fact, attrs.evolve(assertion, id=AssertionId(self._context.new_id()), **values))
+
     def touch(self, fact: Fact, pinned: Sequence[str] | None = None) -> None:
         """Settle a fact even if no assertion about it changes, with other pins if they are given."""
         self._touched[fact.id] = fact if pinned is None else attrs.evolve(fact, pinned=tuple(pinned))
@@ -105,10 +95,16 @@ class Ledger:
         """Whether something about this fact, which is no new one, was asserted or withdrawn."""
         return id in self._touched
 
+    def with_outcome(self, outcome: FactOutcome) -> tuple[UUID, ...]:
+        """The ids of the facts that this became of, ordered."""
+        return tuple(sorted(id for id, each in self.outcomes.items() if each is outcome))
+
     def settle(self, describe: Callable[[Fact], Fact] = lambda fact: fact) -> None:
         """Write everything. ``describe`` may set more in the next version of a fact."""
         told = self._assertions()
         sources = sources_of(self._uow, [each for about in told.values() for each in about])
+        for id in self._bare:
+            self._created[id] = attrs.evolve(self._created[id], **shown(self._created[id], told[id], sources))
         next_states = {
             fact.id: describe(attrs.evolve(fact, **shown(fact, told[fact.id], sources)))
             for fact in self._touched.values()
@@ -131,19 +127,24 @@ class Ledger:
         self._write_assertions()
         self._retire(entities, next_states)
 
+    def _add(self, fact: Fact, assertion: Assertion) -> None:
+        self._added.append(assertion)
+        if fact.id not in self._created:
+            self._touched[fact.id] = fact
+
     def _write_assertions(self) -> None:
-        repository = assertions_of(self._uow)
+        repository = self._uow.assertions
         gone = {each.id for each in self._withdrawn}
         by, run = self._context.actor, self._context.run
         repository.add(
             [
-                attrs.evolve(each, withdrawn_at=self._now, withdrawn_by=by, withdrawn_run=run)
+                attrs.evolve(each, withdrawn_at=self.now, withdrawn_by=by, withdrawn_run=run)
                 if each.id in gone
                 else each
                 for each in self._added
             ]
         )
-        repository.withdraw(gone.difference(each.id for each in self._added), self._now, by, run)
+        repository.withdraw(gone.difference(each.id for each in self._added), self.now, by, run)
         repository.reinstate([each.id for each in self._reinstated])
 
     def _created_of(self, cls: type[Fact]) -> list[Fact]:
@@ -151,10 +152,10 @@ class Ledger:
         return sorted(created, key=lambda fact: (getattr(fact, "key", None) or "", fact.id))
 
     def _assertions(self) -> dict[UUID, list[Assertion]]:
-        """The assertions in force about each touched fact, once this is done."""
-        repository = assertions_of(self._uow)
+        """The assertions in force about each fact that is to show them, once this is done."""
+        repository = self._uow.assertions
         kept = {fact.id: fact for fact in self._touched.values() if fact.has_assertions}
-        told: dict[UUID, list[Assertion]] = {id: [] for id in self._touched}
+        told: dict[UUID, list[Assertion]] = {id: [] for id in (*self._touched, *self._bare)}
         gone = {each.id for each in self._withdrawn}
         of_entities = repository.of_entities([id for id, fact in kept.items() if isinstance(fact, Entity)])
         of_others = repository.of_relationships([id for id, fact in kept.items() if not isinstance(fact, Entity)])
@@ -168,19 +169,29 @@ class Ledger:
     def _left_alone(self, states: Mapping[UUID, Fact]) -> Sequence[Entity]:
         """The entities without support that only stay for relationships which are about to be retired."""
         ending = [each for each in self._touched.values() if isinstance(each, Relationship) and each.is_active]
-        ends = {end for each in ending if self._is_to_retire(each, states[each.id]) for end in each.ends}
+        ends = {end for each in ending if is_unsupported(states[each.id]) for end in each.ends}
         others = ends.difference(self._touched, self._created)
         entities = self._uow.entities.find(others, lock="update") if others else ()
-        return [entity for entity in entities if entity.has_assertions and not entity.sources_for]
+        return [entity for entity in entities if is_unsupported(entity)]
 
-    def _needed_again(self, states: Mapping[UUID, Fact]) -> Sequence[Entity]:
-        """The retired entities that relationships need which have support again: they come back with these."""
+    def _needed_again(self, states: dict[UUID, Fact]) -> Sequence[Entity]:
+        """The retired entities that relationships need which have support again: they come back with these.
+
+        A relationship whose end somebody deleted waits for that, as if it had been deleted with it.
+        """
         retired = [each for each in self._touched.values() if isinstance(each, Relationship) and each.is_retired]
         wanted = [each for each in retired if states[each.id].sources_for]
+        wanted += [each for id in self._bare if isinstance(each := self._created[id], Relationship) and each.is_active]
         ids = {end for each in wanted for end in each.ends}.difference(self._created)
         ends = {entity.id: entity for entity in self._uow.entities.find(ids, lock="update")} if ids else {}
-        whole = [each for each in wanted if not any(end in ends and is_deleted(ends[end]) for end in each.ends)]
-        needed = {end for each in whole for end in each.ends}
+        needed: set[UUID] = set()
+        for each in wanted:
+            own = [ends[end] for end in each.ends if end in ends]
+            state: Any = states.get(each.id)
+            if state is not None and any(map(is_deleted, own)):
+                states[each.id] = gone_with(state, own)
+            else:
+                needed.update(each.ends)
         return [entity for entity in ends.values() if entity.is_retired and entity.id in needed]
 
     def _first_assertions(self, facts: Iterable[Fact]) -> list[Assertion]:
@@ -226,10 +237,8 @@ class Ledger:
         for fact in facts:
             state = states[fact.id]
             if fact.is_retired and fact.id in back:
-                changes.append(
-                    (ChangeAction.RESTORED, self._next(state, deleted_at=None, deleted_by=None, is_retired=False))
-                )
-            elif self._is_to_retire(fact, state):
+                changes.append((ChangeAction.RESTORED, active_again(state, self.now)))
+            elif is_unsupported(state):
                 if not retires:
                     continue
                 changes.append((ChangeAction.RETIRED, self._retired(state)))
@@ -244,11 +253,11 @@ class Ledger:
     def _retire(self, entities: Sequence[Entity], states: Mapping[UUID, Fact]) -> None:
         """Retire the entities that nothing supports and no active relationship needs."""
         changes: list[tuple[ChangeAction, Fact]] = []
-        for entity in entities:
+        left = [each for each in entities if each.id not in self.outcomes and is_unsupported(states[each.id])]
+        needed = self._uow.relationships.joined([entity.id for entity in left]) if left else set()
+        for entity in left:
             state = states[entity.id]
-            if entity.id in self.outcomes or not self._is_to_retire(entity, state):
-                continue
-            if self._uow.relationships.count_touching(entity.id, 1):
+            if entity.id in needed:
                 if self._is_changed(entity, state):
                     changes.append((ChangeAction.UPDATED, self._next(state)))
                 else:
@@ -260,14 +269,11 @@ class Ledger:
     def _is_changed(self, fact: Fact, state: Fact) -> bool:
         return not same_values(self._before.get(fact.id, fact), state, noun_of(fact).field_names)
 
-    def _is_to_retire(self, fact: Fact, state: Fact) -> bool:
-        return not state.sources_for and fact.deleted_at is None and PINNED_ACTIVE not in fact.pinned
-
-    def _next(self, state: Fact, **values: Any) -> Fact:
-        return next_version(state, self._now, **values)
+    def _next(self, state: Fact) -> Fact:
+        return next_version(state, self.now)
 
     def _retired(self, state: Fact) -> Fact:
-        return self._next(state, deleted_at=self._now, deleted_by=self._context.actor, is_retired=True)
+        return retired(state, self.now, self._context.actor)
 
     def _store(
         self, changes: Sequence[tuple[ChangeAction, Fact]], created: Sequence[Fact], updated: Sequence[Fact]
@@ -278,7 +284,7 @@ class Ledger:
         repository.replace(sorted(updated, key=lambda fact: fact.id))
         repository.add(created)
         self._work.log(changes)
-        self.outcomes.update({fact.id: _OUTCOMES[action] for action, fact in changes})
+        self.outcomes.update({fact.id: FactOutcome.of(action) for action, fact in changes})
 
 
 def settle_facts(work: Work, facts: Iterable[Fact]) -> None:

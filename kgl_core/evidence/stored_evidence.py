@@ -8,30 +8,22 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionRepository, Stance
+from kgl_core.evidence.assertions import Assertion, Stance
 from kgl_core.evidence.sources import SOURCE, Source, source_id
 from kgl_core.evidence.supporting import stated_by
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import Fact
 from kgl_core.kernel.ids import AssertionId
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
 
-def assertions_of(uow: UnitOfWork) -> AssertionRepository:
-    """The repository of assertions, with all that it can do."""
-    repository: Any = uow.of(ASSERTION)
-    found: AssertionRepository = repository
-    return found
-
-
-def is_deleted(fact: Fact) -> bool:
-    """Whether somebody deleted a fact, so that no evidence brings it back."""
-    return fact.deleted_at is not None and not fact.is_retired
+def about(fact: Any) -> dict[str, Any]:
+    """The fields of an assertion that say which fact it is about."""
+    is_entity = isinstance(fact, Entity)
+    return {"entity_id": fact.id if is_entity else None, "relationship_id": None if is_entity else fact.id}
 
 
 def first_assertion(fact: Any) -> Assertion:
     """What a fact states of itself, as the assertion of whoever created it; it has the fact's id."""
-    about = {"entity_id": fact.id} if isinstance(fact, Entity) else {"relationship_id": fact.id}
     return Assertion(
         id=AssertionId(fact.id),
         source_id=None if fact.source is None else source_id(fact.source),
@@ -40,8 +32,14 @@ def first_assertion(fact: Any) -> Assertion:
         values=stated_by(fact),
         asserted_by=fact.created_by,
         asserted_at=fact.created_at,
-        **about,
+        **about(fact),
     )
+
+
+def new_source(context: Context, uri: str, **fields: Any) -> Source:
+    """A source that the actor names for the first time."""
+    noted = {"title": None, "type": None, "published": None, "metadata": {}, **fields}
+    return Source(id=source_id(uri), uri=uri, created_by=context.actor, created_at=context.now(), **noted)
 
 
 def ensure_sources(
@@ -56,12 +54,8 @@ def ensure_sources(
     repository = uow.of(SOURCE)
     wanted = {source_id(uri): uri for uri in uris}
     found = repository.find([*wanted], lock="update" if locked else None)
-    noted = {"title": None, "type": None, "published": None, "metadata": {}, **fields}
-    missing = [
-        Source(id=id, uri=wanted[id], created_by=context.actor, created_at=context.now(), **noted)
-        for id in sorted(wanted.keys() - {source.id for source in found})
-    ]
-    repository.add(missing)
+    missing = sorted(wanted.keys() - {source.id for source in found})
+    repository.add([new_source(context, wanted[id], **fields) for id in missing])
     for source in found if locked else ():
         news = {name: value for name, value in fields.items() if value is not None and getattr(source, name) is None}
         if news:

@@ -41,10 +41,10 @@ def stated(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None and value != [] and value != {}}
 
 
-def stated_by(fact: Fact) -> dict[str, Any]:
-    """The ``values`` that a fact states of itself."""
-    names = (*PERIOD, "metadata") if isinstance(fact, Relationship) else (*_ENTITY_FIELDS, "metadata")
-    return stated({name: getattr(fact, name) for name in (*names, "source_type")})
+def stated_by(said: Any) -> dict[str, Any]:
+    """The ``values`` that a fact states of itself, or whatever else has the fields of an entity or a relationship."""
+    names = PERIOD if hasattr(said, "relationship_type") else _ENTITY_FIELDS
+    return stated({name: getattr(said, name) for name in (*names, "metadata", "source_type")})
 
 
 def shown(fact: Fact, assertions: Iterable[Assertion], sources: SourcesById) -> dict[str, Any]:

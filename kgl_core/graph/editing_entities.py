@@ -36,7 +36,10 @@ class Entities(Records[Entity, EntityDraft, EntityFilter]):
     _noun = ENTITY
 
     def create(self, /, **fields: Unpack[EntityFields]) -> Entity:
-        """Create an entity. Raises InvalidInput with every fault, and AlreadyExists when the key is taken."""
+        """Create an entity. Raises InvalidInput with every fault, and AlreadyExists when the key is taken.
+
+        A retired entity with the key stays retired, and new evidence of it supports this one.
+        """
         return self.create_from(fields)
 
     def get_by_key(self, key: str, *, include_deleted: bool = False) -> Entity:

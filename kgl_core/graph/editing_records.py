@@ -52,8 +52,11 @@ class Records(Generic[R, D, F]):
     def _take_along(self, uow: UnitOfWork, record: R, now: datetime) -> None:
         """Delete what can't stay without the record."""
 
-    def _lock_to_restore(self, uow: UnitOfWork, id: UUID) -> R:
-        """The record, locked, after all that has to be locked before it. Raises NotFound."""
+    def _go_along(self, uow: UnitOfWork, record: R, now: datetime) -> None:
+        """Let go what nothing needs any more, now that the record is deleted."""
+
+    def _lock_with_ends(self, uow: UnitOfWork, id: UUID) -> R:
+        """The record, locked, after all that has to be locked before it to be deleted or restored. Raises NotFound."""
         return self._lock(uow, id)
 
     def _restored(self, uow: UnitOfWork, record: R, now: datetime) -> R:
@@ -144,16 +147,18 @@ class Records(Generic[R, D, F]):
         """Delete a record. Raises NotFound, Deleted when it is already, and StaleVersion as `update` does.
 
         With an entity, all its active relationships are deleted; `restore` brings them back. It raises
-        TooManyRelationships when there are more than TAKEN_ALONG_MAX.
+        TooManyRelationships when there are more than TAKEN_ALONG_MAX. With the last relationship that needs it, an
+        entity that nothing supports is retired.
         """
         self._require_may_change()
         wanted = require_id(id)
         with self._context.store.begin() as uow:
-            current = self._lock_for_change(uow, wanted, expected_version, precondition)
+            current = self._may_change(self._lock_with_ends(uow, wanted), expected_version, precondition)
             now = self._context.now()
             self._take_along(uow, current, now)
             deleted = next_version(current, now, deleted_at=now, deleted_by=self._context.actor)
             self._store(uow, deleted, ChangeAction.DELETED)
+            self._go_along(uow, deleted, now)
             uow.commit()
         return deleted
 
@@ -211,7 +216,7 @@ class Records(Generic[R, D, F]):
         wanted = require_id(id)
         try:
             with self._context.store.begin() as uow:
-                current = self._lock_to_restore(uow, wanted)
+                current = self._lock_with_ends(uow, wanted)
                 require_state(self._noun, current, expected_version, precondition)
                 if current.deleted_at is None:
                     return current, None
@@ -243,7 +248,7 @@ class Records(Generic[R, D, F]):
         said = self._noun.said
         try:
             with self._context.store.begin() as uow:
-                current = self._lock_for_change(uow, wanted, expected_version, precondition)
+                current = self._may_change(self._lock(uow, wanted), expected_version, precondition)
                 require_noted(current, noted)
                 draft = change({name: getattr(current, name) for name in said})
                 require_fixed(self._noun, current, draft)
@@ -266,10 +271,8 @@ class Records(Generic[R, D, F]):
         """
         require(self._context.actor, Action.CHANGE, self._context.actor)
 
-    def _lock_for_change(
-        self, uow: UnitOfWork, id: UUID, expected_version: int | None, precondition: Precondition | None
-    ) -> R:
-        current = self._lock(uow, id)
+    def _may_change(self, current: R, expected_version: int | None, precondition: Precondition | None) -> R:
+        """The record, which is locked. Raises what forbids the actor to change it as it is now."""
         require(self._context.actor, Action.CHANGE, current.created_by)
         if current.deleted_at is not None:
             raise gone(self._noun.name, current, to_change=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Unpack
 from uuid import UUID
 
-from kgl_core.graph.deleting_and_restoring import restored_relationship
+from kgl_core.graph.deleting_and_restoring import bring_back, restored_relationship, retire_unneeded
 from kgl_core.graph.editing_records import Records
 from kgl_core.graph.relationships import (
     RELATIONSHIP,
@@ -37,6 +37,9 @@ class Relationships(Records[Relationship, RelationshipDraft, RelationshipFilter]
         **fields: Unpack[NewRelationshipFields],
     ) -> Relationship:
         """Create a relationship from the source to the target entity.
+
+        A retired relationship with this source, type, target and key stays retired, and new evidence of it supports
+        this one.
 
         Raises InvalidInput with every fault, NotFound when an end does not exist, EndsDeleted when one is deleted, and
         AlreadyExists when there is an active relationship with this source, type, target and key.
@@ -80,7 +83,7 @@ class Relationships(Records[Relationship, RelationshipDraft, RelationshipFilter]
     def restore(
         self, id: UUID | str, *, expected_version: int | None = None, precondition: Precondition | None = None
     ) -> Relationship:
-        """Restore a relationship; one that is active already is left as it is.
+        """Restore a relationship, and an end that was retired; one that is active already is left as it is.
 
         Raises NotFound, EndsDeleted when an end is deleted, AlreadyExists when there is an active relationship with its
         source, type, target and key, and StaleVersion as `update` does.
@@ -96,13 +99,17 @@ class Relationships(Records[Relationship, RelationshipDraft, RelationshipFilter]
         if deleted := [end.id for end in ends.values() if not end.is_active]:
             raise EndsDeleted(sorted(deleted))
 
-    def _lock_to_restore(self, uow: UnitOfWork, id: UUID) -> Relationship:
+    def _lock_with_ends(self, uow: UnitOfWork, id: UUID) -> Relationship:
         # The ends never change, so they can be locked first: entities before relationships, as everywhere.
         seen = uow.relationships.get(id)
         if seen is not None:
-            uow.entities.ends(seen.ends)
+            uow.entities.find(seen.ends, lock="update")
         return self._lock(uow, id)
 
+    def _go_along(self, uow: UnitOfWork, record: Relationship, now: datetime) -> None:
+        retire_unneeded(uow, record.ends, self._context, now)
+
     def _restored(self, uow: UnitOfWork, record: Relationship, now: datetime) -> Relationship:
+        bring_back(uow, record.ends, self._context, now)
         self._check_new(uow, record)
         return restored_relationship(record, now)

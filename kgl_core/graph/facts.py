@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from kgl_core.kernel.checked_records import same_json, same_values
 from kgl_core.kernel.errors import Deleted, Retired
 from kgl_core.kernel.nouns.records import Record
+from kgl_core.kernel.nouns.versions import next_version
+from kgl_core.kernel.permissions import Actor
 
 PINNED_ACTIVE: Final = "/is_active"
 """What is pinned in a fact that a moderator brought back: no extraction retires it."""
@@ -36,6 +38,29 @@ class Fact(Record):
     sources_against: int = 0
     is_retired: bool = False
     has_assertions: bool = False
+
+
+F = TypeVar("F", bound=Fact)
+
+
+def is_deleted(fact: Fact) -> bool:
+    """Whether somebody deleted a fact, so that no evidence brings it back."""
+    return fact.deleted_at is not None and not fact.is_retired
+
+
+def is_unsupported(fact: Fact) -> bool:
+    """Whether nothing supports an active fact, and nobody pinned it, so that it stays only while others need it."""
+    return fact.deleted_at is None and not fact.sources_for and PINNED_ACTIVE not in fact.pinned
+
+
+def retired(fact: F, now: datetime, by: Actor) -> F:
+    """The next version of a fact that nothing supports any more; ``by`` took the last support away."""
+    return next_version(fact, now, deleted_at=now, deleted_by=by, is_retired=True)
+
+
+def active_again(fact: F, now: datetime) -> F:
+    """The next version of a retired fact that comes back."""
+    return next_version(fact, now, deleted_at=None, deleted_by=None, is_retired=False)
 
 
 def pointer(*names: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, Protocol, TypedDict
 from uuid import UUID
@@ -193,8 +193,8 @@ class RelationshipRepository(Repository[Relationship, RelationshipFilter, Triple
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:
         """Up to ``limit`` active relationships with this entity at either end, ordered by id, locked for update."""
 
-    def count_touching(self, entity_id: UUID, most: int) -> int:
-        """How many active relationships have this entity at either end; counting stops at ``most``."""
+    def joined(self, entity_ids: Collection[UUID]) -> set[UUID]:
+        """Those of these entities that an active relationship has at either end."""
 
     def restorable_with(self, entity_id: UUID, after: UUID | None, limit: int) -> Sequence[Relationship]:
         """Up to ``limit`` relationships of this entity that were deleted together with one of their ends.

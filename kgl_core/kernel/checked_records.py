@@ -69,6 +69,11 @@ class Stored:
     value: Any
 
 
+def required(name: str) -> Fault:
+    """The fault of a field that is missing."""
+    return Fault(f"/{name}", "required", f"give {'an' if name[0] in 'aeio' else 'a'} {name}")
+
+
 def check(record: Any) -> None:
     """Apply the rules of ``record``'s class and set the normalized values. Raises InvalidInput with every fault.
 
@@ -79,7 +84,7 @@ def check(record: Any) -> None:
     for name, pointer, rule, when_null in _checks(cls):
         value = getattr(record, name)
         if value is MISSING:
-            faults.append(Fault(pointer, "required", f"give a {name}"))
+            faults.append(required(name))
             continue
         if value is None:
             if when_null is None:

@@ -37,7 +37,8 @@ def parse_json(data: bytes | str, what: str) -> object:
     except UnicodeDecodeError:
         reason = f"{what} must be UTF-8"
     except json.JSONDecodeError as error:
-        reason = f"{error.msg.lower()} at line {error.lineno} column {error.colno}; {what} must be one JSON value"
+        fault = error.msg.lower().removesuffix(" at")
+        reason = f"{fault} at line {error.lineno} column {error.colno}; {what} must be one JSON value"
     except _Duplicate as error:
         reason = f"the name {json.dumps(error.args[0][:64])} stands twice; keep one"
     except ValueError:

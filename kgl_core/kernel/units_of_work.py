@@ -16,6 +16,7 @@ from kgl_core.access.oauth_clients import ClientRepository
 from kgl_core.access.throttling import CounterRepository
 from kgl_core.access.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.access.users import UserRepository
+from kgl_core.evidence.assertions import AssertionRepository
 from kgl_core.exploration.walks import Walks
 from kgl_core.graph.entities import EntityRepository
 from kgl_core.graph.journal.changes import Change, ChangeAction, ChangeLog
@@ -50,6 +51,8 @@ class UnitOfWork(Protocol):
     def entities(self) -> EntityRepository: ...
     @property
     def relationships(self) -> RelationshipRepository: ...
+    @property
+    def assertions(self) -> AssertionRepository: ...
     @property
     def changes(self) -> ChangeLog: ...
     @property

@@ -18,7 +18,7 @@ from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun, noun_of
 from kgl_core.graph.relationships import RELATIONSHIP, Relationship, require_period
 from kgl_core.graph.shared_fields import CONFIDENCE, SOURCE, SOURCE_TYPE
-from kgl_core.kernel.checked_records import MISSING, build, check, ruled, rules_of
+from kgl_core.kernel.checked_records import MISSING, build, check, required, ruled, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import TYPE_NAME, Flag, Id, Optional
 from kgl_core.kernel.nouns.records import Record
@@ -110,7 +110,7 @@ class RelationshipLine:
         """The faults for what a new relationship needs and the line leaves out."""
         faults = [] if self.names_source else [_end_fault("source")]
         if self.relationship_type is None:
-            faults.append(Fault("/relationship_type", "required", "give a relationship_type"))
+            faults.append(required("relationship_type"))
         return faults if self.names_target else [*faults, _end_fault("target")]
 
 
@@ -204,7 +204,7 @@ def read_line(item: object) -> Line | None:
 def parse_line(line: bytes | str) -> object:
     """The JSON value in a line, as `parse_json` reads it. Raises InvalidInput."""
     if len(line) > LINE_BYTES_MAX:
-        raise InvalidInput([Fault("", "too_large", f"a line has at most {LINE_BYTES_MAX} bytes")])
+        raise InvalidInput([Fault("", "too_large", f"a line has at most {LINE_BYTES_MAX} bytes; leave something out")])
     try:
         return parse_json(line, "the line")
     except InvalidInput:

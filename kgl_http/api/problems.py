@@ -29,8 +29,9 @@ class BodyTooLarge(KglError):
 
     code = "body_too_large"
 
-    def __init__(self, bytes_max: int) -> None:
-        super().__init__(f"a body has at most {bytes_max} bytes here; send less, or in several requests")
+    def __init__(self, bytes_max: int, advice: str = "send less, or in several requests") -> None:
+        self.bytes_max = bytes_max
+        super().__init__(f"a body has at most {bytes_max} bytes here; {advice}")
 
 
 class UnsupportedMediaType(KglError):
@@ -169,7 +170,10 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         409, "The source supports too many facts", "Withdraw its extractions one by one, and then the source."
     ),
     "not_withdrawn": Problem(
-        409, "The extraction is in force", "Withdraw it first, or send a new one in its place with PUT."
+        409, "The extraction is in force", "To say again what it said before, send the whole document with PUT."
+    ),
+    "already_withdrawn": Problem(
+        409, "The extraction is withdrawn already", "`POST /api/v1/extractions/reinstate` takes that back."
     ),
     "ends_deleted": Problem(409, "An end is deleted", "Restore the entities at the ends of the relationship first."),
     "too_many_relationships": Problem(
@@ -192,7 +196,7 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
         "The record is there already",
         "`If-None-Match` asks for the change only if it is not. Leave it out, or send the record's ETag as `If-Match`.",
     ),
-    "body_too_large": Problem(413, "The body is too large", "Send less, or send it in several requests."),
+    "body_too_large": Problem(413, "The body is too large", "Send less, as `detail` says."),
     "atomic_import_too_large": Problem(
         413,
         "The import is too large to be atomic",

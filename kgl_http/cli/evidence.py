@@ -15,12 +15,14 @@ from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.errors import Fault, InvalidInput, NotFound
+from kgl_core.kernel.strict_json import MALFORMED
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.storage.record_lines import parse_line
 from kgl_http.cli.opening import all_items, connected
 from kgl_http.cli.terminal import Interrupted, answering, note, say
 from kgl_http.settings import Settings
 
+_FAULTY_SHOWN_MAX: Final = 20
 _COUNTED = ("created", "updated", "restored", "retired", "unchanged", "refused")
 
 
@@ -49,6 +51,7 @@ def extract(
     given = {name: value for name, value in (("source", source), ("extractor", extractor)) if value is not None}
     counts: Counter[str] = Counter()
     documents = faulty = 0
+    codes: set[str] = set()
     records = RecordFiles(files)
     try:
         with (
@@ -59,7 +62,8 @@ def extract(
             for each in results:
                 documents += 1
                 at = records.place_of(each.number)
-                for fault in each.faults:
+                codes.update(fault.code for fault in each.faults)
+                for fault in each.faults if faulty < _FAULTY_SHOWN_MAX else ():
                     report(f"{at}: {fault.pointer or 'the document'}: {fault.detail} ({fault.code})")
                 faulty += bool(each.faults)
                 if each.result is not None:
@@ -67,15 +71,18 @@ def extract(
                     for item in each.result.items:
                         report(f"{at}: {item.pointer}: {item.detail} ({item.code})")
     except KeyboardInterrupt as error:
-        raise Interrupted("interrupted: what was extracted before stays; run it again to go on") from error
+        raise Interrupted("interrupted: what was extracted before stays; run it again to go on", error) from error
     with answering():
         say(f"{'documents':<10}{documents:>12,}")
         for name in _COUNTED:
             say(f"{name:<10}{counts[name]:>12,}")
         if not documents:
             say("Nothing to extract: no documents.")
+    if MALFORMED in codes and faulty > _FAULTY_SHOWN_MAX:
+        note("A file is JSON, or NDJSON with one document a line, in UTF-8. Check that these are such files.")
     if faulty:
-        note(f"{faulty:,} documents were refused as a whole and changed nothing.")
+        shown = f", of which the first {_FAULTY_SHOWN_MAX} are shown" if faulty > _FAULTY_SHOWN_MAX else ""
+        note(f"{_counted(faulty, 'document was', 'documents were')} refused as a whole and changed nothing{shown}.")
     if faulty or counts["refused"]:
         sys.exit(1)
 
@@ -130,22 +137,29 @@ def withdraw(settings: Settings, source: str, extractor: str | None, dry_run: bo
 @click.option("--extractor", metavar="NAME", required=True, help="The extractor.")
 @click.pass_obj
 def reinstate(settings: Settings, source: str, extractor: str) -> None:
-    """Put in force again what was withdrawn last of what an extractor says of a source."""
+    """Take back the withdrawal of what an extractor says of a source."""
     with connected(settings) as kg:
         _tell(kg.reinstate(source, extractor))
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _tell(result: WithdrawalResult, *, is_kept: bool = True) -> None:
     with answering() if is_kept else nullcontext():
         for name, number in (("withdrawn", result.withdrawn), ("reinstated", result.reinstated)):
             if number:
-                say(f"{number:,} assertions {name}.")
-        say(f"{len(result.retired):,} facts retired, {len(result.restored):,} restored, {len(result.kept):,} kept.")
+                say(f"{_counted(number, 'assertion', 'assertions')} {name}.")
+        retired = _counted(len(result.retired), "fact", "facts")
+        say(f"{retired} retired, {len(result.restored):,} restored, {len(result.kept):,} kept.")
         for kept in result.kept:
             sources = ", ".join(uri or "by hand" for uri in kept.sources) or "relationships need it"
             say(f"kept  {kept.kind} {kept.id}  {sources}")
+        for moved in result.moved:
+            say(f"moved {moved.kind} {moved.id}  {moved.to} has its place now")
         for id in result.untouched:
-            say(f"left  {id}  somebody deleted it")
+            say(f"left  {id}  somebody deleted it, or an end of it")
         if not is_kept:
             say("Nothing was kept: this was a dry run. Leave out --dry-run to withdraw.")
 
@@ -177,8 +191,7 @@ def _noun_of(kg: KnowledgeGraph, id: str) -> Any:
 def _line(each: SourcedAssertion) -> str:
     sure = "unknown" if each.confidence is None else f"{each.confidence:.3g}"
     who = " ".join(part for part in (each.extractor, each.extractor_version) if part) or "by hand"
-    number = len(each.locations)
-    places = f"  {number} {'place' if number == 1 else 'places'}" if number else ""
+    places = f"  {_counted(len(each.locations), 'place', 'places')}" if each.locations else ""
     return f"{each.stance:<7}  {sure:>7}  {each.source or '-'}  {who}  {each.asserted_by}{places}"
 
 

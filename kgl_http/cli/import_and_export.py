@@ -38,7 +38,8 @@ def import_(
     A file may also be a JSON array of records, and either may be packed by gzip.
 
     An entity is found again by its id or key, a relationship by its id or its ends and type: the same file twice
-    changes nothing. Entities come before the relationships that name them. What was deleted is not brought back.
+    changes nothing. Entities come before the relationships that name them. What was deleted is not brought back;
+    what was retired is.
 
     \b
     What is found is treated as --existing says:
@@ -73,7 +74,7 @@ def import_(
     except KeyboardInterrupt as error:
         is_undone = atomic or dry_run
         kept = "nothing was kept" if is_undone else "what was loaded before stays; run it again to go on"
-        raise Interrupted(f"interrupted: {kept}") from error
+        raise Interrupted(f"interrupted: {kept}", error) from error
     with answering() if summary.is_kept else nullcontext():
         for name in ("created", "updated", "unchanged", "kept", "refused"):
             say(f"{name:<10}{getattr(summary, name):>12,}")

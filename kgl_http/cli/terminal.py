@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import re
+import signal
 import sys
 import tempfile
 import warnings
@@ -83,10 +84,38 @@ def opened(name: str | None) -> Iterator[BinaryIO]:
         raise
 
 
-class Interrupted(click.ClickException):
-    """Ctrl-C was pressed; the message says what happened to the work."""
+class Stopped(KeyboardInterrupt):
+    """The command was told to stop by a signal: SIGTERM, or SIGHUP as its terminal closed."""
 
-    exit_code = 130  # as a shell tells of SIGINT
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C was pressed, or the command was told to stop; the message says what happened to the work."""
+
+    def __init__(self, message: str, by: KeyboardInterrupt) -> None:
+        super().__init__(message)
+        # As a shell tells of signals.
+        self.exit_code = 128 + (by.number if isinstance(by, Stopped) else signal.SIGINT)  # type: ignore[misc]
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """A block that a signal ends as Ctrl-C does, so that what it has begun is ended too. Ignored ones stay ignored."""
+    numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            if signal.getsignal(number) is _stop:
+                signal.signal(number, signal.SIG_DFL)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise Stopped(number)
 
 
 class Commands(click.Group):
@@ -96,7 +125,8 @@ class Commands(click.Group):
         _prepare_streams()
         warnings.showwarning = lambda message, *_, **__: note(f"Warning: {message}")
         try:
-            return super().main(*args, **extra)
+            with _stoppable():
+                return super().main(*args, **extra)
         except OSError as error:
             note(f"Error: {error.filename or 'cannot write the output'}: {_reason(error)}")
             sys.exit(1)
@@ -117,7 +147,7 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise Interrupted("interrupted") from error
+        raise Interrupted("interrupted", error) from error
     except (KglError, InvalidSettings) as error:
         raise click.ClickException(plain(str(error))) from error
     except click.UsageError as error:

@@ -22,6 +22,7 @@ from kgl_core.storage.record_files import read_texts
 from kgl_http.api.envelope import dump_json, send
 from kgl_http.api.json_views import unstructure
 from kgl_http.api.operations import NDJSON, Answer, GraphResource, operation
+from kgl_http.api.problems import BodyTooLarge
 from kgl_http.server.long_bodies import SPOOLED_IN_MEMORY, LongBody
 from kgl_http.server.long_requests import LongRequestSlots
 
@@ -36,6 +37,10 @@ class ManyQuery:
         check(self)
 
 
+_SENT_WHOLE: Final = (
+    "a document is sent whole, so leave out quotes and places, or take parts of the source, such as its chapters, for "
+    "sources of their own"
+)
 _ADDRESSED: Final[dict[str, Any]] = {"action": Action.CREATE, "takes_run": True, "query": ExtractionAddress}
 
 
@@ -54,12 +59,16 @@ class Extractions(GraphResource):
     )
     def on_put(self, req: Any, resp: Any) -> None:
         at = req.read_query(ExtractionAddress)
-        send(req, resp, self._graph(req).extract(at.source, at.extractor, req.read_object()))
+        try:
+            document = req.read_object()
+        except BodyTooLarge as error:
+            raise BodyTooLarge(error.bytes_max, _SENT_WHOLE) from error
+        send(req, resp, self._graph(req).extract(at.source, at.extractor, document))
 
     @operation(
         summary="Withdraw all that an extractor says of a source",
         answers={200: Answer(WithdrawalResult)},
-        errors=(404,),
+        errors=(404, 409),
         **_ADDRESSED,
     )
     def on_delete(self, req: Any, resp: Any) -> None:
@@ -102,7 +111,7 @@ class ExtractionReinstatement(GraphResource):
     """``/extractions/reinstate``."""
 
     @operation(
-        summary="Put in force again what was withdrawn last of an extraction",
+        summary="Take the withdrawal of an extraction back",
         answers={200: Answer(WithdrawalResult)},
         errors=(404, 409),
         **_ADDRESSED,

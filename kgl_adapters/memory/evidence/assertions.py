@@ -47,10 +47,11 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
         found = self.extracted(source_id, extractor, by)
         return [(each.label, each.fact_id, self._is_about_active(each)) for each in found]
 
-    def withdrawn_last(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
-        found = [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is not None]
-        last = max((each.withdrawn_at for each in found if each.withdrawn_at is not None), default=None)
-        return [each for each in found if each.withdrawn_at == last]
+    def withdrawn(
+        self, source_id: UUID, extractor: str, by: Actor, at: datetime, run: UUID | None
+    ) -> Sequence[Assertion]:
+        found = self._mine(source_id, extractor, by)
+        return [each for each in found if (each.withdrawn_at, each.withdrawn_run) == (at, run)]
 
     def labelled(self, source_id: UUID, extractor: str, labels: Collection[str]) -> Sequence[Assertion]:
         wanted = frozenset(labels)

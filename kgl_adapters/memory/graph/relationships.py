@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -33,9 +32,9 @@ class MemoryRelationships(MemoryRepository[Relationship, RelationshipFilter, Tri
     def touching(self, entity_id: UUID, limit: int) -> Sequence[Relationship]:
         return self._first_by_id((row for row in self._rows() if row.is_active and _has_end(row, entity_id)), limit)
 
-    def count_touching(self, entity_id: UUID, most: int) -> int:
-        found = (row for row in self._rows() if row.is_active and _has_end(row, entity_id))
-        return sum(1 for _ in islice(found, most))
+    def joined(self, entity_ids: Collection[UUID]) -> set[UUID]:
+        wanted = frozenset(entity_ids)
+        return {end for row in self._rows() if row.is_active for end in row.ends if end in wanted} if wanted else set()
 
     def restorable_with(self, entity_id: UUID, after: UUID | None, limit: int) -> Sequence[Relationship]:
         found = (

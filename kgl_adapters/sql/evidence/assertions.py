@@ -45,8 +45,9 @@ class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
         joined = joined.outerjoin(relationships, relationships.c.id == table.c.relationship_id)
         labels = select(table.c.label, fact_id, is_active).select_from(joined).where(*mine, in_force)
         self.labels = Query(labels, is_sqlite=is_sqlite)
-        last = select(func.max(table.c.withdrawn_at)).where(*mine).scalar_subquery()
-        self.withdrawn_last = Query(self.select.where(*mine, table.c.withdrawn_at == last), is_sqlite=is_sqlite)
+        then = table.c.withdrawn_at == bindparam("withdrawn_at")
+        of_run = table.c.withdrawn_run == bindparam("withdrawn_run")
+        self.withdrawn = Query(self.select.where(*mine, then, of_run), is_sqlite=is_sqlite)
         at_id = table.c.id == bindparam("at_id")
         names = ("withdrawn_at", "withdrawn_by", "withdrawn_run")
         self.withdraw = update(table).where(at_id).values({name: bindparam(name) for name in names})
@@ -76,8 +77,13 @@ class SqlAssertions(SqlRepository[Assertion, AssertionFilter, Never]):
         rows = self._session.fetch(self._of.labels, self._values(source_id, extractor, by))
         return [(label, self._encoding.read_id(id), bool(is_active)) for label, id, is_active in rows]
 
-    def withdrawn_last(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
-        return self._extracted(self._of.withdrawn_last, source_id, extractor, by)
+    def withdrawn(
+        self, source_id: UUID, extractor: str, by: Actor, at: datetime, run: UUID | None
+    ) -> Sequence[Assertion]:
+        encoding = self._encoding
+        then = {"withdrawn_at": encoding.instant(at), "withdrawn_run": None if run is None else encoding.id(run)}
+        values = {**self._values(source_id, extractor, by), **then}
+        return [*map(self._of.read, self._session.fetch(self._of.withdrawn, values))]
 
     def labelled(self, source_id: UUID, extractor: str, labels: Collection[str]) -> Sequence[Assertion]:
         wanted = [(source_id, label, extractor) for label in sorted(labels)]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Integer, ScalarSelect, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, bindparam, literal_column, or_, select
 
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.kernel.lookups import array, locking
+from kgl_adapters.sql.graph.tables import ENTITIES
+from kgl_adapters.sql.kernel.lookups import Finder, array, locking
 from kgl_adapters.sql.kernel.noun_table import NounTable
-from kgl_adapters.sql.kernel.repository import SqlRepository
+from kgl_adapters.sql.kernel.repository import SqlRepository, lock_order
 from kgl_adapters.sql.kernel.statements import scanned
 from kgl_core.graph.relationships import RELATIONSHIP, Relationship, RelationshipFilter, Triple
 
@@ -25,19 +26,19 @@ class RelationshipTable(NounTable[Relationship, RelationshipFilter, Triple]):
         source, target = table.c.source_entity_id, table.c.target_entity_id
         entity_id = bindparam("entity_id", type_=source.type)
         self.at_either_end = locking(self.select, table, "update").where((source == entity_id) | (target == entity_id))
-        # The rows of each end apart, as an index has them, and no more of them than asked for.
-        most: BindParameter[int] = bindparam("most", type_=Integer)
-        self.count_at_ends = select(
-            _counted(select(table.c.id).where(self.is_active, source == entity_id).limit(most))
-            + _counted(select(table.c.id).where(self.is_active, target == entity_id).limit(most))
+        entities = ENTITIES[is_sqlite]
+        # One row of each end, as an index has them; for EXISTS, PostgreSQL might read all relationships.
+        one: ColumnElement[int] = literal_column("1")
+        none: ColumnElement[int] = literal_column("0")
+        at_ends = (
+            select(table.c.id).where(self.is_active, end == entities.c.id).limit(one).offset(none)
+            for end in (source, target)
         )
+        is_joined = or_(*(found.correlate(entities).scalar_subquery().is_not(None) for found in at_ends))
+        self.joined = Finder(entities, [entities.c.id], [entities.c.id], None, is_joined)
         mark, ids = ("?", "= ?") if is_sqlite else ("%s", "= ANY(CAST(%s AS uuid[]))")
         changed = ", ".join(f"{name} = {mark}" for name in MARKED)
         self.mark = f"UPDATE {table.fullname} SET version = version + 1, {changed} WHERE id {ids}"  # noqa: S608  # our names
-
-
-def _counted(rows: Select[Any]) -> ScalarSelect[int]:
-    return select(func.count()).select_from(rows.subquery()).scalar_subquery()
 
 
 MARKED: Final = ("updated_at", "deleted_at", "deleted_by", "deleted_with")
@@ -73,9 +74,8 @@ class SqlRelationships(SqlRepository[Relationship, RelationshipFilter, Triple]):
         parameters = {"entity_id": self._encoding.id(entity_id), "limit": limit}
         return [self._of.read(row) for row in self._session.execute(statement, parameters)]
 
-    def count_touching(self, entity_id: UUID, most: int) -> int:
-        parameters = {"entity_id": self._encoding.id(entity_id), "most": most}
-        return min(most, int(self._session.execute(self._of.count_at_ends, parameters).scalar_one()))
+    def joined(self, entity_ids: Collection[UUID]) -> set[UUID]:
+        return {self._encoding.read_id(id) for (id,) in self._of.joined.find(self._session, lock_order(entity_ids))}
 
     def restorable_with(self, entity_id: UUID, after: UUID | None, limit: int) -> Sequence[Relationship]:
         was_taken_along = self._of.table.c.deleted_with.is_not(None)

@@ -70,10 +70,13 @@ class _Rehearsed:
         self._below, self._above = below, above
         self.entities: Any = _Entities(below.entities, above.entities)
         self.relationships: Any = self.of(RELATIONSHIP)
+        self.assertions = below.assertions  # which a rehearsal reads, but does not write
         self.commit = above.commit
 
     def of(self, noun: GraphNoun) -> Any:
-        """The repository of a noun's records."""
+        """The repository of a noun's records; those that are not of the graph are only read."""
+        if noun not in GRAPH_NOUNS:
+            return self._below.of(noun)
         return self.entities if noun is ENTITY else _Over(self._below.of(noun), self._above.of(noun))
 
 

@@ -46,6 +46,11 @@ class Claim:
         values = stated({**fields, "metadata": item.metadata})
         return Claim(fact_id, version, label, item.confidence, dict.fromkeys(item.locations), values)
 
+    def differs(self, other: Claim) -> tuple[str, ...]:
+        """The names of the values that another claim of the same fact states otherwise."""
+        both = sorted(self.values.keys() & other.values.keys())
+        return tuple(name for name in both if not same_json(self.values[name], other.values[name]))
+
     def add(self, other: Claim) -> None:
         """Put another claim of the same fact with this one, whose values and label stay."""
         known = [each for each in (self.confidence, other.confidence) if each is not None]

@@ -19,18 +19,17 @@ from kgl_core.evidence.extraction.extractions import (
     Extraction,
     ExtractionAddress,
     ExtractionResult,
-    ItemNote,
-    checked_items,
-    item_of,
 )
 from kgl_core.evidence.extraction.kept_extractions import digest_of, keep_extraction, result_in_force
 from kgl_core.evidence.extraction.matching import ItemRefused, Matching
-from kgl_core.evidence.ledger import FactOutcome, Ledger
+from kgl_core.evidence.extraction.notes import Notes
+from kgl_core.evidence.ledger import Ledger
+from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import source_id
-from kgl_core.evidence.stored_evidence import assertions_of, ends_of, ensure_sources, is_deleted
+from kgl_core.evidence.stored_evidence import ends_of, ensure_sources
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.facts import Fact, pointer, went_last
+from kgl_core.graph.facts import Fact, is_deleted, pointer, went_last
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.kernel.checked_records import build
@@ -52,18 +51,17 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
     digest = digest_of(document)
     if digest is not None and (known := result_in_force(context, address, digest)) is not None:
         return known
-    extraction = build(Extraction, document)
-    notes: list[ItemNote] = []
-    entities = checked_items(ExtractedEntity, "entities", extraction.entities, notes)
-    relationships = checked_items(ExtractedRelationship, "relationships", extraction.relationships, notes)
+    extraction, notes = build(Extraction, document), Notes()
+    entities = notes.checked(ExtractedEntity, "entities", extraction.entities)
+    relationships = notes.checked(ExtractedRelationship, "relationships", extraction.relationships)
 
     def run() -> ExtractionResult:
         title = extraction.title or address.source
         with recorded(context, RunKind.EXTRACTION, title) as work:
-            extracting = _Extracting(work, address, extraction, notes)
+            extracting = _Extracting(work, address, extraction, notes.copy())
             result = extracting.run(entities, relationships)
             is_plain = result.retires and not result.items and extracting.labels_are_kept
-            keep_extraction(work, address, digest if is_plain else None)
+            keep_extraction(work, address, digest if is_plain else None, context.now())
             return result
 
     return context.retry(run, AlreadyExists)
@@ -72,16 +70,10 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
 class _Extracting:
     """One extraction in its unit of work."""
 
-    def __init__(
-        self,
-        work: Work,
-        address: ExtractionAddress,
-        extraction: Extraction,
-        notes: Sequence[ItemNote],
-    ) -> None:
+    def __init__(self, work: Work, address: ExtractionAddress, extraction: Extraction, notes: Notes) -> None:
         self._work, self._context, self._uow = work, work.context, work.uow
         self._address, self._extraction = address, extraction
-        self._notes = [*notes]
+        self._notes = notes
         self._now = work.context.now()
         self._claims: dict[UUID, Claim] = {}
         self._new: dict[UUID, Triple | None] = {}
@@ -102,7 +94,7 @@ class _Extracting:
         # Locked, so that two extractions of one document come one after the other.
         ensure_sources(self._context, self._uow, [self._address.source], locked=True, **described)
         of_source = source_id(self._address.source)
-        before = assertions_of(self._uow).extracted(of_source, self._address.extractor, self._context.actor)
+        before = self._uow.assertions.extracted(of_source, self._address.extractor, self._context.actor)
         previous = {each.fact_id: each for each in before}
         matching = self._match(of_source, entities, relationships, before)
         self._claim_entities(entities, matching)
@@ -112,7 +104,7 @@ class _Extracting:
         self.labels_are_kept = self._labels == {label: id for id, label in kept.items() if label is not None}
         ledger = Ledger(self._work)
         self._assert(ledger, of_source, facts, previous)
-        retires = given.complete and not any(note.is_refused for note in self._notes)
+        retires = given.complete and not self._notes.refused
         dropped = previous.keys() - self._claims.keys() - self._left if retires else set()
         for id in dropped:
             ledger.withdraw(facts[id], previous[id])
@@ -150,20 +142,22 @@ class _Extracting:
                     raise ItemRefused("duplicate_label", detail)
                 id = matching.match(item)
             except ItemRefused as error:
-                self._note(f"/entities/{number}", error.code, str(error))
+                self._notes.refuse(f"/entities/{number}", error.code, str(error))
                 continue
             if id is None:
                 id = self._context.new_id()
                 self._new[id] = None
                 self._keys_of_new[id] = item.key
                 matching.add(id, item)
+                self._notes.namesake(f"/entities/{number}", matching.deleted_namesake(item))
             if item.label is not None:
                 self._labels[item.label] = id
+            self._notes.moved(f"/entities/{number}/id", item.id, id)
             entity = matching.by_id.get(id)
             if entity is not None and is_deleted(entity):
                 self._leave(f"/entities/{number}", entity)
                 continue
-            self._claim(Claim.of(id, item, self._extraction.version))
+            self._claim(f"/entities/{number}", Claim.of(id, item, self._extraction.version))
             if item.key is not None and entity is not None and entity.key is None and id not in self._keys:
                 self._give_key(entity, item.key, matching)
 
@@ -199,7 +193,7 @@ class _Extracting:
             elif id in by_id and is_deleted(by_id[id]):
                 self._leave(f"/relationships/{number}", by_id[id])
                 continue
-            self._claim(Claim.of(id, item, self._extraction.version))
+            self._claim(f"/relationships/{number}", Claim.of(id, item, self._extraction.version))
         return by_id
 
     def _end(
@@ -216,31 +210,33 @@ class _Extracting:
         if key is not None:
             found = matching.entity_with_key(key)
         elif id is not None:
-            found = id if id in matching.by_id else None
+            found = matching.now(id) if id in matching.by_id else None
         if found is None:
             what = f"entity in this extraction with the label {label}" if label is not None else f"entity {key or id}"
-            self._note(at, "end_not_found", f"there is no {what}; add it to the entities")
+            self._notes.refuse(at, "end_not_found", f"there is no {what}; add it to the entities")
             return None
+        self._notes.moved(at, id, found)
         entity = matching.by_id.get(found)
         if entity is None or entity.is_active or found in self._claims:
             return found
         if entity.is_retired:
-            self._note(at, "end_retired", f"entity {found} is retired; name it in the entities to bring it back")
+            detail = f"entity {found} is retired; name it in the entities to bring it back"
+            self._notes.refuse(at, "end_retired", detail)
             return None
         detail = f"entity {found} was deleted by {entity.deleted_by}, and so is what would join it"
-        self._note(at, "deleted", detail, is_refused=False, id=found)
+        self._notes.tell(at, "deleted", detail, found)
         return found
 
-    def _claim(self, claim: Claim) -> None:
+    def _claim(self, at: str, claim: Claim) -> None:
         known = self._claims.setdefault(claim.fact_id, claim)
         if known is not claim:
+            self._notes.repeated(at, claim.fact_id, known.differs(claim))
             known.add(claim)
 
     def _leave(self, at: str, fact: Fact) -> None:
-        """Leave a fact deleted that somebody has deleted."""
+        """Leave a fact as it is that somebody has deleted."""
         self._left.add(fact.id)
-        detail = f"it was deleted by {fact.deleted_by} and stays so; a moderator can restore it"
-        self._note(at, "deleted", detail, is_refused=False, id=fact.id)
+        self._notes.deleted(at, fact)
 
     def _assert(
         self, ledger: Ledger, of_source: UUID, facts: Mapping[UUID, Fact], previous: Mapping[UUID, Assertion]
@@ -284,11 +280,8 @@ class _Extracting:
         return ExtractionResult(
             run=self._context.run,
             **ExtractionResult.counting(outcomes),
-            refused=len({item_of(note.pointer) for note in self._notes if note.is_refused}),
+            refused=self._notes.refused,
             retires=retires,
             labels=dict(self._labels),
-            items=tuple(self._notes),
+            items=tuple(self._notes.all),
         )
-
-    def _note(self, pointer: str, code: str, detail: str, *, is_refused: bool = True, id: UUID | None = None) -> None:
-        self._notes.append(ItemNote(pointer=pointer, code=code, detail=detail, is_refused=is_refused, id=id))

@@ -7,21 +7,21 @@ by ids. Its items are checked one by one: a faulty one does not spoil the others
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 import attrs
 
 from kgl_core.evidence.assertions import LABEL, LOCATIONS, VERSION, Location
-from kgl_core.evidence.ledger import FactOutcome
+from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.sources import TITLE, URI
 from kgl_core.graph.entities import ALIASES, KEY, NAME, Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.relationships import require_period
 from kgl_core.graph.shared_fields import CONFIDENCE, EXTRACTOR, SOURCE_TYPE
-from kgl_core.kernel.checked_records import Built, BuiltLater, check, ruled
+from kgl_core.kernel.checked_records import BuiltLater, check, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import TYPE_NAME, Each, Faults, Flag, Id, Optional
+from kgl_core.kernel.field_rules import TYPE_NAME, Each, Flag, Id, Optional
 from kgl_core.kernel.periods import Date
 
 ITEMS_MAX: Final = 10_000
@@ -144,28 +144,6 @@ class ItemNote:
     id: UUID | None = None
 
 
-def item_of(pointer: str) -> str:
-    """The pointer of the item in which this one, of a note, ends: both ends of one relationship may be at fault."""
-    return "/".join(pointer.split("/")[:3])
-
-
-I = TypeVar("I")  # noqa: E741  # an item
-
-
-def checked_items(cls: type[I], name: str, items: Sequence[Any], notes: list[ItemNote]) -> list[tuple[int, I]]:
-    """The items that are in order, with their numbers; the others are noted."""
-    rule = Built(cls)
-    checked: list[tuple[int, I]] = []
-    for number, item in enumerate(items):
-        faults: Faults = []
-        built = rule(item, f"/{name}/{number}", faults)
-        if faults:
-            notes.append(ItemNote(pointer=faults[0].pointer, code=faults[0].code, detail=faults[0].detail))
-        else:
-            checked.append((number, built))
-    return checked
-
-
 @attrs.frozen(kw_only=True)
 class ExtractionResult:
     """What became of an extraction: how many facts it created, updated, restored and retired, or left unchanged.
@@ -205,18 +183,28 @@ class Supported:
 
 
 @attrs.frozen(kw_only=True)
+class Moved:
+    """A retired fact whose key, or place between its ends, another one has taken, which the evidence supports now."""
+
+    kind: str
+    id: UUID
+    to: UUID
+
+
+@attrs.frozen(kw_only=True)
 class WithdrawalResult:
     """What became of the facts of an extraction that was withdrawn, or put in force again.
 
     ``retired`` and ``restored`` are the ids of those that went or came back; ``kept`` are those that stay, and why.
-    ``untouched`` are the ids of those that stay as they are: somebody had deleted them, or something else has taken
-    their key or their place, so that they can't come back.
+    ``moved`` are those that can't come back beside others, and the others, which what is reinstated supports instead.
+    ``untouched`` are the ids of those that stay as they are: somebody had deleted them, or one of their ends.
     """
 
     run: UUID | None
-    withdrawn: int
-    reinstated: int
-    retired: tuple[UUID, ...]
-    restored: tuple[UUID, ...]
-    kept: tuple[Supported, ...]
-    untouched: tuple[UUID, ...]
+    withdrawn: int = 0
+    reinstated: int = 0
+    retired: tuple[UUID, ...] = ()
+    restored: tuple[UUID, ...] = ()
+    kept: tuple[Supported, ...] = ()
+    moved: tuple[Moved, ...] = ()
+    untouched: tuple[UUID, ...] = ()

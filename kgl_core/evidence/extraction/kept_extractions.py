@@ -14,7 +14,6 @@ import attrs
 from kgl_core.evidence.extraction.extractions import ExtractionAddress, ExtractionResult
 from kgl_core.evidence.recording import Work
 from kgl_core.evidence.sources import SOURCE, source_id
-from kgl_core.evidence.stored_evidence import assertions_of
 from kgl_core.graph.shared_fields import EXTRACTOR
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.field_rules import Id, Optional
@@ -24,6 +23,8 @@ from kgl_core.kernel.permissions import Actor
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
 _DIGEST_BYTES: Final = 16
+WITHDRAWN: Final = b""
+"""What is kept in place of a digest while an extraction is withdrawn."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,8 +49,8 @@ class KeptExtractionFilter:
 class KeptExtraction:
     """The extraction of a source by an actor's extractor: when it was first made, and changed last by which run.
 
-    ``digest`` is that of the document that is in force, or None where the same document would have something to tell
-    or to do.
+    ``extracted_at`` is when it was last made, withdrawn or put in force again. ``digest`` is that of the document that
+    is in force, None where the same document would have something to tell or to do, and WITHDRAWN while none is.
     """
 
     id: UUID
@@ -60,6 +61,11 @@ class KeptExtraction:
     extracted_at: datetime
     run: RunId | None = None
     digest: bytes | None = None
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether it was withdrawn as a whole, and nothing was said in its place since."""
+        return self.digest == WITHDRAWN
 
 
 EXTRACTION: Final = Noun[KeptExtraction, KeptExtractionDraft, KeptExtractionFilter, Never](
@@ -96,7 +102,7 @@ def result_in_force(context: Context, address: ExtractionAddress, digest: bytes)
         kept = uow.of(EXTRACTION).get(id)
         if kept is None or kept.digest != digest:
             return None
-        labels = assertions_of(uow).labels(kept.source_id, address.extractor, context.actor)
+        labels = uow.assertions.labels(kept.source_id, address.extractor, context.actor)
         if not all(is_active for _, _, is_active in labels):  # there is something to tell, or to bring back
             return None
         if uow.of(EXTRACTION).get(id) != kept:  # it changed meanwhile
@@ -111,19 +117,18 @@ def result_in_force(context: Context, address: ExtractionAddress, digest: bytes)
     )
 
 
-def keep_extraction(work: Work, address: ExtractionAddress, digest: bytes | None) -> None:
-    """Keep which document is in force now; its source is locked."""
+def keep_extraction(work: Work, address: ExtractionAddress, digest: bytes | None, at: datetime) -> None:
+    """Keep which document is in force since then, or WITHDRAWN; its source is locked."""
     repository, context = work.uow.of(EXTRACTION), work.context
     id = extraction_id(address.source, address.extractor, context.actor)
     before = repository.get(id)
-    now = context.now()
     kept = KeptExtraction(
         id=id,
         source_id=source_id(address.source),
         extractor=address.extractor,
         created_by=context.actor,
-        created_at=now if before is None else before.created_at,
-        extracted_at=now,
+        created_at=at if before is None else before.created_at,
+        extracted_at=at,
         run=context.run,
         digest=digest,
     )
@@ -131,6 +136,13 @@ def keep_extraction(work: Work, address: ExtractionAddress, digest: bytes | None
         repository.add([kept])
     else:
         repository.replace([kept])
+
+
+def end_extraction(work: Work, kept: KeptExtraction, at: datetime) -> None:
+    """Keep that an extraction, of which everything is withdrawn then, is not in force. Its source is locked."""
+    if not kept.is_withdrawn:
+        ended = attrs.evolve(kept, digest=WITHDRAWN, extracted_at=at, run=work.context.run)
+        work.uow.of(EXTRACTION).replace([ended])
 
 
 def forget_digest(uow: UnitOfWork, id: UUID) -> None:

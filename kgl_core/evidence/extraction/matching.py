@@ -8,9 +8,9 @@ from uuid import UUID
 
 from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.extraction.extractions import ExtractedEntity
-from kgl_core.evidence.stored_evidence import assertions_of
+from kgl_core.evidence.succeeding import successors_of
 from kgl_core.graph.entities import NAMED_MAX, Entity, sort_name
-from kgl_core.graph.facts import pointer, went_last
+from kgl_core.graph.facts import is_deleted, pointer, went_last
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.text import identity_form
 from kgl_core.kernel.units_of_work import UnitOfWork
@@ -30,7 +30,8 @@ class Matching:
     """The entities that an extraction may be about, locked, and which of them an item means.
 
     An item means the entity with its id; else the one with its key; else the one that its label meant in this source
-    before; else, where ``by_name`` is set, the only active one of its type and name. Otherwise it means a new one.
+    before; else, where ``by_name`` is set, the only active one of its type and name. Otherwise it means a new one. A
+    retired one whose key another has now stands for that one.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Matching:
     ) -> None:
         self._by_name = by_name
         labels = {item.label for _, item in items if item.id is None and item.label is not None}
-        self._labelled = _latest(assertions_of(uow).labelled(source_id, extractor, labels)) if labels else {}
+        self._labelled = _latest(uow.assertions.labelled(source_id, extractor, labels)) if labels else {}
         named = self._nameless(item for _, item in items) if by_name else ()
         sort_names = {sort_name(item.name) for item in named}
         candidates = uow.entities.find_by_sort_name(sort_names, NAMED_MAX + 1) if sort_names else ()
@@ -56,6 +57,9 @@ class Matching:
         all_keys = {*keys, *(item.key for _, item in items if item.key is not None)}
         found = uow.entities.find(wanted, all_keys, lock="update") if wanted or all_keys else ()
         self.by_id: dict[UUID, Entity] = {entity.id: entity for entity in found}
+        successors = successors_of(uow, found)
+        self.by_id |= {entity.id: entity for entity in successors.values()}
+        self._successors = {id: entity.id for id, entity in successors.items()}
         self._by_key: dict[str, Entity] = {}
         for entity in sorted(found, key=went_last):
             if entity.key is not None:
@@ -65,6 +69,7 @@ class Matching:
         for entity in found:
             if entity.is_active and entity.id in names:
                 self._named.setdefault(_name_of(entity), []).append(entity.id)
+        self._deleted = {_name_of(each): each for each in sorted(candidates, key=went_last) if is_deleted(each)}
         self._new_by_key: dict[str, UUID] = {}
 
     def entity_with_key(self, key: str) -> UUID | None:
@@ -73,6 +78,10 @@ class Matching:
             return self._new_by_key[key]
         found = self._by_key.get(key)
         return None if found is None else found.id
+
+    def now(self, id: UUID) -> UUID:
+        """The id of the entity that stands for this one: itself, or what has succeeded it."""
+        return self._successors.get(id, id)
 
     def match(self, item: ExtractedEntity) -> UUID | None:
         """The id of the entity that an item means; None for a new one. Raises ItemRefused."""
@@ -84,13 +93,17 @@ class Matching:
                 raise ItemRefused(
                     "key_differs", f"entity {item.id} has the key {found.key}; leave out the id or the key"
                 )
-            return found.id
+            return self.now(found.id)
         if item.key is not None and (known := self.entity_with_key(item.key)) is not None:
             return known
         labelled = self._labelled.get(item.label) if item.label is not None else None
         if labelled is not None and (item.key is None or may_be_keyed(self.by_id[labelled])):
-            return labelled
+            return self.now(labelled)
         return self._by_its_name(item) if self._by_name and item.key is None else None
+
+    def deleted_namesake(self, item: ExtractedEntity) -> Entity | None:
+        """The entity of this type and name that somebody deleted last, where names identify."""
+        return self._deleted.get((item.type, identity_form(item.name))) if item.key is None else None
 
     def add(self, id: UUID, item: ExtractedEntity) -> None:
         """Note that an item means a new entity with this id."""

@@ -8,12 +8,20 @@ from typing import Any
 from uuid import UUID
 
 from kgl_core.evidence.assertions import Assertion, Stance
-from kgl_core.evidence.extraction.extractions import ExtractionAddress, Supported, WithdrawalResult
-from kgl_core.evidence.extraction.kept_extractions import extraction_id, forget_digest
-from kgl_core.evidence.ledger import FactOutcome, Ledger
+from kgl_core.evidence.extraction.extractions import ExtractionAddress, Moved, Supported, WithdrawalResult
+from kgl_core.evidence.extraction.kept_extractions import (
+    EXTRACTION,
+    WITHDRAWN,
+    KeptExtraction,
+    extraction_id,
+    keep_extraction,
+)
+from kgl_core.evidence.ledger import Ledger
+from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import SOURCE, source_id
-from kgl_core.evidence.stored_evidence import assertions_of, facts_of, is_deleted, sources_of
+from kgl_core.evidence.stored_evidence import facts_of, sources_of
+from kgl_core.evidence.succeeding import succeeded
 from kgl_core.graph.facts import Fact
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.nouns import noun_of
@@ -30,14 +38,25 @@ class NotWithdrawn(Conflict):
 
     def __init__(self, source: str, extractor: str) -> None:
         super().__init__(
-            f"what {extractor} found in {source} is in force; withdraw it first, or extract again to change it"
+            f"what {extractor} found in {source} is in force, and only a withdrawal can be taken back; "
+            "to say again what was said before, extract the whole document"
         )
 
 
-def withdraw_extraction(context: Context, source: str, extractor: str) -> WithdrawalResult:
-    """Withdraw all that the actor's extractor says of a source.
+class AlreadyWithdrawn(Conflict):
+    """An extraction was withdrawn, and nothing has been said in its place."""
 
-    Raises NotFound when there is nothing in force, InvalidInput, and PermissionDenied when the actor may not create.
+    code = "already_withdrawn"
+
+    def __init__(self, source: str, extractor: str) -> None:
+        super().__init__(f"what {extractor} found in {source} is withdrawn already; reinstate it to take that back")
+
+
+def withdraw_extraction(context: Context, source: str, extractor: str) -> WithdrawalResult:
+    """Withdraw all that the actor's extractor says of a source, even if that is nothing.
+
+    Raises NotFound when there is no such extraction, AlreadyWithdrawn, InvalidInput, and PermissionDenied when the
+    actor may not create.
     """
     require(context.actor, Action.CREATE)
     address = build(ExtractionAddress, {"source": source, "extractor": extractor})
@@ -45,19 +64,24 @@ def withdraw_extraction(context: Context, source: str, extractor: str) -> Withdr
     def run() -> WithdrawalResult:
         with recorded(context, RunKind.WITHDRAWAL, address.source) as work:
             of_source = _locked_source(work, address)
-            said = assertions_of(work.uow).extracted(of_source, address.extractor, context.actor)
-            if not said:
+            said = work.uow.assertions.extracted(of_source, address.extractor, context.actor)
+            kept = _kept_extraction(work, address)
+            if not said and kept is None:
                 raise _nothing(address)
-            forget_digest(work.uow, extraction_id(address.source, address.extractor, context.actor))
-            return settle_all(work, said, is_withdrawal=True)
+            if not said and kept is not None and kept.is_withdrawn:
+                raise AlreadyWithdrawn(address.source, address.extractor)
+            ledger = Ledger(work)
+            keep_extraction(work, address, WITHDRAWN, ledger.now)
+            return withdraw_all(work, ledger, said)
 
     return context.retry(run, AlreadyExists)
 
 
 def reinstate_extraction(context: Context, source: str, extractor: str) -> WithdrawalResult:
-    """Put in force again what the actor's extractor said of a source when that was withdrawn last.
+    """Take back the withdrawal of what the actor's extractor said of a source.
 
-    Raises NotFound when nothing was, NotWithdrawn when something is in force, InvalidInput, and PermissionDenied.
+    That can be done until something else is said in its place, be it an incomplete extraction, or one of nothing.
+    Raises NotFound when there is no such extraction, NotWithdrawn, InvalidInput, and PermissionDenied.
     """
     require(context.actor, Action.CREATE)
     address = build(ExtractionAddress, {"source": source, "extractor": extractor})
@@ -65,13 +89,15 @@ def reinstate_extraction(context: Context, source: str, extractor: str) -> Withd
     def run() -> WithdrawalResult:
         with recorded(context, RunKind.REINSTATEMENT, address.source) as work:
             of_source = _locked_source(work, address)
-            repository = assertions_of(work.uow)
-            if repository.extracted(of_source, address.extractor, context.actor):
-                raise NotWithdrawn(address.source, address.extractor)
-            said = repository.withdrawn_last(of_source, address.extractor, context.actor)
-            if not said:
+            said, kept = work.uow.assertions, _kept_extraction(work, address)
+            if kept is None and not said.extracted(of_source, address.extractor, context.actor):
                 raise _nothing(address)
-            return settle_all(work, _newest(said), is_withdrawal=False)
+            if kept is None or not kept.is_withdrawn:
+                raise NotWithdrawn(address.source, address.extractor)
+            ledger = Ledger(work)
+            keep_extraction(work, address, None, ledger.now)
+            withdrawn = said.withdrawn(of_source, address.extractor, context.actor, kept.extracted_at, kept.run)
+            return _reinstate_all(work, ledger, _newest(withdrawn))
 
     return context.retry(run, AlreadyExists)
 
@@ -81,6 +107,10 @@ def _locked_source(work: Work, address: ExtractionAddress) -> UUID:
     if found is None:
         raise _nothing(address)
     return found.id
+
+
+def _kept_extraction(work: Work, address: ExtractionAddress) -> KeptExtraction | None:
+    return work.uow.of(EXTRACTION).get(extraction_id(address.source, address.extractor, work.context.actor))
 
 
 def _nothing(address: ExtractionAddress) -> NotFound:
@@ -94,28 +124,47 @@ def _newest(said: Sequence[Assertion]) -> Sequence[Assertion]:
     return [*{each.fact_id: each for each in ordered}.values()]
 
 
-def settle_all(work: Work, said: Sequence[Assertion], *, is_withdrawal: bool) -> WithdrawalResult:
-    """Withdraw assertions, or put them in force again, and say what became of their facts."""
+def withdraw_all(work: Work, ledger: Ledger, said: Sequence[Assertion]) -> WithdrawalResult:
+    """Withdraw assertions, and say what became of their facts."""
     facts: Mapping[UUID, Any] = facts_of(work.uow, said)
-    ledger = Ledger(work)
     for each in said:
-        (ledger.withdraw if is_withdrawal else ledger.reinstate)(facts[each.fact_id], each)
+        ledger.withdraw(facts[each.fact_id], each)
     ledger.settle()
-    gone = {id for id, outcome in ledger.outcomes.items() if outcome is FactOutcome.RETIRED}
-    back = {id for id, outcome in ledger.outcomes.items() if outcome is FactOutcome.RESTORED}
-    untouched = [
-        id
-        for id, fact in facts.items()
-        if is_deleted(fact) or (fact.is_retired and not is_withdrawal and id not in back)
-    ]
-    others = facts.keys() - gone - back - set(untouched)
+    gone = ledger.with_outcome(FactOutcome.RETIRED)
+    untouched = {id for id, fact in facts.items() if not fact.is_active}
+    others = facts.keys() - {*gone} - untouched
     return WithdrawalResult(
         run=work.context.run,
-        withdrawn=len(said) if is_withdrawal else 0,
-        reinstated=0 if is_withdrawal else len(said),
-        retired=tuple(sorted(gone)),
-        restored=tuple(sorted(back)),
-        kept=_kept(work, [facts[id] for id in sorted(others)], ledger) if is_withdrawal else (),
+        withdrawn=len(said),
+        retired=gone,
+        kept=_kept(work, [facts[id] for id in sorted(others)], ledger),
+        untouched=tuple(sorted(untouched)),
+    )
+
+
+def _reinstate_all(work: Work, ledger: Ledger, said: Sequence[Assertion]) -> WithdrawalResult:
+    """Put assertions in force again, of their facts or of those that have succeeded them."""
+    facts: dict[UUID, Any] = facts_of(work.uow, said)
+    successors = succeeded(work, ledger, [facts[each.fact_id] for each in said if each.stance is Stance.FOR])
+    own = {id for id in facts if id not in successors}
+    for each in said:
+        fact = facts[each.fact_id]
+        if fact.id in own:
+            ledger.reinstate(fact, each)
+        elif (successor := successors[fact.id]).id not in own:  # else it is said of that one already
+            ledger.move(successor, each)
+            own.add(successor.id)
+    ledger.settle()
+    back = ledger.with_outcome(FactOutcome.RESTORED)
+    concerned = {fact.id: fact for fact in (successors.get(id, fact) for id, fact in facts.items())}
+    untouched = {id for id, fact in concerned.items() if not fact.is_active}.difference(back)
+    return WithdrawalResult(
+        run=work.context.run,
+        reinstated=len(own),
+        restored=back,
+        moved=tuple(
+            Moved(kind=noun_of(successor).name, id=id, to=successor.id) for id, successor in sorted(successors.items())
+        ),
         untouched=tuple(sorted(untouched)),
     )
 

@@ -12,11 +12,17 @@ import attrs
 
 from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
-from kgl_core.evidence.extraction.kept_extractions import EXTRACTION, KeptExtractionFilter, forget_digest
-from kgl_core.evidence.extraction.withdrawing import settle_all
+from kgl_core.evidence.extraction.kept_extractions import (
+    EXTRACTION,
+    KeptExtraction,
+    KeptExtractionFilter,
+    end_extraction,
+)
+from kgl_core.evidence.extraction.withdrawing import withdraw_all
+from kgl_core.evidence.ledger import Ledger
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.sources import SOURCE, URI, source_id
-from kgl_core.evidence.stored_evidence import assertions_of, first_assertion
+from kgl_core.evidence.stored_evidence import first_assertion
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.checked_records import build, check, ruled
@@ -72,10 +78,11 @@ def withdraw_source(context: Context, uri: str, *, dry_run: bool = False) -> Wit
             work.uow.of(SOURCE).get(source_id(wanted.uri), lock="update")
             said = [*_said(work, wanted.uri)]
             if not said:
-                raise NotFound("source in force", wanted.uri)
+                raise NotFound("source that supports anything", wanted.uri)
+            ledger = Ledger(work)
             for kept in _extractions(work, source_id(wanted.uri)):
-                forget_digest(work.uow, kept)
-            result = settle_all(work, said, is_withdrawal=True)
+                end_extraction(work, kept, ledger.now)
+            result = withdraw_all(work, ledger, said)
             return attrs.evolve(result, run=None) if wanted.dry_run else result
 
     return context.retry(run, AlreadyExists)
@@ -83,7 +90,7 @@ def withdraw_source(context: Context, uri: str, *, dry_run: bool = False) -> Wit
 
 def _said(work: Work, uri: str) -> Iterator[Assertion]:
     """The assertions in force of a source, the first ones of facts among them."""
-    id, repository, number = source_id(uri), assertions_of(work.uow), 0
+    id, repository, number = source_id(uri), work.uow.assertions, 0
     for noun in GRAPH_NOUNS:
         filter = build(noun.filter, {"source": uri, "is_active": None})
         after: Position | None = None
@@ -98,12 +105,12 @@ def _said(work: Work, uri: str) -> Iterator[Assertion]:
             after = (page[-1].created_at, page[-1].id)
 
 
-def _extractions(work: Work, of_source: UUID) -> Iterator[UUID]:
-    """The ids of the extractions of a source."""
+def _extractions(work: Work, of_source: UUID) -> Iterator[KeptExtraction]:
+    """The extractions of a source."""
     filter = build(KeptExtractionFilter, {"source_id": of_source})
     after: Position | None = None
     while page := work.uow.of(EXTRACTION).list(filter, "created_at", after, LIMIT_MAX):
-        yield from (each.id for each in page)
+        yield from page
         after = (page[-1].created_at, page[-1].id)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 
 from kgl_core.evidence.assertions import Assertion
-from kgl_core.evidence.stored_evidence import assertions_of, sources_of
+from kgl_core.evidence.stored_evidence import sources_of
 from kgl_core.evidence.supporting import shown
 from kgl_core.graph.facts import Fact
 from kgl_core.graph.nouns import noun_of
@@ -24,10 +24,9 @@ COMPARED_AT_ONCE: Final = 500
 
 def unlike_evidence(uow: UnitOfWork, facts: Sequence[Fact]) -> Iterator[Finding]:
     """The facts that show something else than their assertions make."""
-    repository = assertions_of(uow)
     ids = [fact.id for fact in facts]
     try:
-        said = [*repository.of_entities(ids), *repository.of_relationships(ids)]
+        said = [*uow.assertions.of_entities(ids), *uow.assertions.of_relationships(ids)]
         sources = sources_of(uow, said)
     except UnreadableRow:  # which is found where assertions and sources are looked at
         return

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from kgl_core.graph.entities import End
+from kgl_core.graph.entities import ENTITY, End
 from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
+from kgl_core.graph.relationships import RELATIONSHIP, Relationship
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 from kgl_core.storage.loading.entity_plan import EntityPlan
 from kgl_core.storage.loading.existing_records import Existing, KeyTaken, Outcome, RecordRefused
+from kgl_core.storage.loading.fact_plan import evidence_of, with_rivals
 from kgl_core.storage.loading.keys import Waiting
 from kgl_core.storage.loading.noun_plan import NounPlan
 from kgl_core.storage.loading.relationship_ends import Ends
@@ -81,11 +83,13 @@ class Batch:
         keys = {record.key for _, record in entities if record.key is not None}
         other_ids, other_keys = _ends_named(records)
         # Entities and ends are locked by one call, in one order, so that loads never wait for each other in turn.
-        stored = repository.find(ids | other_ids, keys | other_keys, lock="update") if entities else ()
+        found = repository.find(ids | other_ids, keys | other_keys, lock="update") if entities else ()
+        stored = with_rivals(repository, ENTITY, found)
         other_ids -= ids.union(entity.id for entity in stored)
         other_keys -= keys.union(entity.key for entity in stored if entity.key is not None)
         ends = repository.ends(other_ids, other_keys) if other_ids or other_keys else ()
-        plan = EntityPlan(self._context, stored, ends, self._existing)
+        evidence = evidence_of(self._uow, stored, (line for _, line in entities))
+        plan = EntityPlan(self._context, stored, ends, self._existing, evidence)
         ready = plan.hand_over(entities) if self._is_last else set()
         for number, entity in entities if ready else ():
             if number in ready:
@@ -102,6 +106,8 @@ class Batch:
         repository.replace(plan.updated)
         repository.add(plan.created)
         self._log(plan.changes)
+        if self._is_logged:
+            plan.write_evidence(self._uow)
         return plan.ends, relationships
 
     def _apply_entity(self, plan: EntityPlan, number: int, record: EntityLine, place: int) -> None:
@@ -149,8 +155,16 @@ class Batch:
             for _, record, source, target in joined
             if source is not None and target is not None and record.relationship_type is not None
         }
-        plan = RelationshipPlan(self._context, repository.find(ids, triples, lock="update"), self._existing)
+        stored = with_rivals(repository, RELATIONSHIP, repository.find(ids, triples, lock="update"))
+        evidence = evidence_of(self._uow, stored, (line for _, line, _, _ in joined))
+        plan = RelationshipPlan(self._context, stored, self._existing, evidence)
+        retired: dict[UUID | None, Relationship] = {each.id: each for each in stored if each.is_retired}
+        unnamed = {end for each in retired.values() for end in each.ends}
+        others = {end.id: end for end in self._uow.entities.ends(unnamed)} if unnamed else {}
         for number, record, source, target in joined:
+            if record.id in retired:  # which may come back if its ends are active, whether the line names them or not
+                own = [ends.find(number, id, None) or others[id] for id in retired[record.id].ends]
+                source, target = source or own[0], target or own[1]
             try:
                 self.applied.append((number, *plan.apply(record, source, target)))
             except KglError as error:
@@ -158,6 +172,8 @@ class Batch:
         repository.add(plan.created)
         repository.replace(plan.updated)
         self._log(plan.changes)
+        if self._is_logged:
+            plan.write_evidence(self._uow)
 
     def _apply_others(self, noun: GraphNoun, lines: Sequence[tuple[int, NounLine]]) -> None:
         repository = self._uow.of(noun)

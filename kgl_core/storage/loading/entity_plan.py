@@ -9,18 +9,19 @@ from uuid import UUID
 from kgl_core.graph.entities import ENTITY, End, Entity
 from kgl_core.graph.facts import why_gone
 from kgl_core.graph.journal.changes import ChangeAction
-from kgl_core.kernel.errors import Fault, InvalidInput, KglError
+from kgl_core.kernel.checked_records import required
+from kgl_core.kernel.errors import InvalidInput, KglError
 from kgl_core.kernel.ids import EntityId
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.loading.existing_records import LEAVING, Existing, KeyTaken, Outcome, RecordRefused
+from kgl_core.storage.loading.fact_plan import NO_EVIDENCE, Evidence, FactPlan
 from kgl_core.storage.loading.keys import granted
-from kgl_core.storage.loading.plans import Plan
 from kgl_core.storage.loading.relationship_ends import Ends
 from kgl_core.storage.record_lines import EntityLine
 
 
-class EntityPlan(Plan[EntityLine, Entity]):
+class EntityPlan(FactPlan[EntityLine, Entity]):
     """What entity records do, one after the other, to the entities that they name.
 
     ``stored`` is every entity under an id or key that they name; ``other_ends`` are those that only relationships name.
@@ -33,9 +34,9 @@ class EntityPlan(Plan[EntityLine, Entity]):
         stored: Sequence[Entity],
         other_ends: Iterable[End] = (),
         existing: Existing = Existing.MERGE,
+        evidence: Evidence = NO_EVIDENCE,
     ) -> None:
-        super().__init__(ENTITY, context, existing)
-        self._by_id.update({entity.id: entity for entity in stored})
+        super().__init__(ENTITY, context, existing, stored, evidence)
         named = (End(entity.id, entity.key, entity.is_active) for entity in stored)
         self.ends = Ends(chain(named, other_ends))
         self._rekeyed: set[UUID] = set()
@@ -82,7 +83,9 @@ class EntityPlan(Plan[EntityLine, Entity]):
         if current is None:
             return self._create(number, record)
         outcome, entity = self._apply_to(current, record)
-        if entity.key != current.key:
+        if entity.is_active and not current.is_active:
+            self.ends.bring_back(number, End(entity.id, entity.key, True))
+        elif entity.key != current.key:
             if current.key is not None and current.id not in self._created:
                 self._rekeyed.add(current.id)
             self.ends.move(number, entity.id, current.key, entity.key)
@@ -99,7 +102,14 @@ class EntityPlan(Plan[EntityLine, Entity]):
             return current
         if not record.is_active and record.key is not None:
             holder = self.ends.deleted(record.key) or holder
+        elif holder is None:
+            return self._retired(record.key)
         return None if holder is None else self._by_id[holder]
+
+    def _require_place(self, fact: Entity) -> None:
+        holder = None if fact.key is None else self.ends.holder(fact.key)
+        if fact.key is not None and holder is not None and holder != fact.id:
+            raise KeyTaken(fact.key, holder)
 
     def _require_whole(self, record: EntityLine) -> None:
         _require_named(record)
@@ -150,5 +160,5 @@ def _require_named(record: EntityLine) -> tuple[str, str]:
     """The type and the name of an entity, which can't be empty. Raises InvalidInput."""
     if record.type is None or record.name is None:
         missing = [name for name in ("type", "name") if getattr(record, name) is None]
-        raise InvalidInput([Fault(f"/{name}", "required", f"give a {name}") for name in missing])
+        raise InvalidInput([*map(required, missing)])
     return record.type, record.name

@@ -34,7 +34,7 @@ class Existing(StrEnum):
     """What becomes of an entity or relationship that a record names and the graph holds already.
 
     MERGE sets the fields that the record gives, REPLACE all fields, so that those left out become empty. KEEP leaves
-    what is there, REFUSE refuses the record.
+    what is there, REFUSE refuses the record. What is retired is not there: it comes back in each of them.
     """
 
     MERGE = "merge"

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.nouns import GraphNoun
-from kgl_core.kernel.errors import Fault, InvalidInput
+from kgl_core.kernel.checked_records import required
+from kgl_core.kernel.errors import InvalidInput
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
@@ -73,7 +74,7 @@ class NounPlan(Plan[NounLine, Record]):
     def _require_whole(self, record: NounLine) -> None:
         missing = [name for name in self._noun.required if getattr(record, name) is None]
         if missing:
-            raise InvalidInput([Fault(f"/{name}", "required", f"give a {name}") for name in missing])
+            raise InvalidInput([*map(required, missing)])
 
     def _create(self, line: NounLine, value: Any) -> tuple[Outcome, Record]:
         require(self._context.actor, Action.CREATE)

@@ -1,7 +1,7 @@
 """Plans: what a batch of records does to the graph, decided without the store.
 
 A load creates and updates; it neither deletes nor restores. What is deleted in the graph stays deleted, what is active
-stays active, and a record that says otherwise is refused.
+stays active, and a record that says otherwise is refused. What is retired comes back: see `FactPlan`.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ class Ends:
     def __init__(self, stored: Iterable[End]) -> None:
         self._by_id: dict[UUID, End] = {}
         self._since: dict[UUID, int] = {}
+        self._back: dict[UUID, int] = {}
         self._holders: dict[str, UUID | None] = {}
         self._moves: dict[str, _Steps] = {}
         self._deleted: dict[str, _Steps] = {}
@@ -58,6 +59,13 @@ class Ends:
         if after is not None:
             self._give(number, after, id)
 
+    def bring_back(self, number: int, end: End) -> None:
+        """Note that the record of line ``number`` has brought a retired entity back."""
+        self._by_id[end.id] = end
+        self._back[end.id] = number
+        if end.key is not None:
+            self._give(number, end.key, end.id)
+
     def free(self, number: int, key: str) -> None:
         """Note that nobody holds the key from line ``number`` on."""
         self._give(number, key, None)
@@ -78,7 +86,8 @@ class Ends:
             id = self.holder(key, number) or self.deleted(key, number)
         if id is None or self._since.get(id, 0) > number:
             return None
-        return self._by_id.get(id)
+        end = self._by_id.get(id)
+        return end._replace(is_active=False) if end is not None and self._back.get(id, 0) > number else end
 
     def _give(self, number: int, key: str, id: UUID | None) -> None:
         self._moves.setdefault(key, [(-1, self._holders.get(key))]).append((number, id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +15,21 @@ from kgl_core.kernel.ids import EntityId, RelationshipId
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.loading.existing_records import LEAVING, Existing, Outcome, RecordRefused
-from kgl_core.storage.loading.plans import Plan
+from kgl_core.storage.loading.fact_plan import NO_EVIDENCE, Evidence, FactPlan
 from kgl_core.storage.record_lines import RelationshipLine
 
 
-class RelationshipPlan(Plan[RelationshipLine, Relationship]):
+class RelationshipPlan(FactPlan[RelationshipLine, Relationship]):
     """What relationship records do, one after the other, to the relationships that they name."""
 
-    def __init__(self, context: Context, stored: Iterable[Relationship], existing: Existing = Existing.MERGE) -> None:
-        super().__init__(RELATIONSHIP, context, existing)
+    def __init__(
+        self,
+        context: Context,
+        stored: Sequence[Relationship],
+        existing: Existing = Existing.MERGE,
+        evidence: Evidence = NO_EVIDENCE,
+    ) -> None:
+        super().__init__(RELATIONSHIP, context, existing, stored, evidence)
         self._active: dict[Triple, UUID] = {}
         self._deleted: dict[Triple, UUID] = {}
         for relationship in stored:
@@ -43,7 +49,17 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
         current = self._match(record, source, target)
         if current is None:
             return self._create(record, source, target)
-        return self._apply_to(current, record)
+        if record.is_active and current.is_retired:
+            _require_active(source, target)
+        outcome, relationship = self._apply_to(current, record)
+        if relationship.is_active and not current.is_active:
+            self._note(relationship)
+        return outcome, relationship
+
+    def _require_place(self, fact: Relationship) -> None:
+        holder = self._active.get(fact.triple)
+        if holder is not None and holder != fact.id:
+            raise _taken(holder)
 
     def _changes(self, record: RelationshipLine, current: Relationship) -> Mapping[str, Any]:
         changes = super()._changes(record, current)
@@ -62,9 +78,7 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
             if current is not None and current.key is not None and "key" not in record.given:
                 holder = None  # a line that leaves out the key of what it names says of no other that it is this one
             if record.is_active and holder is not None and holder != record.id:
-                raise RecordRefused(
-                    "triple_taken", f"relationship {holder} joins these already; leave out the id to update that one"
-                )
+                raise _taken(holder)
             if current is not None and not _agrees(record, source, target, current):
                 raise RecordRefused(
                     "ends_changed",
@@ -73,6 +87,8 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
             return current
         if not record.is_active and triple in self._deleted:
             return self._by_id[self._deleted[triple]]
+        if record.is_active and holder is None:
+            return self._retired(triple)
         return None if holder is None else self._by_id[holder]
 
     def _create(self, record: RelationshipLine, source: End | None, target: End | None) -> tuple[Outcome, Relationship]:
@@ -81,8 +97,7 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
             raise InvalidInput(record.missing())
         triple = (source.id, record.relationship_type, target.id, record.key)
         if record.is_active:
-            if deleted := [end for end in (source, target) if not end.is_active]:
-                raise RecordRefused("ends_deleted", f"its end, entity {deleted[0].id}, is deleted; restore that first")
+            _require_active(source, target)
             if record.id is None and triple in self._deleted:
                 gone = self._by_id[self._deleted[triple]]
                 raise RecordRefused(
@@ -123,6 +138,19 @@ class RelationshipPlan(Plan[RelationshipLine, Relationship]):
             self._active[triple] = id
         elif triple not in self._deleted or id.int < self._deleted[triple].int:
             self._deleted[triple] = id  # of several, the lowest, so that it does not depend on their order
+
+
+def _taken(holder: UUID) -> RecordRefused:
+    return RecordRefused(
+        "triple_taken", f"relationship {holder} joins these already; leave out the id to update that one"
+    )
+
+
+def _require_active(*ends: End | None) -> None:
+    """Raise RecordRefused when an end is deleted or retired."""
+    if gone := [end for end in ends if end is not None and not end.is_active]:
+        advice = "restore it first, or load a line of it before this one if it is retired"
+        raise RecordRefused("ends_deleted", f"its end, entity {gone[0].id}, is deleted or retired; {advice}")
 
 
 def _triple(record: RelationshipLine, source: End | None, target: End | None) -> Triple | None:

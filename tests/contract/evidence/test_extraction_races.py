@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kgl_adapters import connect
-from kgl_core import Entity, KnowledgeGraph, NotFound, NotWithdrawn
+from kgl_core import AlreadyWithdrawn, Entity, KnowledgeGraph, NotFound, NotWithdrawn
 from kgl_core.graph.entities import ENTITY
 from tests.conftest import close_clean
 from tests.contract.evidence.documents import (
@@ -92,7 +92,7 @@ class Client:
                 self._random.choice([self._extract, self._extract, self._kg.withdraw, self._kg.reinstate])(
                     source, extractor
                 )
-            except (NotFound, NotWithdrawn):
+            except (NotFound, AlreadyWithdrawn, NotWithdrawn):
                 continue
 
     def _extract(self, source: str, extractor: str) -> None:
@@ -118,7 +118,7 @@ def test_clients_that_extract_and_withdraw_beside_each_other_leave_a_sound_graph
         for extractor in range(2):
             try:
                 kg.withdraw(f"d{source}", f"x{extractor}")
-            except NotFound:
+            except (NotFound, AlreadyWithdrawn):
                 continue
     assert active(kg) == {}
 

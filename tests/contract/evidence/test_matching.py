@@ -192,3 +192,30 @@ def test_two_users_share_what_a_label_means(kg: KnowledgeGraph) -> None:
         BEN,
         ANN,
     ]
+
+
+def test_a_new_namesake_of_what_somebody_deleted_is_told(kg: KnowledgeGraph) -> None:
+    """Where names identify: otherwise nobody would look for one. It is told once, of the new entity."""
+    gone = kg.entities.create(type="person", name="Zoë Ader")
+    kg.entities.delete(gone.id)
+    given = document(person("T1", "zoe ader"), match_names=True)
+    [note] = kg.extract("d", "x", given).items
+    assert (note.pointer, note.code, note.is_refused, note.id) == ("/entities/0", "deleted_namesake", False, gone.id)
+    assert kg.extract("d", "x", given).items == ()
+    assert kg.extract("e", "x", {**given, "match_names": False}).items == ()
+
+
+def test_an_entity_that_is_spelled_in_two_ways_is_told(kg: KnowledgeGraph) -> None:
+    """The first way counts; so it is of relationships whose values differ, and not of confidences and places."""
+    items = [keyed("ada", "Ada", confidence=0.5), keyed("ada", "Ada L.", label="T2", confidence=0.9)]
+    knows = [
+        joins("ada", "knows", "ada", valid_from=year, locations=[{"page": 1}]) for year in ("1833", "1833", "1834")
+    ]
+    done = kg.extract("d", "x", document(*items, *knows))
+    assert [(note.pointer, note.code, note.is_refused) for note in done.items] == [
+        ("/entities/1", "repeated", False),
+        ("/relationships/2", "repeated", False),
+    ]
+    assert "another name" in done.items[0].detail
+    assert {fact.valid_from for fact in kg.relationships.list().items} == {"1833"}
+    assert [(fact.name, fact.confidence) for fact in kg.entities.list().items] == [("Ada", 0.9)]

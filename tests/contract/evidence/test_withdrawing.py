@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from kgl_core import KnowledgeGraph, NotFound, NotWithdrawn
+from kgl_core import AlreadyWithdrawn, KnowledgeGraph, NotFound, NotWithdrawn
+from kgl_core.graph.entities import ENTITY
 from kgl_core.kernel.units_of_work import Store
 from tests.contract.evidence.documents import (
     active,
@@ -58,6 +59,49 @@ def test_only_what_was_withdrawn_last_comes_back(kg: KnowledgeGraph) -> None:
     assert active(kg).keys() == {"ada"}
 
 
+def test_an_extraction_of_nothing_is_withdrawn_and_reinstated_like_any(kg: KnowledgeGraph) -> None:
+    """Even if all is one run at one moment; what it took the place of does not come back."""
+    with kg.run() as run:
+        run.extract("d", "x", document(keyed("ada")))
+        run.extract("d", "x", document())
+        assert (run.withdraw("d", "x").withdrawn, run.reinstate("d", "x").reinstated) == (0, 0)
+        with pytest.raises(NotWithdrawn):
+            run.reinstate("d", "x")
+    assert active(kg) == {}
+
+
+def test_what_is_said_after_a_withdrawal_ends_it(kg: KnowledgeGraph) -> None:
+    """Even an incomplete extraction, or one assertion; to take one back that is withdrawn already does not."""
+    kg.extract("d", "x", document(keyed("ada"), keyed("bo")))
+    said = kg.assertions.list().items[0]
+    kg.withdraw("d", "x")
+    kg.assertions.withdraw(said.id)
+    assert kg.reinstate("d", "x").reinstated == 2
+    kg.withdraw("d", "x")
+    kg.extract("d", "x", document(keyed("ada"), complete=False))
+    with pytest.raises(NotWithdrawn):
+        kg.reinstate("d", "x")
+    kg.withdraw("d", "x")
+    assert kg.reinstate("d", "x").reinstated == 1
+    kg.withdraw("d", "x")
+    kg.assertions.add(ENTITY, said.fact_id, source="d", extractor="x")
+    with pytest.raises(NotWithdrawn):
+        kg.reinstate("d", "x")
+
+
+def test_a_source_that_was_withdrawn_is_reinstated_extraction_by_extraction(kg: KnowledgeGraph) -> None:
+    """What had been withdrawn before comes back as it was then."""
+    kg.extract("d", "x", document(keyed("ada")))
+    kg.extract("d", "y", document(keyed("bo")))
+    kg.withdraw("d", "x")
+    assert kg.sources.withdraw("d").withdrawn == 1
+    with pytest.raises(AlreadyWithdrawn):
+        kg.withdraw("d", "y")
+    for extractor, name in (("x", "ada"), ("y", "bo")):
+        assert kg.reinstate("d", extractor).reinstated == 1
+        assert name in active(kg)
+
+
 def test_what_is_not_there_can_be_neither_withdrawn_nor_reinstated(kg: KnowledgeGraph) -> None:
     """Unknown sources and extractors, what was withdrawn before, and what is in force."""
     for call in (kg.withdraw, kg.reinstate):
@@ -72,7 +116,7 @@ def test_what_is_not_there_can_be_neither_withdrawn_nor_reinstated(kg: Knowledge
         kg.reinstate("d", "x")
     kg.withdraw("d", "x")
     changes = kg.stats().changes
-    with pytest.raises(NotFound):
+    with pytest.raises(AlreadyWithdrawn):
         kg.withdraw("d", "x")
     assert kg.stats().changes == changes
     kg.extract("d", "x", document(keyed("ada")))
@@ -127,27 +171,3 @@ def test_what_somebody_deleted_is_neither_taken_nor_brought_back(kg: KnowledgeGr
     assert active(kg).keys() == {"Ada"}
     kg.entities.restore(labels["T2"])
     assert active(kg).keys() == {"Ada", "Bo", "knows"}
-
-
-def test_a_key_that_was_taken_meanwhile_keeps_an_entity_retired(kg: KnowledgeGraph) -> None:
-    """And what joins it; once it is free, the same extraction brings both back."""
-    labels = kg.extract("d", "x", LETTER).labels
-    kg.withdraw("d", "x")
-    other = kg.entities.create(type="person", name="Another", key="ada")
-    assert kg.reinstate("d", "x").restored == (labels["T2"],)
-    kg.entities.delete(other.id)
-    kg.withdraw("d", "x")
-    kg.reinstate("d", "x")
-    assert active(kg).keys() == {"Ada", "Bo", "knows"}
-
-
-def test_a_triple_that_was_taken_meanwhile_keeps_a_relationship_retired(kg: KnowledgeGraph) -> None:
-    """Two relationships of one triple are never active at once."""
-    labels = kg.extract("d", "x", LETTER).labels
-    kg.extract("e", "x", document(keyed("ada", "Ada"), person("T2", "Bo", id=str(labels["T2"]))))
-    kg.withdraw("d", "x")
-    by_hand = kg.relationships.create(labels["ada"], "knows", labels["T2"])
-    kg.reinstate("d", "x")
-    assert active(kg)["knows"].id == by_hand.id
-    kg.relationships.delete(by_hand.id)
-    kg.withdraw("d", "x")

@@ -29,7 +29,7 @@ def test_absence_is_no_error(store: Store) -> None:
     """An entity that is not there has no relationships."""
     with store.begin() as uow:
         assert list(uow.relationships.touching(new_id(), 5)) == []
-        assert uow.relationships.count_touching(new_id(), 5) == 0
+        assert uow.relationships.joined([]) == uow.relationships.joined([new_id(), new_id()]) == set()
         assert list(uow.relationships.restorable_with(new_id(), None, 5)) == []
 
 
@@ -54,8 +54,15 @@ def test_touching_gives_the_active_at_either_end_by_id(store: Store, people: lis
     with store.begin() as uow:
         assert list(uow.relationships.touching(a.id, 100)) == expected
         assert list(uow.relationships.touching(a.id, 2)) == expected[:2]
-        counts = [uow.relationships.count_touching(a.id, most) for most in (1, 2, 3, 4, 100)]
-        assert counts == [1, 2, 3, 4, 4]
+
+
+def test_joined_gives_those_that_an_active_relationship_has(store: Store, people: list[Entity]) -> None:
+    """At either end, one or many at once; the ends of deleted ones are not joined."""
+    a, b, c, d = people
+    keep(store, relationship(a, b), relationship(a, b, relationship_type="likes"), deleted(relationship(c, d)))
+    with store.begin() as uow:
+        assert uow.relationships.joined([each.id for each in people]) == {a.id, b.id}
+        assert [uow.relationships.joined([each.id]) for each in (b, c)] == [{b.id}, set()]
 
 
 def test_restorable_with_gives_what_deletions_of_entities_took(store: Store, people: list[Entity]) -> None:

@@ -243,7 +243,8 @@ def test_each_caller_has_extractions_of_their_own(api: Api) -> None:
     labels = extracted(api, by="ann")["labels"]
     hers = extracted(api, {"entities": []}, by="bob")
     assert counts(hers) == {}
-    for by in ("bob", "moderator", "admin"):
+    assert withdrawn(api, by="bob")["withdrawn"] == 0
+    for by in ("moderator", "admin"):
         told = problem(api("DELETE", PATH, params=AT, by=by), 404, "not_found")
         assert "who extracted it" in told["detail"]
     assert len(active(api)) == 3
@@ -251,6 +252,13 @@ def test_each_caller_has_extractions_of_their_own(api: Api) -> None:
     assert again["labels"] == labels, "one label is one thing, whoever says so"
     assert withdrawn(api, by="ann")["retired"] == []
     assert len(withdrawn(api, by="bob")["retired"]) == 3
+
+
+def test_a_document_that_is_too_large_is_not_to_be_sent_in_parts(api: Api) -> None:
+    """The second part would take the place of the first."""
+    told = problem(api("PUT", PATH, params=AT, json={"title": "x" * 2**20}), 413, "body_too_large")
+    assert "sent whole" in told["detail"]
+    assert "requests" not in told["detail"]
 
 
 def test_a_withdrawal_says_what_went_and_what_stays_and_why(api: Api) -> None:
@@ -261,7 +269,7 @@ def test_a_withdrawal_says_what_went_and_what_stays_and_why(api: Api) -> None:
     extracted(api, {"entities": [{**NOTE_G, "key": "note-g", "label": "X"}]}, OTHER)
     before = active(api)
     gone = withdrawn(api)
-    assert set(gone) == {"run", "withdrawn", "reinstated", "retired", "restored", "kept", "untouched"}
+    assert set(gone) == {"run", "withdrawn", "reinstated", "retired", "restored", "kept", "moved", "untouched"}
     assert (gone["withdrawn"], gone["reinstated"], gone["restored"], gone["untouched"]) == (4, 0, [], [])
     assert labels["T1"] in gone["retired"]
     assert len(gone["retired"]) == 2
@@ -273,28 +281,30 @@ def test_a_withdrawal_says_what_went_and_what_stays_and_why(api: Api) -> None:
         key=str,
     )
     assert active(api) == before - set(gone["retired"])
-    problem(api("DELETE", PATH, params=AT), 404, "not_found")
+    told = problem(api("DELETE", PATH, params=AT), 409, "already_withdrawn")
+    assert "reinstate it" in told["detail"]
     back = reinstated(api)
     assert (back["reinstated"], back["withdrawn"], back["kept"]) == (4, 0, [])
     assert sorted(back["restored"]) == sorted(gone["retired"])
     assert active(api) == before
     told = problem(api("POST", REINSTATE, params=AT), 409, "not_withdrawn")
-    assert "withdraw it first" in told["detail"]
+    assert "extract the whole document" in told["detail"]
     assert counts(extracted(api, {**FOUND, "entities": [ADA, {**NOTE_G, "key": "note-g"}, charles]})) == {
         "unchanged": 4
     }
 
 
 def test_there_is_nothing_to_withdraw_or_reinstate(api: Api) -> None:
-    """404 tells what to look at: of no extraction, of no source, and of one of which nothing is in force."""
+    """404 tells what to look at; an extraction of nothing is one."""
     for method, path in (("DELETE", PATH), ("POST", REINSTATE)):
         told = problem(api(method, path, params=AT), 404, "not_found")
         assert "spert" in told["detail"]
         assert PAGE in told["detail"]
     extracted(api, {"entities": []})
-    problem(api("DELETE", PATH, params=AT), 404, "not_found")
-    problem(api("POST", REINSTATE, params=AT), 404, "not_found")
-    assert [run["kind"] for run in data_of(api("GET", "/api/v1/runs"))] == ["extraction"]
+    problem(api("POST", REINSTATE, params=AT), 409, "not_withdrawn")
+    assert (withdrawn(api)["withdrawn"], reinstated(api)["reinstated"]) == (0, 0)
+    kinds = [run["kind"] for run in data_of(api("GET", "/api/v1/runs"))]
+    assert kinds == ["reinstatement", "withdrawal", "extraction"]
 
 
 def test_reinstating_with_a_key_is_done_once(api: Api) -> None:

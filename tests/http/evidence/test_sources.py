@@ -124,9 +124,8 @@ def test_a_source_is_withdrawn_after_a_dry_run(api: Api) -> None:
     assert (run["kind"], run["title"]) == ("withdrawal", PAGE)
     told = problem(api("POST", WITHDRAW, json={"uri": PAGE}), 404, "not_found")
     assert PAGE in told["detail"]
-    problem(
-        api("DELETE", "/api/v1/extractions", by="ann", params={"source": PAGE, "extractor": "spert"}), 404, "not_found"
-    )
+    gone = api("DELETE", "/api/v1/extractions", by="ann", params={"source": PAGE, "extractor": "spert"})
+    problem(gone, 409, "already_withdrawn")
     back = extracted(api, {**FOUND, "entities": [shared, *FOUND["entities"][1:]]}, by="ann")  # type: ignore[index]
     assert (back["restored"], back["labels"]) == (2, labels)
 
