@@ -16,7 +16,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.evidence.assertions import Assertion, SourcedAssertion, Stance
+from kgl_core.evidence.assertions import Assertion, Location, SourcedAssertion, Stance
 from kgl_core.evidence.combining import combined
 from kgl_core.evidence.sources import Source
 from kgl_core.graph.facts import Fact, last_name, pointer
@@ -51,20 +51,24 @@ def shown(fact: Fact, assertions: Iterable[Assertion], sources: SourcesById) -> 
     """What a fact shows of the assertions in force about it: its fields by name, as its record has them.
 
     What is pinned stays as it is. Without any assertion for it, its confidence and source are unknown and its fields
-    stay.
+    stay. An assertion about one value only states that.
     """
-    told = sorted(assertions, key=attrgetter("age"))
-    supporting = [each for each in told if each.stance is Stance.FOR]
+    everything = sorted(assertions, key=attrgetter("age"))
+    supporting = [each for each in everything if each.is_support]
+    against = [each for each in everything if each.stance is Stance.AGAINST and each.about is None]
     changes: dict[str, Any] = {
         "has_assertions": True,
         "sources_for": len({_source(each) for each in supporting}),
-        "sources_against": len({_source(each) for each in told if each.stance is Stance.AGAINST}),
+        "sources_against": len({_source(each) for each in against}),
         "confidence": combined((_source(each), each.confidence) for each in supporting),
         **_origin(supporting, sources),
     }
     pinned = frozenset(fact.pinned)
     changes = {name: value for name, value in changes.items() if pointer(name) not in pinned}
-    return {**changes, **_values(fact, by_strength(supporting, sources), pinned)} if supporting else changes
+    if not supporting:
+        return changes
+    stating = by_strength((each for each in everything if each.stance is Stance.FOR), sources)
+    return {**changes, **_values(fact, stating, pinned)}
 
 
 def _source(assertion: Assertion) -> UUID | Actor:
@@ -108,6 +112,7 @@ class Value:
     """A value that an assertion states of one field of a fact, or of one name in its metadata.
 
     ``pointer`` is the JSON Pointer to it in the fact. ``is_shown`` says whether the fact shows this value.
+    ``locations`` are those of the assertion, which are of this value alone where it is about nothing else.
     """
 
     pointer: str
@@ -117,6 +122,7 @@ class Value:
     source: str | None
     extractor: str | None
     confidence: float | None
+    locations: tuple[Location, ...]
     asserted_by: Actor
     asserted_at: datetime
 
@@ -143,6 +149,7 @@ def values_of(fact: Any, assertions: Iterable[SourcedAssertion], sources: Source
                     source=each.source,
                     extractor=each.extractor,
                     confidence=each.confidence,
+                    locations=each.locations,
                     asserted_by=each.asserted_by,
                     asserted_at=each.asserted_at,
                 )
