@@ -166,6 +166,11 @@ class Assertion:
         return self.asserted_at
 
     @property
+    def value(self) -> Any:
+        """The value that it is about, or None."""
+        return None if self.about is None else self.values["metadata"][last_name(self.about)]
+
+    @property
     def is_support(self) -> bool:
         """Whether it says that the fact is so, and not only what one value in it is."""
         return self.stance is Stance.FOR and self.about is None
