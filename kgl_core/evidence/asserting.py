@@ -108,7 +108,7 @@ class Assertions:
             return _assertion(uow, wanted)
 
     def values(self, noun: GraphNoun, id: UUID | str) -> Sequence[Value]:
-        """What the assertions in force say of each field of a fact, the values that win first. Raises NotFound."""
+        """What is pinned in a fact, and what assertions say of each field, what wins first. Raises NotFound."""
         require(self._context.actor, Action.READ)
         wanted = require_id(id)
         with self._context.store.snapshot() as uow:

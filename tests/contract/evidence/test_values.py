@@ -89,6 +89,25 @@ def test_extractors_leave_their_words_on_single_values_until_they_are_withdrawn(
     assert kg.sources.withdraw("d").withdrawn == 2
 
 
+def test_what_is_pinned_is_shown_before_what_it_keeps_off(kg: KnowledgeGraph) -> None:
+    """It is nobody's assertion; what was taken away by hand has no value."""
+    found = keyed("ada", aliases=["A"], confidence=0.5, metadata={"born": 1816, "died": 1852})
+    id = kg.extract("d", "x", document(found)).labels["ada"]
+    kg.entities.update(id, aliases=["B"], confidence=0.25, metadata={"born": 1815})
+    told = [(each.pointer, each.value, each.is_shown, each.is_pinned) for each in kg.assertions.values(ENTITY, id)]
+    assert told == [
+        ("/aliases", ["B"], True, True),
+        ("/aliases", ["A"], False, False),
+        ("/confidence", 0.25, True, True),
+        (BORN, 1815, True, True),
+        (BORN, 1816, False, False),
+        ("/metadata/died", 1852, False, False),
+        ("/name", "ada", True, False),
+        ("/type", "person", True, False),
+    ]
+    assert [each.source for each in kg.assertions.values(ENTITY, id) if each.assertion_id is None] == [None] * 3
+
+
 FAULTY: list[tuple[dict[str, Any], str, str]] = [
     ({"about": BORN}, "/value", "required"),
     ({"value": 1}, "/about", "required"),
