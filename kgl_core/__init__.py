@@ -7,6 +7,7 @@ from kgl_core.access.oauth_clients import Client, ClientCredentials
 from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant, InvalidScope, OAuthError
 from kgl_core.access.users import User
 from kgl_core.evidence.assertions import Assertion, AssertionDraft, Location, SourcedAssertion, Stance
+from kgl_core.evidence.contributions import Contribution, FoundBy, SharingSource
 from kgl_core.evidence.extraction.extractions import ExtractionResult, ItemNote, Supported, WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing import NotWithdrawn
 from kgl_core.evidence.extraction.withdrawing_sources import TooManyFacts
@@ -79,6 +80,7 @@ __all__ = [
     "ClientCredentials",
     "CommitUnknown",
     "Conflict",
+    "Contribution",
     "Deleted",
     "DocumentResult",
     "Dump",
@@ -88,6 +90,7 @@ __all__ = [
     "EntityFilter",
     "ExtractionResult",
     "Fault",
+    "FoundBy",
     "HistoryLost",
     "IdempotencyKeyReused",
     "InvalidClient",
@@ -127,6 +130,7 @@ __all__ = [
     "RunState",
     "SchemaTooNew",
     "Scope",
+    "SharingSource",
     "Source",
     "SourceDraft",
     "SourcedAssertion",
