@@ -7,6 +7,7 @@ from kgl_core.access.oauth_clients import Client, ClientCredentials
 from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant, InvalidScope, OAuthError
 from kgl_core.access.users import User
 from kgl_core.evidence.assertions import Assertion, AssertionDraft, Location, SourcedAssertion, Stance
+from kgl_core.evidence.contributions import Contribution, FoundBy, SharingSource
 from kgl_core.evidence.extraction.extractions import ExtractionResult, ItemNote, Moved, Supported, WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing import AlreadyWithdrawn, NotWithdrawn
 from kgl_core.evidence.extraction.withdrawing_sources import TooManyFacts
@@ -80,6 +81,7 @@ __all__ = [
     "ClientCredentials",
     "CommitUnknown",
     "Conflict",
+    "Contribution",
     "Deleted",
     "DocumentResult",
     "Dump",
@@ -89,6 +91,7 @@ __all__ = [
     "EntityFilter",
     "ExtractionResult",
     "Fault",
+    "FoundBy",
     "HistoryLost",
     "IdempotencyKeyReused",
     "InvalidClient",
@@ -129,6 +132,7 @@ __all__ = [
     "RunState",
     "SchemaTooNew",
     "Scope",
+    "SharingSource",
     "Source",
     "SourceDraft",
     "SourcedAssertion",

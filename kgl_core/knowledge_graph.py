@@ -115,7 +115,7 @@ class KnowledgeGraph:
 
     @property
     def sources(self) -> Sources:
-        """Describe, read and list sources."""
+        """Describe, correct, rank, read and list sources, and tell what each contributes."""
         return Sources(self._context)
 
     @property

@@ -1,4 +1,4 @@
-"""``kgl extract``, ``kgl withdraw``, ``kgl reinstate`` and ``kgl assertions``, as an operator types them."""
+"""The commands of evidence, as an operator types them."""
 
 import gzip
 import json
@@ -15,6 +15,7 @@ import pytest
 
 from kgl_adapters import connect
 from kgl_core import KnowledgeGraph
+from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from tests.test_cli import KGL, kgl, lines, numbers
 
@@ -251,6 +252,29 @@ def test_who_says_so(sqlite_url: str) -> None:
     assert entry["entity_id"] == id
     assert entry["locations"][0] == {"page": None, **ADA["locations"][0]}  # type: ignore[index]
     assert entry["asserted_by"]["kind"] == "system"
+
+
+def test_what_a_source_contributes(sqlite_url: str) -> None:
+    """All of it, by extractor, and who else says the same; about one value, an assertion says which."""
+    kgl(sqlite_url, "extract", "-", given=lines(document(), document(PAGE, "spert")))
+    with connect(sqlite_url) as kg:
+        id = by_name(kg)["Ada Lovelace"]
+        kg.assertions.add(ENTITY, id, source=OTHER)
+        kg.assertions.add(ENTITY, id, source=PAGE, stance="against")
+        kg.assertions.add(ENTITY, id, source=OTHER, about="/metadata/born", value=1815)
+    assert kgl(sqlite_url, "contribution", "--source", PAGE).stdout.splitlines() == [
+        "all: 4 entities, 2 relationships, 1 entities against",
+        "by hand: 1 entities against",
+        "ner: 2 entities, 1 relationships",
+        "spert: 2 entities, 1 relationships",
+        "5 facts that nothing else supports.",
+        f"shared        1  {OTHER}",
+    ]
+    told = json.loads(kgl(sqlite_url, "contribution", "--source", PAGE, "--json").stdout)
+    assert (told["entities_for"], told["is_complete"]) == (4, True)
+    assert "there is no source nobody" in kgl(sqlite_url, "contribution", "--source", "nobody", status=1).stderr
+    last = kgl(sqlite_url, "assertions", id).stdout.splitlines()[-1]
+    assert last == f"for      unknown  {OTHER}  by hand  system  /metadata/born = 1815"
 
 
 def test_a_quote_cannot_control_the_terminal(sqlite_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Migration 0011: facts go up with nothing lost and the feed in its place, and down as long as that loses nothing."""
+"""Migrations 0011 and 0012: facts go up with nothing lost and the feed in its place, and down where nothing is lost."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +16,8 @@ from kgl_core.graph.entities import ENTITY
 from tests.contract.evidence.documents import document, joins, keyed, require_sound
 
 STEPS = len(REVISIONS) - REVISIONS.index("0011")
+LATER = STEPS - 1
+"""How many migrations came after 0011."""
 FACT_COLUMNS = {"pinned", "sources_for", "sources_against", "is_retired", "has_assertions"}
 
 
@@ -126,6 +128,26 @@ def test_the_way_down_refuses_to_lose_evidence(url: str, engine: Engine, kind: s
         assert (everything(kg), kg.assertions.list(is_withdrawn=None).items, kg.sources.list().items) == before
         require_sound(kg)
         kg.extract("e", "x", document(keyed("ada")))
+
+
+def test_assertions_about_single_values_do_not_go_down(url: str, engine: Engine) -> None:
+    """All others do, and come up again as they were."""
+    migrate.upgrade(engine)
+    with connect(url, migrate=False) as kg:
+        fill(kg)
+        kg.extract("d", "x", document(keyed("ada"), keyed("bo")))
+        before = everything(kg), kg.assertions.list(is_withdrawn=None).items, kg.sources.list().items
+    migrate.downgrade(engine, LATER)
+    migrate.upgrade(engine)
+    with connect(url, migrate=False) as kg:
+        assert (everything(kg), kg.assertions.list(is_withdrawn=None).items, kg.sources.list().items) == before
+        kg.assertions.add(ENTITY, kg.entities.get_by_key("bo").id, source="d", about="/metadata/born", value=1)
+    with pytest.raises(StoreError, match="nothing was taken back"):
+        migrate.downgrade(engine, LATER)
+    assert migrate.current_revision(engine) == migrate.HEAD
+    with connect(url, migrate=False) as kg:
+        assert kg.entities.get_by_key("bo").metadata == {"born": 1}
+        require_sound(kg)
 
 
 def test_going_up_writes_no_row(url: str, engine: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Unpack
 from uuid import UUID
 
@@ -32,7 +32,7 @@ from kgl_core.evidence.supporting import SourcesById, Value, values_of
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.facts import PINNED_ACTIVE, Fact, is_deleted, last_name, pointer
 from kgl_core.graph.nouns import GraphNoun, noun_of
-from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.checked_records import build, same_json
 from kgl_core.kernel.errors import AlreadyExists, Deleted, Fault, InvalidInput, NotFound
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.nouns.listings import read_page
@@ -107,7 +107,7 @@ class Assertions:
             return _assertion(uow, wanted)
 
     def values(self, noun: GraphNoun, id: UUID | str) -> Sequence[Value]:
-        """What the assertions in force say of each field of a fact, the values that win first. Raises NotFound."""
+        """What is pinned in a fact, and what assertions say of each field, what wins first. Raises NotFound."""
         require(self._context.actor, Action.READ)
         wanted = require_id(id)
         with self._context.store.snapshot() as uow:
@@ -120,8 +120,9 @@ class Assertions:
     def add(self, noun: GraphNoun, id: UUID | str, /, **fields: Unpack[AssertionFields]) -> SourcedAssertion:
         """Assert a fact, or speak against it; what the actor said of it before with the same source and extractor goes.
 
-        New support brings a retired fact back. Where another fact has its key now, or its place between its ends, that
-        one is asserted instead: see the answer. Raises NotFound, and Deleted where somebody deleted the fact.
+        What is only about a value in its metadata neither supports the fact nor speaks against it. New support brings a
+        retired fact back. Where another fact has its key now, or its place between its ends, that one is asserted
+        instead: see the answer. Raises NotFound, and Deleted where somebody deleted the fact.
         """
         require(self._context.actor, Action.CREATE)
         wanted, draft = require_id(id), build(AssertionDraft, fields)
@@ -178,8 +179,9 @@ class Assertions:
         assertions again. Returns the fact. Raises NotFound, Deleted, and PermissionDenied as an update does.
         """
         require(self._context.actor, Action.CHANGE, self._context.actor)
-        wanted, pointers = require_id(id), sorted({*pinned})
-        _require_pointers(noun, pointers)
+        wanted, given = require_id(id), [*pinned]
+        _require_pointers(noun, given)
+        pointers = sorted({*given})
 
         def run() -> Any:
             with self._context.store.begin() as uow:
@@ -205,7 +207,7 @@ def _forget_extraction(uow: UnitOfWork, said: SourcedAssertion) -> None:
 
 def _say(work: Work, ledger: Ledger, fact: Fact, draft: AssertionDraft) -> Assertion:
     of_source = None if draft.source is None else source_id(draft.source)
-    mine = (of_source, draft.extractor, work.context.actor)
+    mine = (of_source, draft.extractor, work.context.actor, draft.about)
     before = next((each for each in _in_force(work.uow, fact) if each.by == mine), None)
     told = {
         "extractor_version": draft.extractor_version,
@@ -217,12 +219,14 @@ def _say(work: Work, ledger: Ledger, fact: Fact, draft: AssertionDraft) -> Asser
         before is not None
         and not fact.is_retired
         and all(getattr(before, name) == value for name, value in told.items())
+        and (draft.about is None or same_json(before.values, draft.values))
     ):
         return before
-    kept: Mapping[str, Any] = {}
+    kept: dict[str, Any] = {"values": draft.values, "about": draft.about}
     if before is not None:
         ledger.withdraw(fact, before)
-        kept = {"values": before.values, "label": before.label}
+        if draft.about is None:
+            kept = {"values": before.values, "label": before.label}
     said = ledger.say(fact, source_id=of_source, extractor=draft.extractor, **told, **kept)
     ledger.settle()
     return said

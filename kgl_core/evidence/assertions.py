@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Never, Protocol, TypedDict
+from typing import Any, Final, NamedTuple, Never, Protocol, TypedDict
 from uuid import UUID
 
 import attrs
 
 from kgl_core.evidence.sources import SOURCE, URI
-from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.entities import ENTITY, Json
+from kgl_core.graph.facts import last_name
+from kgl_core.graph.metadata import JsonValue
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.graph.shared_fields import CONFIDENCE, EXTRACTOR
 from kgl_core.kernel.checked_records import Built, check, ruled
@@ -24,6 +26,11 @@ from kgl_core.kernel.permissions import Actor
 from kgl_core.kernel.text import name_form
 
 VERSION: Final = Text(64)
+ABOUT: Final = Text(
+    2_000,
+    pattern="/metadata/(?:[^~/]|~[01])*",
+    advice="give /metadata/ and a name, such as /metadata/born; in a name, write ~ as ~0 and / as ~1",
+)
 LABEL: Final = Text(200, normalize=name_form)
 QUOTE_BYTES_MAX: Final = 2048
 LOCATIONS_MAX: Final = 200
@@ -80,6 +87,8 @@ class AssertionFields(TypedDict, total=False):
     stance: str
     confidence: float | None
     locations: Sequence[Location | LocationFields]
+    about: str | None
+    value: Json
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +97,8 @@ class AssertionDraft:
 
     ``source`` is the URI of the source, or None for the caller's own word. ``extractor`` is the program that found it
     there, or None for a person. ``confidence`` is 0..1, or None for unknown. ``locations`` are the places in the
-    source.
+    source. With ``about``, the JSON Pointer to one name in the metadata such as /metadata/born, it is only about the
+    ``value`` there, which is no null.
     """
 
     source: str | None = ruled(Optional(URI), default=None)
@@ -97,18 +107,31 @@ class AssertionDraft:
     stance: str = ruled(Choice(tuple(stance.value for stance in Stance)), default=Stance.FOR.value)
     confidence: float | None = ruled(CONFIDENCE, default=None)
     locations: tuple[Location, ...] = ruled(LOCATIONS, default=())
+    about: str | None = ruled(Optional(ABOUT), default=None)
+    value: Json = ruled(Optional(JsonValue()), default=None)
 
     def __attrs_post_init__(self) -> None:
         check(self)
+        if self.value is None and self.about is not None:
+            raise InvalidInput([Fault("/value", "required", f"give the value that {self.about} has there")])
+        if self.value is not None and self.about is None:
+            raise InvalidInput([Fault("/about", "required", "say what has this value, such as /metadata/born")])
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The ``values`` of the assertion, if it is about one."""
+        return {} if self.about is None else {"metadata": {last_name(self.about): self.value}}
 
 
 @attrs.frozen(kw_only=True, slots=False)
 class Assertion:
     """An assertion as a store keeps it; only its end is ever added.
 
-    It is about an entity or a relationship. Among those in force, one has the same fact, source, extractor and
-    ``asserted_by``: when the same is said again otherwise, the assertion before it is withdrawn. ``values`` are the
-    fields of the fact that it states. ``label`` is what the extractor calls the entity in that source.
+    It is about an entity or a relationship, or with ``about`` only about the value under one name in its metadata:
+    then it supports that value, and not the fact. Among those in force, one has the same fact, source, extractor,
+    ``asserted_by`` and ``about``: when the same is said again otherwise, the assertion before it is withdrawn.
+    ``values`` are the fields of the fact that it states. ``label`` is what the extractor calls the entity in that
+    source.
     """
 
     id: AssertionId
@@ -122,6 +145,7 @@ class Assertion:
     confidence: float | None = None
     locations: tuple[Location, ...] = ()
     values: Mapping[str, Any] = attrs.Factory(dict)
+    about: str | None = None
     run: RunId | None = None
     asserted_by: Actor
     asserted_at: datetime
@@ -142,14 +166,24 @@ class Assertion:
         return self.asserted_at
 
     @property
+    def value(self) -> Any:
+        """The value that it is about, or None."""
+        return None if self.about is None else self.values["metadata"][last_name(self.about)]
+
+    @property
+    def is_support(self) -> bool:
+        """Whether it says that the fact is so, and not only what one value in it is."""
+        return self.stance is Stance.FOR and self.about is None
+
+    @property
     def age(self) -> tuple[datetime, int]:
         """What sorts assertions by when they were made, always in the same way."""
         return (self.asserted_at, self.id.int)
 
     @property
-    def by(self) -> tuple[SourceId | None, str | None, Actor]:
-        """What tells it apart from other assertions of the same fact: its source, its extractor and its author."""
-        return (self.source_id, self.extractor, self.asserted_by)
+    def by(self) -> tuple[SourceId | None, str | None, Actor, str | None]:
+        """What tells it apart from other assertions of the same fact: source, extractor, author, and what in it."""
+        return (self.source_id, self.extractor, self.asserted_by, self.about)
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -198,6 +232,17 @@ ASSERTION: Final = Noun[Assertion, AssertionDraft, AssertionFilter, Never](
 )
 
 
+class Contributed(NamedTuple):
+    """What an assertion says of a fact, whether that is active, and how many sources support it."""
+
+    fact_id: UUID
+    is_entity: bool
+    extractor: str | None
+    stance: Stance
+    is_active: bool
+    sources_for: int
+
+
 class AssertionRepository(Repository[Assertion, AssertionFilter, Never], Protocol):
     """Stores assertions. Those in force are those that are not withdrawn."""
 
@@ -211,7 +256,19 @@ class AssertionRepository(Repository[Assertion, AssertionFilter, Never], Protoco
         """What is in force that this actor's extractor found in this source, in any order."""
 
     def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID, bool]]:
-        """Of each assertion that `extracted` gives: its label, its fact, and if that is active; in any order."""
+        """Of each that `extracted` gives of a whole fact: its label, the fact, and if that is active; in any order."""
+
+    def contributed(self, source_id: UUID, most: int) -> Sequence[Contributed]:
+        """What is in force of a source about facts as a whole: that which was asserted first, up to ``most``."""
+
+    def sharing(
+        self, source_id: UUID, most: int, most_others: int, limit: int
+    ) -> tuple[Sequence[tuple[UUID, int]], int]:
+        """Other sources with the numbers of active facts that they support as this one does, the largest first.
+
+        At most ``limit`` of them, those with one number by id. Up to ``most`` assertions of this one are looked at, and
+        up to ``most_others`` of others; how many of these is told as well.
+        """
 
     def withdrawn(
         self, source_id: UUID, extractor: str, by: Actor, at: datetime, run: UUID | None

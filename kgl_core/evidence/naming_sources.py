@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-from typing import Final, Unpack
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Unpack
 from uuid import UUID
 
 import attrs
 
-from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter
+from kgl_core.evidence.contributions import Contribution, contribution_of
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing_sources import withdraw_source
-from kgl_core.evidence.ledger import settle_facts
-from kgl_core.evidence.recording import Work
+from kgl_core.evidence.settling import settle_source
 from kgl_core.evidence.sources import (
     SOURCE,
     Source,
@@ -24,18 +22,20 @@ from kgl_core.evidence.sources import (
     SourceRank,
     source_id,
 )
-from kgl_core.evidence.stored_evidence import facts_of
-from kgl_core.kernel.checked_records import build
-from kgl_core.kernel.errors import AlreadyExists
+from kgl_core.graph.entities import Json
+from kgl_core.kernel.checked_records import build, rebuild, same_values
+from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput
 from kgl_core.kernel.ids import require_id
+from kgl_core.kernel.merge_patch import merge_patch
 from kgl_core.kernel.nouns.listings import read_page
-from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page, Position
+from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
+from kgl_core.kernel.nouns.read_only_fields import require_noted, take_noted
 from kgl_core.kernel.nouns.records import found
+from kgl_core.kernel.nouns.versions import Precondition, require_state
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, transaction
 
-_PART: Final = 500
-"""How many assertions of a source are settled at a time."""
+_URI_STAYS: Final = "it identifies the source and can't change; leave it out, or describe another source"
 
 
 class Sources:
@@ -78,11 +78,50 @@ class Sources:
         with self._context.store.read() as uow:
             return found(uow.of(SOURCE).get(source_id(wanted)), "source", wanted)
 
+    def contribution(self, id: UUID | str) -> Contribution:
+        """What a source contributes to the graph, and which other sources say the same. Raises NotFound."""
+        require(self._context.actor, Action.READ)
+        wanted = require_id(id)
+        with self._context.store.snapshot() as uow:
+            found(uow.of(SOURCE).get(wanted), "source", wanted)
+            return contribution_of(uow, wanted)
+
+    def update(self, id: UUID | str, *, expected_version: int | None = None, **changes: Unpack[SourceFields]) -> Source:
+        """Change the given fields of a source and return it; an update that changes nothing makes no new version.
+
+        Facts show another ``type`` as `settle_source` says. Raises NotFound, InvalidInput with every fault, and
+        StaleVersion when ``expected_version`` is given and is not the present one. Whoever named the source first may
+        change it, and moderators.
+        """
+        given: Mapping[str, Any] = changes
+        changed = self._change(id, lambda stored: {**stored, **given}, {}, expected_version, None)
+        if "type" in given:
+            settle_source(self._context, changed.id)
+        return changed
+
+    def patch(
+        self,
+        id: UUID | str,
+        patch: Mapping[str, Json],
+        *,
+        expected_version: int | None = None,
+        precondition: Precondition | None = None,
+    ) -> Source:
+        """Apply a JSON Merge Patch (RFC 7396), which merges metadata name by name. Raises as `update` does.
+
+        The patch may repeat the fields that kgl sets, unchanged. ``precondition`` is called with the source once it is
+        certain that the actor may change it.
+        """
+        own, noted = take_noted(SOURCE, patch)
+        changed = self._change(id, lambda stored: merge_patch(stored, own), noted, expected_version, precondition)
+        if "type" in own:
+            settle_source(self._context, changed.id)
+        return changed
+
     def rank(self, id: UUID | str, rank: int) -> Source:
         """Set how far a source is trusted before others, and let all facts that it supports show what wins then.
 
-        The facts follow in parts, each a transaction of its own; ranking it so again finishes what was interrupted.
-        Raises NotFound.
+        The facts follow as `settle_source` says. Raises NotFound.
         """
         require(self._context.actor, Action.RANK)
         wanted, given = require_id(id), build(SourceRank, {"rank": rank})
@@ -90,32 +129,20 @@ class Sources:
         def set_rank() -> Source:
             with self._context.store.begin() as uow:
                 source = found(uow.of(SOURCE).get(wanted, lock="update"), "source", wanted)
-                ranked = attrs.evolve(source, rank=given.rank)
+                if source.rank == given.rank:
+                    return source
+                ranked = attrs.evolve(source, rank=given.rank, version=source.version + 1)
                 uow.of(SOURCE).replace([ranked])
                 uow.commit()
             return ranked
 
         ranked = self._context.retry(set_rank)
-        after: Position | None = None
-        while True:
-            with self._context.store.read() as uow:
-                said = uow.of(ASSERTION).list(
-                    build(AssertionFilter, {"source_id": wanted}), "asserted_at", after, _PART
-                )
-            if not said:
-                return ranked
-            self._context.retry(partial(self._settle, said), AlreadyExists)
-            after = (said[-1].asserted_at, said[-1].id)
+        settle_source(self._context, wanted)
+        return ranked
 
     def withdraw(self, uri: str, *, dry_run: bool = False) -> WithdrawalResult:
         """Withdraw all that anybody says because of a source. See `withdraw_source`."""
         return withdraw_source(self._context, uri, dry_run=dry_run)
-
-    def _settle(self, said: Sequence[Assertion]) -> None:
-        """Let the facts that these assertions are about show what is asserted of them."""
-        with self._context.store.begin() as uow:
-            settle_facts(Work(self._context, uow), facts_of(uow, said).values())
-            uow.commit()
 
     def list(
         self,
@@ -130,3 +157,32 @@ class Sources:
         wanted = build(SourceFilter, filter)
         with self._context.store.read() as uow:
             return read_page(SOURCE, uow.of(SOURCE), wanted, sort, limit, cursor)
+
+    @transaction
+    def _change(
+        self,
+        id: UUID | str,
+        change: Callable[[dict[str, Any]], Mapping[str, Any]],
+        noted: Mapping[str, Any],
+        expected_version: int | None,
+        precondition: Precondition | None,
+    ) -> Source:
+        """Store the fields that ``change`` makes of a source's present ones, unless nothing changes."""
+        require(self._context.actor, Action.CHANGE, self._context.actor)
+        wanted = require_id(id)
+        with self._context.store.begin() as uow:
+            before = found(uow.of(SOURCE).get(wanted, lock="update"), "source", wanted)
+            require(self._context.actor, Action.CHANGE, before.created_by)
+            require_state(SOURCE, before, expected_version, precondition)
+            require_noted(before, noted)
+            stored = {name: getattr(before, name) for name in SOURCE.said}
+            draft = rebuild(SourceDraft, change(stored), stored)
+            if draft.uri != before.uri:
+                raise InvalidInput([Fault("/uri", "immutable", _URI_STAYS)])
+            said = {name: getattr(draft, name) for name in SOURCE.said}
+            if same_values(draft, before, SOURCE.said):
+                return before
+            after = attrs.evolve(before, version=before.version + 1, **said)
+            uow.of(SOURCE).replace([after])
+            uow.commit()
+        return after

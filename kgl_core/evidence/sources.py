@@ -60,7 +60,8 @@ def source_id(uri: str) -> SourceId:
 class Source:
     """A source as a store keeps it: a checked draft, and who named it first and when.
 
-    Where sources differ, what those of a higher ``rank`` say wins.
+    Where sources differ, what those of a higher ``rank`` say wins. ``version`` counts from 1 and grows by 1 with every
+    change.
     """
 
     id: SourceId
@@ -72,6 +73,7 @@ class Source:
     created_by: Actor
     created_at: datetime
     rank: int = 0
+    version: int = 1
 
 
 @attrs.frozen(kw_only=True)

@@ -44,22 +44,27 @@ def new_source(context: Context, uri: str, **fields: Any) -> Source:
 
 def ensure_sources(
     context: Context, uow: UnitOfWork, uris: Collection[str], *, locked: bool = False, **fields: Any
-) -> None:
+) -> set[UUID]:
     """Store the sources with these URIs that are missing, with these fields.
 
-    With ``locked``, lock the others, and fill those of the fields that they do not have.
+    With ``locked``, lock the others, and fill those of the fields that they do not have. Returns the ids of those whose
+    type it filled, which facts may have to show: see `settle_source`.
     """
     if not uris:
-        return
+        return set()
     repository = uow.of(SOURCE)
     wanted = {source_id(uri): uri for uri in uris}
     found = repository.find([*wanted], lock="update" if locked else None)
     missing = sorted(wanted.keys() - {source.id for source in found})
     repository.add([new_source(context, wanted[id], **fields) for id in missing])
+    typed: set[UUID] = set()
     for source in found if locked else ():
         news = {name: value for name, value in fields.items() if value is not None and getattr(source, name) is None}
         if news:
-            repository.replace([attrs.evolve(source, **news)])
+            repository.replace([attrs.evolve(source, version=source.version + 1, **news)])
+        if "type" in news:
+            typed.add(source.id)
+    return typed
 
 
 def facts_of(uow: UnitOfWork, assertions: Collection[Assertion]) -> dict[UUID, Any]:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.evidence.assertions import Assertion, SourcedAssertion, Stance
+from kgl_core.evidence.assertions import Assertion, Location, SourcedAssertion, Stance
 from kgl_core.evidence.combining import combined
 from kgl_core.evidence.sources import Source
 from kgl_core.graph.facts import Fact, last_name, pointer
@@ -51,20 +51,24 @@ def shown(fact: Fact, assertions: Iterable[Assertion], sources: SourcesById) -> 
     """What a fact shows of the assertions in force about it: its fields by name, as its record has them.
 
     What is pinned stays as it is. Without any assertion for it, its confidence and source are unknown and its fields
-    stay.
+    stay. An assertion about one value only states that.
     """
-    told = sorted(assertions, key=attrgetter("age"))
-    supporting = [each for each in told if each.stance is Stance.FOR]
+    everything = sorted(assertions, key=attrgetter("age"))
+    supporting = [each for each in everything if each.is_support]
+    against = [each for each in everything if each.stance is Stance.AGAINST and each.about is None]
     changes: dict[str, Any] = {
         "has_assertions": True,
         "sources_for": len({_source(each) for each in supporting}),
-        "sources_against": len({_source(each) for each in told if each.stance is Stance.AGAINST}),
+        "sources_against": len({_source(each) for each in against}),
         "confidence": combined((_source(each), each.confidence) for each in supporting),
         **_origin(supporting, sources),
     }
     pinned = frozenset(fact.pinned)
     changes = {name: value for name, value in changes.items() if pointer(name) not in pinned}
-    return {**changes, **_values(fact, by_strength(supporting, sources), pinned)} if supporting else changes
+    if not supporting:
+        return changes
+    stating = by_strength((each for each in everything if each.stance is Stance.FOR), sources)
+    return {**changes, **_values(fact, stating, pinned)}
 
 
 def _source(assertion: Assertion) -> UUID | Actor:
@@ -105,34 +109,36 @@ def by_strength(supporting: Iterable[A], sources: SourcesById) -> list[A]:
 
 @attrs.frozen(kw_only=True)
 class Value:
-    """A value that an assertion states of one field of a fact, or of one name in its metadata.
+    """A value that an assertion states of one field of a fact, or of one name in its metadata; or that is pinned there.
 
     ``pointer`` is the JSON Pointer to it in the fact. ``is_shown`` says whether the fact shows this value.
+    ``locations`` are those of the assertion, which are of this value alone where it is about nothing else. One that
+    ``is_pinned`` was set by hand and is no assertion's: it has neither an id nor an author.
     """
 
     pointer: str
     value: Any
     is_shown: bool
-    assertion_id: UUID
-    source: str | None
-    extractor: str | None
-    confidence: float | None
-    asserted_by: Actor
-    asserted_at: datetime
+    is_pinned: bool = False
+    assertion_id: UUID | None = None
+    source: str | None = None
+    extractor: str | None = None
+    confidence: float | None = None
+    locations: tuple[Location, ...] = ()
+    asserted_by: Actor | None = None
+    asserted_at: datetime | None = None
 
 
 def values_of(fact: Any, assertions: Iterable[SourcedAssertion], sources: SourcesById) -> list[Value]:
-    """The values that assertions for a fact state, by pointer, those first that win."""
-    found: list[Value] = []
+    """The pinned values of a fact, and those that assertions for it state: by pointer, those first that win."""
+    found = _pinned_values(fact)
     for each in by_strength((each for each in assertions if each.stance is Stance.FOR), sources):
         told: dict[tuple[str, ...], Any] = {
             (name,): value for name, value in each.values.items() if name not in ("metadata", "source_type")
         }
         told |= {("metadata", name): value for name, value in each.values.get("metadata", {}).items()}
         for path, value in told.items():
-            shown_value = getattr(fact, path[0])
-            if len(path) > 1:
-                shown_value = shown_value.get(path[1], _NOTHING)
+            shown_value = _value_at(fact, path)
             is_shown = shown_value is not _NOTHING and same_json(value, shown_value)
             found.append(
                 Value(
@@ -143,11 +149,30 @@ def values_of(fact: Any, assertions: Iterable[SourcedAssertion], sources: Source
                     source=each.source,
                     extractor=each.extractor,
                     confidence=each.confidence,
+                    locations=each.locations,
                     asserted_by=each.asserted_by,
                     asserted_at=each.asserted_at,
                 )
             )
     return sorted(found, key=lambda value: value.pointer)
+
+
+def _pinned_values(fact: Any) -> list[Value]:
+    """The values that were set by hand; where one was taken away by hand, there is none."""
+    paths = {each: ("metadata", last_name(each)) if each.count("/") > 1 else (last_name(each),) for each in fact.pinned}
+    values = ((pinned, _value_at(fact, path)) for pinned, path in paths.items())
+    return [
+        Value(pointer=pinned, value=value, is_shown=True, is_pinned=True)
+        for pinned, value in values
+        if value is not _NOTHING
+    ]
+
+
+def _value_at(fact: Any, path: Sequence[str]) -> Any:
+    value = getattr(fact, path[0])
+    if len(path) > 1:
+        return value.get(path[1], _NOTHING)
+    return list(value) if isinstance(value, tuple) else value  # as JSON has it
 
 
 def _values(fact: Fact, ordered: Sequence[Assertion], pinned: frozenset[str]) -> dict[str, Any]:

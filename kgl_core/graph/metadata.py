@@ -20,6 +20,17 @@ METADATA_KEYS_MAX: Final = 50
 _NUL_OR_SURROGATE: Final = re.compile(r"[\x00\ud800-\udfff]")
 
 
+@attrs.frozen
+class JsonValue:
+    """A JSON value that metadata can hold under a name, kept exactly."""
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        found: Faults = []
+        kept = JsonObject()({"value": value}, "", found)
+        faults += [attrs.evolve(fault, pointer=pointer + fault.pointer.removeprefix("/value")) for fault in found]
+        return kept["value"]
+
+
 class _Suspect(Exception):
     """A JSON value may break a rule and needs a closer look."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
+from uuid import UUID
 
 import attrs
 
 from kgl_core.kernel.checked_records import ruled
-from kgl_core.kernel.field_rules import Flag, Integer, Number, Optional, Text
+from kgl_core.kernel.field_rules import Flag, Id, Integer, Number, Optional, Text
 from kgl_core.kernel.ids import uri_id
 from kgl_core.kernel.nouns.noun import Condition, Related
 from kgl_core.kernel.nouns.records import RecordFilter, RecordFilterFields
@@ -30,6 +31,7 @@ class FactFilterFields(RecordFilterFields, total=False):
     source: str
     source_type: str
     extractor: str
+    run: UUID | str
     min_sources: int
     min_sources_against: int
     is_retired: bool
@@ -42,6 +44,7 @@ class _ByOrigin:
     source: str | None = ruled(SOURCE, default=None)
     source_type: str | None = ruled(SOURCE_TYPE, default=None)
     extractor: str | None = ruled(Optional(EXTRACTOR), default=None)
+    run: UUID | None = ruled(Optional(Id()), default=None)
     min_sources: int | None = ruled(SOURCES, default=None)
     min_sources_against: int | None = ruled(SOURCES, default=None)
     is_retired: bool | None = ruled(Optional(Flag()), default=None)
@@ -51,18 +54,19 @@ class _ByOrigin:
 class FactFilter(RecordFilter, _ByOrigin):
     """Which entities or relationships a listing holds: by where they come from, and as in `RecordFilter`.
 
-    Confidence bounds are inclusive, and an unknown confidence is within none. ``source`` and ``extractor`` are those of
-    any assertion that supports a fact, and ``source`` is also the one that it shows. What is retired is not active
-    either: with ``is_retired``, set ``is_active`` to False or None.
+    Confidence bounds are inclusive, and an unknown confidence is within none. ``source``, ``extractor`` and ``run``
+    are those of any assertion in force that supports a fact, and ``source`` is also the one that it shows. What is
+    retired is not active either: with ``is_retired``, set ``is_active`` to False or None.
     """
 
 
-_SUPPORT: Final = Related("assertion", "extractor", values={"stance": "for"}, unset="withdrawn_at")
+_SUPPORT: Final = Related("assertion", "extractor", values={"stance": "for"}, unset=("withdrawn_at", "about"))
 FACT_CONDITIONS: Final[Mapping[str, Condition]] = {
     "min_confidence": Condition(("confidence",), ">="),
     "max_confidence": Condition(("confidence",), "<="),
     "source": Condition(("source",), related=attrs.evolve(_SUPPORT, field="source_id", convert=uri_id)),
     "extractor": Condition((), related=_SUPPORT),
+    "run": Condition((), related=attrs.evolve(_SUPPORT, field="run")),
     "min_sources": Condition(("sources_for",), ">="),
     "min_sources_against": Condition(("sources_against",), ">="),
 }

@@ -26,8 +26,9 @@ class Dump(Iterator[dict[str, Json]]):
     """Every entity and then every relationship at one moment, including deleted ones, each as a JSON object.
 
     Loaded into an empty store, they make an equal graph: the same ids, fields and activity, but other versions, times
-    and actors. The moment is that of the first `next`, or of the first access to ``cursor``. The dump returns its
-    connection when it is read to the end or closed. Making one raises PermissionDenied unless the actor may read.
+    and actors. Evidence is not part of it: a fact has what it shows of its assertions, not these themselves. The moment
+    is that of the first `next`, or of the first access to ``cursor``. The dump returns its connection when it is read
+    to the end or closed. Making one raises PermissionDenied unless the actor may read.
 
     With ``valid_at``, a date as in `Date`, relationships are left out that hold at no time in it, except deleted ones.
     Raises InvalidInput for what is no date.

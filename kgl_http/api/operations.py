@@ -54,7 +54,8 @@ class Operation:
     ``is_for_clients`` marks operations that service clients call with their id and secret; their errors are those of
     OAuth 2.0. ``body`` and ``query`` are attrs classes whose rules check the input. ``errors`` are the statuses that
     not every operation can have. With ``takes_run``, changes are part of the run that the header Run names. With
-    ``is_repeatable``, a POST does nothing when it is repeated, and takes no idempotency key.
+    ``is_repeatable``, a POST does nothing when it is repeated, and takes no idempotency key. The API's document calls
+    it ``name``, or without one as its method and its resource are called.
     """
 
     summary: str
@@ -69,6 +70,7 @@ class Operation:
     is_conditional: bool = False
     takes_run: bool = False
     is_repeatable: bool = False
+    name: str | None = None
     errors: Sequence[int] = ()
 
 

@@ -8,13 +8,13 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from kgl_core.kernel.errors import Fault
-from kgl_core.kernel.nouns.records import Record
+from kgl_core.kernel.nouns.records import Versioned
 from kgl_core.kernel.permissions import Action, Grant, grant
 from kgl_http.api.envelope import dump_json, send_json
-from kgl_http.api.json_views import unstructure_record
+from kgl_http.api.json_views import unstructure
 from kgl_http.api.problems import BadRequest, IfMatchRequired, PreconditionFailed
 
-Precondition = Callable[[Record], None]
+Precondition = Callable[[Versioned], None]
 
 # Section 8.8.3, in lists whose elements may be empty (section 5.6.1.2).
 _TAGS: Final = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(?:,|$)')
@@ -22,7 +22,7 @@ _DIGEST_BYTES: Final = 8
 _ANY: Final = "*"
 
 
-def entity_tag(record: Record) -> str:
+def entity_tag(record: Versioned) -> str:
     """The strong ETag of a record: its version, and a digest of its JSON.
 
     After a backup was restored, a record can get the same version number twice; the digest differs.
@@ -30,7 +30,7 @@ def entity_tag(record: Record) -> str:
     return _tag(record, _shown(record))
 
 
-def send_record(req: Any, resp: Any, record: Record) -> None:
+def send_record(req: Any, resp: Any, record: Versioned) -> None:
     """Answer with a record and its ETag, or with 304 to a GET whose If-None-Match has that ETag."""
     shown = _shown(record)
     tag = _tag(record, shown)
@@ -63,7 +63,7 @@ def precondition(req: Any, *, is_required: bool) -> Precondition | None:
     if wanted in (None, _ANY) and unwanted is None:
         return None
 
-    def require(record: Record) -> None:
+    def require(record: Versioned) -> None:
         tag = entity_tag(record)
         shown = None if grant(req.actor, Action.READ) is Grant.NONE else tag
         # By the strong comparison (section 13.1.1): a weak tag matches nothing.
@@ -78,11 +78,11 @@ def precondition(req: Any, *, is_required: bool) -> Precondition | None:
     return require
 
 
-def _shown(record: Record) -> bytes:
-    return dump_json(unstructure_record(record))
+def _shown(record: Versioned) -> bytes:
+    return dump_json(unstructure(record))
 
 
-def _tag(record: Record, shown: bytes) -> str:
+def _tag(record: Versioned, shown: bytes) -> str:
     return f'"{record.version}-{blake2b(shown, digest_size=_DIGEST_BYTES).hexdigest()}"'
 
 

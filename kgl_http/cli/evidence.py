@@ -1,7 +1,8 @@
-"""``kgl extract``, ``kgl withdraw``, ``kgl reinstate`` and ``kgl assertions``: who says what of the graph."""
+"""``kgl extract``, ``withdraw``, ``reinstate``, ``assertions`` and ``contribution``: who says what of the graph."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from kgl_core.evidence.assertions import SourcedAssertion
+from kgl_core.evidence.contributions import FactCounts
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
@@ -28,7 +30,7 @@ _COUNTED = ("created", "updated", "restored", "retired", "unchanged", "refused")
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.File("rb", lazy=False))
-@click.option("--source", metavar="URI", help="The source of a document that does not name it.")
+@click.option("--source", metavar="URI", help="The source of a document that does not name it; for one document.")
 @click.option("--extractor", metavar="NAME", help="The extractor of documents that do not name it.")
 @click.option("--title", metavar="TEXT", help="What kgl runs calls this work.")
 @click.pass_obj
@@ -165,6 +167,39 @@ def _tell(result: WithdrawalResult, *, is_kept: bool = True) -> None:
 
 
 @click.command()
+@click.option("--source", metavar="URI", required=True, help="The source.")
+@click.option("--json", "as_json", is_flag=True, help="Write it as one JSON object.")
+@click.pass_obj
+def contribution(settings: Settings, source: str, as_json: bool) -> None:
+    """Tell how much of the graph a source supports, and which other sources say the same."""
+    with connected(settings) as kg:
+        told = kg.sources.contribution(kg.sources.get_by_uri(source).id)
+    if as_json:
+        say(_json(told))
+        return
+    _tell_counts("all", told)
+    for each in told.extractors:
+        _tell_counts(each.extractor or "by hand", each)
+    say(f"{told.only_here:,} facts that nothing else supports.")
+    for other in told.shared_with:
+        say(f"shared  {other.shared:>7,}  {other.uri}")
+    if told.truncated:
+        say("More sources share less.")
+    if not told.is_complete:
+        note("It says too much to count all of it; every number may be larger.")
+
+
+def _tell_counts(name: str, counts: FactCounts) -> None:
+    numbers = (
+        (counts.entities_for, "entities"),
+        (counts.relationships_for, "relationships"),
+        (counts.entities_against, "entities against"),
+        (counts.relationships_against, "relationships against"),
+    )
+    say(f"{name}: {', '.join(f'{number:,} {what}' for number, what in numbers if number) or 'nothing'}")
+
+
+@click.command()
 @click.argument("id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object a line.")
 @click.pass_obj
@@ -192,10 +227,11 @@ def _line(each: SourcedAssertion) -> str:
     sure = "unknown" if each.confidence is None else f"{each.confidence:.3g}"
     who = " ".join(part for part in (each.extractor, each.extractor_version) if part) or "by hand"
     places = f"  {_counted(len(each.locations), 'place', 'places')}" if each.locations else ""
-    return f"{each.stance:<7}  {sure:>7}  {each.source or '-'}  {who}  {each.asserted_by}{places}"
+    value = "" if each.about is None else f"  {each.about} = {json.dumps(each.value, ensure_ascii=False)}"
+    return f"{each.stance:<7}  {sure:>7}  {each.source or '-'}  {who}  {each.asserted_by}{places}{value}"
 
 
-def _json(each: SourcedAssertion) -> str:
+def _json(each: object) -> str:
     from kgl_http.api.envelope import dump_json
     from kgl_http.api.json_views import unstructure
 

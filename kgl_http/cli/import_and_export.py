@@ -109,6 +109,8 @@ def export(settings: Settings, output: str | None, cursor_file: str | None, vali
     With --cursor-file, a copy can be kept up to date: give what is in FILE as `after` to the feed of changes, and it
     has everything that the export has not.
 
+    Evidence is not part of it: a fact has what it shows of its sources and assertions, not these themselves.
+
     --valid-at leaves out relationships that hold at another time only; all entities come, and what is deleted.
 
     Damaged records, which `kgl check` finds too, are left out and named on standard error; the exit status is 1 then.

@@ -12,7 +12,7 @@ import click
 
 from kgl_core.distribution import DISTRIBUTION
 from kgl_http.cli.check import check
-from kgl_http.cli.evidence import assertions, extract, reinstate, withdraw
+from kgl_http.cli.evidence import assertions, contribution, extract, reinstate, withdraw
 from kgl_http.cli.import_and_export import export, import_
 from kgl_http.cli.migrate import migrate
 from kgl_http.cli.oauth_clients import client
@@ -61,6 +61,7 @@ for command in (
     assertions,
     check,
     client,
+    contribution,
     export,
     extract,
     import_,

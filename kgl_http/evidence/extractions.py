@@ -53,6 +53,7 @@ class Extractions(GraphResource):
 
     @operation(
         summary="Say all that an extractor found in a source, in place of what it said of it before",
+        name="replaceExtraction",
         body=Extraction,
         answers={200: Answer(ExtractionResult)},
         **_ADDRESSED,
@@ -67,6 +68,7 @@ class Extractions(GraphResource):
 
     @operation(
         summary="Withdraw all that an extractor says of a source",
+        name="deleteExtraction",
         answers={200: Answer(WithdrawalResult)},
         errors=(404, 409),
         **_ADDRESSED,
@@ -77,6 +79,7 @@ class Extractions(GraphResource):
 
     @operation(
         summary="Extract many documents from NDJSON, one a line with its source and extractor",
+        name="createExtractions",
         action=Action.CREATE,
         query=ManyQuery,
         takes_run=True,

@@ -117,7 +117,7 @@ class EntityAssertions(_OfFact):
     def on_get(self, req: Any, resp: Any, id: str) -> None:
         self._list(req, resp, id)
 
-    @operation(summary="Assert an entity, or speak against it", **_ASSERTING)
+    @operation(name="createEntityAssertion", summary="Assert an entity, or speak against it", **_ASSERTING)
     def on_post(self, req: Any, resp: Any, id: str) -> None:
         self._assert(req, resp, id)
 
@@ -155,7 +155,7 @@ class RelationshipAssertions(_OfFact):
     def on_get(self, req: Any, resp: Any, id: str) -> None:
         self._list(req, resp, id)
 
-    @operation(summary="Assert a relationship, or speak against it", **_ASSERTING)
+    @operation(name="createRelationshipAssertion", summary="Assert a relationship, or speak against it", **_ASSERTING)
     def on_post(self, req: Any, resp: Any, id: str) -> None:
         self._assert(req, resp, id)
 

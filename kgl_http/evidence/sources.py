@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from kgl_core.evidence.contributions import Contribution
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing_sources import SourceWithdrawal
 from kgl_core.evidence.naming_sources import Sources as SourceUseCases
@@ -15,8 +16,10 @@ from kgl_core.kernel.errors import NotFound
 from kgl_core.kernel.field_rules import Optional
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT
 from kgl_core.kernel.permissions import Action
+from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_page
-from kgl_http.api.operations import Answer, GraphResource, operation
+from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, GraphResource, operation
+from kgl_http.api.preconditions import precondition, send_record
 from kgl_http.api.query_parameters import CURSOR, LIMIT, NoQuery, filter_of, require_alone
 
 
@@ -56,7 +59,7 @@ class Sources(GraphResource):
         summary="Describe a source; its id follows from its URI",
         action=Action.CREATE,
         body=SourceDraft,
-        answers={201: Answer(Source, has_location=True)},
+        answers={201: Answer(Source, has_etag=True, has_location=True)},
         errors=(409,),
     )
     def on_post(self, req: Any, resp: Any) -> None:
@@ -64,7 +67,7 @@ class Sources(GraphResource):
         source = self._graph(req).sources.create(**req.read_fields(SourceDraft))
         resp.status = 201
         resp.location = f"{req.root_path}/api/v1/sources/{source.id}"
-        send(req, resp, source)
+        send_record(req, resp, source)
 
 
 class SourceWithdrawals(GraphResource):
@@ -93,22 +96,57 @@ class SourceRanking(GraphResource):
         action=Action.RANK,
         takes_run=True,
         body=SourceRank,
-        answers={200: Answer(Source)},
+        answers={200: Answer(Source, has_etag=True)},
         errors=(404,),
     )
     def on_put(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
         given = build(SourceRank, req.read_object())
-        send(req, resp, self._graph(req).sources.rank(req.read_id(id), given.rank))
+        send_record(req, resp, self._graph(req).sources.rank(req.read_id(id), given.rank))
 
 
 class SourceById(GraphResource):
-    """``/sources/{id}``."""
+    """``/sources/{id}``. With ``require_if_match``, every change needs a precondition."""
 
-    @operation(summary="Get a source", action=Action.READ, answers={200: Answer(Source)}, errors=(404,))
+    def __init__(self, kg: KnowledgeGraph, *, require_if_match: bool) -> None:
+        super().__init__(kg)
+        self._require_if_match = require_if_match
+
+    @operation(summary="Get a source", action=Action.READ, answers={200: Answer(Source, has_etag=True)}, errors=(404,))
     def on_get(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
-        send(req, resp, self._graph(req).sources.get(req.read_id(id)))
+        send_record(req, resp, self._graph(req).sources.get(req.read_id(id)))
+
+    @operation(
+        summary="Correct what is said of a source itself",
+        action=Action.CHANGE,
+        takes_run=True,
+        is_conditional=True,
+        body=SourceDraft,
+        is_partial=True,
+        body_media_types=(MERGE_PATCH, JSON),
+        answers={200: Answer(Source, has_etag=True)},
+        errors=(404,),
+    )
+    def on_patch(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        patch = req.read_object((MERGE_PATCH, JSON))
+        required = precondition(req, is_required=self._require_if_match)
+        send_record(req, resp, self._graph(req).sources.patch(req.read_id(id), patch, precondition=required))
+
+
+class SourceContribution(GraphResource):
+    """``/sources/{id}/contribution``."""
+
+    @operation(
+        summary="Tell how much of the graph a source supports, and which other sources say the same",
+        action=Action.READ,
+        answers={200: Answer(Contribution)},
+        errors=(404,),
+    )
+    def on_get(self, req: Any, resp: Any, id: str) -> None:
+        req.read_query(NoQuery)
+        send(req, resp, self._graph(req).sources.contribution(req.read_id(id)))
 
 
 def _with_uri(sources: SourceUseCases, uri: str) -> list[Source]:

@@ -196,6 +196,8 @@ def _link(paths: Mapping[str, Mapping[str, Schema]], ids: Mapping[str, str]) -> 
 
 
 def _operation_id(path: str, cls: type, method: str, operation: Operation) -> str:
+    if operation.name is not None:
+        return operation.name
     created = operation.answers.get(201)
     if created is not None and "{" not in path:
         return f"create{created.model.__name__}"

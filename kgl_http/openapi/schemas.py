@@ -15,8 +15,9 @@ from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.passwords import Secret
 from kgl_core.access.tokens import IssuedAccess, IssuedTokens
 from kgl_core.access.users import USER
+from kgl_core.evidence.sources import SOURCE
 from kgl_core.graph.journal.changes import Change
-from kgl_core.graph.metadata import JsonObject
+from kgl_core.graph.metadata import JsonObject, JsonValue
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, rules_of
 from kgl_core.kernel.field_rules import (
@@ -51,7 +52,7 @@ from kgl_http.openapi.schema_parts import (
 )
 from kgl_http.openapi.shown_fields import FieldNames, Shown
 
-_NOUNS: Final = (*GRAPH_NOUNS, USER, CLIENT)
+_NOUNS: Final = (*GRAPH_NOUNS, SOURCE, USER, CLIENT)
 _BY_RECORD: Final[Mapping[type, AnyNoun]] = {noun.record: noun for noun in _NOUNS}
 _BY_DRAFT: Final[Mapping[type, AnyNoun]] = {noun.draft: noun for noun in _NOUNS}
 
@@ -148,7 +149,9 @@ class Schemas:
             case Names(each):
                 return self.of_rule(each)
             case JsonObject():
-                return self._jsonobject_schema(rule)
+                return self._json_object(rule)
+            case JsonValue():
+                return self._json_value(JsonObject())
             case Text(most, pattern):
                 exact = LINE_PATTERN if pattern is None else f"^(?:{pattern})$"
                 return {"type": "string", "minLength": 1, "maxLength": most, "pattern": exact}
@@ -242,7 +245,8 @@ class Schemas:
             properties[name] = self.of_rule(rule) if is_kept and rule is not None else self.shown(hints[name])
         return properties | {name: self.shown(kind) for name, kind in _ADDED.get(cls, {}).items()}
 
-    def _jsonobject_schema(self, rule: JsonObject) -> Schema:
+    def _json_value(self, rule: JsonObject) -> Schema:
+        """What a JSON object can hold under a name."""
         inner: Schema = {}
         for level in range(rule.depth_max):
             kinds: list[Schema] = [
@@ -253,6 +257,10 @@ class Schemas:
             if level:
                 kinds += [{"type": "array", "items": inner}, mapping_schema(inner, rule.keys_max)]
             inner = self.add(f"JsonOfDepth{level}", {"anyOf": kinds})
+        return inner
+
+    def _json_object(self, rule: JsonObject) -> Schema:
+        inner = self._json_value(rule)
         limits = (
             f"At most {rule.bytes_max} bytes of compact JSON, {rule.depth_max} levels and {rule.keys_max} names in all."
         )

@@ -356,6 +356,7 @@ EXAMPLES: Final[Sequence[Example]] = (
             confidence=0.1 + 0.2,
             locations=(Location(page=1, sentence=0, start=4, end=16, quote="Ada\nLovelace"), Location()),
             values={"name": "Ada", "metadata": {"born": 1815}},
+            about="/metadata/born",
             run=RunId(new_id()),
             asserted_by=Actor(ActorKind.SERVICE, "ai"),
             withdrawn_at=NOON + timedelta(microseconds=1),

@@ -165,7 +165,7 @@ DOCUMENTS = st.fixed_dictionaries(
     optional={"complete": st.booleans(), "match_names": st.booleans(), "version": st.sampled_from(["1", "2"])},
 )
 ADDRESS = {"source": SOURCES.filter(bool), "extractor": EXTRACTORS, "actor": ACTORS}
-KINDS_OF_FACT = st.sampled_from([ENTITY, RELATIONSHIP])
+KINDS_OF_FACT = st.sampled_from(["entity", "relationship"])
 PINS = st.lists(
     st.sampled_from(["/name", "/confidence", "/metadata/a", "/metadata", "/is_active", "/valid_from", "/key"]),
     max_size=2,
@@ -190,6 +190,7 @@ EVIDENCE: st.SearchStrategy[Command] = st.one_of(
                         "locations": LOCATIONS,
                     },
                 ),
+                "value": st.none() | st.sampled_from([1, 1.0, True, "x"]),
             }
         ),
     ),
@@ -200,6 +201,10 @@ EVIDENCE: st.SearchStrategy[Command] = st.one_of(
     st.tuples(
         st.just("rank"),
         st.fixed_dictionaries({"source": SOURCES.filter(bool), "actor": ACTORS, "rank": st.integers(-1, 1)}),
+    ),
+    st.tuples(
+        st.just("correct"),
+        st.fixed_dictionaries({"source": SOURCES.filter(bool), "actor": ACTORS, "type": st.sampled_from(["t", "u"])}),
     ),
     st.tuples(st.sampled_from(["said of", "values"]), st.fixed_dictionaries({"noun": KINDS_OF_FACT, "at": PLACES})),
 )
@@ -275,10 +280,13 @@ class Comparison(RuleBasedStateMachine):
             )
         if name == "rank":
             return graph.sources.rank(source_id(values["source"]), values["rank"])
-        noun = values["noun"]
+        if name == "correct":
+            return graph.sources.update(source_id(values["source"]), type=values["type"])
+        noun: Any = ENTITY if values["noun"] == "entity" else RELATIONSHIP
         id = (self.entity if noun is ENTITY else self.relationship)(values["at"])
         if name == "assert":
-            return graph.assertions.add(noun, id, **values["fields"])
+            about = {} if values["value"] is None else {"about": "/metadata/a", "value": values["value"]}
+            return graph.assertions.add(noun, id, **values["fields"], **about)
         if name == "pin":
             return graph.assertions.pin(noun, id, values["pinned"])
         if name == "values":
@@ -295,6 +303,7 @@ class Comparison(RuleBasedStateMachine):
             "take back",
             "pin",
             "rank",
+            "correct",
             "said of",
             "values",
         )
@@ -450,6 +459,7 @@ class Comparison(RuleBasedStateMachine):
     def list_assertions(self, sort: Any, limit: int, filter: dict[str, Any]) -> None:
         self.both(lambda graph: list(pages(graph.assertions.list, sort=sort, limit=limit, **filter)))
         self.both(lambda graph: list(pages(graph.sources.list, limit=limit)))
+        self.both(lambda graph: [graph.sources.contribution(each.id) for each in graph.sources.list().items])
 
     @rule(places=st.lists(PLACES, max_size=4), keys=st.lists(KEYS.filter(bool), max_size=3))
     def get_many(self, places: list[int], keys: list[str]) -> None:

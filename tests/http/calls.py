@@ -184,7 +184,8 @@ def _run(api: Api, owner: str, is_gone: bool) -> Made:
 
 
 def _source(api: Api, owner: str, is_gone: bool) -> Made:
-    return str(api.kg.acting_as(api.actor(owner)).sources.create(uri=text_of("https://example.org/")).id), {}
+    made = api.kg.acting_as(api.actor(owner)).sources.create(uri=text_of("https://example.org/"))
+    return str(made.id), {"uri": made.uri}
 
 
 def _assertion(api: Api, owner: str, is_gone: bool) -> Made:
@@ -317,6 +318,8 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
         "stance": "against",
         "confidence": 0.5,
         "locations": [{"page": 1, "sentence": 0, "start": 4, "end": 7, "quote": "Ada"}],
+        "about": "/metadata/born",
+        "value": {"year": [1815]},
     },
     SubgraphBody: lambda api, by: {
         "ids": [api.entity()["id"]],

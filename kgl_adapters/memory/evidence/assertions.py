@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Final, Never
+from itertools import islice
+from operator import attrgetter
+from typing import Any, Final, Never
 from uuid import UUID
 
 import attrs
 
 from kgl_adapters.memory.kernel.repository import MemoryRepository, Shelves
-from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter
+from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter, Contributed
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.ids import RunId
@@ -44,7 +47,7 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
         return [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is None]
 
     def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID, bool]]:
-        found = self.extracted(source_id, extractor, by)
+        found = (each for each in self.extracted(source_id, extractor, by) if each.about is None)
         return [(each.label, each.fact_id, self._is_about_active(each)) for each in found]
 
     def withdrawn(
@@ -52,6 +55,28 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
     ) -> Sequence[Assertion]:
         found = self._mine(source_id, extractor, by)
         return [each for each in found if (each.withdrawn_at, each.withdrawn_run) == (at, run)]
+
+    def contributed(self, source_id: UUID, most: int) -> Sequence[Contributed]:
+        found = ((each, self._fact(each)) for each in self._first(source_id, most))
+        return [
+            Contributed(
+                each.fact_id, each.entity_id is not None, each.extractor, each.stance, fact.is_active, fact.sources_for
+            )
+            for each, fact in found
+        ]
+
+    def sharing(
+        self, source_id: UUID, most: int, most_others: int, limit: int
+    ) -> tuple[Sequence[tuple[UUID, int]], int]:
+        shared = {
+            each.fact_id for each in self._first(source_id, most) if each.is_support and self._fact(each).is_active
+        }
+        others = (
+            each for each in self._in_force(shared) if each.is_support and each.source_id not in (None, source_id)
+        )
+        counted = [(each.source_id, each.fact_id) for each in islice(others, most_others)]
+        numbers = Counter(source for source, _ in {*counted} if source is not None)
+        return sorted(numbers.items(), key=lambda item: (-item[1], item[0]))[:limit], len(counted)
 
     def labelled(self, source_id: UUID, extractor: str, labels: Collection[str]) -> Sequence[Assertion]:
         wanted = frozenset(labels)
@@ -66,9 +91,17 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
         self._change(ids, lambda each: attrs.evolve(each, withdrawn_at=None, withdrawn_by=None, withdrawn_run=None))
 
     def _is_about_active(self, assertion: Assertion) -> bool:
-        noun: AnyNoun = ENTITY if assertion.entity_id is not None else RELATIONSHIP
-        fact = self._shelves(noun).rows.get(assertion.fact_id)
+        fact = self._fact(assertion)
         return fact is not None and fact.deleted_at is None
+
+    def _fact(self, assertion: Assertion) -> Any:
+        noun: AnyNoun = ENTITY if assertion.entity_id is not None else RELATIONSHIP
+        return self._shelves(noun).rows.get(assertion.fact_id)
+
+    def _first(self, source_id: UUID, most: int) -> Iterator[Assertion]:
+        """The first assertions in force of a source about facts as a whole."""
+        whole = (each for each in self._group(_SOURCE, source_id) if each.withdrawn_at is None and each.about is None)
+        return islice(sorted(whole, key=attrgetter("age")), most)
 
     def _in_force(self, ids: Collection[UUID]) -> Iterator[Assertion]:
         return (each for id in ids for each in self._group(_FACT, id) if each.withdrawn_at is None)

@@ -151,8 +151,7 @@ class MemoryRepository(Generic[R, F, V]):
         """The ids of the records that are referred to by one that is related and passes."""
         if related is None:
             return frozenset()
-        wanted = {related.field: related.convert(value), **related.values}
-        wanted |= {} if related.unset is None else {related.unset: None}
+        wanted = {related.field: related.convert(value), **related.values, **dict.fromkeys(related.unset)}
         field = related.reference(self._noun)
         rows = (row for row in self._shelves(NOUNS[related.noun]).rows.values() if row is not None)
         return frozenset(

@@ -12,11 +12,12 @@ from sqlalchemy import bindparam, func, select, update
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.evidence import tables
+from kgl_adapters.sql.evidence.contributions import contributed, sharing
 from kgl_adapters.sql.graph.tables import ENTITIES, RELATIONSHIPS
 from kgl_adapters.sql.kernel.lookups import Finder
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_adapters.sql.kernel.repository import SqlRepository, lock_order
-from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter
+from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter, Contributed, Stance
 from kgl_core.kernel.permissions import Actor
 
 _DEFINED: Final = tables.ASSERTIONS
@@ -43,11 +44,17 @@ class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
         is_active = func.coalesce(entities.c.deleted_at, relationships.c.deleted_at).is_(None)
         joined = table.outerjoin(entities, entities.c.id == table.c.entity_id)
         joined = joined.outerjoin(relationships, relationships.c.id == table.c.relationship_id)
-        labels = select(table.c.label, fact_id, is_active).select_from(joined).where(*mine, in_force)
+        labels = (
+            select(table.c.label, fact_id, is_active)
+            .select_from(joined)
+            .where(*mine, in_force, table.c.about.is_(None))
+        )
         self.labels = Query(labels, is_sqlite=is_sqlite)
         then = table.c.withdrawn_at == bindparam("withdrawn_at")
         of_run = table.c.withdrawn_run == bindparam("withdrawn_run")
         self.withdrawn = Query(self.select.where(*mine, then, of_run), is_sqlite=is_sqlite)
+        self.contributed = Query(contributed(table, entities, relationships), is_sqlite=is_sqlite)
+        self.sharing = Query(sharing(table, entities, relationships), is_sqlite=is_sqlite)
         at_id = table.c.id == bindparam("at_id")
         names = ("withdrawn_at", "withdrawn_by", "withdrawn_run")
         self.withdraw = update(table).where(at_id).values({name: bindparam(name) for name in names})
@@ -84,6 +91,22 @@ class SqlAssertions(SqlRepository[Assertion, AssertionFilter, Never]):
         then = {"withdrawn_at": encoding.instant(at), "withdrawn_run": None if run is None else encoding.id(run)}
         values = {**self._values(source_id, extractor, by), **then}
         return [*map(self._of.read, self._session.fetch(self._of.withdrawn, values))]
+
+    def contributed(self, source_id: UUID, most: int) -> Sequence[Contributed]:
+        rows = self._session.fetch(self._of.contributed, {"source_id": self._encoding.id(source_id), "most": most})
+        read = self._encoding.read_id
+        return [
+            Contributed(read(id), bool(is_entity), extractor, Stance(stance), bool(is_active), sources_for)
+            for id, is_entity, extractor, stance, is_active, sources_for in rows
+        ]
+
+    def sharing(
+        self, source_id: UUID, most: int, most_others: int, limit: int
+    ) -> tuple[Sequence[tuple[UUID, int]], int]:
+        most_and_limit = {"most": most, "most_others": most_others, "limit": limit}
+        parameters = {"source_id": self._encoding.id(source_id), **most_and_limit}
+        rows = self._session.fetch(self._of.sharing, parameters)
+        return [(self._encoding.read_id(id), number) for id, number, _ in rows], int(rows[0][2]) if rows else 0
 
     def labelled(self, source_id: UUID, extractor: str, labels: Collection[str]) -> Sequence[Assertion]:
         wanted = [(source_id, label, extractor) for label in sorted(labels)]

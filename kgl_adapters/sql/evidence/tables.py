@@ -51,5 +51,6 @@ ASSERTIONS: Final = define_noun(
         index("ix_assertions_source", "source_id", "asserted_at", "id", where="source_id IS NOT NULL"),
         index("ix_assertions_label", "source_id", "label", where="label IS NOT NULL"),
         index("ix_assertions_asserted_at", "asserted_at", "id"),
+        index("ix_assertions_run", "run", where="run IS NOT NULL"),
     ],
 )

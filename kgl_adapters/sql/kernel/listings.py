@@ -130,7 +130,7 @@ class Listing:
         refers = other.c[related.reference(self._noun)]
         asked = [other.c[related.field] == bindparam(parameter, type_=other.c[related.field].type)]
         asked += [other.c[name] == literal_column(f"'{value}'") for name, value in related.values.items()]
-        asked += [] if related.unset is None else [other.c[related.unset].is_(None)]
+        asked += [other.c[name].is_(None) for name in related.unset]
         return self._table.c.id.in_(select(refers).where(*asked))
 
     def _own_condition(self, name: str, count: int) -> ColumnElement[bool]:

@@ -26,6 +26,7 @@ from kgl_core.evidence.extraction.notes import Notes
 from kgl_core.evidence.ledger import Ledger
 from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work, recorded
+from kgl_core.evidence.settling import settle_source
 from kgl_core.evidence.sources import source_id
 from kgl_core.evidence.stored_evidence import ends_of, ensure_sources
 from kgl_core.graph.entities import Entity
@@ -52,19 +53,27 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
     if digest is not None and (known := result_in_force(context, address, digest)) is not None:
         return known
     extraction, notes = build(Extraction, document), Notes()
+    described = {"title": extraction.title, "type": extraction.type, "published": extraction.published}
     entities = notes.checked(ExtractedEntity, "entities", extraction.entities)
     relationships = notes.checked(ExtractedRelationship, "relationships", extraction.relationships)
+
+    typed: set[UUID] = set()
 
     def run() -> ExtractionResult:
         title = extraction.title or address.source
         with recorded(context, RunKind.EXTRACTION, title) as work:
+            # Locked, so that two extractions of one document come one after the other.
+            typed.update(ensure_sources(context, work.uow, [address.source], locked=True, **described))
             extracting = _Extracting(work, address, extraction, notes.copy())
             result = extracting.run(entities, relationships)
             is_plain = result.retires and not result.items and extracting.labels_are_kept
             keep_extraction(work, address, digest if is_plain else None, context.now())
             return result
 
-    return context.retry(run, AlreadyExists)
+    result = context.retry(run, AlreadyExists)
+    for id in typed:
+        settle_source(context, id)
+    return result
 
 
 class _Extracting:
@@ -89,12 +98,9 @@ class _Extracting:
         relationships: Sequence[tuple[int, ExtractedRelationship]],
     ) -> ExtractionResult:
         """Do everything but the commit."""
-        given = self._extraction
-        described = {"title": given.title, "type": given.type, "published": given.published}
-        # Locked, so that two extractions of one document come one after the other.
-        ensure_sources(self._context, self._uow, [self._address.source], locked=True, **described)
         of_source = source_id(self._address.source)
-        before = self._uow.assertions.extracted(of_source, self._address.extractor, self._context.actor)
+        said = self._uow.assertions.extracted(of_source, self._address.extractor, self._context.actor)
+        before = [each for each in said if each.about is None]
         previous = {each.fact_id: each for each in before}
         matching = self._match(of_source, entities, relationships, before)
         self._claim_entities(entities, matching)
@@ -104,7 +110,7 @@ class _Extracting:
         self.labels_are_kept = self._labels == {label: id for id, label in kept.items() if label is not None}
         ledger = Ledger(self._work)
         self._assert(ledger, of_source, facts, previous)
-        retires = given.complete and not self._notes.refused
+        retires = self._extraction.complete and not self._notes.refused
         dropped = previous.keys() - self._claims.keys() - self._left if retires else set()
         for id in dropped:
             ledger.withdraw(facts[id], previous[id])

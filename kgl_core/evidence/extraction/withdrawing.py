@@ -119,9 +119,9 @@ def _nothing(address: ExtractionAddress) -> NotFound:
 
 
 def _newest(said: Sequence[Assertion]) -> Sequence[Assertion]:
-    """The newest assertion of each fact: one that replaced another may have gone at the same moment as that."""
+    """The newest assertion of each fact or value: one that replaced another may have gone at the same moment as it."""
     ordered = sorted(said, key=attrgetter("age"))
-    return [*{each.fact_id: each for each in ordered}.values()]
+    return [*{(each.fact_id, each.about): each for each in ordered}.values()]
 
 
 def withdraw_all(work: Work, ledger: Ledger, said: Sequence[Assertion]) -> WithdrawalResult:
@@ -171,7 +171,7 @@ def _reinstate_all(work: Work, ledger: Ledger, said: Sequence[Assertion]) -> Wit
 
 def _kept(work: Work, facts: Sequence[Fact], ledger: Ledger) -> tuple[Supported, ...]:
     """The facts that stay, each with the sources that support it."""
-    support = {fact.id: [each for each in ledger.support[fact.id] if each.stance is Stance.FOR] for fact in facts}
+    support = {fact.id: [each for each in ledger.support[fact.id] if each.is_support] for fact in facts}
     sources = sources_of(work.uow, [each for said in support.values() for each in said])
     uris: dict[UUID | None, str | None] = {None: None, **{id: source.uri for id, source in sources.items()}}
     return tuple(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import attrs
@@ -29,7 +29,8 @@ from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.errors import AlreadyExists, Conflict, NotFound
 from kgl_core.kernel.field_rules import Flag
 from kgl_core.kernel.ids import RunId
-from kgl_core.kernel.nouns.pages import LIMIT_MAX, Position
+from kgl_core.kernel.nouns.listings import page_by_page
+from kgl_core.kernel.nouns.pages import LIMIT_MAX
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 
@@ -93,8 +94,7 @@ def _said(work: Work, uri: str) -> Iterator[Assertion]:
     id, repository, number = source_id(uri), work.uow.assertions, 0
     for noun in GRAPH_NOUNS:
         filter = build(noun.filter, {"source": uri, "is_active": None})
-        after: Position | None = None
-        while page := work.uow.of(noun).list(filter, "created_at", after, LIMIT_MAX):
+        for page in _pages(work.uow.of(noun), filter):
             number += len(page)
             if number > WITHDRAWN_MAX:
                 raise TooManyFacts(uri, WITHDRAWN_MAX)
@@ -102,16 +102,17 @@ def _said(work: Work, uri: str) -> Iterator[Assertion]:
             kept = chain(repository.of_entities(ids), repository.of_relationships(ids)) if ids else ()
             first = (first_assertion(fact) for fact in page if not fact.has_assertions)
             yield from (each for each in chain(kept, first) if each.source_id == id)
-            after = (page[-1].created_at, page[-1].id)
 
 
 def _extractions(work: Work, of_source: UUID) -> Iterator[KeptExtraction]:
     """The extractions of a source."""
     filter = build(KeptExtractionFilter, {"source_id": of_source})
-    after: Position | None = None
-    while page := work.uow.of(EXTRACTION).list(filter, "created_at", after, LIMIT_MAX):
+    for page in _pages(work.uow.of(EXTRACTION), filter):
         yield from page
-        after = (page[-1].created_at, page[-1].id)
+
+
+def _pages(repository: Any, filter: object) -> Iterator[Sequence[Any]]:
+    return page_by_page(lambda after: repository.list(filter, "created_at", after, LIMIT_MAX))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -17,6 +18,14 @@ _WAY_OUT: Final = "start again without a cursor"
 
 R = TypeVar("R", bound=Kept)
 F = TypeVar("F")
+
+
+def page_by_page(read: Callable[[Position | None], Sequence[R]]) -> Iterator[Sequence[R]]:
+    """The pages that ``read`` gives of a listing by creation, until one is empty; it takes where the last one ended."""
+    after: Position | None = None
+    while page := read(after):
+        yield page
+        after = (page[-1].created_at, page[-1].id)
 
 
 def read_page(

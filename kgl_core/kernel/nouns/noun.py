@@ -36,14 +36,14 @@ class Related:
     """Records of another noun that refer to a record: those of which ``field`` equals the filter's value.
 
     ``convert`` makes of the filter's value that of the field. Those records have these ``values`` besides, and nothing
-    in the field ``unset``.
+    in the fields ``unset``.
     """
 
     noun: str
     field: str
     convert: Callable[[Any], Any] = _as_it_is
     values: Mapping[str, Any] = attrs.Factory(dict)
-    unset: str | None = None
+    unset: tuple[str, ...] = ()
 
     def reference(self, to: AnyNoun) -> str:
         """The field of those records that has the id of a record of this noun."""

@@ -12,7 +12,7 @@ from kgl_core.kernel.checked_records import build, rebuild
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.ids import parse_id
 from kgl_core.kernel.nouns.noun import Noun
-from kgl_core.kernel.nouns.records import Record
+from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.permissions import Actor
 from kgl_core.kernel.times import parse_instant
 
@@ -50,7 +50,7 @@ def read_whole(
     return lambda _: built, noted
 
 
-def require_noted(record: Record, given: Mapping[str, Any]) -> None:
+def require_noted(record: Kept, given: Mapping[str, Any]) -> None:
     """Raise InvalidInput unless every value in ``given``, as Python or as JSON has it, is the record's own."""
     faults = [
         Fault(

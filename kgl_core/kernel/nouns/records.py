@@ -24,6 +24,13 @@ class Kept(Protocol):
     def created_at(self) -> datetime: ...
 
 
+class Versioned(Kept, Protocol):
+    """What every record has that has versions."""
+
+    @property
+    def version(self) -> int: ...
+
+
 K = TypeVar("K", bound=Kept)
 
 

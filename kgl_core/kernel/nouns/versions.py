@@ -10,7 +10,7 @@ import attrs
 
 from kgl_core.kernel.errors import Fault, InvalidInput, StaleVersion
 from kgl_core.kernel.nouns.noun import AnyNoun
-from kgl_core.kernel.nouns.records import Record
+from kgl_core.kernel.nouns.records import Record, Versioned
 
 R = TypeVar("R", bound=Record)
 _Noun = AnyNoun
@@ -24,7 +24,7 @@ def next_version(record: R, now: datetime, **values: Any) -> R:
     return attrs.evolve(record, version=record.version + 1, updated_at=now, **values)
 
 
-def require_state(noun: _Noun, record: Record, expected: int | None, precondition: Precondition | None) -> None:
+def require_state(noun: _Noun, record: Versioned, expected: int | None, precondition: Precondition | None) -> None:
     """Raise StaleVersion unless ``expected`` is None or the record's version, and whatever the precondition raises.
 
     Raises InvalidInput when ``expected`` can't be a version.

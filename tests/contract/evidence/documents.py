@@ -77,7 +77,7 @@ def exactly_combined(said: Sequence[Assertion]) -> float | None:
     """The confidence of a fact of which this is said, by the textbook, in decimals and without rounding in between."""
     by_source: dict[Any, list[Fraction]] = {}
     for each in said:
-        if each.stance is Stance.FOR and each.confidence is not None:
+        if each.is_support and each.confidence is not None:
             by_source.setdefault(each.source_id or each.asserted_by, []).append(Fraction(str(each.confidence)))
     if not by_source:
         return None
@@ -116,8 +116,9 @@ def require_shown(kg: KnowledgeGraph) -> set[UUID]:
 def _require_counted(fact: Fact, said: Sequence[Assertion]) -> None:
     authors = Counter(each.by for each in said)
     assert max(authors.values(), default=1) == 1, f"{name_of(fact)} is asserted twice by one extractor of one source"
+    whole = [each for each in said if each.about is None]
     by_stance = {
-        stance: {each.source_id or each.asserted_by for each in said if each.stance is stance} for stance in Stance
+        stance: {each.source_id or each.asserted_by for each in whole if each.stance is stance} for stance in Stance
     }
     assert fact.sources_for == len(by_stance[Stance.FOR]), name_of(fact)
     assert fact.sources_against == len(by_stance[Stance.AGAINST]), name_of(fact)

@@ -63,6 +63,8 @@ GET    /api/v1/sources                              401      401  200    200    
 POST   /api/v1/sources                              401      401  201    201       201   201    403    201     201
 POST   /api/v1/sources/withdraw                     401      401  403    403       200   200    403    403     403
 GET    /api/v1/sources/{id}                         401      401  200    200       200   200    200    403     200
+PATCH  /api/v1/sources/{id}                         401      401  403    200       200   200    403    200     403
+GET    /api/v1/sources/{id}/contribution            401      401  200    200       200   200    200    403     200
 PUT    /api/v1/sources/{id}/rank                    401      401  403    403       200   200    403    403     403
 GET    /api/v1/assertions                           401      401  200    200       200   200    200    403     200
 GET    /api/v1/assertions/{id}                      401      401  200    200       200   200    200    403     200

@@ -303,6 +303,20 @@ def test_the_values_of_each_source_are_kept(api: Api) -> None:
     assert (answer.json["meta"]["next_cursor"], answer.json["meta"]["limit"]) == (None, None)
 
 
+@PLURALS
+def test_a_value_has_an_assertion_of_its_own(api: Api, plural: str) -> None:
+    """With its places; it says nothing of the fact itself."""
+    path = made(api, plural, confidence=0.5)
+    told = said(api, path, source=PAGE, about="/metadata/born", value=1815, locations=[{"page": 7}])
+    assert (told["about"], told["values"]) == ("/metadata/born", {"metadata": {"born": 1815}})
+    fact = shown(api, path)
+    assert (fact["metadata"], fact["confidence"], fact["sources_for"]) == ({"born": 1815}, 0.5, 1)
+    [value] = [each for each in data_of(api("GET", f"{path}/values")) if each["pointer"] == "/metadata/born"]
+    assert [place["page"] for place in value["locations"]] == [7]
+    for body in ({"about": "/metadata/born"}, {"value": 1}, {"about": "/name", "value": "x"}):
+        problem(api("POST", f"{path}/assertions", json=body), 422, "invalid_input")
+
+
 # What is pinned.
 
 
@@ -316,6 +330,10 @@ def test_what_is_pinned_stays_whatever_is_asserted(api: Api, plural: str) -> Non
     assert api("GET", path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
     said(api, path, source="a", confidence=1)
     assert shown(api, path)["confidence"] == 0.5
+    told = problem(
+        api("PUT", f"{path}/pinned", json={"pinned": ["/z", "/name/x", "/confidence"]}), 422, "invalid_input"
+    )
+    assert [fault["pointer"] for fault in told["errors"]] == ["/pinned/0", "/pinned/1"], "as they were sent"
     version = shown(api, path)["version"]
     again = api("PUT", f"{path}/pinned", json={"pinned": ["/metadata/born", "/confidence"]})
     assert data_of(again)["version"] == version, "set so again, it changes nothing"

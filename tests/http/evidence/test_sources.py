@@ -77,6 +77,63 @@ def test_what_assertions_name_is_there(api: Api) -> None:
     problem(api("POST", PATH, json={"uri": "third"}), 409, "already_exists")
 
 
+# What a source contributes, and what is said of it.
+
+
+def test_a_source_tells_what_it_contributes(api: Api) -> None:
+    """How much of the graph it supports, by extractor, and who else says the same."""
+    extracted(api)
+    extracted(api, {"entities": [{**ADA, "key": "ada"}]}, {"source": "other", "extractor": "x"})
+    [ada] = [each for each in data_of(api("GET", "/api/v1/entities")) if each["key"] == "ada"]
+    api("POST", f"/api/v1/entities/{ada['id']}/assertions", json={"source": PAGE, "stance": "against"})
+    label = data_of(api("GET", "/api/v1/entities", params={"source": PAGE}))[0]
+    api("POST", f"/api/v1/entities/{label['id']}/assertions", json={"source": "other"})
+    told = data_of(api("GET", f"{PATH}/{uuid5(NAMESPACE_URL, PAGE)}/contribution"))
+    counts = {"entities_for": 2, "relationships_for": 1, "entities_against": 0, "relationships_against": 0}
+    against = {**dict.fromkeys(counts, 0), "entities_against": 1}
+    assert told == {
+        **counts,
+        "entities_against": 1,
+        "only_here": 2,
+        "extractors": [{**against, "extractor": None}, {**counts, "extractor": "spert"}],
+        "shared_with": [{"id": str(uuid5(NAMESPACE_URL, "other")), "uri": "other", "shared": 1}],
+        "truncated": False,
+        "is_complete": True,
+    }
+    problem(api("GET", f"{PATH}/{uuid4()}/contribution"), 404, "not_found")
+
+
+def test_facts_are_listed_by_run(api: Api) -> None:
+    """The run whose assertions support them."""
+    done = extracted(api)
+    for plural, number in (("entities", 2), ("relationships", 1)):
+        page = api("GET", f"/api/v1/{plural}", params={"run": done["run"], "count": "exact"})
+        assert (len(data_of(page)), page.json["meta"]["total"]) == (number, number)
+        assert data_of(api("GET", f"/api/v1/{plural}", params={"run": str(uuid4())})) == []
+        problem(api("GET", f"/api/v1/{plural}", params={"run": "night"}), 400, "bad_request")
+
+
+def test_a_source_is_corrected(api: Api) -> None:
+    """By a merge patch, under a precondition; its URI stays, and what kgl sets may come back unchanged."""
+    source = created(api, **NOTE_G)
+    path = f"{PATH}/{source['id']}"
+    answer = api("GET", path)
+    tag = answer.headers["etag"]
+    assert api("GET", path, headers={"If-None-Match": tag}).status_code == 304
+    changed = api(
+        "PATCH", path, json={**source, "title": "Note A", "metadata": {"pages": None}}, headers={"If-Match": tag}
+    )
+    assert data_of(changed) == {**source, "title": "Note A", "metadata": {}, "version": 2}
+    assert data_of(api("GET", path)) == data_of(changed)
+    told = problem(api("PATCH", path, json={"title": "x"}, headers={"If-Match": tag}), 412, "stale_version")
+    assert "version 2" in told["detail"]
+    assert api("PATCH", path, json={"title": "Note A"}).headers["etag"] == changed.headers["etag"]
+    for body in ({"uri": "other"}, {"rank": 1}, {"published": "soon"}, {"titel": "x"}):
+        problem(api("PATCH", path, json=body), 422, "invalid_input")
+    problem(api("PATCH", path, by="ann", json={"title": "x"}), 403, "permission_denied")
+    problem(api("PATCH", f"{PATH}/{uuid4()}", json={"title": "x"}), 404, "not_found")
+
+
 # Ranks.
 
 
@@ -91,7 +148,7 @@ def test_a_source_that_is_ranked_higher_wins(api: Api) -> None:
     assert data_of(api("GET", f"/api/v1/entities/{id}"))["name"] == "Ada Lovelace"
     run = opened(api)
     ranked = data_of(api("PUT", path, json={"rank": 10}, headers={"Run": run}))
-    assert ranked == {**source, "rank": 10}
+    assert ranked == {**source, "rank": 10, "version": source["version"] + 1}
     assert data_of(api("GET", f"/api/v1/entities/{id}"))["name"] == "A. Lovelace"
     assert [change["action"] for change in changes_of(api, run)] == ["updated"]
     data_of(api("PUT", path, json={"rank": -10}))

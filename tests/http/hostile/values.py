@@ -7,7 +7,7 @@ from typing import Any
 
 from kgl_core.access.passwords import Secret
 from kgl_core.graph.entities import ALIASES_MAX
-from kgl_core.graph.metadata import JsonObject
+from kgl_core.graph.metadata import JsonObject, JsonValue
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, rules_of
 from kgl_core.kernel.field_rules import (
@@ -133,6 +133,8 @@ def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
             yield from (f'["a", {value}]' for value in values_for(inner))
         case JsonObject():
             yield from _objects(rule)
+        case JsonValue():
+            yield from _objects(JsonObject())
         case Built(cls):
             yield from ('{"nonsense": 1}', '{"": null}', '{"__class__": {}}')
             yield from fields_for(cls)
@@ -149,6 +151,8 @@ def _admitted(rule: Rule) -> tuple[type | None, ...]:
     match rule:
         case BuiltLater():
             return (None, *_KINDS.values())  # it is refused where it is used
+        case JsonValue():
+            return (None, *_KINDS.values())
         case Text() | Exact() | Secret() | Choice() | Id() | Instant() | Date():
             return (str,)
         case Integer():

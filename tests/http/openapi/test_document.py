@@ -124,7 +124,7 @@ def test_a_new_record_leads_to_what_can_be_asked_of_it() -> None:
     assert set(links) <= set(OPERATIONS)
     links = OPERATIONS["createClientCredentials"][2]["responses"]["201"]["links"]
     assert links["getClient"]["parameters"] == {"id": "$response.body#/data/client/id"}
-    for created in ("postEntityAssertions", "postRelationshipAssertions"):
+    for created in ("createEntityAssertion", "createRelationshipAssertion"):
         assert OPERATIONS[created][2]["responses"]["201"]["links"].keys() == {"getAssertion", "deleteAssertion"}
 
 

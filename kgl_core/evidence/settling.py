@@ -1,0 +1,41 @@
+"""Settling sources: letting all facts that a source speaks of show what follows from a change of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter
+from kgl_core.evidence.ledger import settle_facts
+from kgl_core.evidence.recording import Work
+from kgl_core.evidence.stored_evidence import facts_of
+from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.errors import AlreadyExists
+from kgl_core.kernel.nouns.listings import page_by_page
+from kgl_core.kernel.nouns.pages import Position
+from kgl_core.kernel.units_of_work import Context
+
+_PART: Final = 500
+"""How many assertions are settled at a time."""
+
+
+def settle_source(context: Context, source_id: UUID) -> None:
+    """Let all facts that a source speaks of show what is asserted of them.
+
+    They follow in parts, each a transaction of its own; doing it again finishes what was interrupted.
+    """
+    filter = build(AssertionFilter, {"source_id": source_id})
+
+    def read(after: Position | None) -> Sequence[Assertion]:
+        with context.store.read() as uow:
+            return uow.of(ASSERTION).list(filter, "asserted_at", after, _PART)
+
+    def settle(said: Sequence[Assertion]) -> None:
+        with context.store.begin() as uow:
+            settle_facts(Work(context, uow), facts_of(uow, said).values())
+            uow.commit()
+
+    for said in page_by_page(read):
+        context.retry(partial(settle, said), AlreadyExists)
