@@ -35,7 +35,7 @@ def require_known(record: Entity | Relationship | None, created_at: datetime) ->
 
 def require_active(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[Entity]:
     """The entities with these ids, in their order. Raises NotFound, Deleted."""
-    known = by_id(uow.entities.find(frozenset(ids)))
+    known = by_id(uow.entities.find(frozenset(ids))) if len(ids) > 1 else {id: uow.entities.get(id) for id in ids}
     entities = [found(known.get(id), ENTITY.name, id) for id in ids]
     for entity in entities:
         if entity.deleted_at is not None:

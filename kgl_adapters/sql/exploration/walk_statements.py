@@ -65,7 +65,6 @@ class WalkStatements:
         self._table, self._entities = RELATIONSHIPS[is_sqlite], ENTITIES[is_sqlite]
         self.steps = lru_cache(_COMBINATIONS_MAX)(self._steps)
         self.counts = lru_cache(_COMBINATIONS_MAX)(self._counts)
-        self.between = lru_cache(_COMBINATIONS_MAX)(self._between)
         self.adjacent = lru_cache(_COMBINATIONS_MAX)(self._adjacent)
         self.degrees = self._degrees()
 
@@ -86,28 +85,34 @@ class WalkStatements:
 
         return self._of_each(counted, None)
 
-    def _between(self, shape: Shape) -> Query:
-        """The relationships from ``:sources`` to ``:targets``, on PostgreSQL: rows as of steps, the strongest first.
-
-        Each is found at the end that has few: at the source if that is one of ``:few_out``, or else at the target if
-        that is one of ``:few_in``. The others, from ``:many_out`` to ``:many_in``, are found at their source.
-        """
-        table = self._table
-        source, target = table.c.source_entity_id, table.c.target_entity_id
-        parts = [
-            self._joined(shape, source, "few_out", target, "targets"),
-            self._joined(shape, target, "few_in", source, "many_out"),
-            self._joined(shape, source, "many_out", target, "many_in"),
-        ]
-        found = union_all(*parts).subquery("found")
-        return Query(select(found).order_by(*_strongest(found)).limit(_number("limit")), is_sqlite=False)
-
     def _adjacent(self, shape: Shape, *, leaving: bool) -> Query:
-        """The relationships that leave or enter ``:id``, on SQLite: rows as of steps, in any order."""
+        """The first ``:each`` relationships that leave or enter each of ``:ids``, in SQLite ``:id``: rows as of steps.
+
+        On PostgreSQL, these are only those to or from ``:others``, the ``:limit`` strongest. Besides, each entity that
+        has as many as ``:each`` gives the last of them. Two more columns tell of a row whether it is wanted, and last.
+        """
+        if self._is_sqlite:
+            id = bindparam("id", type_=self._table.c.id.type)
+            return Query(self._edges(shape, id, leaving=leaving), is_sqlite=True)
+        given, others = _unnested("ids"), _unnested("others")
+        first = self._edges(shape, literal_column("ids.id", Uuid), leaving=leaving).subquery("first")
+        rows = select(first, func.row_number().over().label("number")).lateral("rows")
+        wanted, is_last = others.c.id.is_not(None), rows.c.number == _number("each")
+        columns = [column for column in rows.c if column.name not in ("far", "number")]
+        found = select(*columns, wanted, is_last).select_from(
+            given.join(rows, true()).outerjoin(others, others.c.id == rows.c.far)
+        )
+        ordered = found.where(wanted | is_last).order_by(is_last.desc(), *_strongest(rows))
+        return Query(ordered.limit(_number("limit")), is_sqlite=False)
+
+    def _edges(self, shape: Shape, id: ColumnElement[Any], *, leaving: bool) -> Select[Any]:
+        """The first ``:each`` relationships that leave or enter an entity, with their other end besides."""
         table = self._table
-        near, _ = self._ends(leaving=leaving)
-        found = select(table.c.source_entity_id, table.c.target_entity_id, *self._place(), literal_column("1"))
-        return Query(found.where(near == bindparam("id", type_=near.type), *self._admitted(shape)), is_sqlite=True)
+        near, far = self._ends(leaving=leaving)
+        ends = (table.c.source_entity_id, table.c.target_entity_id)
+        found = select(*ends, *self._place(), literal_column("1").label("forward"), far.label("far"))
+        found = found.where(near == id, *self._admitted(shape))
+        return found.order_by(*_strongest(table)).limit(_number("each"))
 
     def _degrees(self) -> Query:
         """How many relationships of each type leave and enter ``:id``: rows of type, direction and number."""
@@ -156,20 +161,6 @@ class WalkStatements:
                 entered = or_(entered, _any_of(far, "free", shape.free))
             found = found.join(entities, entities.c.id == far).where(entered)
         return found.order_by(*_strongest(table)).limit(most)
-
-    def _joined(self, shape: Shape, near: Column[Any], given: str, far: Column[Any], others: str) -> Select[Any]:
-        """The relationships of some entities whose other end is one of some others."""
-        table = self._table
-        ids, wanted = _unnested(given), _unnested(others)
-        rows = select(table.c.source_entity_id, table.c.target_entity_id, *self._place(), far.label("far")).where(
-            near == ids.c.id, *self._admitted(shape)
-        )
-        # The fence keeps the other end out of the index scan, which would begin anew for each of them.
-        fenced = rows.offset(literal_column("0")).lateral()
-        found = select(
-            fenced.c.source_entity_id, fenced.c.target_entity_id, fenced.c.confidence, fenced.c.created_at, fenced.c.id
-        )
-        return found.select_from(ids.join(fenced, true()).join(wanted, wanted.c.id == fenced.c.far))
 
     def _ends(self, *, leaving: bool) -> tuple[Column[Any], Column[Any]]:
         """The columns of the end that is left, and the one that is entered."""

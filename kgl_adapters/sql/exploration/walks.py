@@ -15,9 +15,9 @@ from kgl_adapters.sql.graph.tables import RELATIONSHIPS
 from kgl_adapters.sql.kernel.json_columns import read_metadata
 from kgl_adapters.sql.kernel.listings import period_parameters
 from kgl_adapters.sql.kernel.lookups import array
-from kgl_core.exploration.walks import Degree, Direction, Place, Step, WalkFilter, strength, weight_of
+from kgl_core.exploration.walks import Degree, Place, Step, WalkFilter, strength, weight_of
 
-FEW: Final = 1_000
+FEW: Final = 200
 """An entity with more relationships than this is not looked through for those to certain others, if that can be."""
 _NO_LIMIT: Final = 2**31 - 1
 _LISTS: Final = ("relationship_type", "not_relationship_type", "entity_type")
@@ -58,23 +58,12 @@ class SqlWalks:
     def between(
         self, source_ids: Collection[UUID], target_ids: Collection[UUID], filter: WalkFilter, limit: int
     ) -> Sequence[Step]:
-        if not source_ids or not target_ids:
-            return ()
-        few_out, many_out = self._split(source_ids, "out")
-        few_in, many_in = self._split(target_ids, "in")
-        shape, parameters = self._read(filter)
-        shape = shape.without_entities()
-        if not self._session.is_sqlite:
-            arrays = {"few_out": few_out, "targets": [*target_ids], "few_in": few_in}
-            arrays |= {"many_out": many_out, "many_in": many_in}
-            parameters |= {name: array(ids) for name, ids in arrays.items()} | {"limit": limit}
-            rows = self._session.fetch(self._statements.between(shape), parameters)
-            return [self._step((*row, True)) for row in rows]
-        found = [
-            *self._adjacent(shape, parameters, few_out, target_ids, leaving=True),
-            *self._adjacent(shape, parameters, few_in, many_out, leaving=False),
-            *self._adjacent(shape, parameters, many_out, many_in, leaving=True),
-        ]
+        asked = (filter, limit)
+        found, many_out = self._adjacent(source_ids, target_ids, *asked, leaving=True)
+        if many_out:
+            more, many_in = self._adjacent(target_ids, many_out, *asked, leaving=False)
+            rest, _ = self._adjacent(many_out, many_in, *asked, leaving=True, each=_NO_LIMIT)
+            found += more + rest
         return sorted(found, key=lambda step: strength(step.place))[:limit]
 
     def degrees(self, entity_id: UUID) -> Sequence[Degree]:
@@ -83,29 +72,45 @@ class SqlWalks:
 
     def _adjacent(
         self,
-        shape: Shape,
-        parameters: Mapping[str, Any],
-        ids: Sequence[UUID],
+        ids: Collection[UUID],
         others: Collection[UUID],
+        filter: WalkFilter,
+        limit: int,
         *,
         leaving: bool,
-    ) -> Iterator[Step]:
-        """The relationships that leave or enter some entities, to or from some others, on SQLite."""
-        query = self._statements.adjacent(shape, leaving=leaving)
-        wanted = frozenset(map(self._encoding.id, others))
-        for id in ids if wanted else ():
-            for row in self._session.fetch(query, {**parameters, "id": self._encoding.id(id)}):
-                if row[leaving] in wanted:
-                    yield self._step(row)
+        each: int = FEW + 1,
+    ) -> tuple[list[Step], list[UUID]]:
+        """The relationships that leave or enter some entities, to or from some others: at least the strongest.
 
-    def _split(self, ids: Collection[UUID], direction: Direction) -> tuple[list[UUID], list[UUID]]:
-        """Those of some entities that have few relationships in this direction, and those that have many."""
-        counts = self.counts(ids, WalkFilter(direction=direction), FEW + 1)
-        few: list[UUID] = []
+        Those of entities that have ``each`` or more are left out; these entities are told besides.
+        """
+        if not ids or not others:
+            return [], []
+        shape, parameters = self._read(filter)
+        query = self._statements.adjacent(shape.without_entities(), leaving=leaving)
+        parameters |= {"each": each}
+        if self._session.is_sqlite:
+            return self._looked_through(query, parameters, ids, others)
+        parameters |= {"ids": array([*ids]), "others": array([*others]), "limit": limit + len(ids)}
+        rows = self._session.fetch(query, parameters)
+        many = {row[not leaving] for row in rows if row[-1]}
+        steps = [self._step(row[:-2]) for row in rows if row[-2] and row[not leaving] not in many]
+        return steps, [*many]
+
+    def _looked_through(
+        self, query: Query, parameters: Mapping[str, Any], ids: Collection[UUID], others: Collection[UUID]
+    ) -> tuple[list[Step], list[UUID]]:
+        """The same on SQLite, where the relationships of each entity are looked through here."""
+        steps: list[Step] = []
         many: list[UUID] = []
+        wanted = frozenset(map(self._encoding.id, others))
         for id in ids:
-            (many if counts.get(id, 0) > FEW else few).append(id)
-        return few, many
+            rows = self._session.fetch(query, {**parameters, "id": self._encoding.id(id)})
+            if len(rows) == parameters["each"]:
+                many.append(id)
+            else:
+                steps += [self._step(row[:-1]) for row in rows if row[-1] in wanted]
+        return steps, many
 
     def _of_each(
         self, query: Query, ids: Sequence[UUID], parameters: Mapping[str, Any]

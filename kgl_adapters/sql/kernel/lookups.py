@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Select, Table, Uuid, bindparam, select, text
-from sqlalchemy.dialects import sqlite
 
+from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_core.kernel.nouns.repositories import Lock
 
 Combinations = Sequence[tuple[UUID | str, ...]]
 """The values to look rows up by: each tuple has one for each column."""
-
-_SQLITE: Final = sqlite.dialect(paramstyle="qmark")
 
 
 class Finder:
@@ -35,27 +33,22 @@ class Finder:
         statement = locking(select(*columns), table, lock)
         if condition is not None:
             statement = statement.where(condition)
-        self._one = statement.where(
-            *(column == bindparam(f"value_{i}", type_=column.type) for i, column in enumerate(by))
-        )
-        if table.schema is None:
-            self._sql = str(self._one.compile(dialect=_SQLITE))
-        else:
-            self._many = statement.where(text(_in_arrays(by)))
+        is_sqlite = table.schema is None
+        one = [column == bindparam(f"value_{i}", type_=column.type) for i, column in enumerate(by)]
+        self._one = Query(statement.where(*one), is_sqlite=is_sqlite)
+        if not is_sqlite:
+            self._many = Query(statement.where(text(_in_arrays(by))), is_sqlite=False)
 
     def find(self, session: Session, values: Combinations) -> list[Sequence[Any]]:
         """The rows that have any of ``values``."""
         if not values:
             return []
-        rows: Iterable[Sequence[Any]]
         if len(values) == 1:
             parameters = {f"value_{i}": session.encoding.value(value) for i, value in enumerate(values[0])}
-            rows = session.execute(self._one, parameters)
-        elif session.is_sqlite:
-            rows = session.lookup(self._sql, [tuple(map(session.encoding.value, value)) for value in values])
-        else:
-            rows = session.execute(self._many, _arrays(values))
-        return list(rows)
+            return [*session.fetch(self._one, parameters)]
+        if session.is_sqlite:
+            return [*session.lookup(self._one.text, [tuple(map(session.encoding.value, value)) for value in values])]
+        return [*session.fetch(self._many, _arrays(values))]
 
 
 class LockingFinder:
