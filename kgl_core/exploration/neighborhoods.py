@@ -32,6 +32,7 @@ from kgl_core.kernel.nouns.pages import CURSOR_LENGTH_MAX, decode_cursor, encode
 DEPTH_MAX: Final = 6
 ENTITIES_MAX: Final = 10_000
 RELATIONSHIPS_MAX: Final = 50_000
+DISTANCES_MAX: Final = 1_000_000
 STEPS_MAX: Final = 200_000
 """How many relationships one level of a walk looks at."""
 LEFT_OUT_MAX: Final = 10_000
@@ -68,6 +69,26 @@ class NeighborhoodQuery(WalkFilter):
     def __attrs_post_init__(self) -> None:
         check(self)
         WalkFilter.__attrs_post_init__(self)
+
+
+@attrs.frozen(kw_only=True)
+class DistanceQuery(WalkFilter):
+    """How far distances are wanted, and of how many entities at most; what is followed is as in `WalkFilter`."""
+
+    depth: int = ruled(Integer(0, DEPTH_MAX), default=DEPTH_MAX)
+    max_entities: int = ruled(Integer(1, DISTANCES_MAX), default=ENTITIES_MAX)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+        WalkFilter.__attrs_post_init__(self)
+
+
+@attrs.frozen
+class Distances:
+    """The distances of entities from one, by id. With ``is_cut``, there are others, further away than all of these."""
+
+    by_id: Mapping[UUID, int]
+    is_cut: bool
 
 
 @attrs.frozen

@@ -155,6 +155,12 @@ class Walks(Protocol):
         ``weight`` is the name in the metadata of relationships whose number is wanted.
         """
 
+    def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, limit: int) -> Sequence[tuple[UUID, int]]:
+        """Up to ``limit`` entities with their distance from one, which is 0 for itself, up to ``depth``.
+
+        The nearest come first; those at the same distance in any order. Empty if the entity is not there or deleted.
+        """
+
     def counts(self, entity_ids: Collection[UUID], filter: WalkFilter, most: int) -> Mapping[UUID, int]:
         """How many steps leave each of these entities; counting stops at ``most`` for each."""
 

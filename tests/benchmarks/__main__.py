@@ -23,12 +23,13 @@ from tests.benchmarks.application import compare_applications
 from tests.benchmarks.extracting import CLIENTS, DOCUMENTS, compare_extractions
 from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load
+from tests.benchmarks.power_law import RELATIONSHIPS_EACH
 from tests.benchmarks.reading import compare_gets
 from tests.benchmarks.servers import durable_server
 from tests.benchmarks.service import CONNECTIONS, ROUNDS, SLICE_S, WORKS, Measurement, Start, pair, sizes
 from tests.postgres import fresh_database
 
-MEASUREMENTS: Final = ("load", "extract", "get", "memory", "application", "service", "tail", "sizes")
+MEASUREMENTS: Final = ("load", "extract", "get", "walk", "memory", "application", "service", "tail", "sizes")
 STORES: Final = ("sqlite", "postgres")
 SERVICE_ENTITIES: Final = 100_000
 _SERVICE_COLUMNS: Final = (
@@ -116,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "load": _loads,
             "extract": _extractions,
             "get": _gets,
+            "walk": _walks,
             "memory": _memory,
             "application": _application,
             "service": _service,
@@ -165,6 +167,39 @@ def _gets(stores: dict[str, Fresh], scale: Scale) -> None:
     for store, fresh in stores.items():
         found = compare_gets(fresh())
         _print_row(store, f"{found.kgl_us:.0f}", f"{found.bare_us:.0f}", f"{found.ratio:.2f}")
+
+
+def _walks(stores: dict[str, Fresh], scale: Scale) -> None:
+    if "PostgreSQL" not in stores:
+        return
+    from tests.benchmarks.walking import compare_walks, percentile  # only this needs the graph database
+
+    number = scale.entities
+    title = (
+        f"Walks in the library, {number:,} entities and {RELATIONSHIPS_EACH * number:,} relationships, on PostgreSQL"
+    )
+    columns = (
+        "walk",
+        "entities",
+        "kgl, ms",
+        "p95",
+        "bare SQL, ms",
+        "kgl / bare SQL",
+        "LadybugDB, ms",
+        "LadybugDB / kgl",
+    )
+    _print_head(title, columns)
+    for found in compare_walks(stores["PostgreSQL"](), number):
+        _print_row(
+            found.walk,
+            f"{found.size:,.0f}",
+            f"{percentile(found.kgl_ms, 0.5):.1f}",
+            f"{percentile(found.kgl_ms, 0.95):.1f}",
+            f"{percentile(found.bare_ms, 0.5):.1f}" if found.bare_ms else "",
+            "" if found.ratio is None else f"{found.ratio:.2f}",
+            f"{percentile(found.peer_ms, 0.5):.1f}" if found.peer_ms else "",
+            "" if found.ahead is None else f"{found.ahead:.1f}",
+        )
 
 
 def _memory(stores: dict[str, Fresh], scale: Scale) -> None:

@@ -42,6 +42,20 @@ class MemoryWalks:
                 break
         return found[:limit]
 
+    def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, limit: int) -> Sequence[tuple[UUID, int]]:
+        start = self._entities.rows.get(entity_id)
+        if start is None or not start.is_active:
+            return ()
+        found = {entity_id: 0}
+        frontier = [entity_id]
+        for distance in range(1, depth + 1):
+            steps = (step for id in frontier for step in self._steps_of(id, filter))
+            frontier = [*dict.fromkeys(step.to_id for step in steps if step.to_id not in found)]
+            found |= dict.fromkeys(frontier, distance)
+            if not frontier or len(found) >= limit:
+                break
+        return [*found.items()][:limit]
+
     def counts(self, entity_ids: Collection[UUID], filter: WalkFilter, most: int) -> Mapping[UUID, int]:
         return {id: sum(1 for _ in islice(self._steps_of(id, filter), most)) for id in entity_ids}
 

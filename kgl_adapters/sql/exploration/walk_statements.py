@@ -64,6 +64,7 @@ class WalkStatements:
         self._is_sqlite = is_sqlite
         self._table, self._entities = RELATIONSHIPS[is_sqlite], ENTITIES[is_sqlite]
         self.steps = lru_cache(_COMBINATIONS_MAX)(self._steps)
+        self.distances = lru_cache(_COMBINATIONS_MAX)(self._distances)
         self.counts = lru_cache(_COMBINATIONS_MAX)(self._counts)
         self.adjacent = lru_cache(_COMBINATIONS_MAX)(self._adjacent)
         self.degrees = self._degrees()
@@ -75,6 +76,42 @@ class WalkStatements:
         forward, and the metadata if a weight is wanted.
         """
         return self._of_each(lambda id: self._steps_of(shape, id, _number("each")), "limit")
+
+    def _distances(self, shape: Shape) -> Query:
+        """``:limit`` rows of an entity and its distance from ``:id``, up to ``:depth``, the nearest first.
+
+        An entity can come again at a greater distance.
+        """
+        entities = self._entities
+        begin: Any = select(entities.c.id, literal_column("0").label("distance")).where(
+            entities.c.id == bindparam("id", type_=entities.c.id.type), entities.c.deleted_at.is_(None)
+        )
+        walk = begin.cte("walk", recursive=True)
+        sides = [leaving for leaving in (True, False) if shape.direction != ("in" if leaving else "out")]
+        if self._is_sqlite or len(sides) == 1:
+            further = [self._further(shape, walk, leaving=leaving) for leaving in sides]
+        else:  # PostgreSQL lets a walk go on from itself only once
+            both = union_all(*(self._entered(shape, literal_column("walk.id", Uuid), leaving=side) for side in sides))
+            entered = both.lateral("entered")
+            onward = select(entered.c.id, walk.c.distance + 1).select_from(walk.join(entered, true()))
+            further = [onward.where(walk.c.distance < _number("depth"))]
+        walk = walk.union(*further)
+        return Query(select(walk.c.id, walk.c.distance).limit(_number("limit")), is_sqlite=self._is_sqlite)
+
+    def _further(self, shape: Shape, walk: FromClause, *, leaving: bool) -> Select[Any]:
+        """What one step enters from the entities of a walk."""
+        entered = self._entered(shape, walk.c.id, leaving=leaving)
+        return entered.add_columns(walk.c.distance + 1).where(walk.c.distance < _number("depth"))
+
+    def _entered(self, shape: Shape, id: ColumnElement[Any], *, leaving: bool) -> Select[Any]:
+        """The ids of the entities that the steps from one enter."""
+        near, far = self._ends(leaving=leaving)
+        found = select(far.label("id")).where(near == id, *self._admitted(shape))
+        if shape.entity_type:
+            others = self._entities.alias("others")
+            entered = _any_of(others.c.type, "entity_type", shape.entity_type)
+            found = found.join(others, others.c.id == far).where(entered)
+        return found
 
     def _counts(self, shape: Shape) -> Query:
         """How many steps leave each of ``:ids``, or ``:id``, up to ``:most``: rows of an entity and a number."""

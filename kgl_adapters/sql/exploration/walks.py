@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -49,6 +50,16 @@ class SqlWalks:
             step = self._step(row, weight)
             found.setdefault(step.from_id, []).append(step)
         return [step for id in entity_ids for step in found.get(id, ())]
+
+    def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, limit: int) -> Sequence[tuple[UUID, int]]:
+        shape, parameters = self._read(filter)
+        # An entity can be found again at every distance, so that so many rows have at least ``limit`` of them.
+        parameters |= {"id": self._encoding.id(entity_id), "depth": depth, "limit": limit * (depth + 1)}
+        rows = self._session.fetch(self._statements.distances(shape), parameters)
+        nearest = sorted(dict(reversed(rows)).items(), key=itemgetter(1))[:limit]
+        if not self._session.is_sqlite:
+            return nearest
+        return [(self._encoding.read_id(id), distance) for id, distance in nearest]
 
     def counts(self, entity_ids: Collection[UUID], filter: WalkFilter, most: int) -> Mapping[UUID, int]:
         shape, parameters = self._read(filter)
