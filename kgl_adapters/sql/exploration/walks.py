@@ -18,8 +18,8 @@ from kgl_adapters.sql.kernel.listings import period_parameters
 from kgl_adapters.sql.kernel.lookups import array
 from kgl_core.exploration.walks import Degree, Place, Step, WalkFilter, strength, weight_of
 
-FEW: Final = 200
-"""An entity with more relationships than this is not looked through for those to certain others, if that can be."""
+LOOKED_THROUGH: Final = 2_000_000
+"""How many relationships are looked through for those to certain others, before they are looked for from these."""
 _NO_LIMIT: Final = 2**31 - 1
 _LISTS: Final = ("relationship_type", "not_relationship_type", "entity_type")
 
@@ -89,17 +89,18 @@ class SqlWalks:
         limit: int,
         *,
         leaving: bool,
-        each: int = FEW + 1,
+        each: int | None = None,
     ) -> tuple[list[Step], list[UUID]]:
         """The relationships that leave or enter some entities, to or from some others: at least the strongest.
 
-        Those of entities that have ``each`` or more are left out; these entities are told besides.
+        Those of entities that have ``each`` or more are left out; these entities are told besides. Unless it is given,
+        ``each`` is such that not too many are looked through in all.
         """
         if not ids or not others:
             return [], []
         shape, parameters = self._read(filter)
         query = self._statements.adjacent(shape.without_entities(), leaving=leaving)
-        parameters |= {"each": each}
+        parameters |= {"each": each or LOOKED_THROUGH // len(ids)}
         if self._session.is_sqlite:
             return self._looked_through(query, parameters, ids, others)
         parameters |= {"ids": array([*ids]), "others": array([*others]), "limit": limit + len(ids)}
