@@ -119,8 +119,8 @@ class Begin:
 class Reach:
     """How far a walk came.
 
-    ``distances`` are those of the entities that it reached. ``cuts`` are the entities at which it left something out:
-    how many of their relationships it followed, and the place of the last one.
+    ``distances`` are those of the entities that it reached. ``cuts`` are the entities at which it left something out,
+    or was not let on at all: how many of their relationships it followed, and the place of the last one.
     """
 
     distances: dict[UUID, int]
@@ -137,7 +137,8 @@ def reach(walks: Walks, start: UUID, begin: Begin, query: NeighborhoodQuery) -> 
     found = Reach({start: 0}, {})
     frontier: Sequence[UUID] = [start]
     for distance in range(1, query.depth + 1):
-        if not frontier or found.reason in ("max_entities", "max_steps"):
+        if found.reason in ("max_entities", "max_steps"):
+            found.cuts |= {id: (0, None) for id in frontier}
             break
         after = begin if distance == 1 else Begin()
         frontier = _level(walks, frontier, query, found, distance, after)
@@ -199,11 +200,10 @@ def truncated(walks: Walks, query: NeighborhoodQuery, found: Reach, *, has_all_r
     cuts = []
     for id in named:
         done, place = found.cuts[id]
-        left_out = counts.get(id, 0) - done
-        cursor = _cursor(id, query, place, done)
-        cuts.append(
-            Cut(id=id, left_out=min(left_out, LEFT_OUT_MAX), is_at_least=left_out >= LEFT_OUT_MAX, cursor=cursor)
-        )
+        left_out = min(counts.get(id, 0) - done, LEFT_OUT_MAX)
+        if left_out > 0:
+            cursor = _cursor(id, query, place, done)
+            cuts.append(Cut(id=id, left_out=left_out, is_at_least=left_out == LEFT_OUT_MAX, cursor=cursor))
     return Truncated(reason=found.reason, at=tuple(cuts), more_entities=len(ids) - len(named))
 
 
