@@ -138,7 +138,7 @@ def reach(walks: Walks, start: UUID, begin: Begin, query: NeighborhoodQuery) -> 
     frontier: Sequence[UUID] = [start]
     for distance in range(1, query.depth + 1):
         if found.reason in ("max_entities", "max_steps"):
-            found.cuts |= {id: (0, None) for id in frontier}
+            found.cuts |= dict.fromkeys(frontier, (0, None))
             break
         after = begin if distance == 1 else Begin()
         frontier = _level(walks, frontier, query, found, distance, after)
