@@ -79,7 +79,7 @@ def check(record: Any) -> None:
     for name, pointer, rule, when_null in _checks(cls):
         value = getattr(record, name)
         if value is MISSING:
-            faults.append(Fault(pointer, "required", f"give a {name}"))
+            faults.append(Fault(pointer, "required", f"give a {name.rstrip('_')}"))
             continue
         if value is None:
             if when_null is None:
