@@ -123,7 +123,7 @@ def path_of(start: UUID, steps: Sequence[Step], weight: float) -> Path:
     """The path of these steps from an entity."""
     return Path(
         length=len(steps),
-        weight=weight,
+        weight=float(weight),
         entity_ids=(start, *(step.to_id for step in steps)),
         relationship_ids=tuple(step.id for step in steps),
         directions=tuple("out" if step.is_forward else "in" for step in steps),
