@@ -179,7 +179,7 @@ class Roads:
         found = self._read(entity_ids, limit, onward=onward)
         return None if found is None else self._open(found)
 
-    def steps_of(self, entity_id: UUID, others: Sequence[UUID], *, onward: bool) -> list[Step]:
+    def steps_of(self, entity_id: UUID, others: Iterable[UUID], *, onward: bool) -> list[Step]:
         """All steps from an entity; those of ``others`` are read with them, for later. Raises BudgetSpent."""
         known = self._known
         if (entity_id, onward) not in known:
