@@ -1,12 +1,15 @@
 """Walks that are refused over HTTP, before a store is asked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import NullPool, create_engine, text
 
+from kgl_adapters.sql.engine.engines import parse_url
+from kgl_adapters.sql.graph.tables import RELATIONSHIPS
 from tests.http.conftest import Api, MakeApi, making_apis, problem
 from tests.http.exploration.conftest import Drawn
 
@@ -95,3 +98,20 @@ def test_too_much_is_refused(drawn: Drawn, query: list[tuple[str, str]]) -> None
     path = f"{ENTITIES}/{drawn.ids['Ada']}/neighborhood" if query[0][0] == "cursor" else f"{GRAPH}/paths"
     answer = drawn.api("GET", path, query_string=urlencode(given[2:] if query[0][0] == "cursor" else given))
     problem(answer, 400, "bad_request")
+
+
+def test_a_walk_that_takes_too_long_is_an_error(empty_url: Callable[[str], str]) -> None:
+    """And no empty answer: here it waits for a lock that nobody gives back."""
+    url = empty_url("postgres")
+    with making_apis(url) as make:
+        api = make(database_statement_timeout="0.1")
+        ada, bob = (api.entity()["id"] for _ in range(2))
+        engine = create_engine(parse_url(url), poolclass=NullPool)
+        with engine.begin() as other:
+            other.execute(text(f"LOCK TABLE {RELATIONSHIPS[False].fullname} IN ACCESS EXCLUSIVE MODE"))
+            for path in (f"{ENTITIES}/{ada}/neighborhood", f"{ENTITIES}/{ada}/summary", f"{GRAPH}/paths"):
+                query = urlencode({"from": ada, "to": bob}) if path.endswith("paths") else ""
+                answer = api("GET", path, query_string=query)
+                assert "filters" in problem(answer, 503, "statement_timeout")["detail"]
+                assert "retry-after" in answer.headers
+        assert api("GET", f"{ENTITIES}/{ada}/neighborhood").status_code == 200
