@@ -87,12 +87,13 @@ class Truncated:
     """That an answer does not have everything: ``reason`` is the cap that was met.
 
     ``at`` are the entities at which something was left out, the nearest first, up to 100; ``more_entities`` is how many
-    there are besides.
+    there are besides. ``more_relationships`` says that there are more between the entities of the answer.
     """
 
     reason: Literal["max_entities", "max_per_entity", "max_relationships", "max_steps"]
     at: tuple[Cut, ...] = ()
     more_entities: int = 0
+    more_relationships: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -192,7 +193,7 @@ def _cut_after(steps: Sequence[Step], begin: Begin) -> tuple[int, Place | None]:
 def truncated(walks: Walks, query: NeighborhoodQuery, found: Reach, *, has_all_relationships: bool) -> Truncated | None:
     """What an answer says of what a walk left out."""
     if found.reason is None:
-        return None if has_all_relationships else Truncated(reason="max_relationships")
+        return None if has_all_relationships else Truncated(reason="max_relationships", more_relationships=True)
     ids = sorted(found.cuts, key=lambda id: (found.distances[id], id.int))
     named = ids[:CUTS_MAX]
     done_max = max(done for done, _ in found.cuts.values())
@@ -204,7 +205,12 @@ def truncated(walks: Walks, query: NeighborhoodQuery, found: Reach, *, has_all_r
         if left_out > 0:
             cursor = _cursor(id, query, place, done)
             cuts.append(Cut(id=id, left_out=left_out, is_at_least=left_out == LEFT_OUT_MAX, cursor=cursor))
-    return Truncated(reason=found.reason, at=tuple(cuts), more_entities=len(ids) - len(named))
+    return Truncated(
+        reason=found.reason,
+        at=tuple(cuts),
+        more_entities=len(ids) - len(named),
+        more_relationships=not has_all_relationships,
+    )
 
 
 _FILTERS: Final = tuple(field.name for field in attrs.fields(WalkFilter))

@@ -113,6 +113,9 @@ def test_caps_of_relationships(store: Store) -> None:
         assert len(found.entities) == 6
         assert (found.truncated is None) == (cap == 5)
         assert found.truncated is None or (found.truncated.reason, found.truncated.at) == ("max_relationships", ())
+        less = drawn.kg.graph.neighborhood(drawn.entity("Hub").id, max_relationships=cap, max_entities=4).truncated
+        assert less is not None
+        assert (less.reason, less.more_relationships) == ("max_entities", cap < 3)
 
 
 def test_what_is_gone_is_not_walked(store: Store) -> None:
