@@ -86,7 +86,7 @@ class _Remaining:
         weight = self._settled[id] = measure.sign * cost
         if id == self._start:
             return
-        others = [each for *_, each in self._heap[:_READ_TOGETHER] if each not in self._settled]
+        others = (each for *_, each in self._heap[:_READ_TOGETHER] if each not in self._settled)
         for step in self._roads.steps_of(id, others, onward=False):
             own = measure.of_step(step)
             if own is not None and step.to_id not in self._settled:
@@ -138,7 +138,7 @@ def best_paths(roads: Roads, kind: PathKind, start: UUID, end: UUID, max_depth: 
         if len(partial.steps) == max_depth:
             continue
         passed = {start, *(step.to_id for step in partial.steps)}
-        others = [each.here for each in heap[:_READ_TOGETHER] if each.here != end]
+        others = (each.here for each in heap[:_READ_TOGETHER] if each.here != end)
         steps = roads.steps_of(partial.here, others, onward=True)
         roads.spend(len(steps))
         for rank, step in enumerate(steps):

@@ -142,10 +142,8 @@ class Graph:
         """The paths from one or several entities to one or several others. `PathQuery` has the arguments."""
         require(self._context.actor, Action.READ)
         wanted = build(PathQuery, {"from_": from_, "to": to, **query})
-        ends = frozenset((*wanted.from_, *wanted.to))
         with self._context.store.snapshot() as uow:
-            require_active(uow, (*wanted.from_, *wanted.to))
-            roads = Roads(uow.walks, wanted, ends)
+            roads = Roads(uow.walks, wanted, require_active(uow, (*wanted.from_, *wanted.to)))
             paths: list[Path] = []
             pairs: list[PathsBetween] = []
             for start in wanted.from_:
@@ -238,7 +236,9 @@ def _between(roads: Roads, query: PathQuery, start: UUID, end: UUID) -> tuple[li
     paths: list[Path] = []
     is_spent = False
     try:
-        if query.kind == "shortest":
+        if not roads.lead(start, end):
+            pass
+        elif query.kind == "shortest":
             paths = shortest_paths(roads, start, end, query.max_depth, query.limit + 1)
         else:
             paths.extend(islice(best_paths(roads, query.kind, start, end, query.max_depth), query.limit + 1))

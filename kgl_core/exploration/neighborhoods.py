@@ -118,12 +118,13 @@ class Truncated:
     """That an answer does not have everything: ``reason`` is the cap that was met.
 
     ``at`` are the entities at which something was left out, the nearest first, up to 100; ``more_entities`` is how many
-    there are besides.
+    there are besides. ``more_relationships`` says that there are more between the entities of the answer.
     """
 
     reason: Literal["max_entities", "max_per_entity", "max_relationships", "max_steps"]
     at: tuple[Cut, ...] = ()
     more_entities: int = 0
+    more_relationships: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -150,8 +151,8 @@ class Begin:
 class Reach:
     """How far a walk came.
 
-    ``distances`` are those of the entities that it reached. ``cuts`` are the entities at which it left something out:
-    how many of their relationships it followed, and the place of the last one.
+    ``distances`` are those of the entities that it reached. ``cuts`` are the entities at which it left something out,
+    or was not let on at all: how many of their relationships it followed, and the place of the last one.
     """
 
     distances: dict[UUID, int]
@@ -168,7 +169,8 @@ def reach(walks: Walks, start: UUID, begin: Begin, query: NeighborhoodQuery) -> 
     found = Reach({start: 0}, {})
     frontier: Sequence[UUID] = [start]
     for distance in range(1, query.depth + 1):
-        if not frontier or found.reason in ("max_entities", "max_steps"):
+        if found.reason in ("max_entities", "max_steps"):
+            found.cuts |= dict.fromkeys(frontier, (0, None))
             break
         after = begin if distance == 1 else Begin()
         frontier = _level(walks, frontier, query, found, distance, after)
@@ -222,7 +224,7 @@ def _cut_after(steps: Sequence[Step], begin: Begin) -> tuple[int, Place | None]:
 def truncated(walks: Walks, query: NeighborhoodQuery, found: Reach, *, has_all_relationships: bool) -> Truncated | None:
     """What an answer says of what a walk left out."""
     if found.reason is None:
-        return None if has_all_relationships else Truncated(reason="max_relationships")
+        return None if has_all_relationships else Truncated(reason="max_relationships", more_relationships=True)
     ids = sorted(found.cuts, key=lambda id: (found.distances[id], id.int))
     named = ids[:CUTS_MAX]
     done_max = max(done for done, _ in found.cuts.values())
@@ -230,12 +232,16 @@ def truncated(walks: Walks, query: NeighborhoodQuery, found: Reach, *, has_all_r
     cuts = []
     for id in named:
         done, place = found.cuts[id]
-        left_out = counts.get(id, 0) - done
-        cursor = _cursor(id, query, place, done)
-        cuts.append(
-            Cut(id=id, left_out=min(left_out, LEFT_OUT_MAX), is_at_least=left_out >= LEFT_OUT_MAX, cursor=cursor)
-        )
-    return Truncated(reason=found.reason, at=tuple(cuts), more_entities=len(ids) - len(named))
+        left_out = min(counts.get(id, 0) - done, LEFT_OUT_MAX)
+        if left_out > 0:
+            cursor = _cursor(id, query, place, done)
+            cuts.append(Cut(id=id, left_out=left_out, is_at_least=left_out == LEFT_OUT_MAX, cursor=cursor))
+    return Truncated(
+        reason=found.reason,
+        at=tuple(cuts),
+        more_entities=len(ids) - len(named),
+        more_relationships=not has_all_relationships,
+    )
 
 
 def _listing(id: UUID, query: NeighborhoodQuery) -> str:

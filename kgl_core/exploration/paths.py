@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Literal, TypedDict
 from uuid import UUID
@@ -48,7 +48,7 @@ class PathQuery(WalkFilter):
     - ``lightest``: those with the least sum of the numbers that relationships have under the name ``weight`` in their
       metadata first; relationships without one of zero or more are not followed.
 
-    No path passes an entity twice, nor one of ``avoid``, and none has more than ``max_depth`` relationships. From each
+    No path has an entity twice, nor one of ``avoid``, and none has more than ``max_depth`` relationships. From each
     of ``from_`` to each of ``to``, up to ``limit`` paths are given. ``budget`` is how many relationships may be looked
     at in all.
     """
@@ -123,7 +123,7 @@ def path_of(start: UUID, steps: Sequence[Step], weight: float) -> Path:
     """The path of these steps from an entity."""
     return Path(
         length=len(steps),
-        weight=weight,
+        weight=float(weight),
         entity_ids=(start, *(step.to_id for step in steps)),
         relationship_ids=tuple(step.id for step in steps),
         directions=tuple("out" if step.is_forward else "in" for step in steps),
@@ -142,21 +142,31 @@ class Expanding(TypedDict):
 
 
 class Roads:
-    """The steps that a search can take, read as it asks for them, and paid from its budget.
+    """The steps that searches can take, read as they ask for them, and paid from one budget.
 
-    ``ends`` may be entered whatever their type is; ``avoid`` is never entered.
+    ``ends`` are where paths begin or end: they may be entered there, whatever their type is.
     """
 
-    def __init__(self, walks: Walks, query: PathQuery, ends: Collection[UUID]) -> None:
+    def __init__(self, walks: Walks, query: PathQuery, ends: Iterable[Entity]) -> None:
         self._walks = walks
-        self._avoid = frozenset(query.avoid)
-        self._shared = Expanding(free=tuple(sorted(ends)), weight=query.weight)
+        self._avoid = self._closed = frozenset(query.avoid)
+        known = {end.id: end.type for end in ends}
+        self._unfit = {id for id, type in known.items() if query.entity_type and type not in query.entity_type}
+        self._shared = Expanding(free=tuple(sorted(known)), weight=query.weight)
         self._filters: Mapping[bool, WalkFilter] = {
             True: query,
             False: attrs.evolve(query, direction=opposite(query.direction)),
         }
         self.budget = query.budget
         self._known: dict[tuple[UUID, bool], list[Step]] = {}
+
+    def lead(self, start: UUID, end: UUID) -> bool:
+        """From now on, lead from one entity to another; False if one of them is to be avoided.
+
+        Other ends whose type is not asked for are no way through.
+        """
+        self._closed = self._avoid | (self._unfit - {start, end})
+        return self._avoid.isdisjoint((start, end))
 
     def spend(self, count: int) -> None:
         """Pay for relationships that are looked at. Raises BudgetSpent."""
@@ -166,23 +176,30 @@ class Roads:
 
     def steps(self, entity_ids: Sequence[UUID], limit: int, *, onward: bool) -> list[Step] | None:
         """All steps from these entities, onward or back; None if there are more than ``limit``. Raises BudgetSpent."""
-        limit = min(limit, self.budget)
-        found = self._walks.steps(entity_ids, self._filters[onward], limit=limit + 1, **self._shared)
-        self.spend(min(len(found), limit))
-        if len(found) > limit:
-            if self.budget == 0:
-                raise BudgetSpent
-            return None
-        return [step for step in found if step.to_id not in self._avoid]
+        found = self._read(entity_ids, limit, onward=onward)
+        return None if found is None else self._open(found)
 
-    def steps_of(self, entity_id: UUID, others: Sequence[UUID], *, onward: bool) -> list[Step]:
+    def steps_of(self, entity_id: UUID, others: Iterable[UUID], *, onward: bool) -> list[Step]:
         """All steps from an entity; those of ``others`` are read with them, for later. Raises BudgetSpent."""
         known = self._known
         if (entity_id, onward) not in known:
             wanted = [id for id in dict.fromkeys((entity_id, *others)) if (id, onward) not in known]
-            found = self.steps(wanted, self.budget, onward=onward)
+            found = self._read(wanted, self.budget, onward=onward)
             for id in wanted:
                 known[id, onward] = []
             for step in found or ():
                 known[step.from_id, onward].append(step)
-        return known[entity_id, onward]
+        return self._open(known[entity_id, onward])
+
+    def _read(self, entity_ids: Sequence[UUID], limit: int, *, onward: bool) -> Sequence[Step] | None:
+        limit = min(limit, self.budget)
+        found = self._walks.steps(entity_ids, self._filters[onward], limit=limit + 1, **self._shared)
+        self.spend(min(len(found), limit))
+        if len(found) <= limit:
+            return found
+        if self.budget == 0:
+            raise BudgetSpent
+        return None
+
+    def _open(self, steps: Sequence[Step]) -> list[Step]:
+        return [step for step in steps if step.to_id not in self._closed]

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.graph.relationships import Relationship
 from kgl_core.graph.shared_fields import CONFIDENCE, FILTER_VALUES_MAX, SOURCES
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.errors import InvalidCursor
@@ -114,8 +115,8 @@ class Step(NamedTuple):
         return Step(self.to_id, self.from_id, self.place, not self.is_forward, self.weight)
 
 
-def strength(place: Place) -> tuple[float, float, int]:
-    """A key to sort places by, the strongest first."""
+def strength(place: Place | Relationship) -> tuple[float, float, int]:
+    """A key to sort places or relationships by, the strongest first."""
     confidence = 1.0 if place.confidence is None else -place.confidence
     return (confidence, -place.created_at.timestamp(), place.id.int)
 

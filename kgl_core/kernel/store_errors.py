@@ -6,6 +6,7 @@ StoreError
 │   ├── CommitUnknown    the connection was lost while committing: this was kept, or not
 │   └── StoreReplaced    SQLite's file was deleted or replaced while it was open
 ├── StoreBusy            no connection or lock within the time allowed
+│   └── StatementTimeout a statement took longer than it may
 ├── StoreReadOnly        the store refuses writes
 ├── StoreFull            no space left
 ├── StoreClosed          used after close()
@@ -72,6 +73,19 @@ class StoreBusy(StoreError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} was not free in time; finish other transactions, then try again")
+
+
+class StatementTimeout(StoreBusy):
+    """The database stopped working on a statement that took longer than it may, such as a walk that reaches too far."""
+
+    code = "statement_timeout"
+
+    def __init__(self) -> None:
+        StoreError.__init__(
+            self,
+            "the database did not finish this in the time that a statement may take; ask for less (a lower depth or "
+            "limit, lower caps, more filters), try a write again, or raise DATABASE_STATEMENT_TIMEOUT",
+        )
 
 
 class StoreReadOnly(StoreError):

@@ -217,6 +217,13 @@ PROBLEMS: Final[Mapping[str, Problem]] = {
     "overloaded": Problem(503, "Too busy for this now", _BUSY, _RETRY_AFTER_S),
     "transaction_conflict": Problem(503, "Another transaction came first", _BUSY, _RETRY_AFTER_S),
     "store_busy": Problem(503, "The database is busy", _BUSY, _RETRY_AFTER_S),
+    "statement_timeout": Problem(
+        503,
+        "The database took too long",
+        "Ask for less: a lower `depth` or `limit`, lower caps, or more filters; a write can be tried again. An "
+        "operator can raise `DATABASE_STATEMENT_TIMEOUT`.",
+        5,
+    ),
     "store_unavailable": Problem(503, "The database cannot be reached", _BUSY, 5),
     "store_replaced": Problem(
         503,

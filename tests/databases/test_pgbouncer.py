@@ -19,7 +19,7 @@ from kgl_adapters.sql.engine.connections import Connections
 from kgl_adapters.sql.engine.engines import Pool, make_engine, parse_url
 from kgl_adapters.sql.storage import migrating as migrate
 from kgl_adapters.sql.units_of_work import SqlStore
-from kgl_core import StoreBusy
+from kgl_core import StatementTimeout, StoreBusy
 from tests.contract.samples import create, created, entity
 from tests.databases.pgbouncer import PgBouncer, pgbouncer
 from tests.faults.load import check_kept, load
@@ -94,7 +94,7 @@ def test_a_statement_ends_in_time(engine: Engine, way: str) -> None:
     """The server ends it in a transaction, and kgl's own request to cancel it alone; the connection serves on."""
     store = SqlStore(engine)
     units = {"alone": store.read, "snapshot": store.snapshot, "transaction": store.begin}
-    with pytest.raises(StoreBusy, match="time for this statement"), units[way]() as uow:
+    with pytest.raises(StatementTimeout, match="ask for less"), units[way]() as uow:
         uow._session.execute(text("SELECT pg_sleep(30)"))
     assert Connections(engine).fetch("SELECT 1", {}) == [(1,)]
     assert not driver(engine).closed

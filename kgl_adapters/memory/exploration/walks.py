@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from heapq import nsmallest
 from itertools import islice
+from typing import Final
 from uuid import UUID
 
 from kgl_adapters.memory.graph.relationships import END_GROUPS
@@ -13,6 +15,12 @@ from kgl_core.exploration.walks import Degree, Direction, Place, Step, WalkFilte
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP, Relationship
 from kgl_core.kernel.periods import Period, period_of
+
+_WAYS: Final[Mapping[Direction, Sequence[tuple[Direction, bool]]]] = {
+    "out": (("out", True),),
+    "in": (("in", False),),
+    "both": (("out", True), ("in", False)),
+}
 
 
 class MemoryWalks:
@@ -34,13 +42,16 @@ class MemoryWalks:
     ) -> Sequence[Step]:
         found: list[Step] = []
         for id in entity_ids:
-            own = sorted(self._steps_of(id, filter, free, weight), key=lambda step: strength(step.place))
+            rows = list(self._rows_of(id, filter, free))
             if after is not None:
-                own = [step for step in own if strength(step.place) > strength(after)]
-            found += own[:each]
+                begin = strength(after)
+                rows = [(row, is_forward) for row, is_forward in rows if strength(row) > begin]
+            left = limit - len(found)
+            first = nsmallest(left if each is None else min(each, left), rows, key=lambda each: strength(each[0]))
+            found += [_step(row, is_forward=is_forward, weight=weight) for row, is_forward in first]
             if len(found) >= limit:
                 break
-        return found[:limit]
+        return found
 
     def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, limit: int) -> Sequence[tuple[UUID, int]]:
         start = self._entities.rows.get(entity_id)
@@ -49,27 +60,30 @@ class MemoryWalks:
         found = {entity_id: 0}
         frontier = [entity_id]
         for distance in range(1, depth + 1):
-            steps = (step for id in frontier for step in self._steps_of(id, filter))
-            frontier = [*dict.fromkeys(step.to_id for step in steps if step.to_id not in found)]
+            ways = (way for id in frontier for way in self._rows_of(id, filter))
+            entered = (row.target_entity_id if is_forward else row.source_entity_id for row, is_forward in ways)
+            frontier = [*dict.fromkeys(id for id in entered if id not in found)]
             found |= dict.fromkeys(frontier, distance)
             if not frontier or len(found) >= limit:
                 break
         return [*found.items()][:limit]
 
     def counts(self, entity_ids: Collection[UUID], filter: WalkFilter, most: int) -> Mapping[UUID, int]:
-        return {id: sum(1 for _ in islice(self._steps_of(id, filter), most)) for id in entity_ids}
+        return {id: sum(1 for _ in islice(self._rows_of(id, filter), most)) for id in entity_ids}
 
     def between(
         self, source_ids: Collection[UUID], target_ids: Collection[UUID], filter: WalkFilter, limit: int
     ) -> Sequence[Step]:
-        targets = frozenset(target_ids)
-        found = [
-            _step(row, is_forward=True)
-            for id in frozenset(source_ids)
-            for row in self._admitted(id, "out", filter)
-            if row.target_entity_id in targets
-        ]
-        return sorted(found, key=lambda step: strength(step.place))[:limit]
+        sources, targets = frozenset(source_ids), frozenset(target_ids)
+        # From the side that has fewer relationships: a hub on the other side is then not looked through.
+        is_leaving = self._degree(sources, "out") <= self._degree(targets, "in")
+        found = (
+            row
+            for id in (sources if is_leaving else targets)
+            for row in self._admitted(id, "out" if is_leaving else "in", filter)
+            if (row.target_entity_id in targets if is_leaving else row.source_entity_id in sources)
+        )
+        return [_step(row, is_forward=True) for row in nsmallest(limit, list(found), key=strength)]
 
     def degrees(self, entity_id: UUID) -> Sequence[Degree]:
         directions: tuple[Direction, Direction] = ("in", "out")
@@ -80,21 +94,22 @@ class MemoryWalks:
         )
         return [Degree(*what, count) for what, count in sorted(counted.items())]
 
-    def _steps_of(
-        self, id: UUID, filter: WalkFilter, free: Collection[UUID] = (), weight: str | None = None
-    ) -> Iterator[Step]:
-        """The steps from an entity, in any order."""
-        rows: list[tuple[Relationship, bool]] = []
-        if filter.direction != "in":
-            rows += [(row, True) for row in self._admitted(id, "out", filter)]
-        if filter.direction != "out":
-            is_loop_known = filter.direction == "both"
-            arriving = self._admitted(id, "in", filter)
-            rows += [(row, False) for row in arriving if not (is_loop_known and row.source_entity_id == id)]
-        for row, is_forward in rows:
-            step = _step(row, is_forward=is_forward, weight=weight)
-            if not filter.entity_type or step.to_id in free or self._type_of(step.to_id) in filter.entity_type:
-                yield step
+    def _degree(self, ids: Collection[UUID], direction: Direction) -> int:
+        """How many relationships leave or enter some entities, those that are gone too."""
+        groups = self._relationships.groups
+        return sum(len(groups.get((END_GROUPS[direction], id)) or ()) for id in ids)
+
+    def _rows_of(
+        self, id: UUID, filter: WalkFilter, free: Collection[UUID] = ()
+    ) -> Iterator[tuple[Relationship, bool]]:
+        """The relationships that can be followed from an entity, in any order, and whether each is followed forward."""
+        for direction, is_forward in _WAYS[filter.direction]:
+            for row in self._admitted(id, direction, filter):
+                to_id = row.target_entity_id if is_forward else row.source_entity_id
+                if to_id == id and not is_forward and filter.direction == "both":
+                    continue  # a loop, which was followed forward
+                if not filter.entity_type or to_id in free or self._type_of(to_id) in filter.entity_type:
+                    yield row, is_forward
 
     def _type_of(self, id: UUID) -> str | None:
         entity = self._entities.rows.get(id)

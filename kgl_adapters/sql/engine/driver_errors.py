@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from kgl_core.kernel.errors import AlreadyExists, KglError, NotFound, TransactionConflict
 from kgl_core.kernel.store_errors import (
     MigrationNeeded,
+    StatementTimeout,
     StoreBusy,
     StoreFault,
     StoreFull,
@@ -90,7 +91,7 @@ def _postgres(error: Any, where: str) -> KglError:
         case "25P03" | "25P04":  # the server's own limits on what is idle, or on transactions
             return StoreUnavailable(f"{where} has ended a connection ({_first_line(error)}); try again")
         case "57014":
-            return StoreBusy(f"time for this statement in {where}")
+            return StatementTimeout()
         case "42P01" | "3F000" | "42703":
             return MigrationNeeded(where, None)
         case "53100":

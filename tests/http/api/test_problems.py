@@ -199,6 +199,7 @@ def test_what_a_database_says_stays_in_the_log(api: Api, monkeypatch: pytest.Mon
         (store_errors.StoreUnavailable("hunter22@db.internal refuses"), 503, "store_unavailable"),
         (store_errors.MigrationNeeded("postgresql://hunter22@db.internal/kgl", None), 503, "migration_needed"),
         (store_errors.SchemaTooNew("9999_hunter22"), 503, "schema_too_new"),
+        (store_errors.StatementTimeout(), 503, "statement_timeout"),
         (store_errors.StoreClosed(), 503, "store_closed"),
         (errors.TransactionConflict(), 503, "transaction_conflict"),
         (store_errors.CommitUnknown(), 503, "commit_unknown"),
