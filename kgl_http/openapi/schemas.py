@@ -18,7 +18,7 @@ from kgl_core.access.users import USER
 from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.nouns import GRAPH_NOUNS
-from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, rules_of
+from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, rules_of, said
 from kgl_core.kernel.field_rules import (
     Choice,
     Each,
@@ -102,9 +102,9 @@ class Schemas:
         for name, rule in rules_of(cls).items():
             is_required = fields[name].default is MISSING
             schema = self.of_rule(rule)
-            properties[name] = schema if is_required else nullable(schema)
+            properties[said(name)] = schema if is_required else nullable(schema)
             if is_required and not is_partial:
-                required.append(name)
+                required.append(said(name))
         noun = _BY_DRAFT.get(cls) if is_change else None
         if noun is not None:
             hints = {**get_type_hints(noun.record), **_ADDED.get(noun.record, {})}
