@@ -9,6 +9,7 @@ from uuid import UUID
 import attrs
 
 from kgl_core.exploration.patterns import COUNTED_MAX, Pattern
+from kgl_core.exploration.subgraphs import Cap
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
 
@@ -33,15 +34,15 @@ class Patterns(Protocol):
 class Matches:
     """The rows of a pattern, as ids by variable, and the records that they name, each once.
 
-    ``is_cut`` says that there are more rows than ``limit``. ``total`` is how many there are, if that was asked for;
-    ``is_total_cut`` says that there are more, because counting stopped there.
+    ``truncated`` is None, or says that there are more rows than ``limit``. ``total`` is how many there are, if that was
+    asked for; with ``is_total_cut`` there are more, because counting stopped there.
     """
 
     rows: tuple[Mapping[str, UUID | None], ...]
     entities: tuple[Entity, ...]
     relationships: tuple[Relationship, ...]
     limit: int
-    is_cut: bool
+    truncated: Cap | None = None
     total: int | None = None
     is_total_cut: bool = False
 
@@ -63,7 +64,7 @@ def match(uow: Any, pattern: Pattern) -> Matches:
         entities=_records(uow.entities, ids[True]),
         relationships=_records(uow.relationships, ids[False]),
         limit=pattern.limit,
-        is_cut=is_cut,
+        truncated=Cap(reason="limit") if is_cut else None,
         total=min(total, COUNTED_MAX) if pattern.count else None,
         is_total_cut=pattern.count and total > COUNTED_MAX,
     )

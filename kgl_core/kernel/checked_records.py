@@ -109,7 +109,7 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
 
     Raises InvalidInput with every fault: unknown names (with a suggestion), missing ones, and what the rules find.
     """
-    known = _said(cls)
+    known: Mapping[str, str] = _said(cls)  # type: ignore[arg-type]
     unknown = [] if values.keys() <= known.keys() else unknown_names((n for n in values if n not in known), known)
     try:
         record = cls(**{known[name]: value for name, value in values.items() if name in known})

@@ -15,10 +15,11 @@ from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.passwords import Secret
 from kgl_core.access.tokens import IssuedAccess, IssuedTokens
 from kgl_core.access.users import USER
+from kgl_core.exploration.metadata_tests import MetadataTests
 from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.nouns import GRAPH_NOUNS
-from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, rules_of, said
+from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, Mapped, rules_of, said
 from kgl_core.kernel.field_rules import (
     Choice,
     Each,
@@ -43,6 +44,7 @@ from kgl_http.openapi.schema_parts import (
     INSTANT_SCHEMA,
     LINE_PATTERN,
     NO_NUL_PATTERN,
+    TESTS_SCHEMA,
     UUID_SCHEMA,
     Schema,
     mapping_schema,
@@ -176,6 +178,11 @@ class Schemas:
                 return dict(INSTANT_SCHEMA)
             case Date():
                 return dict(DATE_SCHEMA)
+            case Mapped(name, each, most, least):
+                about = {"propertyNames": self.of_rule(name), "minProperties": least, "maxProperties": most}
+                return {"type": "object", **about, "additionalProperties": self.of_rule(each)}
+            case MetadataTests():
+                return self.add("MetadataTests", TESTS_SCHEMA)
             case FieldNames():
                 return dict(FIELDS_SCHEMA)
         raise TypeError(f"no schema is known for {rule}; describe it in kgl_http/openapi/schemas.py")

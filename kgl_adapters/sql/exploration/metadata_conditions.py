@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
-    Column,
     ColumnElement,
     LargeBinary,
     Numeric,
@@ -62,14 +61,14 @@ def read_tests(
     return tuple(shapes), parameters
 
 
-def test_conditions(metadata: Column[Any], shapes: Sequence[TestShape], own: str) -> list[ColumnElement[bool]]:
+def test_conditions(metadata: ColumnElement[Any], shapes: Sequence[TestShape], own: str) -> list[ColumnElement[bool]]:
     """The conditions of metadata that passes these tests."""
     if shapes == (("all_pass", ()),):
         return [func.kgl_all_pass(metadata, _parameter(f"{own}_tests"), type_=Boolean) == sql("1")]
     return [_Value(metadata, f"{own}_{n}_name").test(*shape, f"{own}_{n}") for n, shape in enumerate(shapes)]
 
 
-def sort_columns(metadata: Column[Any], name: str, *, is_sqlite: bool) -> list[ColumnElement[Any]]:
+def sort_columns(metadata: ColumnElement[Any], name: str, *, is_sqlite: bool) -> list[ColumnElement[Any]]:
     """What rows are sorted by for the value under the name in this parameter: NULL if it has no order."""
     if is_sqlite:
         return [func.kgl_sort_key(metadata, _parameter(name), type_=LargeBinary)]
@@ -81,7 +80,7 @@ def sort_columns(metadata: Column[Any], name: str, *, is_sqlite: bool) -> list[C
 class _Value:
     """The value under the name in a parameter, on PostgreSQL."""
 
-    def __init__(self, metadata: Column[Any], name: str) -> None:
+    def __init__(self, metadata: ColumnElement[Any], name: str) -> None:
         wanted = cast(_parameter(name), Text)
         self.json = metadata.op("->")(wanted)
         self.text = cast(metadata.op("->>")(wanted), Text)

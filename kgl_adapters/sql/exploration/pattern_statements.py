@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
-    Alias,
     ColumnElement,
     FromClause,
     Integer,
@@ -64,7 +63,7 @@ class _Statement:
         parts = (shape.pattern, *shape.optional, *shape.not_exists)
         tables = {False: ENTITIES[is_sqlite], True: RELATIONSHIPS[is_sqlite]}
         self._asked = {asked.number: asked for part in parts for asked in part}
-        self._tables: dict[int, Alias] = {
+        self._tables: dict[int, Any] = {
             number: tables[asked.ends is not None].alias(f"v{number}") for number, asked in self._asked.items()
         }
         self._optional = frozenset(asked.number for part in shape.optional for asked in part)
@@ -143,7 +142,7 @@ class _Statement:
         near, far = (table.source_entity_id, table.target_entity_id)[:: 1 if is_target else -1]
         if relationship.is_both:
             other = self._tables[source if is_target else target].c.id
-            far = case((near == other, far), else_=near)  # type: ignore[assignment]
+            far = case((near == other, far), else_=near)
         return [self._tables[asked.number].c.id == far]
 
     def _joins_of_relationship(self, asked: Asked, known: Sequence[int]) -> list[ColumnElement[bool]]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kgl_core import Entity, InvalidInput, KnowledgeGraph
 from kgl_core.exploration.matching import Matches
 from kgl_core.exploration.metadata_tests import value_key
+from kgl_core.exploration.subgraphs import Cap
 
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 1.0, 0.1 + 0.2, 0.3, 1.5, -2.5, 1e16, 10**16, 1e300, -1e300, 5e-324),
@@ -90,7 +91,7 @@ def test_who_wrote_what_in_1843(kg: KnowledgeGraph) -> None:
     )
     assert found.rows == ({"r": wrote[0].id, "a": ada.id},)
     assert (found.entities, found.relationships) == ((ada,), (wrote[0],))
-    assert (found.is_cut, found.total) == (False, None)
+    assert (found.truncated, found.total) == (None, None)
 
 
 def test_two_nodes_can_be_one_entity_but_two_relationships_are_two(kg: KnowledgeGraph) -> None:
@@ -148,8 +149,13 @@ def test_rows_are_sorted_cut_and_counted(kg: KnowledgeGraph) -> None:
     asked["order"][0]["descending"] = True
     assert told(kg.graph.match(asked)) == ["c", "d", "a", "b"]
     found = kg.graph.match({**asked, "limit": 3, "count": True})
-    assert (told(found), found.is_cut, found.total, found.is_total_cut) == (["c", "d", "a"], True, 4, False)
-    assert kg.graph.match({**asked, "limit": 4}).is_cut is False
+    assert (told(found), found.truncated, found.total, found.is_total_cut) == (
+        ["c", "d", "a"],
+        Cap(reason="limit"),
+        4,
+        False,
+    )
+    assert kg.graph.match({**asked, "limit": 4}).truncated is None
     shown = kg.graph.match({**asked, "return": ["a", "r"], "count": True, "limit": 1})
     assert shown.total == 8
 
