@@ -24,7 +24,7 @@ Operator = Literal["eq", "ne", "in", "gt", "gte", "lt", "lte", "exists"]
 OPERATORS: Final[tuple[Operator, ...]] = ("ne", "in", "gt", "gte", "lt", "lte", "exists")
 """Those that have a name; a value by itself must be the same."""
 ORDERING: Final = ("gt", "gte", "lt", "lte")
-TESTS_RULE: Final = JsonObject(depth_max=3, keys_max=20)
+TESTS_RULE: Final = JsonObject(keys_max=20)
 """What holds for tests of metadata as JSON."""
 
 _SIGN: Final = 1 << 63
