@@ -83,21 +83,30 @@ def read_pattern(given: object) -> Pattern:
     return pattern
 
 
-def anchor(pattern: Pattern) -> str:
-    """The node where it is best to begin: what fits it is likely to be least."""
+def anchor(pattern: Pattern) -> str | None:
+    """The node where it is best to begin, because few entities are likely to fit it.
+
+    None if every entity can fit any node, so that it is better to begin with a relationship, which has a type.
+    """
 
     def worth(node: NodePattern) -> tuple[bool, ...]:
-        return (node.id is not None, node.key is not None, node.name is not None, bool(node.metadata), bool(node.type))
+        # In the order of how few entities indexes are likely to find; metadata has none.
+        return (node.id is not None, node.key is not None, node.name is not None, bool(node.type), bool(node.metadata))
 
-    return max(pattern.nodes, key=lambda name: worth(pattern.nodes[name]))
+    best = max(pattern.nodes, key=lambda name: worth(pattern.nodes[name]))
+    is_rare = any(worth(pattern.nodes[best])[:-1])
+    return None if not is_rare and any(each.type for each in pattern.relationships.values()) else best
 
 
 def walk_order(part: Pattern | PatternPart, known: set[str]) -> Iterator[tuple[str, RelationshipPattern]]:
-    """The relationships of a part in an order in which each has an end that is known, or that one before it has."""
+    """The relationships of a part in an order in which each has an end that is known, or that one before it has.
+
+    If nothing is known, the first of them has a type, if any has.
+    """
     known, left = set(known), dict(part.relationships)
     while left:
         # Both ends are known if that can be: it leaves the fewest rows.
-        name = max(left, key=lambda each: sum(end in known for end in left[each].ends))
+        name = max(left, key=lambda each: (sum(end in known for end in left[each].ends), bool(left[each].type)))
         relationship = left.pop(name)
         known.update(relationship.ends)
         yield name, relationship

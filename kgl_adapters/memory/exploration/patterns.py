@@ -51,7 +51,7 @@ class MemoryPatterns:
                     yield from found
 
     def _beginnings(self, pattern: Pattern) -> Iterator[Bound]:
-        first = anchor(pattern)
+        first = anchor(pattern) or next(iter(pattern.nodes))
         node = pattern.nodes[first]
         entities = self._entities.rows.values() if node.id is None else [self._entities.rows.get(node.id)]
         return ({first: entity} for entity in entities if entity is not None and _fits_node(entity, node))

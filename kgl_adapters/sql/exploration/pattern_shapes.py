@@ -71,7 +71,8 @@ class ShapeReader:
         """The shape."""
         pattern = self._pattern
         first = anchor(pattern)
-        begin = (self._node(first, pattern.nodes[first]), *self._part(pattern, {first}))
+        begin = [] if first is None else [self._node(first, pattern.nodes[first])]
+        begin += self._part(pattern, set() if first is None else {first})
         there = set(pattern.nodes)
         optional = []
         for part in pattern.optional:
@@ -79,7 +80,7 @@ class ShapeReader:
             there |= part.nodes.keys()
         numbers = self._numbers
         return Shape(
-            pattern=begin,
+            pattern=tuple(begin),
             optional=tuple(optional),
             not_exists=tuple(self._part(part, set(pattern.nodes)) for part in pattern.not_exists),
             returned=tuple(numbers[name] for name in pattern.returned),

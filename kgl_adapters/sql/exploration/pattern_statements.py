@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
+    Join,
     Label,
     Select,
     and_,
@@ -23,9 +24,9 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    true,
 )
 from sqlalchemy import literal_column as sql
+from sqlalchemy.ext.compiler import compiles
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.exploration.metadata_conditions import sort_columns, test_conditions
@@ -34,6 +35,20 @@ from kgl_adapters.sql.graph.tables import ENTITIES, RELATIONSHIPS
 
 _SHAPES_MAX: Final = 512
 Part = Sequence[Asked]
+
+
+class JoinInOrder(Join):
+    """A join whose left side SQLite reads first: it keeps no statistics by which it could find a better order."""
+
+    inherit_cache = True
+
+
+@compiles(JoinInOrder)
+def _join_in_order(join: JoinInOrder, compiler: Any, **how: Any) -> str:
+    how["asfrom"] = True
+    left, right = compiler.process(join.left, **how), compiler.process(join.right, **how)
+    how["asfrom"] = False
+    return f"{left} CROSS JOIN {right} ON {compiler.process(join.onclause, **how)}"
 
 
 class PatternStatements:
@@ -100,7 +115,7 @@ class _Statement:
         joined: FromClause = self._tables[first.number]
         known = [first.number]
         for asked in others:
-            joined = joined.join(self._tables[asked.number], and_(*self._conditions(asked, known)))
+            joined = self._joined(joined, asked.number, self._conditions(asked, known))
             known.append(asked.number)
         missing = [~self._exists(part, known) for part in shape.not_exists]
         for part in shape.optional:
@@ -123,10 +138,13 @@ class _Statement:
         joined: FromClause = self._tables[first.number]
         placed = [*known, first.number]
         for asked in others:
-            joined = joined.join(self._tables[asked.number], true())
-            conditions += self._conditions(asked, placed)
+            joined = self._joined(joined, asked.number, self._conditions(asked, placed))
             placed.append(asked.number)
         return exists(select(sql("1")).select_from(joined).where(*conditions).correlate(*around))
+
+    def _joined(self, before: FromClause, number: int, conditions: Sequence[ColumnElement[bool]]) -> FromClause:
+        kind = JoinInOrder if self._is_sqlite else Join
+        return kind(before, self._tables[number], and_(*conditions))
 
     def _conditions(self, asked: Asked, known: Sequence[int]) -> list[ColumnElement[bool]]:
         """What must hold for a variable, beside those that are known."""
@@ -141,7 +159,10 @@ class _Statement:
         is_target = target == asked.number
         near, far = (table.source_entity_id, table.target_entity_id)[:: 1 if is_target else -1]
         if relationship.is_both:
-            other = self._tables[source if is_target else target].c.id
+            number = source if is_target else target
+            if number not in known:
+                return [self._tables[asked.number].c.id.in_([near, far])]
+            other = self._tables[number].c.id
             far = case((near == other, far), else_=near)
         return [self._tables[asked.number].c.id == far]
 
@@ -150,11 +171,13 @@ class _Statement:
         table = self._tables[asked.number].c
         columns = (table.source_entity_id, table.target_entity_id)
 
-        def along(columns: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
+        def along(columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[bool]]:
             ends = zip(columns, asked.ends or (), strict=True)
-            return and_(*(column == self._tables[end].c.id for column, end in ends if end in known))
+            return [column == self._tables[end].c.id for column, end in ends if end in known]
 
-        conditions = [or_(along(columns), along(columns[::-1])) if asked.is_both else along(columns)]
+        conditions = along(columns)
+        if asked.is_both and conditions:
+            conditions = [or_(and_(*conditions), and_(*along(columns[::-1])))]
         for number in known:
             if self._asked[number].ends is not None:
                 other = self._tables[number].c.id
