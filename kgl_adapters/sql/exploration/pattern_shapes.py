@@ -24,7 +24,8 @@ _SAME: Final = ("id", "key", "min_confidence", "min_sources")
 class Asked:
     """What the SQL of one variable depends on: how many types it may have, its other conditions, and its ends.
 
-    ``ends`` are the numbers of its nodes if it is a relationship, None if it is a node.
+    ``ends`` are the numbers of its nodes if it is a relationship, None if it is a node. A node ``is_bare`` if nothing
+    is asked of it, so that its id is all that it needs.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Asked:
     tests: tuple[TestShape, ...]
     ends: tuple[int, int] | None = None
     is_both: bool = False
+    is_bare: bool = False
 
 
 @attrs.frozen
@@ -113,7 +115,9 @@ class ShapeReader:
         given = {each: getattr(node, each) for each in _SAME if getattr(node, each) is not None}
         if node.name is not None:
             given["sort_name"] = sort_name(node.name)
-        return self._asked(name, node, given)
+        asked = self._asked(name, node, given)
+        is_sorted_by = any(order.variable == name for order in self._pattern.order)
+        return attrs.evolve(asked, is_bare=not (given or node.type or node.metadata or is_sorted_by))
 
     def _relationship(self, name: str, relationship: RelationshipPattern) -> Asked:
         given = {each: getattr(relationship, each) for each in _SAME[2:] if getattr(relationship, each) is not None}

@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
 )
 from sqlalchemy import literal_column as sql
 from sqlalchemy.ext.compiler import compiles
@@ -81,12 +82,13 @@ class _Statement:
         self._tables: dict[int, Any] = {
             number: tables[asked.ends is not None].alias(f"v{number}") for number, asked in self._asked.items()
         }
+        self._ids: dict[int, ColumnElement[Any]] = {number: table.c.id for number, table in self._tables.items()}
         self._optional = frozenset(asked.number for part in shape.optional for asked in part)
+        self._join_all()
 
     def ids(self) -> Select[Any]:
         """The ids that rows show, each combination once."""
-        shown = [self._tables[number].c.id.label(f"id_{number}") for number in self._shape.returned]
-        return self._of(shown)
+        return self._found(keys=[])
 
     def rows(self) -> Select[Any]:
         """The rows in order."""
@@ -102,69 +104,101 @@ class _Statement:
                 key = column.label(f"key_{len(keys)}")
                 keys.append(key)
                 order.append((key.desc() if by.is_descending else key.asc()).nulls_last())
-        shown = [self._tables[number].c.id.label(f"id_{number}") for number in self._shape.returned]
-        order += [
-            id.nulls_last() if number in self._optional else id
-            for number, id in zip(self._shape.returned, shown, strict=True)
-        ]
-        return self._of([*shown, *keys]).order_by(*order).limit(_limit())
+        found = self._found(keys)
+        for number, id in zip(self._shape.returned, found.selected_columns, strict=False):
+            order.append(id.nulls_last() if number in self._optional else id)
+        return found.order_by(*order).limit(_limit())
 
-    def _of(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-        shape = self._shape
-        first, *others = shape.pattern
+    def _found(self, keys: Sequence[Label[Any]]) -> Select[Any]:
+        """The ids that rows show, and after them what they are sorted by."""
+        shown = [self._ids[number].label(f"id_{number}") for number in self._shape.returned]
+        found = select(*shown, *keys).select_from(self._all).where(*self._wanted)
+        return found if self._shape.shows_all else found.distinct()
+
+    def _join_all(self) -> None:
+        """Join the tables of all variables that can be shown, and note what must hold besides."""
+        first, *others = self._shape.pattern
         joined: FromClause = self._tables[first.number]
         known = [first.number]
         for asked in others:
-            joined = self._joined(joined, asked.number, self._conditions(asked, known))
+            joined = self._joined(joined, asked, known)
             known.append(asked.number)
-        missing = [~self._exists(part, known) for part in shape.not_exists]
-        for part in shape.optional:
+        missing = [~self._exists(part, known) for part in self._shape.not_exists]
+        self._wanted = [*(self._conditions(first, []) or ()), *missing]
+        for part in self._shape.optional:
             for place, asked in enumerate(part):
                 conditions = self._conditions(asked, known)
                 known.append(asked.number)
+                if conditions is None:
+                    continue
                 if place:
-                    conditions.append(self._tables[part[0].number].c.id.is_not(None))
-                if rest := part[place + 1 :]:
+                    conditions.append(self._ids[part[0].number].is_not(None))
+                rest = part[place + 1 :]
+                if not all(each.is_bare for each in rest):
                     conditions.append(self._exists(rest, known))
                 joined = joined.outerjoin(self._tables[asked.number], and_(*conditions))
-        found = select(*columns).select_from(joined).where(*self._own_conditions(first), *missing)
-        return found if shape.shows_all else found.distinct()
+        self._all = joined
+
+    def _joined(self, before: FromClause, asked: Asked, known: Sequence[int]) -> FromClause:
+        """What is joined, and with it a variable, if that needs a table."""
+        conditions = self._conditions(asked, known)
+        if conditions is None:
+            return before
+        table = self._tables[asked.number]
+        if self._is_sqlite:
+            return JoinInOrder(before, table, and_(*conditions))
+        if asked.ends is None or len({*asked.ends} & {*known}) < 2:
+            return before.join(table, and_(*conditions))
+        # PostgreSQL could join such a relationship by one end alone: of two hubs, that would give all pairs of what is
+        # around them. The fence makes it look for the few that have both ends.
+        fenced = select(table).where(*conditions).offset(sql("0")).lateral(f"v{asked.number}")
+        self._tables[asked.number], self._ids[asked.number] = fenced, fenced.c.id
+        return before.join(fenced, true())
 
     def _exists(self, part: Part, known: Sequence[int]) -> ColumnElement[bool]:
         """Whether what is known can be extended by this part."""
-        around = [self._tables[number] for number in known]
-        first, *others = part
-        conditions = self._conditions(first, known)
-        joined: FromClause = self._tables[first.number]
-        placed = [*known, first.number]
-        for asked in others:
-            joined = self._joined(joined, asked.number, self._conditions(asked, placed))
+        placed = list(known)
+        tables: list[Any] = []
+        wanted: list[ColumnElement[bool]] = []
+        for asked in part:
+            conditions = self._conditions(asked, placed)
             placed.append(asked.number)
-        return exists(select(sql("1")).select_from(joined).where(*conditions).correlate(*around))
+            if conditions is not None:
+                tables.append(self._tables[asked.number])
+                wanted += conditions
+        joined: FromClause = tables[0]
+        for table in tables[1:]:
+            joined = JoinInOrder(joined, table, true()) if self._is_sqlite else joined.join(table, true())
+        around = [self._tables[number] for number in known]
+        return exists(select(sql("1")).select_from(joined).where(*wanted).correlate(*around))
 
-    def _joined(self, before: FromClause, number: int, conditions: Sequence[ColumnElement[bool]]) -> FromClause:
-        kind = JoinInOrder if self._is_sqlite else Join
-        return kind(before, self._tables[number], and_(*conditions))
+    def _conditions(self, asked: Asked, known: Sequence[int]) -> list[ColumnElement[bool]] | None:
+        """What must hold for a variable, beside those that are known; None for a node that needs no table.
 
-    def _conditions(self, asked: Asked, known: Sequence[int]) -> list[ColumnElement[bool]]:
-        """What must hold for a variable, beside those that are known."""
-        joins = self._joins_of_node(asked, known) if asked.ends is None else self._joins_of_relationship(asked, known)
-        return [*joins, *self._own_conditions(asked)]
+        Such a node is known by the relationship that leads to it: relationships that are active have active ends.
+        """
+        if asked.ends is not None:
+            return [*self._joins_of_relationship(asked, known), *self._own_conditions(asked)]
+        if not known:
+            return self._own_conditions(asked)
+        ends = self._ends_of(asked, known)
+        if asked.is_bare and len(ends) == 1:
+            [self._ids[asked.number]] = ends
+            return None
+        id = self._tables[asked.number].c.id
+        return [id == ends[0] if len(ends) == 1 else id.in_(ends), *self._own_conditions(asked)]
 
-    def _joins_of_node(self, asked: Asked, known: Sequence[int]) -> list[ColumnElement[bool]]:
-        """It is at the other end of the relationship that is placed before it."""
-        relationship = self._asked[known[-1]] if self._asked[known[-1]].ends else self._asked[known[-2]]
+    def _ends_of(self, asked: Asked, known: Sequence[int]) -> list[ColumnElement[Any]]:
+        """The end at which the relationship has this node that is placed before it; both if it can be either."""
+        relationship = next(each for number in reversed(known) if (each := self._asked[number]).ends)
         table = self._tables[relationship.number].c
         source, target = relationship.ends or (0, 0)
         is_target = target == asked.number
         near, far = (table.source_entity_id, table.target_entity_id)[:: 1 if is_target else -1]
-        if relationship.is_both:
-            number = source if is_target else target
-            if number not in known:
-                return [self._tables[asked.number].c.id.in_([near, far])]
-            other = self._tables[number].c.id
-            far = case((near == other, far), else_=near)
-        return [self._tables[asked.number].c.id == far]
+        if not relationship.is_both:
+            return [far]
+        other = source if is_target else target
+        return [case((near == self._ids[other], far), else_=near)] if other in known else [near, far]
 
     def _joins_of_relationship(self, asked: Asked, known: Sequence[int]) -> list[ColumnElement[bool]]:
         """It joins its ends, as far as they are known, and is none of the relationships that are known."""
@@ -173,16 +207,17 @@ class _Statement:
 
         def along(columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[bool]]:
             ends = zip(columns, asked.ends or (), strict=True)
-            return [column == self._tables[end].c.id for column, end in ends if end in known]
+            return [column == self._ids[end] for column, end in ends if end in known]
 
         conditions = along(columns)
-        if asked.is_both and conditions:
+        if not conditions and len({*(asked.ends or ())}) == 1:
+            conditions = [columns[0] == columns[1]]
+        elif conditions and asked.is_both:
             conditions = [or_(and_(*conditions), and_(*along(columns[::-1])))]
         for number in known:
             if self._asked[number].ends is not None:
-                other = self._tables[number].c.id
                 is_other = table.id.is_distinct_from if number in self._optional else table.id.__ne__
-                conditions.append(is_other(other))
+                conditions.append(is_other(self._ids[number]))
         return conditions
 
     def _own_conditions(self, asked: Asked) -> list[ColumnElement[bool]]:

@@ -7,10 +7,11 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kgl_core import Entity, KnowledgeGraph, Relationship
+from kgl_core.exploration.pattern_parts import PARTS_MAX
 from kgl_core.exploration.patterns import Pattern, read_pattern
 
 Bound = Mapping[str, Any]
@@ -68,7 +69,7 @@ conditions = {
     "metadata": st.fixed_dictionaries({"v": tests}),
     "min_confidence": st.sampled_from([0.25, 0.5]),
 }
-nodes = st.fixed_dictionaries({}, optional={**conditions, "name": st.sampled_from("aB")})
+nodes = st.just({}) | st.fixed_dictionaries({}, optional={**conditions, "name": st.sampled_from("aB")})
 of_relationships = {**conditions, "valid_at": st.sampled_from(["1994-05", "1995", "1993"])}
 directions = st.sampled_from(["out", "both"])
 
@@ -103,6 +104,7 @@ def patterns(draw: st.DrawFn) -> dict[str, Any]:
         optional.append(draw(parts(around, f"o{number}", 2 if number == 0 else 1)))
         around += optional[-1]["nodes"]
     missing = [draw(parts([*first["nodes"]], "m", 1))] if draw(st.integers(0, 2)) == 2 else []
+    assume(sum(len(part["nodes"]) for part in (first, *optional, *missing)) <= PARTS_MAX)
     pattern = {**first, "optional": optional, "not_exists": missing, "limit": 1_000, "count": True}
     variables = [name for part in (first, *optional) for kind in ("nodes", "relationships") for name in part[kind]]
     shown = variables
