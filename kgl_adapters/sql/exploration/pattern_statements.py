@@ -6,6 +6,7 @@ relationship only where all the rest of the part is there as well.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -14,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
-    Join,
     Label,
     Select,
     and_,
@@ -27,7 +27,6 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy import literal_column as sql
-from sqlalchemy.ext.compiler import compiles
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.exploration.metadata_conditions import sort_columns, test_conditions
@@ -36,20 +35,6 @@ from kgl_adapters.sql.graph.tables import ENTITIES, RELATIONSHIPS
 
 _SHAPES_MAX: Final = 512
 Part = Sequence[Asked]
-
-
-class JoinInOrder(Join):
-    """A join whose left side SQLite reads first: it keeps no statistics by which it could find a better order."""
-
-    inherit_cache = True
-
-
-@compiles(JoinInOrder)
-def _join_in_order(join: JoinInOrder, compiler: Any, **how: Any) -> str:
-    how["asfrom"] = True
-    left, right = compiler.process(join.left, **how), compiler.process(join.right, **how)
-    how["asfrom"] = False
-    return f"{left} CROSS JOIN {right} ON {compiler.process(join.onclause, **how)}"
 
 
 class PatternStatements:
@@ -62,13 +47,19 @@ class PatternStatements:
 
     def _rows(self, shape: Shape) -> Query:
         """The first ``:limit`` rows, in order: the ids that they show, and after them what they are sorted by."""
-        statement = _Statement(shape, is_sqlite=self._is_sqlite)
-        return Query(statement.rows(), is_sqlite=self._is_sqlite)
+        return self._query(_Statement(shape, is_sqlite=self._is_sqlite).rows())
 
     def _count(self, shape: Shape) -> Query:
         """How many rows there are, up to ``:limit``."""
         rows = _Statement(shape, is_sqlite=self._is_sqlite).ids().limit(_limit()).subquery()
-        return Query(select(func.count()).select_from(rows), is_sqlite=self._is_sqlite)
+        return self._query(select(func.count()).select_from(rows))
+
+    def _query(self, statement: Select[Any]) -> Query:
+        query = Query(statement, is_sqlite=self._is_sqlite)
+        if self._is_sqlite:
+            # SQLite has no statistics by which it could find a good order: for these joins, it keeps the one given.
+            query.text = re.sub(r"(?<! OUTER) JOIN ", " CROSS JOIN ", query.text)
+        return query
 
 
 class _Statement:
@@ -145,9 +136,7 @@ class _Statement:
         if conditions is None:
             return before
         table = self._tables[asked.number]
-        if self._is_sqlite:
-            return JoinInOrder(before, table, and_(*conditions))
-        if asked.ends is None or len({*asked.ends} & {*known}) < 2:
+        if self._is_sqlite or asked.ends is None or len({*asked.ends} & {*known}) < 2:
             return before.join(table, and_(*conditions))
         # PostgreSQL could join such a relationship by one end alone: of two hubs, that would give all pairs of what is
         # around them. The fence makes it look for the few that have both ends.
@@ -168,7 +157,7 @@ class _Statement:
                 wanted += conditions
         joined: FromClause = tables[0]
         for table in tables[1:]:
-            joined = JoinInOrder(joined, table, true()) if self._is_sqlite else joined.join(table, true())
+            joined = joined.join(table, true())
         around = [self._tables[number] for number in known]
         return exists(select(sql("1")).select_from(joined).where(*wanted).correlate(*around))
 
