@@ -1,9 +1,9 @@
-"""Matching: finds the rows of a pattern, and the port that finds them in a store."""
+"""Matching: the rows of a pattern, and the records that they name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -12,22 +12,7 @@ from kgl_core.exploration.patterns import COUNTED_MAX, Pattern
 from kgl_core.exploration.subgraphs import Cap
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
-
-Row = tuple[UUID | None, ...]
-"""The ids that a row shows, in the order of the pattern's `returned`; None for what is missing."""
-
-
-class Patterns(Protocol):
-    """Port: finds the rows of patterns among what is active. Every store gives the same rows in the same order."""
-
-    def rows(self, pattern: Pattern, limit: int) -> Sequence[Row]:
-        """The first ``limit`` rows, each once, in the order of the pattern and then by the ids that they show.
-
-        What is missing comes last.
-        """
-
-    def count(self, pattern: Pattern, most: int) -> int:
-        """How many rows there are; counting stops at ``most``."""
+from kgl_core.kernel.units_of_work import UnitOfWork
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +32,7 @@ class Matches:
     is_total_cut: bool = False
 
 
-def match(uow: Any, pattern: Pattern) -> Matches:
+def match(uow: UnitOfWork, pattern: Pattern) -> Matches:
     """The rows of a pattern in a unit of work that sees one moment."""
     found = uow.patterns.rows(pattern, pattern.limit + 1)
     kept = found[: pattern.limit]

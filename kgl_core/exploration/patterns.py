@@ -6,8 +6,9 @@ relationships are the same relationship, nor is one of an optional part or of a 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final, Protocol
+from uuid import UUID
 
 import attrs
 
@@ -72,6 +73,23 @@ class Pattern(Checked):
     def returned(self) -> tuple[str, ...]:
         """The variables that rows show."""
         return self.shown if self.return_ is None else self.return_
+
+
+Row = tuple[UUID | None, ...]
+"""The ids that a row shows, in the order of the pattern's `returned`; None for what is missing."""
+
+
+class Patterns(Protocol):
+    """Port: finds the rows of patterns among what is active. Every store gives the same rows in the same order."""
+
+    def rows(self, pattern: Pattern, limit: int) -> Sequence[Row]:
+        """The first ``limit`` rows, each once, in the order of the pattern and then by the ids that they show.
+
+        What is missing comes last.
+        """
+
+    def count(self, pattern: Pattern, most: int) -> int:
+        """How many rows there are; counting stops at ``most``."""
 
 
 def read_pattern(given: object) -> Pattern:

@@ -16,7 +16,7 @@ from kgl_core.access.oauth_clients import ClientRepository
 from kgl_core.access.throttling import CounterRepository
 from kgl_core.access.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.access.users import UserRepository
-from kgl_core.exploration.matching import Patterns
+from kgl_core.exploration.patterns import Patterns
 from kgl_core.exploration.walks import Walks
 from kgl_core.graph.entities import EntityRepository
 from kgl_core.graph.journal.changes import Change, ChangeAction, ChangeLog

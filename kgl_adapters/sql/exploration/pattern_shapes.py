@@ -98,18 +98,10 @@ class ShapeReader:
                 if end not in known:
                     known.add(end)
                     placed.append(self._node(end, part.nodes[end]))
-        # The nodes at its ends are numbered by now.
-        return tuple(self._with_ends(asked, part) for asked in placed)
+        return tuple(placed)
 
-    def _with_ends(self, asked: Asked, part: Pattern | PatternPart) -> Asked:
-        relationship = part.relationships.get(self._name_of(asked))
-        if relationship is None:
-            return asked
-        source, target = (self._numbers[end] for end in relationship.ends)
-        return attrs.evolve(asked, ends=(source, target), is_both=relationship.direction == "both")
-
-    def _name_of(self, asked: Asked) -> str:
-        return list(self._numbers)[asked.number]
+    def _number(self, name: str) -> int:
+        return self._numbers.setdefault(name, len(self._numbers))
 
     def _node(self, name: str, node: NodePattern) -> Asked:
         given = {each: getattr(node, each) for each in _SAME if getattr(node, each) is not None}
@@ -122,13 +114,15 @@ class ShapeReader:
     def _relationship(self, name: str, relationship: RelationshipPattern) -> Asked:
         given = {each: getattr(relationship, each) for each in _SAME[2:] if getattr(relationship, each) is not None}
         asked = self._asked(name, relationship, given)
+        source, target = map(self._number, relationship.ends)
+        asked = attrs.evolve(asked, ends=(source, target), is_both=relationship.direction == "both")
         if relationship.valid_at is None:
             return asked
         self.parameters |= period_parameters(f"v{asked.number}_valid_at", relationship.valid_at, self._encoding)
         return attrs.evolve(asked, conditions=(*asked.conditions, "valid_at"))
 
     def _asked(self, name: str, part: NodePattern | RelationshipPattern, given: Mapping[str, Any]) -> Asked:
-        number = self._numbers[name] = len(self._numbers)
+        number = self._number(name)
         own = f"v{number}"
         for n, type in enumerate(part.type):
             self.parameters[f"{own}_type_{n}"] = type

@@ -9,14 +9,13 @@ from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.exploration.metadata_conditions import FUNCTIONS
 from kgl_adapters.sql.exploration.pattern_shapes import Shape, ShapeReader
 from kgl_adapters.sql.exploration.pattern_statements import STATEMENTS
-from kgl_core.exploration.matching import Row
-from kgl_core.exploration.patterns import Pattern
+from kgl_core.exploration.patterns import Pattern, Row
 
 _HAS_FUNCTIONS: Final = "kgl_functions"
 
 
 class SqlPatterns:
-    """A `kgl_core.exploration.matching.Patterns`."""
+    """A `kgl_core.exploration.patterns.Patterns`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
