@@ -24,7 +24,7 @@ from kgl_http.api.operations import operations_of
 from kgl_http.api.request import Request
 from kgl_http.api.response import Response
 from kgl_http.evidence import assertions, extractions, facts, sources
-from kgl_http.exploration import walks
+from kgl_http.exploration import matching, walks
 from kgl_http.graph import changes, entities, relationships, runs
 from kgl_http.openapi import docs_pages
 from kgl_http.openapi.document import Routes, describe
@@ -100,6 +100,7 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/graph/paths", walks.GraphPaths(kg)),
         (f"{API}/graph/common", walks.GraphCommonNeighbors(kg)),
         (f"{API}/graph/subgraph", walks.GraphSubgraph(kg)),
+        (f"{API}/graph/match", matching.GraphMatches(kg)),
         (f"{API}/relationships", relationships.Relationships(kg)),
         (f"{API}/relationships/{{id}}", relationships.RelationshipById(kg, **conditional)),
         (f"{API}/relationships/{{id}}/restore", relationships.RelationshipRestoration(kg)),

@@ -124,6 +124,31 @@ def services(kg: KnowledgeGraph) -> None:
     kg.clients.delete(one.id)
 
 
+def pattern(node: dict[str, Any]) -> dict[str, Any]:
+    """A pattern of this node and of what is around it, in both directions, in a ring, optional and missing."""
+    ends = {"source": "a", "target": "b"}
+    return {
+        "nodes": {"a": node, "b": {"metadata": {"x": {"exists": False}}}, "c": {}},
+        "relationships": {
+            "r": {**ends, "type": "r1"},
+            "s": {"source": "b", "target": "c", "direction": "both"},
+            "t": {"source": "c", "target": "a"},
+        },
+        "optional": [{"nodes": {"d": {"type": "t1"}}, "relationships": {"u": {"source": "c", "target": "d"}}}],
+        "not_exists": [{"nodes": {"e": {}}, "relationships": {"v": {"source": "e", "type": "r2", "target": "b"}}}],
+        "count": True,
+    }
+
+
+NODES: dict[str, dict[str, Any]] = {
+    "a key": {"key": "k1"},
+    "an id": {"id": UUID(int=1)},
+    "a name": {"name": "n1"},
+    "a type": {"type": ["t1", "t2"]},
+}
+"""What the index of a node can find."""
+
+
 IN_ORDER: dict[str, Call] = {
     "the strongest that leave an entity": lambda kg: pages(kg.graph.relationships, id=an_id(kg), direction="out"),
     "the strongest that enter an entity": lambda kg: pages(kg.graph.relationships, id=an_id(kg), direction="in"),
@@ -172,6 +197,8 @@ BY_INDEX: dict[str, Call] = {
     ),
     "relationships at either end": lambda kg: kg.relationships.list(entity_id=an_id(kg)),
     "load": lambda kg: kg.load(records(5)),
+    **{f"a pattern from {name}": (lambda kg, node=node: kg.graph.match(pattern(node))) for name, node in NODES.items()},
+    "a pattern from the type of a relationship": lambda kg: kg.graph.match(pattern({})),
     "delete and restore": deleting,
     "a user by email": lambda kg: kg.users.get_by_email("ada@example.org"),
     "a session": session,

@@ -11,6 +11,7 @@ from kgl_adapters.memory.access.refresh_tokens import MemoryRefreshTokens
 from kgl_adapters.memory.access.revocations import MemoryRevocations
 from kgl_adapters.memory.access.throttling import MemoryCounters
 from kgl_adapters.memory.evidence.assertions import MemoryAssertions
+from kgl_adapters.memory.exploration.patterns import MemoryPatterns
 from kgl_adapters.memory.exploration.walks import MemoryWalks
 from kgl_adapters.memory.graph.changes import MemoryChangeLog
 from kgl_adapters.memory.graph.entities import MemoryEntities
@@ -100,6 +101,10 @@ class MemoryUnitOfWork:
     @property
     def walks(self) -> MemoryWalks:
         return MemoryWalks(self._tables.of)
+
+    @property
+    def patterns(self) -> MemoryPatterns:
+        return MemoryPatterns(self._tables.of)
 
     @property
     def inspection(self) -> MemoryInspection:

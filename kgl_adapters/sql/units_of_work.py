@@ -19,6 +19,7 @@ from kgl_adapters.sql.engine.driver_errors import translate
 from kgl_adapters.sql.engine.encoding import ENCODINGS
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.evidence.assertions import SqlAssertions
+from kgl_adapters.sql.exploration.patterns import SqlPatterns
 from kgl_adapters.sql.exploration.walks import SqlWalks
 from kgl_adapters.sql.graph.additions import Additions
 from kgl_adapters.sql.graph.changes import SqlChangeLog
@@ -116,6 +117,10 @@ class SqlUnitOfWork:
     @property
     def walks(self) -> SqlWalks:
         return SqlWalks(self._graph)
+
+    @property
+    def patterns(self) -> SqlPatterns:
+        return SqlPatterns(self._graph)
 
     @property
     def inspection(self) -> SqlInspection:

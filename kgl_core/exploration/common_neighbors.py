@@ -76,17 +76,20 @@ def common_neighbors(uow: UnitOfWork, query: CommonQuery) -> CommonNeighbors:
     cut = Cap(reason="max_steps") if len(steps) > STEPS_MAX else None
     common = {step.to_id for step in steps}.difference(query.id)
     for other in others:
-        common &= {step.to_id for step in _joining(walks, query, [other], common)}
+        joining = _joining(walks, query, [other], common)
+        if len(joining) >= STEPS_MAX:
+            cut = Cap(reason="max_steps")
+        common &= {step.to_id for step in joining}
     left = sorted((id for id in common if after is None or id.int > after.int), key=lambda id: id.int)
     page = left[: query.limit]
-    joining = sorted({step.id for step in _joining(walks, query, query.id, page)}, key=lambda id: id.int)
+    named = sorted({step.id for step in _joining(walks, query, query.id, page)}, key=lambda id: id.int)
     entities = records_of(uow.entities, page)
     more = None
     if len(left) > len(page):
         more = encode_cursor(listing, str(page[-1]), entities[-1].created_at.isoformat())
     return CommonNeighbors(
         entities=entities,
-        relationships=records_of(uow.relationships, joining),
+        relationships=records_of(uow.relationships, named),
         limit=query.limit,
         next_cursor=more,
         truncated=cut,

@@ -11,6 +11,7 @@ from kgl_core.evidence.assertions import ASSERTION, AssertionFilter, Stance
 from kgl_core.evidence.stored_evidence import sources_of
 from kgl_core.exploration.best_paths import best_paths
 from kgl_core.exploration.common_neighbors import CommonNeighbors, CommonQuery, common_neighbors
+from kgl_core.exploration.matching import Matches, match
 from kgl_core.exploration.neighborhoods import (
     DEPTH_MAX,
     ENTITIES_MAX,
@@ -25,6 +26,7 @@ from kgl_core.exploration.neighborhoods import (
     truncated,
 )
 from kgl_core.exploration.paths import BudgetSpent, Path, PathFields, PathOutcome, PathQuery, Paths, PathsBetween, Roads
+from kgl_core.exploration.patterns import Pattern, read_pattern
 from kgl_core.exploration.shortest_paths import shortest_paths
 from kgl_core.exploration.subgraphs import (
     STRONGEST_MAX,
@@ -141,7 +143,7 @@ class Graph:
     def paths(self, from_: Ids, to: Ids, **query: Unpack[PathFields]) -> Paths:
         """The paths from one or several entities to one or several others. `PathQuery` has the arguments."""
         require(self._context.actor, Action.READ)
-        wanted = build(PathQuery, {"from_": from_, "to": to, **query})
+        wanted = build(PathQuery, {"from": from_, "to": to, **query})
         with self._context.store.snapshot() as uow:
             roads = Roads(uow.walks, wanted, require_active(uow, (*wanted.from_, *wanted.to)))
             paths: list[Path] = []
@@ -229,6 +231,13 @@ class Graph:
             strongest=tuple(StrongNeighbor(entity=entities[s.to_id], relationship=relationships[s.id]) for s in steps),
             sources=sources,
         )
+
+    def match(self, pattern: Pattern | Mapping[str, Any]) -> Matches:
+        """The rows in which a pattern fits the graph; `Pattern` says what a pattern is."""
+        require(self._context.actor, Action.READ)
+        wanted = read_pattern(pattern)
+        with self._context.store.snapshot() as uow:
+            return match(uow, wanted)
 
 
 def _between(roads: Roads, query: PathQuery, start: UUID, end: UUID) -> tuple[list[Path], PathsBetween]:

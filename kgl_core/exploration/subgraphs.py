@@ -42,7 +42,7 @@ class SubgraphQuery(WalkFilter):
 class Cap:
     """That an answer does not have everything: ``reason`` is the cap that was met."""
 
-    reason: Literal["max_entities", "max_relationships", "max_steps"]
+    reason: Literal["max_entities", "max_relationships", "max_steps", "limit"]
 
 
 @attrs.frozen(kw_only=True)

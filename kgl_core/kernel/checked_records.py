@@ -39,14 +39,24 @@ def _rules(cls: Hashable) -> Mapping[str, Rule]:
     return {f.name: f.metadata[_RULE] for f in attrs.fields(cls) if _RULE in f.metadata}  # type: ignore[arg-type]
 
 
+def said(field: str) -> str:
+    """The name by which callers give a field: that of ``from_`` is from, which Python keeps for itself."""
+    return field.rstrip("_")
+
+
+@cache
+def _said(cls: Hashable) -> Mapping[str, str]:
+    return {said(name): name for name in _rules(cls)}
+
+
 @cache
 def _checks(cls: Hashable) -> Sequence[tuple[str, str, Rule, Any]]:
     fields = attrs.fields_dict(cls)  # type: ignore[arg-type]
     # An optional field is None or follows the inner rule. Handling None here saves a call for each value.
     return [
-        (name, f"/{name}", rule.rule, None)
+        (name, f"/{said(name)}", rule.rule, None)
         if isinstance(rule, Optional)
-        else (name, f"/{name}", rule, _when_null(fields[name]))
+        else (name, f"/{said(name)}", rule, _when_null(fields[name]))
         for name, rule in _rules(cls).items()
     ]
 
@@ -84,7 +94,7 @@ def check(record: Any) -> None:
     for name, pointer, rule, when_null in _checks(cls):
         value = getattr(record, name)
         if value is MISSING:
-            faults.append(required(name))
+            faults.append(required(said(name)))
             continue
         if value is None:
             if when_null is None:
@@ -100,14 +110,14 @@ def check(record: Any) -> None:
 
 
 def build(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Make an instance of ``cls``, an attrs class with rules, from untrusted ``values``.
+    """Make an instance of ``cls``, an attrs class with rules, from untrusted ``values`` by the names as `said`.
 
     Raises InvalidInput with every fault: unknown names (with a suggestion), missing ones, and what the rules find.
     """
-    known = rules_of(cls)
+    known: Mapping[str, str] = _said(cls)  # type: ignore[arg-type]
     unknown = [] if values.keys() <= known.keys() else unknown_names((n for n in values if n not in known), known)
     try:
-        record = cls(**({name: value for name, value in values.items() if name in known} if unknown else values))
+        record = cls(**{known[name]: value for name, value in values.items() if name in known})
     except InvalidInput as error:
         raise InvalidInput([*unknown, *error.faults]) from None
     if unknown:
@@ -132,6 +142,32 @@ class Built:
         except InvalidInput as error:
             faults.extend(attrs.evolve(fault, pointer=f"{pointer}{fault.pointer}") for fault in error.faults)
             return value
+
+
+@attrs.frozen
+class Mapped:
+    """A JSON object of ``min_items`` to ``max_items`` names that follow ``name``, with values that follow ``rule``."""
+
+    name: Rule
+    rule: Rule
+    max_items: int
+    min_items: int = 0
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        if not isinstance(value, Mapping) or not all(type(name) is str for name in value):
+            faults.append(Fault(pointer, "not_an_object", "give a JSON object"))
+            return value
+        if len(value) < self.min_items:
+            faults.append(Fault(pointer, "too_few", f"at least {self.min_items}, not {len(value)}"))
+        if len(value) > self.max_items:
+            faults.append(Fault(pointer, "too_many", f"at most {self.max_items}, not {len(value)}"))
+            return value
+        kept = {}
+        for name, item in value.items():
+            at = f"{pointer}/{escape(name)}"
+            self.name(name, at, faults)
+            kept[name] = self.rule(item, at, faults)
+        return kept
 
 
 @attrs.frozen

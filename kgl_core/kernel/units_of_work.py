@@ -17,6 +17,7 @@ from kgl_core.access.throttling import CounterRepository
 from kgl_core.access.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.access.users import UserRepository
 from kgl_core.evidence.assertions import AssertionRepository
+from kgl_core.exploration.patterns import Patterns
 from kgl_core.exploration.walks import Walks
 from kgl_core.graph.entities import EntityRepository
 from kgl_core.graph.journal.changes import Change, ChangeAction, ChangeLog
@@ -69,6 +70,8 @@ class UnitOfWork(Protocol):
     def answers(self) -> AnswerRepository: ...
     @property
     def walks(self) -> Walks: ...
+    @property
+    def patterns(self) -> Patterns: ...
     @property
     def inspection(self) -> Inspection: ...
 

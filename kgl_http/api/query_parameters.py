@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from kgl_core.kernel.checked_records import build, check, ruled, rules_of, unknown_names
+from kgl_core.kernel.checked_records import build, check, ruled, rules_of, said, unknown_names
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import Choice, Each, Flag, Instant, Integer, Names, Number, Optional, Rule, Text
 from kgl_core.kernel.nouns.pages import CURSOR_LENGTH_MAX, LIMIT_MAX
@@ -51,19 +51,18 @@ def read_query(cls: Any, query_string: str) -> Any:
     values: dict[str, Any] = {}
     rules = rules_of(cls)
     given = read_parameters(query_string.encode("latin-1"))  # the bytes that were sent (PEP 3333)
-    fields = {parameter_name(name): name for name in rules}
+    fields = {said(name): name for name in rules}
     faults = unknown_names((name for name in given if name not in fields), fields, "parameter")
     for parameter, texts in given.items():
-        name = fields.get(parameter, "")
-        rule = rules.get(name)
+        rule = rules.get(fields.get(parameter, ""))
         if rule is None:
             continue
         if _is_list(rule):
-            values[name] = [from_text(rule, text) for text in texts]
+            values[parameter] = [from_text(rule, text) for text in texts]
         elif len(texts) > 1:
             faults.append(Fault(f"/{parameter}", "repeated", "give it once"))
         else:
-            values[name] = from_text(rule, texts[0])
+            values[parameter] = from_text(rule, texts[0])
     try:
         query = build(cls, values)
     except InvalidInput as error:
@@ -73,16 +72,11 @@ def read_query(cls: Any, query_string: str) -> Any:
     return query
 
 
-def parameter_name(field: str) -> str:
-    """The parameter that a field of a query is read from: that of ``from_`` is from, which Python keeps for itself."""
-    return field.rstrip("_")
-
-
 def _of_parameter(fault: Fault) -> Fault:
-    """The fault of a field as that of its parameter, with advice about a +, which means a space in a URL."""
+    """The fault of a parameter; that of a date has advice about a +, which means a space in a URL."""
     if fault.code in ("not_an_instant", "not_a_date"):
         return attrs.evolve(fault, detail=f"{fault.detail}; in a URL, write the + of a time zone as %2B")
-    return attrs.evolve(fault, pointer=fault.pointer.replace("_/", "/").rstrip("_"))
+    return fault
 
 
 def read_parameters(encoded: bytes) -> Mapping[str, list[str]]:

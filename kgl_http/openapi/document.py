@@ -11,9 +11,8 @@ from typing import Any, Final
 
 import attrs
 
-from kgl_core.kernel.checked_records import MISSING, rules_of
+from kgl_core.kernel.checked_records import MISSING, rules_of, said
 from kgl_http.api.operations import FORM, METHODS, NDJSON, Answer, Operation, operations_of, takes_key
-from kgl_http.api.query_parameters import parameter_name
 from kgl_http.openapi.schema_parts import UUID_SCHEMA, Schema, prose
 from kgl_http.openapi.schemas import Schemas
 from kgl_http.openapi.security import permission_prose, security_of, security_schemes
@@ -149,7 +148,7 @@ class _Document:
                 schema["default"] = str(default).lower() if schema["type"] == "string" else default
             style = {"style": "form", "explode": True} if schema["type"] == "array" else {}
             required = {"required": True} if default is MISSING else {}
-            yield {"name": parameter_name(name), "in": "query", **required, **style, "schema": schema}
+            yield {"name": said(name), "in": "query", **required, **style, "schema": schema}
 
     def _answer(self, status: int, answer: Answer) -> Schema:
         headers = {

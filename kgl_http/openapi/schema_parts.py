@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from kgl_core.exploration.metadata_tests import ORDERING, TESTS_RULE, MetadataTests
+from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.periods import DATE_ADVICE, DATE_LENGTH_MAX, DATE_PATTERN
 from kgl_core.kernel.text import INVISIBLE_16_BITS
 from kgl_http.openapi.shown_fields import FIELDS_LENGTH_MAX, KNOWN_FIELDS
@@ -38,6 +40,44 @@ LINE_PATTERN: Final = f"^[^{_UNFIT}]*[^{_UNFIT}{_BLANK}][^{_UNFIT}]*$"
 NO_NUL_PATTERN: Final = r"^[^\u0000]*$"
 
 
+def prose(doc: str | None) -> str:
+    """A docstring as Markdown, without what only Python callers need."""
+    text = re.sub(r",? checked as a whole: raises InvalidInput with every fault", "", doc or "")
+    return "\n".join(line.strip() for line in text.replace("``", "`").splitlines()).strip()
+
+
+_VALUE: Final[Schema] = {
+    "anyOf": [
+        {"type": ["boolean", "null"]},
+        {"type": "number", "minimum": -(2**63), "maximum": 2**63 - 1},
+        {"type": "string", "pattern": NO_NUL_PATTERN},
+    ]
+}
+_WITH_ORDER: Final[Schema] = {"anyOf": _VALUE["anyOf"][1:]}
+TESTS_SCHEMA: Final[Schema] = {
+    "type": "object",
+    "description": prose(MetadataTests.__doc__),
+    "propertyNames": {"pattern": NO_NUL_PATTERN},
+    "maxProperties": TESTS_RULE.keys_max,
+    "additionalProperties": {
+        "anyOf": [
+            *_VALUE["anyOf"],
+            {
+                "type": "object",
+                "minProperties": 1,
+                "properties": {
+                    "ne": _VALUE,
+                    "in": {"type": "array", "items": _VALUE, "minItems": 1, "maxItems": FILTER_VALUES_MAX},
+                    **dict.fromkeys(ORDERING, _WITH_ORDER),
+                    "exists": {"type": "boolean"},
+                },
+                "additionalProperties": False,
+            },
+        ]
+    },
+}
+
+
 def nullable(schema: Schema) -> Schema:
     """The schema that also admits null."""
     kind = schema.get("type")
@@ -48,12 +88,6 @@ def nullable(schema: Schema) -> Schema:
         return schema
     values = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
     return {**schema, "type": [*kinds, "null"], **values}
-
-
-def prose(doc: str | None) -> str:
-    """A docstring as Markdown, without what only Python callers need."""
-    text = re.sub(r",? checked as a whole: raises InvalidInput with every fault", "", doc or "")
-    return "\n".join(line.strip() for line in text.replace("``", "`").splitlines()).strip()
 
 
 def object_schema(properties: Mapping[str, Schema], required: Sequence[str], doc: str | None) -> Schema:

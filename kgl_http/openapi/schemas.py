@@ -16,10 +16,11 @@ from kgl_core.access.passwords import Secret
 from kgl_core.access.tokens import IssuedAccess, IssuedTokens
 from kgl_core.access.users import USER
 from kgl_core.evidence.sources import SOURCE
+from kgl_core.exploration.metadata_tests import MetadataTests
 from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.metadata import JsonObject, JsonValue
 from kgl_core.graph.nouns import GRAPH_NOUNS
-from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, rules_of
+from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, Mapped, rules_of, said
 from kgl_core.kernel.field_rules import (
     Choice,
     Each,
@@ -44,6 +45,7 @@ from kgl_http.openapi.schema_parts import (
     INSTANT_SCHEMA,
     LINE_PATTERN,
     NO_NUL_PATTERN,
+    TESTS_SCHEMA,
     UUID_SCHEMA,
     Schema,
     mapping_schema,
@@ -103,9 +105,9 @@ class Schemas:
         for name, rule in rules_of(cls).items():
             is_required = fields[name].default is MISSING
             schema = self.of_rule(rule)
-            properties[name] = schema if is_required else nullable(schema)
+            properties[said(name)] = schema if is_required else nullable(schema)
             if is_required and not is_partial:
-                required.append(name)
+                required.append(said(name))
         noun = _BY_DRAFT.get(cls) if is_change else None
         if noun is not None:
             hints = {**get_type_hints(noun.record), **_ADDED.get(noun.record, {})}
@@ -179,6 +181,11 @@ class Schemas:
                 return dict(INSTANT_SCHEMA)
             case Date():
                 return dict(DATE_SCHEMA)
+            case Mapped(name, each, most, least):
+                about = {"propertyNames": self.of_rule(name), "minProperties": least, "maxProperties": most}
+                return {"type": "object", **about, "additionalProperties": self.of_rule(each)}
+            case MetadataTests():
+                return self.add("MetadataTests", TESTS_SCHEMA)
             case FieldNames():
                 return dict(FIELDS_SCHEMA)
         raise TypeError(f"no schema is known for {rule}; describe it in kgl_http/openapi/schemas.py")

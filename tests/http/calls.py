@@ -22,11 +22,12 @@ from kgl_core.evidence.sources import SourceDraft, SourceRank
 from kgl_core.graph.entities import ENTITY, EntityDraft, EntitySelection
 from kgl_core.graph.journal.runs import RunDraft, RunEnd
 from kgl_core.graph.relationships import RelationshipDraft
-from kgl_core.kernel.checked_records import rules_of
+from kgl_core.kernel.checked_records import rules_of, said
 from kgl_http.access.oauth_server import NamedTokenForm, TokenForm
 from kgl_http.access.users import RoleChange
 from kgl_http.api.operations import FORM, NDJSON, Operation
 from kgl_http.evidence.facts import Pins
+from kgl_http.exploration.matching import MatchBody
 from kgl_http.exploration.walks import CommonParameters, PathParameters, SubgraphBody
 from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api
 
@@ -111,7 +112,7 @@ def call_of(api: Api, route: Route, *, owner: str = "admin", by: str = "admin") 
         raise LookupError(f"{route}: add an example of {route.operation.body.__name__} to {__name__}") from None
     rules = rules_of(route.operation.body)
     body = {**example(api, by), **{name: value for name, value in known.items() if name in rules}}
-    missing = rules.keys() - body.keys()
+    missing = set(map(said, rules)) - body.keys()
     assert not missing, f"{route}: give {missing} in the example of its body, so that they are tested as well"
     return Call(route, path, body, query)
 
@@ -333,6 +334,24 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
         "min_confidence": 0.5,
         "min_sources": 1,
         "valid_at": "1843",
+        "fields": ["name"],
+    },
+    MatchBody: lambda api, by: {
+        "nodes": {
+            "a": {"type": "person", "id": api.entity()["id"], "key": "k", "name": "Ada", "metadata": {"born": 1815}},
+            "b": {"min_confidence": 0.5, "min_sources": 1},
+        },
+        "relationships": {
+            "r": {"source": "a", "target": "b", "type": ["wrote"], "direction": "both", "valid_at": "1843"},
+        },
+        "optional": [
+            {"nodes": {}, "relationships": {"s": {"source": "b", "target": "a", "metadata": {"n": {"gt": 1}}}}}
+        ],
+        "not_exists": [{"nodes": {"c": {}}, "relationships": {"t": {"source": "b", "target": "c"}}}],
+        "return": ["a", "b"],
+        "order": [{"variable": "b", "metadata": "year", "descending": True}],
+        "limit": 20,
+        "count": True,
         "fields": ["name"],
     },
     SourceWithdrawal: lambda api, by: {"uri": _supporting(api), "dry_run": True},

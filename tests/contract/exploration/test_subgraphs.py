@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from kgl_core import HistoryLost, InvalidCursor, InvalidInput
-from kgl_core.exploration import exploring
+from kgl_core.exploration import common_neighbors
 from kgl_core.exploration.walks import Degree
 from kgl_core.kernel.nouns.pages import encode_cursor
 from kgl_core.kernel.units_of_work import Store
@@ -56,10 +56,10 @@ def test_what_joins_the_entities_of_a_filter(store: Store) -> None:
             assert (cut.truncated and cut.truncated.reason) == (None if most == 3 else "max_relationships")
 
 
-@pytest.mark.parametrize("few", [1, 2, 3])
+@pytest.mark.parametrize("few", [2, 3, 4])
 def test_entities_with_many_relationships(store: Store, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What joins them to each other and to those with few is found from either end, once."""
-    monkeypatch.setattr("kgl_adapters.sql.exploration.walks.FEW", few)
+    monkeypatch.setattr("kgl_adapters.sql.exploration.walks.LOOKED_THROUGH", 6 * few)
     drawn = Drawn(store)
     drawn.draw("H-A, H-B, H-C, H-D, I-A, I-B, I-C, A-H, B-H, C-H, A-I, H-I, I-H, H-H, A-B, B-A, A-A, D-C")
     every = set(drawn.relationships)
@@ -130,7 +130,7 @@ def listing_of(cursor: str | None) -> str:
 
 def test_common_neighbors_of_hubs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one with the fewest is looked through; if even that has too many, the answer says so."""
-    monkeypatch.setattr(exploring, "STEPS_MAX", 4)
+    monkeypatch.setattr(common_neighbors, "STEPS_MAX", 4)
     drawn = Drawn(store)
     drawn.draw("A-1 .1, A-2 .9, B-1, B-2, " + ",".join(f"A-a{n} .5" for n in range(6)))
     assert drawn.common("A B") == {"1", "2"}

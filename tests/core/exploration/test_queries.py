@@ -6,12 +6,13 @@ from uuid import uuid4
 import pytest
 
 from kgl_core import InvalidInput
+from kgl_core.exploration.common_neighbors import CommonQuery
 from kgl_core.exploration.neighborhoods import NeighborhoodQuery
 from kgl_core.exploration.paths import PathQuery
-from kgl_core.exploration.subgraphs import CommonQuery, SubgraphQuery
+from kgl_core.exploration.subgraphs import SubgraphQuery
 from kgl_core.kernel.checked_records import build
 
-ENDS = {"from_": str(uuid4()), "to": str(uuid4())}
+ENDS = {"from": str(uuid4()), "to": str(uuid4())}
 IDS = [uuid4() for _ in range(201)]
 
 
@@ -41,7 +42,7 @@ IDS = [uuid4() for _ in range(201)]
         (PathQuery, {"kind": "lightest"}, "/weight", "name"),
         (PathQuery, {"weight": "km"}, "/weight", "lightest"),
         (PathQuery, {"weight": "", "kind": "lightest"}, "/weight", "character"),
-        (PathQuery, {"from_": []}, "/from_", "1"),
+        (PathQuery, {"from": []}, "/from", "1"),
         (PathQuery, {"to": ["Ada"]}, "/to/0", "UUID"),
         (PathQuery, {"to": IDS[:11]}, "/to", "10"),
         (PathQuery, {"avoid": IDS}, "/avoid", "200"),

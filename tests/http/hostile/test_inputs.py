@@ -12,7 +12,7 @@ import pytest
 from falcon import testing
 
 from kgl_core.evidence.extraction.extractions import ExtractedEntity, ExtractedRelationship
-from kgl_core.kernel.checked_records import MISSING, rules_of
+from kgl_core.kernel.checked_records import MISSING, rules_of, said
 from kgl_core.kernel.strict_json import DEPTH_MAX
 from kgl_core.storage.record_lines import LINE_BYTES_MAX, EntityLine, RelationshipLine
 from kgl_http.api.operations import JSON, MERGE_PATCH, NDJSON
@@ -93,8 +93,8 @@ def test_hostile_values_in_every_field(api: Api) -> None:
         required = required_in(cls)
         for field, rule in rules_of(cls).items():
             for value in values_for(rule, is_removable=field not in required):
-                answer = call.send(api, body=written(call.body, field, value))
-                trial.expect(f"{call.route} {field}={value}", answer, 422, "invalid_input", f"/{field}")
+                answer = call.send(api, body=written(call.body, said(field), value))
+                trial.expect(f"{call.route} {field}={value}", answer, 422, "invalid_input", f"/{said(field)}")
     trial.close()
 
 
@@ -133,7 +133,7 @@ def test_fields_that_nobody_knows(api: Api) -> None:
 
 def required_of(call: Call, name: str) -> bool:
     """Whether the body must have this field."""
-    fields = {field.name: field.default for field in call.route.operation.body.__attrs_attrs__}
+    fields = {said(field.name): field.default for field in call.route.operation.body.__attrs_attrs__}
     return fields[name] is MISSING
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from kgl_core.access.passwords import Secret
+from kgl_core.exploration.metadata_tests import TESTS_RULE, MetadataTests
 from kgl_core.graph.entities import ALIASES_MAX
 from kgl_core.graph.metadata import JsonObject, JsonValue
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
-from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, rules_of
+from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, Mapped, rules_of, said
 from kgl_core.kernel.field_rules import (
     Choice,
     Each,
@@ -26,6 +27,7 @@ from kgl_core.kernel.field_rules import (
 )
 from kgl_core.kernel.periods import Date
 from kgl_core.kernel.strict_json import DEPTH_MAX
+from kgl_http.openapi.shown_fields import FieldNames
 
 DEPTH = 100_000  # far past what any parser follows
 MALFORMED_VALUES = {
@@ -135,6 +137,17 @@ def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
             yield from _objects(rule)
         case JsonValue():
             yield from _objects(JsonObject())
+        case MetadataTests():
+            # More stands around these than around the others.
+            yield from (text for text in _objects(TESTS_RULE) if text.count("[") < DEPTH_MAX - 10)
+            yield from ('{"a": []}', '{"a": {}}', '{"a": {"nonsense": 1}}', '{"a": {"gt": null}}', '{"a": {"in": 5}}')
+        case Mapped(names, inner, most, least):
+            yield from ["{}"] if least else []
+            yield json.dumps({f"n{number}": {} for number in range(most + 1)})
+            yield from (f"{{{name}: {{}}}}" for name in values_for(names) if name.startswith('"'))
+            yield from (f'{{"a": {value}}}' for value in values_for(inner))
+        case FieldNames():
+            yield from ('"nonsense"', '"id,"', '["id", "ID"]', '["id", 5]', '"\\u0000"')
         case Built(cls):
             yield from ('{"nonsense": 1}', '{"": null}', '{"__class__": {}}')
             yield from fields_for(cls)
@@ -144,7 +157,7 @@ def fields_for(cls: type) -> Iterator[str]:
     """JSON objects whose only field is one that its rule refuses."""
     required = {field.name for field in cls.__attrs_attrs__ if field.default is MISSING}  # type: ignore[attr-defined]
     for name, rule in rules_of(cls).items():
-        yield from (f'{{"{name}": {value}}}' for value in values_for(rule, is_removable=name not in required))
+        yield from (f'{{"{said(name)}": {value}}}' for value in values_for(rule, is_removable=name not in required))
 
 
 def _admitted(rule: Rule) -> tuple[type | None, ...]:
@@ -159,9 +172,13 @@ def _admitted(rule: Rule) -> tuple[type | None, ...]:
             return (int,)
         case Number():
             return (int, float)
+        case Each(inner, single=True):
+            return (list, *_admitted(inner))
         case Names() | Each():
             return (list,)
-        case JsonObject() | Built():
+        case FieldNames():
+            return (str, list)
+        case JsonObject() | MetadataTests() | Mapped() | Built():
             return (dict,)
         case Flag():
             return (bool,)
@@ -258,6 +275,8 @@ def texts_for(rule: Rule) -> Iterator[str]:
         case Date():
             yield from ["", "%00", "1994-00", "-0044", "10000", "2024-02-30", "24:00:00", "9999-12-31T23:59:59-01:00"]
             yield from ["%E0%B9%91%E0%B9%99%E0%B9%99%E0%B9%94", "1994-05-17T08:30:00+02:00", "1994%20", "9" * 5_000]
+        case FieldNames():
+            yield from ["", "nonsense", "id,", "%00", "id,ID", "x" * 5_000]
         case Each(inner):
             yield from (text for text in texts_for(inner) if text not in _NOT_UTF8)
         case _:
