@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -12,7 +11,7 @@ import attrs
 from kgl_core.exploration.neighborhoods import STEPS_MAX
 from kgl_core.exploration.subgraphs import Cap
 from kgl_core.exploration.walked_records import records_of, require_known
-from kgl_core.exploration.walks import Step, WalkFilter, Walks, filters_of
+from kgl_core.exploration.walks import WalkFilter, filters_of, joining
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import check, ruled
@@ -76,13 +75,13 @@ def common_neighbors(uow: UnitOfWork, query: CommonQuery) -> CommonNeighbors:
     cut = Cap(reason="max_steps") if len(steps) > STEPS_MAX else None
     common = {step.to_id for step in steps}.difference(query.id)
     for other in others:
-        joining = _joining(walks, query, [other], common)
-        if len(joining) >= STEPS_MAX:
+        joined = joining(walks, query, [other], common, STEPS_MAX)
+        if len(joined) >= STEPS_MAX:
             cut = Cap(reason="max_steps")
-        common &= {step.to_id for step in joining}
+        common &= {step.to_id for step in joined}
     left = sorted((id for id in common if after is None or id.int > after.int), key=lambda id: id.int)
     page = left[: query.limit]
-    named = sorted({step.id for step in _joining(walks, query, query.id, page)}, key=lambda id: id.int)
+    named = sorted({step.id for step in joining(walks, query, query.id, page, STEPS_MAX)}, key=lambda id: id.int)
     entities = records_of(uow.entities, page)
     more = None
     if len(left) > len(page):
@@ -94,13 +93,3 @@ def common_neighbors(uow: UnitOfWork, query: CommonQuery) -> CommonNeighbors:
         next_cursor=more,
         truncated=cut,
     )
-
-
-def _joining(walks: Walks, query: WalkFilter, ids: Collection[UUID], others: Collection[UUID]) -> Sequence[Step]:
-    """The steps from some entities to others that the query admits."""
-    steps: list[Step] = []
-    if query.direction != "in":
-        steps += walks.between(ids, others, query, STEPS_MAX)
-    if query.direction != "out":
-        steps += [step.back() for step in walks.between(others, ids, query, STEPS_MAX)]
-    return steps

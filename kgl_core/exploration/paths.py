@@ -9,7 +9,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.exploration.walks import Direction, Step, WalkFilter, WalkFilterFields, Walks, opposite
+from kgl_core.exploration.walks import Direction, Step, WalkFilter, WalkFilterFields, Walks, joining, opposite
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import check, ruled
@@ -174,32 +174,47 @@ class Roads:
         if self.budget < 0:
             raise BudgetSpent
 
-    def steps(self, entity_ids: Sequence[UUID], limit: int, *, onward: bool) -> list[Step] | None:
-        """All steps from these entities, onward or back; None if there are more than ``limit``. Raises BudgetSpent."""
-        found = self._read(entity_ids, limit, onward=onward)
-        return None if found is None else self._open(found)
+    def neighbors(self, entity_ids: Sequence[UUID], limit: int, *, onward: bool) -> list[tuple[UUID, UUID]] | None:
+        """All pairs of these entities and those that one step enters, onward or back; None for more than ``limit``.
+
+        Raises BudgetSpent.
+        """
+        limit = min(limit, self.budget)
+        found = self._walks.neighbors(entity_ids, self._filters[onward], limit=limit + 1, free=self._shared["free"])
+        if self._is_within(limit, found):
+            return [pair for pair in found if pair[1] not in self._closed]
+        return None
+
+    def joining(self, entity_ids: Collection[UUID], others: Collection[UUID]) -> list[Step]:
+        """All steps onward from some entities to others. Raises BudgetSpent."""
+        found = joining(self._walks, self._filters[True], entity_ids, others, self.budget + 1)
+        self.spend(len(found))
+        return found
 
     def steps_of(self, entity_id: UUID, others: Iterable[UUID], *, onward: bool) -> list[Step]:
         """All steps from an entity; those of ``others`` are read with them, for later. Raises BudgetSpent."""
         known = self._known
         if (entity_id, onward) not in known:
             wanted = [id for id in dict.fromkeys((entity_id, *others)) if (id, onward) not in known]
-            found = self._read(wanted, self.budget, onward=onward)
+            found = self._read(wanted, onward=onward)
             for id in wanted:
                 known[id, onward] = []
-            for step in found or ():
+            for step in found:
                 known[step.from_id, onward].append(step)
         return self._open(known[entity_id, onward])
 
-    def _read(self, entity_ids: Sequence[UUID], limit: int, *, onward: bool) -> Sequence[Step] | None:
-        limit = min(limit, self.budget)
+    def _read(self, entity_ids: Sequence[UUID], *, onward: bool) -> Sequence[Step]:
+        limit = self.budget
         found = self._walks.steps(entity_ids, self._filters[onward], limit=limit + 1, **self._shared)
+        self._is_within(limit, found)
+        return found
+
+    def _is_within(self, limit: int, found: Sequence[object]) -> bool:
+        """Pay for what was found, and tell if that is all. Raises BudgetSpent if more can't be paid."""
         self.spend(min(len(found), limit))
-        if len(found) <= limit:
-            return found
-        if self.budget == 0:
+        if len(found) > limit and self.budget == 0:
             raise BudgetSpent
-        return None
+        return len(found) <= limit
 
     def _open(self, steps: Sequence[Step]) -> list[Step]:
         return [step for step in steps if step.to_id not in self._closed]

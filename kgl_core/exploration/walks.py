@@ -156,6 +156,11 @@ class Walks(Protocol):
         ``weight`` is the name in the metadata of relationships whose number is wanted.
         """
 
+    def neighbors(
+        self, entity_ids: Sequence[UUID], filter: WalkFilter, *, limit: int, free: Collection[UUID] = ()
+    ) -> Sequence[tuple[UUID, UUID]]:
+        """What `steps` finds, but only the entity that is left and the one that is entered, and in any order."""
+
     def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, limit: int) -> Sequence[tuple[UUID, int]]:
         """Up to ``limit`` entities with their distance from one, which is 0 for itself, up to ``depth``.
 
@@ -175,6 +180,18 @@ class Walks(Protocol):
 
     def degrees(self, entity_id: UUID) -> Sequence[Degree]:
         """How many active relationships an entity has by type and direction, sorted by both: in before out."""
+
+
+def joining(
+    walks: Walks, filter: WalkFilter, ids: Collection[UUID], others: Collection[UUID], limit: int
+) -> list[Step]:
+    """The steps from some entities to others that a filter admits, in its direction: up to ``limit`` each way."""
+    steps: list[Step] = []
+    if filter.direction != "in":
+        steps += walks.between(ids, others, filter, limit)
+    if filter.direction != "out":
+        steps += [step.back() for step in walks.between(others, ids, filter, limit)]
+    return steps
 
 
 def weight_of(value: Any) -> float | None:

@@ -53,6 +53,11 @@ class MemoryWalks:
                 break
         return found
 
+    def neighbors(
+        self, entity_ids: Sequence[UUID], filter: WalkFilter, *, limit: int, free: Collection[UUID] = ()
+    ) -> Sequence[tuple[UUID, UUID]]:
+        return [*islice(((id, entered) for id in entity_ids for entered in self._entered(id, filter, free)), limit)]
+
     def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, limit: int) -> Sequence[tuple[UUID, int]]:
         start = self._entities.rows.get(entity_id)
         if start is None or not start.is_active:
@@ -60,8 +65,7 @@ class MemoryWalks:
         found = {entity_id: 0}
         frontier = [entity_id]
         for distance in range(1, depth + 1):
-            ways = (way for id in frontier for way in self._rows_of(id, filter))
-            entered = (row.target_entity_id if is_forward else row.source_entity_id for row, is_forward in ways)
+            entered = (to_id for id in frontier for to_id in self._entered(id, filter))
             frontier = [*dict.fromkeys(id for id in entered if id not in found)]
             found |= dict.fromkeys(frontier, distance)
             if not frontier or len(found) >= limit:
@@ -98,6 +102,11 @@ class MemoryWalks:
         """How many relationships leave or enter some entities, those that are gone too."""
         groups = self._relationships.groups
         return sum(len(groups.get((END_GROUPS[direction], id)) or ()) for id in ids)
+
+    def _entered(self, id: UUID, filter: WalkFilter, free: Collection[UUID] = ()) -> Iterator[UUID]:
+        """The entities that the steps from one enter, in any order."""
+        rows = self._rows_of(id, filter, free)
+        return (row.target_entity_id if is_forward else row.source_entity_id for row, is_forward in rows)
 
     def _rows_of(
         self, id: UUID, filter: WalkFilter, free: Collection[UUID] = ()

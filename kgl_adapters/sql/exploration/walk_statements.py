@@ -64,6 +64,7 @@ class WalkStatements:
         self._is_sqlite = is_sqlite
         self._table, self._entities = RELATIONSHIPS[is_sqlite], ENTITIES[is_sqlite]
         self.steps = lru_cache(_COMBINATIONS_MAX)(self._steps)
+        self.neighbors = lru_cache(_COMBINATIONS_MAX)(self._neighbors)
         self.distances = lru_cache(_COMBINATIONS_MAX)(self._distances)
         self.counts = lru_cache(_COMBINATIONS_MAX)(self._counts)
         self.adjacent = lru_cache(_COMBINATIONS_MAX)(self._adjacent)
@@ -98,6 +99,19 @@ class WalkStatements:
         walk = walk.union(*further)
         return Query(select(walk.c.id, walk.c.distance).limit(_number("limit")), is_sqlite=self._is_sqlite)
 
+    def _neighbors(self, shape: Shape) -> Query:
+        """``:limit`` pairs of one of ``:ids`` and an entity that a step enters; in SQLite the latter for ``:id``."""
+
+        def entered(id: ColumnElement[Any]) -> Any:
+            sides = [leaving for leaving in (True, False) if shape.direction != ("in" if leaving else "out")]
+            parts = [self._entered(shape, id, leaving=leaving) for leaving in sides]
+            return parts[0] if len(parts) == 1 else union_all(*parts)
+
+        if self._is_sqlite:
+            found = entered(bindparam("id", type_=self._table.c.id.type)).limit(_number("limit"))
+            return Query(found, is_sqlite=True)
+        return self._of_each(entered, "limit")
+
     def _further(self, shape: Shape, walk: FromClause, *, leaving: bool) -> Select[Any]:
         """What one step enters from the entities of a walk."""
         entered = self._entered(shape, walk.c.id, leaving=leaving)
@@ -110,6 +124,8 @@ class WalkStatements:
         if shape.entity_type:
             others = self._entities.alias("others")
             entered = _any_of(others.c.type, "entity_type", shape.entity_type)
+            if shape.free:
+                entered = or_(entered, _any_of(far, "free", shape.free))
             found = found.join(others, others.c.id == far).where(entered)
         return found
 

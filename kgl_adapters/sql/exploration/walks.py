@@ -51,6 +51,17 @@ class SqlWalks:
             found.setdefault(step.from_id, []).append(step)
         return [step for id in entity_ids for step in found.get(id, ())]
 
+    def neighbors(
+        self, entity_ids: Sequence[UUID], filter: WalkFilter, *, limit: int, free: Collection[UUID] = ()
+    ) -> Sequence[tuple[UUID, UUID]]:
+        shape, parameters = self._read(filter, free=free)
+        query = self._statements.neighbors(shape)
+        rows = islice(self._of_each(query, entity_ids, {**parameters, "limit": limit}), limit)
+        if not self._session.is_sqlite:
+            return [*rows]
+        read_id = self._encoding.read_id
+        return [(id, read_id(entered)) for id, entered in rows]
+
     def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, limit: int) -> Sequence[tuple[UUID, int]]:
         shape, parameters = self._read(filter)
         # An entity can be found again at every distance, so that so many rows have at least ``limit`` of them.
