@@ -18,12 +18,16 @@ ENTITIES: Final = define_noun(
     GRAPH,
     lambda: [
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+        # By key: the active one, and those deleted that a load or an extraction may bring back.
         index("uq_entities_key", "key", where="deleted_at IS NULL AND key IS NOT NULL", unique=True),
         index("ix_entities_deleted_key", "key", where="deleted_at IS NOT NULL AND key IS NOT NULL"),
+        # Listings in each order; by sort name also those with a name.
         index("ix_entities_created_at", "created_at", "id"),
         index("ix_entities_updated_at", "updated_at", "id"),
         index("ix_entities_sort_name", "sort_name", "id"),
+        # Listings of a type, and counts by type.
         index("ix_entities_type", "type", "created_at", "id"),
+        # Whether anything is deleted, and how much.
         index("ix_entities_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
     ],
 )
@@ -34,6 +38,7 @@ RELATIONSHIPS: Final = define_noun(
     GRAPH,
     lambda: [
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+        # By ends, type and key: the active one, and those deleted that may come back.
         index(
             "uq_entity_relationships_triple",
             "source_entity_id",
@@ -50,17 +55,24 @@ RELATIONSHIPS: Final = define_noun(
             "target_entity_id",
             where="deleted_at IS NOT NULL",
         ),
-        index("ix_entity_relationships_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+        # What comes back with an entity; the one above has it by source.
         index("ix_entity_relationships_deleted_target", "target_entity_id", where="deleted_at IS NOT NULL"),
+        # Whether anything is deleted, and how much.
+        index("ix_entity_relationships_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+        # Listings in each order.
         index("ix_entity_relationships_created_at", "created_at", "id"),
         index("ix_entity_relationships_updated_at", "updated_at", "id"),
+        # Listings of a type, and counts by type.
         index("ix_entity_relationships_type", "relationship_type", "created_at", "id"),
     ],
 )
 
 
 def _index_steps(name: str, table: Table, left: str, entered: str) -> None:
-    """Add an index of the steps from one end: in the order of walks, the strongest first, with all that they read."""
+    """Add an index of the steps from one end: in the order of walks, the strongest first, with all that they read.
+
+    It also finds what an entity's deletion takes along, and lists the relationships of an entity.
+    """
     c = table.c
     # PostgreSQL has unknown ones first unless told; SQLite has them last, and takes no word about it.
     confidence = c.confidence.desc() if table.schema is None else c.confidence.desc().nulls_last()

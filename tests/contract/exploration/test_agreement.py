@@ -79,6 +79,11 @@ def test_neighborhoods(stores: list[KnowledgeGraph], graph: Graph, filter: Any, 
     distances = nx.single_source_shortest_path_length(roads, start, cutoff=depth)
     assert {each.entity.id: each.distance for each in found.entities} == distances
     assert found.truncated is None
+    assert ask(lambda kg: kg.graph.distances(start, depth=depth, **filter)).by_id == distances
+    nearest = ask(lambda kg: kg.graph.distances(start, depth=depth, max_entities=3, **filter))
+    assert nearest.is_cut == (len(distances) > 3)
+    reached = max(nearest.by_id.values(), default=-1) if nearest.is_cut else depth
+    assert nearest.by_id == {id: distance for id, distance in distances.items() if distance <= reached}
     among = graph.roads({**filter, "direction": "out", "entity_type": ()}).subgraph(distances)
     places = {each.id: each for each in found.relationships}
     assert set(places) == {key for *_, key in among.edges(keys=True)}
@@ -95,6 +100,28 @@ def test_neighborhoods(stores: list[KnowledgeGraph], graph: Graph, filter: Any, 
     is_whole = len(cut.entities) == len(found.entities) and len(cut.relationships) == len(found.relationships)
     assert is_whole or cut.truncated is not None
     check_cuts(ask, cut.truncated, roads, filter, depth)
+
+
+@settings(max_examples=30)
+@given(graph=graphs(), filter=filters)
+def test_the_relationships_of_an_entity(stores: list[KnowledgeGraph], graph: Graph, filter: Any) -> None:
+    """All that a walk can follow from it, the strongest first, on one page or many."""
+    ask = asking(stores, graph)
+    start = graph.entities[0].id
+    whole = ask(lambda kg: kg.graph.relationships(start, limit=200, **filter))
+    assert {each.id for each in whole.items} == {key for *_, key in graph.roads(filter).out_edges(start, keys=True)}
+    assert [*whole.items] == sorted(
+        whole.items,
+        key=lambda each: (each.confidence is None, -(each.confidence or 0), -each.created_at.timestamp(), each.id.int),
+    )
+    pages, cursor = [], None
+    while len(pages) <= len(whole.items):
+        page = ask(lambda kg, at=cursor: kg.graph.relationships(start, limit=1, cursor=at, **filter))
+        pages += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert pages == [*whole.items]
 
 
 def check_cuts(ask: Ask, truncated: Truncated | None, roads: Any, filter: Any, depth: int) -> None:
