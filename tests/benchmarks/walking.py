@@ -4,12 +4,14 @@ All have the same graph, and take turns entity by entity. The bare SQL gives wha
 and distances, or the entities and the relationships among them. The graph database gives ids alone.
 """
 
+import json
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -20,7 +22,7 @@ import psycopg
 
 from kgl_adapters import connect
 from kgl_core import KnowledgeGraph
-from tests.benchmarks.contenders import plain
+from tests.benchmarks.contenders import Contender, kgl, plain
 from tests.benchmarks.power_law import edges, entity_id, fill
 
 WALKS: Final = 60
@@ -28,6 +30,9 @@ _TWO_HOPS: Final = (20, 1_000)
 _THREE_HOPS: Final = (500, 2_000)
 _HUBS: Final = 5
 _WIDE: Final = {"max_entities": 10_000, "max_relationships": 50_000, "max_per_entity": 10_000}
+_TO_DRAW: Final = "fields=id,type,name,relationship_type,confidence"
+_THREE_OUT: Final = f"depth=3&direction=out&max_entities=1000&max_relationships=1000&{_TO_DRAW}"
+_TWO_BOTH: Final = f"depth=2&max_entities=1000&max_relationships=1000&{_TO_DRAW}"
 _SCHEMA: Final = "backend_entities"
 _WALK: Final = (
     "WITH RECURSIVE walk(id, distance) AS (SELECT %s::uuid, 0 UNION SELECT r.target_entity_id, w.distance + 1"
@@ -74,14 +79,19 @@ def compare_walks(url: str, entities: int) -> Iterator[Walked]:
         kg = stack.enter_context(connect(url, migrate=True))
         fill(url, entities)
         bare = stack.enter_context(psycopg.connect(plain(url), autocommit=True))
-        peer = _graph_database(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kgl-bench-"))), entities)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kgl-bench-")))
+        peer = _graph_database(folder, entities)
+        client = _Client(stack.enter_context(kgl(url, folder)))
         chance = random.Random(7)
         for depth, sizes in ((2, _TWO_HOPS), (3, _THREE_HOPS)):
             starts = _starts(bare, chance, entities, depth, sizes)
             yield _distances(kg, bare, peer, depth, starts)
             yield _hops(kg, bare, depth, starts)
+        yield _over_http(client, "3 hops out over HTTP, 1,000 entities, to draw", starts, _THREE_OUT)
         yield _shortest(kg, peer, [(chance.randrange(entities), chance.randrange(entities)) for _ in range(WALKS)])
-        yield _through_hubs(kg, bare, chance)
+        beside = [*_beside_hubs(bare, chance)]
+        yield _through_hubs(kg, beside)
+        yield _over_http(client, "2 hops both ways through a hub over HTTP, to draw", beside, _TWO_BOTH)
 
 
 def percentile(times: Sequence[float], share: float) -> float:
@@ -169,9 +179,8 @@ def _shortest(kg: KnowledgeGraph, peer: ladybug.Connection, pairs: Sequence[tupl
     return Walked("shortest path, up to 6", 2, kgl_ms, (), peer_ms)
 
 
-def _through_hubs(kg: KnowledgeGraph, bare: psycopg.Connection, chance: random.Random) -> Walked:
-    """From entities beside the largest hubs, two hops both ways, of which a thousand entities are wanted."""
-    kgl_ms, sizes = [], []
+def _beside_hubs(bare: psycopg.Connection, chance: random.Random) -> Iterator[UUID]:
+    """Entities that have a relationship to one of the largest hubs."""
     for number in range(WALKS):
         beside = bare.execute(
             f"SELECT source_entity_id FROM {_SCHEMA}.entity_relationships"
@@ -180,12 +189,42 @@ def _through_hubs(kg: KnowledgeGraph, bare: psycopg.Connection, chance: random.R
         ).fetchone()
         if beside is None:
             raise RuntimeError("a hub has less than a thousand relationships")
-        took, size = _timed(
-            lambda id: len(kg.graph.neighborhood(id, depth=2, max_entities=1_000).entities), _id(beside[0])
-        )
+        yield _id(beside[0])
+
+
+def _through_hubs(kg: KnowledgeGraph, beside: Sequence[UUID]) -> Walked:
+    """Two hops both ways, of which a thousand entities are wanted."""
+    walks = [_timed(lambda id: kg.graph.neighborhood(id, depth=2, max_entities=1_000), id) for id in beside]
+    sizes = [len(found.entities) for _, found in walks]
+    what = "2 hops both ways through a hub, 1,000 entities at most"
+    return Walked(what, statistics.median(sizes), [took for took, _ in walks])
+
+
+class _Client:
+    """A client of the service with one connection."""
+
+    def __init__(self, service: Contender) -> None:
+        self._connection = HTTPConnection(*service.address, timeout=60)
+        self._headers = dict(service.headers)
+
+    def get(self, path: str) -> bytes:
+        """The body of an answer."""
+        self._connection.request("GET", path, headers=self._headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{path}: {body[:500]!r}")
+        return body
+
+
+def _over_http(client: _Client, what: str, starts: Sequence[int | UUID], query: str) -> Walked:
+    kgl_ms, sizes = [], []
+    for start in starts:
+        id = entity_id(start) if isinstance(start, int) else start
+        took, body = _timed(client.get, f"/api/v1/entities/{id}/neighborhood?{query}")
         kgl_ms.append(took)
-        sizes.append(size)
-    return Walked("2 hops both ways through a hub, 1,000 entities at most", statistics.median(sizes), kgl_ms)
+        sizes.append(len(json.loads(body)["data"]["entities"]))
+    return Walked(what, statistics.median(sizes), kgl_ms)
 
 
 def _id(value: Any) -> UUID:
