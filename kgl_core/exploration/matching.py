@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 import attrs
 
 from kgl_core.exploration.patterns import COUNTED_MAX, Pattern
 from kgl_core.exploration.subgraphs import Cap
+from kgl_core.exploration.walked_records import records_of
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.units_of_work import UnitOfWork
@@ -46,16 +46,10 @@ def match(uow: UnitOfWork, pattern: Pattern) -> Matches:
                 ids[name in nodes][id] = None
     return Matches(
         rows=tuple(dict(zip(pattern.returned, row, strict=True)) for row in kept),
-        entities=_records(uow.entities, ids[True]),
-        relationships=_records(uow.relationships, ids[False]),
+        entities=records_of(uow.entities, ids[True]),
+        relationships=records_of(uow.relationships, ids[False]),
         limit=pattern.limit,
         truncated=Cap(reason="limit") if is_cut else None,
         total=min(total, COUNTED_MAX) if pattern.count else None,
         is_total_cut=pattern.count and total > COUNTED_MAX,
     )
-
-
-def _records(repository: Any, ids: Mapping[UUID, None]) -> tuple[Any, ...]:
-    """The records with these ids, in this order."""
-    known = {record.id: record for record in repository.find(ids.keys())}
-    return tuple(known[id] for id in ids)
