@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -145,8 +146,8 @@ def create_app(given: Collaborators, *, version: str) -> App:
     """The WSGI application. Raises LookupError when a responder is not described by an operation."""
     served = list(routes(given))
     everything = [*served, (_DOCUMENT, docs_pages.OpenApi)]  # the document describes itself, too
-    document = describe(everything, version=version, root_path=given.settings.root_path)
-    served.append((_DOCUMENT, docs_pages.OpenApi(document)))
+    write = partial(describe, everything, version=version, root_path=given.settings.root_path)
+    served.append((_DOCUMENT, docs_pages.OpenApi(write)))
     middleware: list[Any] = [Observation(given.metrics)]
     if root_path := given.settings.root_path:
         middleware.insert(0, RootPath(root_path))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
 from html import escape
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -66,11 +67,15 @@ class Root(Resource):
 
 
 class OpenApi(Resource):
-    """``/openapi.json``."""
+    """``/openapi.json``, which is written when it is first asked for."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self._data = dump_json(document)
-        self._tag = _tag(self._data)
+    def __init__(self, describe: Callable[[], Mapping[str, Any]]) -> None:
+        self._describe = describe
+
+    @cached_property
+    def _written(self) -> tuple[bytes, str]:
+        data = dump_json(self._describe())
+        return data, _tag(data)
 
     @operation(
         summary="Get this document",
@@ -79,8 +84,9 @@ class OpenApi(Resource):
     )
     def on_get(self, req: Any, resp: Any) -> None:
         req.read_query(NoQuery)
-        if not _is_held(req, resp, self._tag, max_age_s=_PAGE_AGE_S):
-            resp.data = self._data
+        data, tag = self._written
+        if not _is_held(req, resp, tag, max_age_s=_PAGE_AGE_S):
+            resp.data = data
 
 
 class SwaggerUi(Resource):
@@ -225,6 +231,7 @@ def _tag(data: bytes) -> str:
     return f'W/"{hashlib.blake2s(data, digest_size=16).hexdigest()}"'
 
 
+@cache
 def _open_asset(name: str, media_type: str) -> _File:
     own = _PAGES / name
     path = own if own.exists() else _offapi() / name
