@@ -231,10 +231,13 @@ def _tag(data: bytes) -> str:
     return f'W/"{hashlib.blake2s(data, digest_size=16).hexdigest()}"'
 
 
-@cache
 def _open_asset(name: str, media_type: str) -> _File:
     own = _PAGES / name
-    path = own if own.exists() else _offapi() / name
+    return _opened(own if own.exists() else _offapi() / name, media_type)
+
+
+@cache
+def _opened(path: Path, media_type: str) -> _File:
     data = path.read_bytes()
     return _File(path, media_type, len(data), _tag(data))
 
