@@ -162,7 +162,8 @@ def begin_export(service: Service) -> socket.socket | None:
 
 
 def latest(service: Service) -> str:
-    """The cursor after the last change there is."""
+    """The cursor after the last change there is; one is made, since without any there is no cursor."""
+    assert service("POST", f"{API}/entities", {"type": "t", "name": "at first"}).status == 201
     cursor = ""
     while True:
         found = service("GET", f"{API}/changes?limit=200{cursor and '&after=' + cursor}").json
