@@ -7,7 +7,7 @@ import pty
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from secrets import token_urlsafe
 
@@ -16,7 +16,6 @@ import pytest
 from kgl_adapters import connect
 from kgl_adapters.security.argon2_passwords import Argon2Hasher
 from kgl_adapters.sql.storage.revisions import REVISIONS
-from tests.postgres import fresh_database
 
 KGL = str(Path(sys.executable).parent / "kgl")
 PASSWORD = "a few unrelated words"
@@ -26,16 +25,6 @@ GRAPH = [
     {"kind": "relationship", "source_entity_key": "ada", "relationship_type": "wrote", "target_entity_key": "note"},
 ]
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database that holds nothing."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'graph.db'}"
-        return
-    with fresh_database(request.getfixturevalue("postgres_server")) as fresh:
-        yield fresh
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ import attrs
 
 from kgl_core.exploration.neighborhoods import STEPS_MAX
 from kgl_core.exploration.subgraphs import Cap
-from kgl_core.exploration.walked_records import records_of, require_known
+from kgl_core.exploration.walked_records import records_of
 from kgl_core.exploration.walks import WalkFilter, filters_of, joining
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
-from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import Each, Id, Integer, Optional, Text
+from kgl_core.kernel.nouns.listings import require_known
 from kgl_core.kernel.nouns.pages import (
     CURSOR_LENGTH_MAX,
     LIMIT_DEFAULT,
@@ -39,7 +40,6 @@ class CommonQuery(WalkFilter):
     cursor: str | None = ruled(Optional(Text(CURSOR_LENGTH_MAX)), default=None)
 
     def __attrs_post_init__(self) -> None:
-        check(self)
         WalkFilter.__attrs_post_init__(self)
         object.__setattr__(self, "id", tuple(dict.fromkeys(self.id)))
         if len(self.id) < 2:

@@ -36,7 +36,7 @@ from kgl_core.exploration.subgraphs import (
     SubgraphQuery,
     Summary,
 )
-from kgl_core.exploration.walked_records import by_id, records_of, require_active, require_known
+from kgl_core.exploration.walked_records import by_id, records_of, require_active
 from kgl_core.exploration.walks import (
     PLACE_KINDS,
     WalkFilter,
@@ -50,6 +50,7 @@ from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.ids import require_id
+from kgl_core.kernel.nouns.listings import require_known
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page, check_limit, decode_cursor, encode_cursor, fingerprint
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
@@ -82,10 +83,8 @@ class Graph:
                 require_known(uow.relationships.get(begin.place.id), begin.place.created_at)
             reached = reach(uow.walks, start, begin, wanted)
             entities = by_id(uow.entities.find(reached.distances))
-            steps = uow.walks.between(reached.distances, reached.distances, wanted, wanted.max_relationships + 1)
-            kept = steps[: wanted.max_relationships]
-            relationships = records_of(uow.relationships, [step.id for step in kept])
-            cut = truncated(uow.walks, wanted, reached, has_all_relationships=len(kept) == len(steps))
+            relationships, has_all = _among(uow, reached.distances, wanted)
+            cut = truncated(uow.walks, wanted, reached, has_all_relationships=has_all)
         neighbors = [Neighbor(entities[id], distance) for id, distance in reached.distances.items()]
         return Neighborhood(entities=tuple(neighbors), relationships=relationships, truncated=cut)
 
@@ -179,12 +178,8 @@ class Graph:
                 entities = [each for each in uow.entities.find(frozenset(wanted.ids or ())) if each.is_active]
                 entities = sorted(entities, key=lambda each: (each.created_at, each.id.int))
             kept = entities[: wanted.max_entities]
-            ids_kept = [each.id for each in kept]
-            steps = uow.walks.between(ids_kept, ids_kept, wanted, wanted.max_relationships + 1)
-            relationships = records_of(uow.relationships, [step.id for step in steps[: wanted.max_relationships]])
-        cut = None
-        if len(steps) > wanted.max_relationships:
-            cut = Cap(reason="max_relationships")
+            relationships, has_all = _among(uow, [each.id for each in kept], wanted)
+        cut = None if has_all else Cap(reason="max_relationships")
         if len(entities) > wanted.max_entities:
             cut = Cap(reason="max_entities")
         there = {each.id for each in entities}
@@ -238,6 +233,15 @@ class Graph:
         wanted = read_pattern(pattern)
         with self._context.store.snapshot() as uow:
             return match(uow, wanted)
+
+
+def _among(
+    uow: UnitOfWork, ids: Collection[UUID], query: NeighborhoodQuery | SubgraphQuery
+) -> tuple[tuple[Relationship, ...], bool]:
+    """The relationships among entities, the strongest first, and whether these are all."""
+    steps = uow.walks.between(ids, ids, query, query.max_relationships + 1)
+    kept = steps[: query.max_relationships]
+    return records_of(uow.relationships, [step.id for step in kept]), len(kept) == len(steps)
 
 
 def _between(roads: Roads, query: PathQuery, start: UUID, end: UUID) -> tuple[list[Path], PathsBetween]:

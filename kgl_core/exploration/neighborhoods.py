@@ -24,7 +24,7 @@ from kgl_core.exploration.walks import (
 )
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
-from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.errors import InvalidCursor
 from kgl_core.kernel.field_rules import Integer, Optional, Text
 from kgl_core.kernel.nouns.pages import CURSOR_LENGTH_MAX, decode_cursor, encode_cursor, fingerprint
@@ -66,10 +66,6 @@ class NeighborhoodQuery(WalkFilter):
     max_per_entity: int = ruled(Integer(1, ENTITIES_MAX), default=100)
     cursor: str | None = ruled(Optional(Text(CURSOR_LENGTH_MAX)), default=None)
 
-    def __attrs_post_init__(self) -> None:
-        check(self)
-        WalkFilter.__attrs_post_init__(self)
-
 
 @attrs.frozen(kw_only=True)
 class DistanceQuery(WalkFilter):
@@ -77,10 +73,6 @@ class DistanceQuery(WalkFilter):
 
     depth: int = ruled(Integer(0, DEPTH_MAX), default=DEPTH_MAX)
     max_entities: int = ruled(Integer(1, DISTANCES_MAX), default=ENTITIES_MAX)
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
-        WalkFilter.__attrs_post_init__(self)
 
 
 @attrs.frozen

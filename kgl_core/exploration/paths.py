@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, Literal, TypedDict
+from typing import Final, Literal
 from uuid import UUID
 
 import attrs
@@ -12,7 +12,7 @@ import attrs
 from kgl_core.exploration.walks import Direction, Step, WalkFilter, WalkFilterFields, Walks, joining, opposite
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
-from kgl_core.kernel.checked_records import check, ruled
+from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import Choice, Each, Id, Integer, Optional, Text
 
@@ -63,7 +63,6 @@ class PathQuery(WalkFilter):
     budget: int = ruled(Integer(1, BUDGET_MAX), default=200_000)
 
     def __attrs_post_init__(self) -> None:
-        check(self)
         WalkFilter.__attrs_post_init__(self)
         if (self.kind == "lightest") != (self.weight is not None):
             advice = "give a weight, the name in the metadata, with the kind lightest, and with no other kind"
@@ -134,13 +133,6 @@ class BudgetSpent(Exception):
     """More relationships would have to be looked at than the budget allows."""
 
 
-class Expanding(TypedDict):
-    """What all steps of one search have in common."""
-
-    free: Collection[UUID]
-    weight: str | None
-
-
 class Roads:
     """The steps that searches can take, read as they ask for them, and paid from one budget.
 
@@ -152,7 +144,7 @@ class Roads:
         self._avoid = self._closed = frozenset(query.avoid)
         known = {end.id: end.type for end in ends}
         self._unfit = {id for id, type in known.items() if query.entity_type and type not in query.entity_type}
-        self._shared = Expanding(free=tuple(sorted(known)), weight=query.weight)
+        self._free, self._weight = tuple(sorted(known)), query.weight
         self._filters: Mapping[bool, WalkFilter] = {
             True: query,
             False: attrs.evolve(query, direction=opposite(query.direction)),
@@ -180,7 +172,7 @@ class Roads:
         Raises BudgetSpent.
         """
         limit = min(limit, self.budget)
-        found = self._walks.neighbors(entity_ids, self._filters[onward], limit=limit + 1, free=self._shared["free"])
+        found = self._walks.neighbors(entity_ids, self._filters[onward], limit=limit + 1, free=self._free)
         if self._is_within(limit, found):
             return [pair for pair in found if pair[1] not in self._closed]
         return None
@@ -196,18 +188,16 @@ class Roads:
         known = self._known
         if (entity_id, onward) not in known:
             wanted = [id for id in dict.fromkeys((entity_id, *others)) if (id, onward) not in known]
-            found = self._read(wanted, onward=onward)
+            limit = self.budget
+            found = self._walks.steps(
+                wanted, self._filters[onward], limit=limit + 1, free=self._free, weight=self._weight
+            )
+            self._is_within(limit, found)
             for id in wanted:
                 known[id, onward] = []
             for step in found:
                 known[step.from_id, onward].append(step)
         return self._open(known[entity_id, onward])
-
-    def _read(self, entity_ids: Sequence[UUID], *, onward: bool) -> Sequence[Step]:
-        limit = self.budget
-        found = self._walks.steps(entity_ids, self._filters[onward], limit=limit + 1, **self._shared)
-        self._is_within(limit, found)
-        return found
 
     def _is_within(self, limit: int, found: Sequence[object]) -> bool:
         """Pay for what was found, and tell if that is all. Raises BudgetSpent if more can't be paid."""

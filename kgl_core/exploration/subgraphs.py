@@ -11,7 +11,7 @@ from kgl_core.exploration.neighborhoods import ENTITIES_MAX, RELATIONSHIPS_MAX
 from kgl_core.exploration.walks import Degree, WalkFilter
 from kgl_core.graph.entities import Entity, EntityFilter
 from kgl_core.graph.relationships import Relationship
-from kgl_core.kernel.checked_records import Built, check, ruled
+from kgl_core.kernel.checked_records import Built, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import Each, Id, Integer, Optional
 
@@ -32,7 +32,6 @@ class SubgraphQuery(WalkFilter):
     max_relationships: int = ruled(Integer(0, RELATIONSHIPS_MAX), default=10_000)
 
     def __attrs_post_init__(self) -> None:
-        check(self)
         WalkFilter.__attrs_post_init__(self)
         if (self.ids is None) == (self.filter is None):
             raise InvalidInput([Fault("/ids", "not_together", "give either ids or a filter")])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from kgl_core.graph.entities import ENTITY, Entity
 from kgl_core.graph.facts import gone
 from kgl_core.graph.relationships import Relationship
-from kgl_core.kernel.errors import HistoryLost
 from kgl_core.kernel.nouns.records import found
 from kgl_core.kernel.units_of_work import UnitOfWork
 
@@ -18,6 +16,7 @@ R = TypeVar("R", Entity, Relationship)
 
 
 def by_id(records: Iterable[R]) -> dict[UUID, R]:
+    """The records by their ids."""
     return {record.id: record for record in records}
 
 
@@ -25,12 +24,6 @@ def records_of(repository: Any, ids: Iterable[UUID]) -> tuple[Any, ...]:
     """The records with these ids, in this order, each once."""
     known = by_id(repository.find(frozenset(ids)))
     return tuple(known[id] for id in dict.fromkeys(ids))
-
-
-def require_known(record: Entity | Relationship | None, created_at: datetime) -> None:
-    """Raise HistoryLost unless this is the record, created then, at which a cursor was given out."""
-    if record is None or record.created_at != created_at:
-        raise HistoryLost("start again without a cursor")
 
 
 def require_active(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[Entity]:

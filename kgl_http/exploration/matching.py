@@ -11,14 +11,13 @@ import attrs
 from kgl_core.exploration.patterns import Pattern
 from kgl_core.exploration.subgraphs import Cap
 from kgl_core.kernel.checked_records import build, ruled
-from kgl_core.kernel.field_rules import Optional
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send_beside
 from kgl_http.api.json_views import unstructure
 from kgl_http.api.operations import Answer, GraphResource, operation
 from kgl_http.api.query_parameters import NoQuery
 from kgl_http.exploration.walk_views import SubgraphAnswer, shown_records
-from kgl_http.openapi.shown_fields import FieldNames
+from kgl_http.openapi.shown_fields import FIELDS
 
 _META: Final = {"limit": int, "truncated": Cap | None, "total": int | None, "is_total_cut": bool}
 
@@ -27,7 +26,7 @@ _META: Final = {"limit": int, "truncated": Cap | None, "total": int | None, "is_
 class MatchBody(Pattern):
     __doc__ = f"{Pattern.__doc__}\n    ``fields`` are the names of the fields that records show.\n    "
 
-    fields: tuple[str, ...] | None = ruled(Optional(FieldNames()), default=None)
+    fields: tuple[str, ...] | None = ruled(FIELDS, default=None)
 
 
 class GraphMatches(GraphResource):

@@ -15,7 +15,7 @@ from kgl_core.graph.relationships import Relationship
 from kgl_http.api.json_views import unstructure_record
 from kgl_http.openapi.shown_fields import Shown
 
-_ALWAYS: Final = frozenset({"id", "distance", "source_entity_id", "target_entity_id"})
+_ALWAYS: Final = frozenset({"id", "source_entity_id", "target_entity_id"})
 
 WalkedEntity = Annotated[Entity, Shown("WalkedEntity", ("id",))]
 WalkedNeighbor = Annotated[Entity, Shown("WalkedNeighbor", ("id", "distance"), {"distance": int})]
@@ -68,14 +68,13 @@ def shown_records(
 
 
 def shown_neighborhood(
-    neighbors: Iterable[Neighbor], relationships: Iterable[Relationship], fields: Collection[str] | None
+    neighbors: Collection[Neighbor], relationships: Iterable[Relationship], fields: Collection[str] | None
 ) -> dict[str, Any]:
     """A neighborhood as JSON: its entities tell how far away they are."""
-    wanted = None if fields is None else _ALWAYS.union(fields)
-    return {
-        "entities": [{**_shown(each.entity, wanted), "distance": each.distance} for each in neighbors],
-        "relationships": [_shown(relationship, wanted) for relationship in relationships],
-    }
+    data = shown_records((each.entity for each in neighbors), relationships, fields)
+    for view, each in zip(data["entities"], neighbors, strict=True):
+        view["distance"] = each.distance
+    return data
 
 
 def _shown(record: Entity | Relationship, fields: Collection[str] | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -12,7 +12,7 @@ from kgl_core.exploration.paths import Path, PathQuery, PathsBetween
 from kgl_core.exploration.subgraphs import STRONGEST_MAX, SubgraphQuery, Summary
 from kgl_core.graph.entities import EntityFilter
 from kgl_core.kernel.checked_records import build, check, ruled
-from kgl_core.kernel.field_rules import Integer, Optional
+from kgl_core.kernel.field_rules import Integer
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send, send_beside
 from kgl_http.api.json_views import unstructure, unstructure_all
@@ -28,9 +28,7 @@ from kgl_http.exploration.walk_views import (
     shown_neighborhood,
     shown_records,
 )
-from kgl_http.openapi.shown_fields import FieldNames
-
-_FIELDS: Final = Optional(FieldNames())
+from kgl_http.openapi.shown_fields import FIELDS
 
 
 @attrs.frozen(kw_only=True)
@@ -43,21 +41,21 @@ class NeighborhoodParameters(NeighborhoodQuery):
     the fields to show, with commas between them, for a compact answer to draw.
     """
 
-    fields: tuple[str, ...] | None = ruled(_FIELDS, default=None)
+    fields: tuple[str, ...] | None = ruled(FIELDS, default=None)
 
 
 @attrs.frozen(kw_only=True)
 class PathParameters(PathQuery):
     __doc__ = PathQuery.__doc__
 
-    fields: tuple[str, ...] | None = ruled(_FIELDS, default=None)
+    fields: tuple[str, ...] | None = ruled(FIELDS, default=None)
 
 
 @attrs.frozen(kw_only=True)
 class CommonParameters(CommonQuery):
     """Whose common neighbors are wanted: two to ten entities. Pages are as in listings."""
 
-    fields: tuple[str, ...] | None = ruled(_FIELDS, default=None)
+    fields: tuple[str, ...] | None = ruled(FIELDS, default=None)
 
 
 @attrs.frozen(kw_only=True)
@@ -68,7 +66,7 @@ class SubgraphBody(SubgraphQuery):
     first ``max_entities`` are taken, in the order of their creation. ``fields`` are the names of the fields to show.
     """
 
-    fields: tuple[str, ...] | None = ruled(_FIELDS, default=None)
+    fields: tuple[str, ...] | None = ruled(FIELDS, default=None)
 
 
 @attrs.frozen(kw_only=True)

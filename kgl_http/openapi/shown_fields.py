@@ -9,7 +9,7 @@ import attrs
 
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.errors import Fault
-from kgl_core.kernel.field_rules import Faults
+from kgl_core.kernel.field_rules import Faults, Optional
 
 FIELDS_LENGTH_MAX: Final = 1_000
 KNOWN_FIELDS: Final = tuple(
@@ -42,3 +42,7 @@ class FieldNames:
             advice = f"there is no field {unknown[0][:64]!r}; the fields are {', '.join(KNOWN_FIELDS)}"
             faults.append(Fault(pointer, "not_a_choice", advice))
         return tuple(names)
+
+
+FIELDS: Final = Optional(FieldNames())
+"""The rule of the parameter that says which fields of records to show; None for all."""

@@ -52,6 +52,11 @@ class Shape:
     after: str = ""
     """Whether it begins after a place with a confidence (known), one without (unknown), or at the beginning."""
 
+    @property
+    def sides(self) -> tuple[bool, ...]:
+        """Whether relationships are followed that leave an entity (True), that enter it (False), or both."""
+        return {"out": (True,), "in": (False,), "both": (True, False)}[self.direction]
+
     def without_entities(self) -> Shape:
         """The same for any entity in any direction."""
         return attrs.evolve(self, direction="out", entity_type=0, free=0)
@@ -88,7 +93,7 @@ class WalkStatements:
             entities.c.id == bindparam("id", type_=entities.c.id.type), entities.c.deleted_at.is_(None)
         )
         walk = begin.cte("walk", recursive=True)
-        sides = [leaving for leaving in (True, False) if shape.direction != ("in" if leaving else "out")]
+        sides = shape.sides
         if self._is_sqlite or len(sides) == 1:
             further = [self._further(shape, walk, leaving=leaving) for leaving in sides]
         else:  # PostgreSQL lets a walk go on from itself only once
@@ -103,13 +108,9 @@ class WalkStatements:
         """``:limit`` pairs of one of ``:ids`` and an entity that a step enters; in SQLite the latter for ``:id``."""
 
         def entered(id: ColumnElement[Any]) -> Any:
-            sides = [leaving for leaving in (True, False) if shape.direction != ("in" if leaving else "out")]
-            parts = [self._entered(shape, id, leaving=leaving) for leaving in sides]
-            return parts[0] if len(parts) == 1 else union_all(*parts)
+            parts = [self._entered(shape, id, leaving=leaving) for leaving in shape.sides]
+            return (parts[0] if len(parts) == 1 else union_all(*parts)).limit(_number("limit"))
 
-        if self._is_sqlite:
-            found = entered(bindparam("id", type_=self._table.c.id.type)).limit(_number("limit"))
-            return Query(found, is_sqlite=True)
         return self._of_each(entered, "limit")
 
     def _further(self, shape: Shape, walk: FromClause, *, leaving: bool) -> Select[Any]:
@@ -121,13 +122,17 @@ class WalkStatements:
         """The ids of the entities that the steps from one enter."""
         near, far = self._ends(leaving=leaving)
         found = select(far.label("id")).where(near == id, *self._admitted(shape))
-        if shape.entity_type:
-            others = self._entities.alias("others")
-            entered = _any_of(others.c.type, "entity_type", shape.entity_type)
-            if shape.free:
-                entered = or_(entered, _any_of(far, "free", shape.free))
-            found = found.join(others, others.c.id == far).where(entered)
-        return found
+        return self._entering(shape, found, far)
+
+    def _entering(self, shape: Shape, steps: Select[Any], far: Column[Any]) -> Select[Any]:
+        """Those of some steps whose other end, ``far``, may be entered."""
+        if not shape.entity_type:
+            return steps
+        others = self._entities.alias("others")
+        entered = _any_of(others.c.type, "entity_type", shape.entity_type)
+        if shape.free:
+            entered = or_(entered, _any_of(far, "free", shape.free))
+        return steps.join(others, others.c.id == far).where(entered)
 
     def _counts(self, shape: Shape) -> Query:
         """How many steps leave each of ``:ids``, or ``:id``, up to ``:most``: rows of an entity and a number."""
@@ -191,8 +196,7 @@ class WalkStatements:
 
     def _steps_of(self, shape: Shape, id: ColumnElement[Any], most: ColumnElement[Any]) -> Select[Any]:
         """Up to ``most`` steps from one entity, the strongest first."""
-        sides = [leaving for leaving in (True, False) if shape.direction != ("in" if leaving else "out")]
-        parts = [self._side(shape, id, most, leaving=leaving) for leaving in sides]
+        parts = [self._side(shape, id, most, leaving=leaving) for leaving in shape.sides]
         if len(parts) == 1:
             return parts[0]
         both = union_all(*(select(part.subquery()) for part in parts)).subquery("both")
@@ -200,7 +204,7 @@ class WalkStatements:
 
     def _side(self, shape: Shape, id: ColumnElement[Any], most: ColumnElement[Any], *, leaving: bool) -> Select[Any]:
         """The steps along the relationships that leave an entity, or against those that enter it."""
-        table, entities = self._table, self._entities
+        table = self._table
         near, far = self._ends(leaving=leaving)
         metadata = [table.c.metadata] if shape.has_weight else []
         found = select(
@@ -208,12 +212,7 @@ class WalkStatements:
         ).where(near == id, *self._admitted(shape), *self._later(shape))
         if shape.direction == "both" and not leaving:
             found = found.where(near != far)
-        if shape.entity_type:
-            entered = _any_of(entities.c.type, "entity_type", shape.entity_type)
-            if shape.free:
-                entered = or_(entered, _any_of(far, "free", shape.free))
-            found = found.join(entities, entities.c.id == far).where(entered)
-        return found.order_by(*_strongest(table)).limit(most)
+        return self._entering(shape, found, far).order_by(*_strongest(table)).limit(most)
 
     def _ends(self, *, leaving: bool) -> tuple[Column[Any], Column[Any]]:
         """The columns of the end that is left, and the one that is entered."""

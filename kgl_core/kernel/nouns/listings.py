@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from kgl_core.kernel.errors import HistoryLost, InvalidInput
@@ -13,8 +13,6 @@ from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.pages import Page, Position, check_limit, decode_cursor, encode_cursor, fingerprint
 from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Repository
-
-_WAY_OUT: Final = "start again without a cursor"
 
 R = TypeVar("R", bound=Kept)
 F = TypeVar("F")
@@ -26,6 +24,12 @@ def page_by_page(read: Callable[[Position | None], Sequence[R]]) -> Iterator[Seq
     while page := read(after):
         yield page
         after = (page[-1].created_at, page[-1].id)
+
+
+def require_known(record: Kept | None, created_at: datetime) -> None:
+    """Raise HistoryLost unless this is the record, created then, at which a cursor was given out."""
+    if record is None or record.created_at != created_at:
+        raise HistoryLost("start again without a cursor")
 
 
 def read_page(
@@ -57,8 +61,8 @@ def read_page(
         value, id, created_at = decode_cursor(listing, cursor, kind, UUID, datetime)
         after = (value, id)
         record = repository.get(id)
-        if record.created_at != created_at if record is not None else not noun.is_removable:
-            raise HistoryLost(_WAY_OUT)
+        if record is not None or not noun.is_removable:
+            require_known(record, created_at)
     found = repository.list(filter, sort, after, limit + 1)
     if len(found) <= limit:
         return Page(tuple(found), limit)
