@@ -20,6 +20,7 @@ from kgl_core.evidence.extraction.extractions import ExtractionResult, Withdrawa
 from kgl_core.evidence.extraction.withdrawing import reinstate_extraction, withdraw_extraction
 from kgl_core.evidence.naming_sources import Sources
 from kgl_core.exploration.exploring import Graph
+from kgl_core.exploration.search.searching import Search
 from kgl_core.graph.editing_entities import Entities
 from kgl_core.graph.editing_relationships import Relationships
 from kgl_core.graph.journal.changes import Change
@@ -35,6 +36,7 @@ from kgl_core.storage.checking.check import Check, Progress
 from kgl_core.storage.checking.findings import CheckReport
 from kgl_core.storage.dumping import Dump, OnUnreadable
 from kgl_core.storage.extracting_many import DocumentResult, extract_many
+from kgl_core.storage.indexing import rebuild_index
 from kgl_core.storage.loading.existing_records import Existing
 from kgl_core.storage.loading.load import Load, LoadResult, LoadSummary, Refusal
 from kgl_core.storage.stats import Stats, read_stats
@@ -124,6 +126,11 @@ class KnowledgeGraph:
         return Graph(self._context)
 
     @property
+    def search(self) -> Search:
+        """Find entities by name: ``kg.search("oak")``, ``kg.search.suggest("oa")``, ``kg.search.link(["Oak"])``."""
+        return Search(self._context)
+
+    @property
     def assertions(self) -> Assertions:
         """Assert facts, withdraw assertions, pin what they don't change, and read who says what."""
         return Assertions(self._context)
@@ -197,6 +204,10 @@ class KnowledgeGraph:
     def check(self, *, repair: bool = False, on_progress: Progress | None = None) -> CheckReport:
         """Check the whole store, and with ``repair`` mend what can be mended. See `Check.run`."""
         return Check(self._context, on_progress).run(repair=repair)
+
+    def rebuild_index(self, *, on_progress: Progress | None = None) -> int:
+        """Make the index of names anew, while others read and write. See `rebuild_index`."""
+        return rebuild_index(self._context, on_progress)
 
     def close(self) -> None:
         """Return every connection; every later call raises StoreClosed."""

@@ -11,6 +11,7 @@ from kgl_adapters.memory.access.refresh_tokens import MemoryRefreshTokens
 from kgl_adapters.memory.access.revocations import MemoryRevocations
 from kgl_adapters.memory.access.throttling import MemoryCounters
 from kgl_adapters.memory.evidence.assertions import MemoryAssertions
+from kgl_adapters.memory.exploration.names import MemoryNames
 from kgl_adapters.memory.exploration.patterns import MemoryPatterns
 from kgl_adapters.memory.exploration.walks import MemoryWalks
 from kgl_adapters.memory.graph.changes import MemoryChangeLog
@@ -101,6 +102,10 @@ class MemoryUnitOfWork:
     @property
     def walks(self) -> MemoryWalks:
         return MemoryWalks(self._tables.of)
+
+    @property
+    def names(self) -> MemoryNames:
+        return MemoryNames(self.entities)
 
     @property
     def patterns(self) -> MemoryPatterns:

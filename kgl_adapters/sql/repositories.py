@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.evidence.assertions import SqlAssertions
-from kgl_adapters.sql.graph.entities import SqlEntities
+from kgl_adapters.sql.graph.entities import ENTITY_TABLES, SqlEntities
 from kgl_adapters.sql.graph.relationships import SqlRelationships
 from kgl_adapters.sql.kernel.noun_table import NounTable, noun_tables
 from kgl_adapters.sql.kernel.repository import SqlRepository
@@ -18,7 +18,7 @@ from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.nouns.noun import AnyNoun
 
 NOUN_TABLES: Final[Mapping[AnyNoun, Mapping[bool, NounTable[Any, Any, Any]]]] = {
-    noun: noun_tables(noun) for noun in TABLES
+    noun: ENTITY_TABLES if noun is ENTITY else noun_tables(noun) for noun in TABLES
 }
 """The statements on each noun's table, by whether the database is SQLite."""
 

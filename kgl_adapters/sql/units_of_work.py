@@ -19,6 +19,7 @@ from kgl_adapters.sql.engine.driver_errors import translate
 from kgl_adapters.sql.engine.encoding import ENCODINGS
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.evidence.assertions import SqlAssertions
+from kgl_adapters.sql.exploration.names import SqlNames
 from kgl_adapters.sql.exploration.patterns import SqlPatterns
 from kgl_adapters.sql.exploration.walks import SqlWalks
 from kgl_adapters.sql.graph.additions import Additions
@@ -121,6 +122,10 @@ class SqlUnitOfWork:
     @property
     def patterns(self) -> SqlPatterns:
         return SqlPatterns(self._graph)
+
+    @property
+    def names(self) -> SqlNames:
+        return SqlNames(self._graph)
 
     @property
     def inspection(self) -> SqlInspection:

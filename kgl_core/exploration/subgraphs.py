@@ -41,7 +41,7 @@ class SubgraphQuery(WalkFilter):
 class Cap:
     """That an answer does not have everything: ``reason`` is the cap that was met."""
 
-    reason: Literal["max_entities", "max_relationships", "max_steps", "limit"]
+    reason: Literal["max_entities", "max_relationships", "max_steps", "max_candidates", "max_results", "limit"]
 
 
 @attrs.frozen(kw_only=True)

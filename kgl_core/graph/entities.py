@@ -172,5 +172,8 @@ class EntityRepository(Repository[Entity, EntityFilter, str], Protocol):
     def find_by_sort_name(self, sort_names: Collection[str], limit: int) -> Sequence[Entity]:
         """Up to ``limit`` entities with any of these sort names, active and deleted, in any order."""
 
+    def index_names(self, entities: Sequence[Entity]) -> None:
+        """Let the index of names have what these entities have, whatever it has of them; `add` and `replace` do so."""
+
     def clear_keys(self, ids: Collection[UUID]) -> None:
         """Take the keys from these entities, so that others can have them; `replace` must follow for each."""

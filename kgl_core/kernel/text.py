@@ -95,6 +95,11 @@ def is_visible(text: str) -> bool:
     return False
 
 
+def is_invisible(character: str) -> bool:
+    """Whether Unicode says that this character is never seen: a joiner, a direction, a variation selector, a filler."""
+    return _INVISIBLE.match(character) is not None
+
+
 def has_too_many_marks(text: str) -> bool:
     """Whether there are more than MARKS_MAX combining marks in a row."""
     # A run that is too long covers one of these places. Most text needs no closer look.

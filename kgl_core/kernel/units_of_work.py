@@ -18,6 +18,7 @@ from kgl_core.access.tokens import RefreshTokenRepository, RevocationRepository
 from kgl_core.access.users import UserRepository
 from kgl_core.evidence.assertions import AssertionRepository
 from kgl_core.exploration.patterns import Patterns
+from kgl_core.exploration.search.names import Names
 from kgl_core.exploration.walks import Walks
 from kgl_core.graph.entities import EntityRepository
 from kgl_core.graph.journal.changes import Change, ChangeAction, ChangeLog
@@ -72,6 +73,8 @@ class UnitOfWork(Protocol):
     def walks(self) -> Walks: ...
     @property
     def patterns(self) -> Patterns: ...
+    @property
+    def names(self) -> Names: ...
     @property
     def inspection(self) -> Inspection: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from uuid import UUID
 
@@ -21,9 +21,16 @@ class MemoryEntities(MemoryRepository[Entity, EntityFilter, str]):
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
         return [End(entity.id, entity.key, entity.is_active) for entity in self.find(ids, keys)]
 
+    def passing(self, filter: EntityFilter) -> Iterator[Entity]:
+        """The entities that pass a filter, as they are stored: whoever gives them out copies them."""
+        return self._admitted(filter)
+
     def find_by_sort_name(self, sort_names: Collection[str], limit: int) -> Sequence[Entity]:
         wanted = frozenset(sort_names)
         return [self._detached(row) for row in islice((r for r in self._rows() if r.sort_name in wanted), limit)]
+
+    def index_names(self, entities: Sequence[Entity]) -> None:
+        """Do nothing: names are looked for in the entities themselves."""
 
     def clear_keys(self, ids: Collection[UUID]) -> None:
         for id in ids:

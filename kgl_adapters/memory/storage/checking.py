@@ -11,8 +11,9 @@ from uuid import UUID
 
 from kgl_adapters.memory.tables import Tables
 from kgl_core.access.users import USER
-from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.entities import ENTITY, Entity
 from kgl_core.graph.journal.changes import Change
+from kgl_core.graph.names import NameRow, name_rows
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun, noun_of
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.nouns.noun import Noun
@@ -69,6 +70,9 @@ class MemoryInspection:
             for place, change in self._placed()
             if change.record.id in ids
         }
+
+    def names(self, entities: Sequence[Entity]) -> Mapping[UUID, Sequence[NameRow]]:
+        return {entity.id: name_rows(entity) for entity in entities}  # names are looked for in the entities themselves
 
     def close(self) -> None:
         pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Dialect, Select, TextClause
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 
@@ -24,7 +24,7 @@ class Query:
 
     __slots__ = ("_constants", "_names", "text")
 
-    def __init__(self, statement: Select[Any], *, is_sqlite: bool) -> None:
+    def __init__(self, statement: Select[Any] | TextClause, *, is_sqlite: bool) -> None:
         compiled = statement.compile(dialect=_DIALECTS[is_sqlite])
         self.text = str(compiled)
         self._names: Sequence[str] = compiled.positiontup or ()

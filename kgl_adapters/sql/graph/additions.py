@@ -77,12 +77,18 @@ class _NounAdditions:
         for record in records:
             self._tables.append(self._of)
             self._values += self._of.write(record)
+            if self._of.beside is not None:
+                self._values += self._of.beside.values(record)
 
 
 @cache
 def _statement(*tables: NounTable[Any, Any, Any]) -> str:
-    """A statement that takes the values of a row of each of these tables, and then those of CHANGE_COLUMNS."""
-    added = "".join(f"added_{number} AS ({_insert(of)}), " for number, of in enumerate(tables))
+    """A statement that takes the values of a row of each of these tables, and then those of CHANGE_COLUMNS.
+
+    What stands beside a row comes after it.
+    """
+    inserts = [insert for of in tables for insert in (_insert(of), of.beside and of.beside.insert) if insert]
+    added = "".join(f"added_{number} AS ({insert}), " for number, insert in enumerate(inserts))
     return f"WITH {added}{ANNOUNCED} {insert_announced(CHANGE_COLUMNS)}"
 
 

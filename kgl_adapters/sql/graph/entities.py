@@ -11,6 +11,7 @@ from sqlalchemy import ARRAY, any_, bindparam, update
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.graph.names import NameIndex, NamesBeside
 from kgl_adapters.sql.kernel.lookups import Finder, LockingFinder
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_adapters.sql.kernel.repository import SqlRepository
@@ -21,6 +22,8 @@ from kgl_core.kernel.ids import EntityId
 
 class EntityTable(NounTable[Entity, EntityFilter, str]):
     """The table of entities and the statements on it."""
+
+    beside = NamesBeside()
 
     def __init__(self, *, is_sqlite: bool) -> None:
         super().__init__(ENTITY, is_sqlite=is_sqlite)
@@ -35,7 +38,7 @@ class EntityTable(NounTable[Entity, EntityFilter, str]):
         self.clear_key = update(table).where(table.c.id == bindparam("at_id")).values(key=None)
 
 
-_TABLES: Final = {is_sqlite: EntityTable(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
+ENTITY_TABLES: Final = {is_sqlite: EntityTable(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
 
 
 class SqlEntities(SqlRepository[Entity, EntityFilter, str]):
@@ -44,7 +47,18 @@ class SqlEntities(SqlRepository[Entity, EntityFilter, str]):
     _of: EntityTable
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, _TABLES[session.is_sqlite])
+        super().__init__(session, ENTITY_TABLES[session.is_sqlite])
+
+    def add(self, records: Sequence[Entity]) -> None:
+        super().add(records)
+        NameIndex(self._session).add(records)
+
+    def replace(self, records: Sequence[Entity]) -> None:
+        super().replace(records)
+        self.index_names(records)
+
+    def index_names(self, entities: Sequence[Entity]) -> None:
+        NameIndex(self._session).replace(entities)
 
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
         of = self._of

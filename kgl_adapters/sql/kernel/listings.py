@@ -54,21 +54,25 @@ class Listing:
 
         A ``sort`` that begins with - is descending.
         """
-        given, parameters = self._read(filter, session.encoding)
+        given, parameters = self.read(filter, session.encoding)
         parameters |= position_parameters(after, session.encoding)
         return session.fetch(self._query(given, self._state(filter), sort, after is not None, limit), parameters)
 
     def count(self, session: Session, filter: Any) -> int:
         """How many rows pass ``filter``."""
-        given, parameters = self._read(filter, session.encoding)
+        given, parameters = self.read(filter, session.encoding)
         [(count,)] = session.fetch(self._query(given, self._state(filter)), parameters)
         return int(count)
+
+    def conditions(self, shape: FilterShape) -> Sequence[ColumnElement[bool]]:
+        """The WHERE clauses of a filter on the noun's table, but for whether the records are deleted."""
+        return [self._condition(name, count) for name, count in shape]
 
     def _state(self, filter: Any) -> bool | None:
         """Which records are wanted where they can be deleted: the active (True), the deleted (False), or both."""
         return filter.is_active if self._tells_state else None
 
-    def _read(self, filter: Any, encoding: Encoding) -> tuple[FilterShape, dict[str, Any]]:
+    def read(self, filter: Any, encoding: Encoding) -> tuple[FilterShape, dict[str, Any]]:
         """Which filters are used, and the parameters of their conditions."""
         given: list[tuple[str, int]] = []
         parameters: dict[str, Any] = {}
@@ -102,7 +106,7 @@ class Listing:
         """The query of a page, or without ``sort`` of the count."""
         table = self._table
         statement = select(func.count()).select_from(table) if sort is None else select(*self._columns)
-        statement = statement.where(*(self._condition(name, count) for name, count in given))
+        statement = statement.where(*self.conditions(given))
         if is_active is not None:
             statement = statement.where(table.c.deleted_at.is_(None) if is_active else table.c.deleted_at.is_not(None))
         if sort is None:

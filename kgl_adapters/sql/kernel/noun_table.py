@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Select, bindparam, delete, func, literal_column, select, update
 
@@ -17,16 +17,27 @@ from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Lock
 
 R = TypeVar("R", bound=Kept)
+R_contra = TypeVar("R_contra", contravariant=True)
 F = TypeVar("F")
 V = TypeVar("V")
 LOCKS: Final[tuple[Lock, ...]] = (None, "update", "share")
 
 
+class RowsBeside(Protocol[R_contra]):
+    """Rows of another table that go with a record: PostgreSQL's statement that adds them, and its values."""
+
+    insert: str
+
+    def values(self, record: R_contra, /) -> tuple[Any, ...]: ...
+
+
 class NounTable(Generic[R, F, V]):
     """A noun's table. ``write`` gives the values of the ``inserted`` columns, ``read`` takes those of ``columns``.
 
-    ``derive`` gives the values of what is derived alone.
+    ``derive`` gives the values of what is derived alone. ``beside`` are the rows that are added with a record's.
     """
+
+    beside: RowsBeside[R] | None = None
 
     def __init__(self, noun: Noun[R, Any, F, V], *, is_sqlite: bool) -> None:
         self.noun, self.table = noun, TABLES[noun][is_sqlite]

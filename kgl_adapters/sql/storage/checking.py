@@ -13,16 +13,19 @@ from kgl_adapters.sql.access.tables import COUNTERS, REFRESH_TOKENS
 from kgl_adapters.sql.engine.encoding import reason_of
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.graph.change_rows import ChangeRows
+from kgl_adapters.sql.graph.names import TERMS, NameIndex
 from kgl_adapters.sql.graph.tables import CHANGES
 from kgl_adapters.sql.kernel.idempotency import ANSWERS
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_adapters.sql.kernel.tables import TABLES
 from kgl_adapters.sql.repositories import NOUN_TABLES
-from kgl_adapters.sql.storage import checking_consistency, checking_structure
+from kgl_adapters.sql.storage import checking_consistency, checking_names, checking_structure
 from kgl_adapters.sql.storage.damaged_rows import DAMAGED, DamagedRows, require_text, require_unique_names
 from kgl_core.access.oauth_clients import CLIENT, Client
 from kgl_core.access.users import USER, User
+from kgl_core.graph.entities import Entity
 from kgl_core.graph.journal.runs import RUN, Run, RunState
+from kgl_core.graph.names import NameRow
 from kgl_core.graph.nouns import GRAPH_NOUNS, NOUNS_BY_NAME, GraphNoun, noun_of
 from kgl_core.kernel.nouns.noun import AnyNoun, Noun
 from kgl_core.kernel.nouns.records import Kept, Record
@@ -64,6 +67,7 @@ class SqlInspection:
         if not is_whole:
             return
         yield from checking_consistency.findings(self._session, self._damaged, now)
+        yield from checking_names.findings(self._session, self._damaged)
 
     def rows(self, noun: Noun[R, Any, Any, Any]) -> Iterator[Row[R]]:
         of = NOUN_TABLES[noun][self._is_sqlite]
@@ -126,11 +130,16 @@ class SqlInspection:
             "unusable_answer": (ANSWERS, "id"),
             "unusable_counter": (COUNTERS, "key"),
         }
+        if code == "stray_name" or keys == [TERMS]:
+            return checking_names.mend(self._session, code, keys)
         if code not in tables:
             return checking_structure.mend(self._session, code, keys)
         found, name = tables[code]
         table = found[self._is_sqlite]
         return int(self._session.execute(delete(table).where(table.c[name].in_(keys))).rowcount)
+
+    def names(self, entities: Sequence[Entity]) -> Mapping[UUID, Sequence[NameRow]]:
+        return NameIndex(self._session).rows([entity.id for entity in entities])
 
     def close(self) -> None:
         self._damaged.close()

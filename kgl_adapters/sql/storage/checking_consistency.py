@@ -40,8 +40,8 @@ def findings(session: Session, rows: DamagedRows, now: datetime) -> Iterator[Fin
 def _broken_references(session: Session, rows: DamagedRows) -> Iterator[Finding]:
     """Rows that refer to a row that does not exist, by any foreign key."""
     for table in SCHEMA[session.is_sqlite].sorted_tables:
-        [key] = table.primary_key.columns
         for reference in table.foreign_keys:
+            [key] = table.primary_key.columns
             column, parent = reference.parent, reference.column
             is_broken = column.is_not(None) & ~exists().where(parent == column).correlate(table)
             for id, value in rows.stream(select(key, column).where(is_broken)):

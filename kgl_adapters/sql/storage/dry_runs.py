@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, StaticPool, create_engine
 
+from kgl_adapters.sql.graph.names import NAMES
 from kgl_adapters.sql.kernel.tables import TABLES
 from kgl_adapters.sql.schema import SCHEMA
 from kgl_core.graph.entities import ENTITY, End, Entity
@@ -32,7 +33,7 @@ def scratch_engine() -> Engine:
     It has no foreign keys: the ends of its relationships may be in the store below.
     """
     engine = create_engine("sqlite://", creator=_connect, poolclass=StaticPool, hide_parameters=True)
-    tables = [TABLES[noun][True] for noun in GRAPH_NOUNS]
+    tables = [*(TABLES[noun][True] for noun in GRAPH_NOUNS), NAMES[True]]
     SCHEMA[True].create_all(engine, tables)
     return engine
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -83,13 +83,19 @@ def history(engine: Engine) -> list[Revision]:
     return [Revision(id, summaries[id], place < applied) for place, id in enumerate(REVISIONS)]
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the database to head. Raises SchemaTooNew when a newer kgl made it, and StoreError."""
+def upgrade(engine: Engine, on_progress: Callable[[str, int, int], object] | None = None) -> None:
+    """Bring the database to head. Raises SchemaTooNew when a newer kgl made it, and StoreError.
+
+    ``on_progress`` is called with what is migrated, how many rows of it have been, and how many there are.
+    """
     from alembic import command
 
     history(engine)
     with _translated(engine), migrating(engine) as connection:
-        command.upgrade(_config(connection), "head")
+        config = _config(connection)
+        if on_progress is not None:
+            config.attributes["on_progress"] = on_progress
+        command.upgrade(config, "head")
 
 
 def downgrade(engine: Engine, steps: int) -> None:

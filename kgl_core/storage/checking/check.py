@@ -12,6 +12,7 @@ from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import User
 from kgl_core.evidence.assertions import ASSERTION
 from kgl_core.evidence.extraction.kept_extractions import EXTRACTION
+from kgl_core.graph.entities import Entity
 from kgl_core.graph.facts import Fact
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
 from kgl_core.graph.relationships import Relationship
@@ -26,6 +27,7 @@ from kgl_core.storage.checking.evidence import COMPARED_AT_ONCE, unlike_evidence
 from kgl_core.storage.checking.findings import EXAMPLES_MAX, KINDS, STALE, CheckReport, Finding, Problem
 from kgl_core.storage.checking.inspection import Inspection, Row
 from kgl_core.storage.checking.journal import compare, has_wrong_deleted_with
+from kgl_core.storage.checking.names import unlike_names
 from kgl_core.storage.checking.repairing import mend
 from kgl_core.storage.checking.unlogged_nouns import UNLOGGED_NOUNS
 
@@ -147,17 +149,24 @@ class Look:
         log = self._counted("changes", self._inspection.log(noun))
         rows = self._counted(noun.plural, self._inspection.rows(noun))
         asserted: list[Fact] = []
+        to_be_found: list[Entity] = []
         for row, findings in compare(noun.name, rows, log):
             if row is not None and row.record is not None and not any(f.code == "broken_record" for f in findings):
                 yield from self._of_row(noun, row)
                 if isinstance(row.record, Fact) and row.record.has_assertions:
                     asserted.append(row.record)
+                if isinstance(row.record, Entity):
+                    to_be_found.append(row.record)
             yield from findings
             if len(asserted) >= COMPARED_AT_ONCE:
                 yield from unlike_evidence(self._uow, asserted)
                 asserted.clear()
+            if len(to_be_found) >= COMPARED_AT_ONCE:
+                yield from unlike_names(self._inspection, to_be_found)
+                to_be_found.clear()
         if asserted:
             yield from unlike_evidence(self._uow, asserted)
+        yield from unlike_names(self._inspection, to_be_found)
 
     def _rows(self, noun: AnyNoun) -> Iterator[Finding]:
         for row in self._counted(noun.plural, self._inspection.rows(noun)):

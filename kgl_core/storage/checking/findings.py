@@ -135,6 +135,20 @@ _KINDS: Final = (
         is_mendable=True,
     ),
     Kind(
+        "stale_names",
+        "entities that the index of names has otherwise than they are",
+        "search does not find them by all of their names, or by names that they do not have",
+        "`kgl check --repair` indexes them anew",
+        is_mendable=True,
+    ),
+    Kind(
+        "stray_name",
+        "entities that the index of names has, and that do not exist",
+        "searches look at them in vain",
+        "`kgl check --repair` takes them out of the index",
+        is_mendable=True,
+    ),
+    Kind(
         "stale_period",
         "relationships whose period is kept otherwise than their dates make it",
         "lists and counts with valid_at miss them, or hold them wrongly",

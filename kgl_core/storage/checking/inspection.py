@@ -9,7 +9,9 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.graph.entities import Entity
 from kgl_core.graph.journal.changes import Change
+from kgl_core.graph.names import NameRow
 from kgl_core.graph.nouns import GraphNoun
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept, Record
@@ -73,6 +75,9 @@ class Inspection(Protocol):
 
     def latest(self, noun: GraphNoun, ids: Sequence[UUID]) -> Mapping[UUID, Logged]:
         """The last change of each of these records, if it has one."""
+
+    def names(self, entities: Sequence[Entity]) -> Mapping[UUID, Sequence[NameRow]]:
+        """What the index of names holds of each of these entities, by position."""
 
     def close(self) -> None:
         """Stop reading what was not read to the end."""

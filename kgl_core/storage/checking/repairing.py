@@ -169,6 +169,13 @@ def _derive(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     return sum(uow.inspection.refresh(noun, ids) for noun, ids in _by_noun(keys))
 
 
+def _index_names(context: Context, uow: UnitOfWork, ids: Sequence[UUID]) -> int:
+    """Indexes the names of entities anew."""
+    entities = [entity for entity in uow.entities.find(ids, lock="share") if not broken(entity)]
+    uow.entities.index_names(entities)
+    return len(entities)
+
+
 def _settle(context: Context, uow: UnitOfWork, keys: _Keys) -> int:
     """Lets facts show what their assertions make."""
     done = 0
@@ -191,6 +198,7 @@ _MENDERS: Final[Mapping[str, _Mender]] = {
     "half_deleted": _complete_deletion,
     "record_differs": _retell,
     "stale_evidence": _settle,
+    "stale_names": _index_names,
 }
 _ORDER: Final = (*(code for code, kind in KINDS.items() if kind.is_mendable and code not in _MENDERS), *_MENDERS)
 _ONE_BY_ONE: Final = frozenset(

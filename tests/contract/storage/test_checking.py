@@ -92,19 +92,21 @@ def without_versions(*versions: int, of: str, found: str, left: str = "") -> Dam
 
 DAMAGES: Final[dict[str, Damage]] = {
     "an entity is lost, and the end of a relationship with it": sql(
-        "DELETE FROM entities WHERE id = {note}", found="lost_record missing_end"
+        "DELETE FROM entities WHERE id = {note}", found="lost_record missing_end stray_name"
     ),
     "an entity is lost with its changes": sql(
         "DELETE FROM changes WHERE subject_id = {note}",
         "DELETE FROM entities WHERE id = {note}",
-        found="missing_end",
+        found="missing_end stray_name",
         left="missing_end",
     ),
     "a relationship is lost": sql("DELETE FROM entity_relationships WHERE id = {edge}", found="lost_record"),
-    "all records are lost": sql("DELETE FROM entity_relationships", "DELETE FROM entities", found="lost_record"),
+    "all records are lost": sql(
+        "DELETE FROM entity_relationships", "DELETE FROM entities", found="lost_record stray_name"
+    ),
     "an end is deleted outside kgl": sql(
         "UPDATE entities SET deleted_at = updated_at, deleted_by = 'system', version = version + 1 WHERE id = {note}",
-        found="active_with_deleted_end missing_last_change",
+        found="active_with_deleted_end missing_last_change stale_names",
     ),
     "a relationship of a deleted entity is active": sql(
         "UPDATE entity_relationships SET deleted_at = NULL, deleted_by = NULL, deleted_with = NULL"
@@ -130,7 +132,36 @@ DAMAGES: Final[dict[str, Damage]] = {
     ),
     "all names are folded otherwise": sql("UPDATE entities SET sort_name = name", found="stale_sort_name"),
     "an entity is changed outside kgl": sql(
-        "UPDATE entities SET name = 'Zoë' WHERE id = {ada}", found="record_differs stale_sort_name"
+        "UPDATE entities SET name = 'Zoë' WHERE id = {ada}", found="record_differs stale_names stale_sort_name"
+    ),
+    "the index lacks an entity": sql(
+        "DELETE FROM entity_names WHERE entity_id = {ada}", found="stale_names", stores=(POSTGRES,)
+    ),
+    "the index has another name": sql(
+        "UPDATE entity_names SET words = 'bob' WHERE words = 'countess'", found="stale_names", stores=(POSTGRES,)
+    ),
+    "the index lacks everything": sql("DELETE FROM entity_names", found="stale_names", stores=(POSTGRES,)),
+    "the index lacks an entity whose terms are there": sql(
+        "DELETE FROM entity_names WHERE entity_id = {ada}", found="stale_names damaged_index", stores=(SQLITE,)
+    ),
+    "the index has another name than its terms": sql(
+        "UPDATE entity_names SET words = 'bob' WHERE words = 'countess'",
+        found="stale_names damaged_index",
+        stores=(SQLITE,),
+    ),
+    "the index has an entity that there is not": sql(
+        "UPDATE entity_names SET entity_id = {edge} WHERE entity_id = {note}", found="stale_names stray_name"
+    ),
+    "the full-text table is empty": sql(
+        "INSERT INTO entity_name_terms (entity_name_terms) VALUES ('delete-all')",
+        found="damaged_index",
+        stores=(SQLITE,),
+    ),
+    "the full-text table has other terms": sql(
+        "INSERT INTO entity_name_terms (entity_name_terms) VALUES ('delete-all')",
+        "INSERT INTO entity_name_terms (rowid, terms) SELECT id, 'bob' FROM entity_names",
+        found="damaged_index",
+        stores=(SQLITE,),
     ),
     "a relationship holds from another moment": sql(
         "UPDATE entity_relationships SET valid_begin_at = updated_at WHERE id = {edge}", found="stale_period"
@@ -169,7 +200,7 @@ DAMAGES: Final[dict[str, Damage]] = {
         "UPDATE entities SET version = 1 WHERE id = {ada}", found="record_differs"
     ),
     "a record is newer than the journal by one": sql(
-        "UPDATE entities SET version = 4, key = 'other' WHERE id = {ada}", found="missing_last_change"
+        "UPDATE entities SET version = 4, key = 'other' WHERE id = {ada}", found="missing_last_change stale_names"
     ),
     "a record is newer than the journal by more": sql(
         "UPDATE entities SET version = 6 WHERE id = {ada}",
@@ -323,7 +354,7 @@ DAMAGES: Final[dict[str, Damage]] = {
     "two hold one key": sql(
         "DROP INDEX uq_entities_key",
         "UPDATE entities SET key = 'a' WHERE id = {note}",
-        found="missing_index not_unique record_differs",
+        found="missing_index not_unique record_differs stale_names",
         left="missing_index not_unique",
     ),
     "two relationships are one": sql(
@@ -339,7 +370,9 @@ DAMAGES: Final[dict[str, Damage]] = {
         found="damaged_index",
         stores=(POSTGRES,),
     ),
-    "an index lacks a row": Damage(hide_index, frozenset({"damaged_index", "record_differs"}), stores=(SQLITE,)),
+    "an index lacks a row": Damage(
+        hide_index, frozenset({"damaged_index", "record_differs", "stale_names"}), stores=(SQLITE,)
+    ),
     "a page of the file is overwritten": Damage(
         overwrite_changes,
         frozenset({"damaged_file", "unreadable_table"}),
@@ -545,7 +578,8 @@ def test_a_repair_is_told_in_the_feed(restored: str) -> None:
                 "UPDATE entities SET deleted_at = updated_at, deleted_by = 'user:x', version = 4 WHERE id = {note}",
                 note=sample.note.id,
             )
-        assert kg.check(repair=True).mended == {"missing_last_change": 1, "active_with_deleted_end": 1}
+        mended = {"missing_last_change": 1, "active_with_deleted_end": 1, "stale_names": 1}
+        assert kg.check(repair=True).mended == mended
         first, second = kg.changes(after=cursor).items
         assert (first.action, first.actor, first.record.id, first.record.version) == (
             ChangeAction.DELETED,
@@ -693,5 +727,6 @@ def test_more_than_one_look_keeps_is_mended_all_the_same(
             on.run("UPDATE entities SET name = 'other', sort_name = 'other'")
     monkeypatch.setattr("kgl_core.storage.checking.check.KEPT_MAX", 10)
     monkeypatch.setattr("kgl_core.storage.checking.repairing.BATCH", 4)
-    assert kg.check(repair=True).mended == {"record_differs": 25}
+    indexed = {} if store_url == "memory://" else {"stale_names": 25}
+    assert kg.check(repair=True).mended == {"record_differs": 25, **indexed}
     assert kg.check().is_clean

@@ -1,0 +1,118 @@
+"""Searches in the index of names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from kgl_adapters.sql.engine.queries import Query
+from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.exploration.name_statements import LENGTHS, NameStatements, Shape
+from kgl_adapters.sql.graph.entities import ENTITY_TABLES
+from kgl_adapters.sql.graph.names import NAMES, TERMS, quoted_term
+from kgl_adapters.sql.kernel.lookups import array
+from kgl_core.exploration.search.names import FacetField, Hits, Named
+from kgl_core.exploration.search.questions import Question
+from kgl_core.exploration.search.ranking import Hit, by_itself
+from kgl_core.graph.entities import EntityFilter
+from kgl_core.graph.names import type_term
+
+_STATEMENTS: Final = {is_sqlite: NameStatements(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
+_BEYOND: Final = "\U0010ffff"
+"""Sorts after whatever a name goes on with."""
+_NAMES: Final = NAMES[False].fullname
+_WITH_WORDS: Final = (
+    "SELECT ?, entity_id FROM entity_names WHERE words = ? AND (CAST(? AS TEXT) IS NULL OR type = ?) LIMIT ?"
+)
+_ALL_WITH_WORDS: Final = Query(
+    text(
+        "SELECT q.place, n.entity_id"  # noqa: S608  # names of our own
+        " FROM unnest(CAST(:words AS text[]), CAST(:types AS text[])) WITH ORDINALITY AS q (words, type, place)"
+        f" CROSS JOIN LATERAL (SELECT entity_id FROM {_NAMES} n WHERE n.words = q.words"
+        " AND q.type IN ('', n.type) LIMIT :each) n"
+    ),
+    is_sqlite=False,
+)
+_EXISTING: Final = f"SELECT ? FROM {TERMS} WHERE {TERMS} MATCH ? LIMIT 1"  # noqa: S608  # names of our own
+# Materialized, what has a term is planned without the LIMIT; see `name_statements`.
+_ALL_EXISTING: Final = Query(
+    text(
+        "SELECT q.term FROM unnest(CAST(:terms AS text[]), CAST(:quoted AS text[])) AS q (term, quoted)"  # noqa: S608
+        " CROSS JOIN LATERAL (WITH having_term AS MATERIALIZED"
+        f" (SELECT FROM {_NAMES} n WHERE n.terms @@ CAST(q.quoted AS tsquery)) SELECT FROM having_term LIMIT 1) found"
+    ),
+    is_sqlite=False,
+)
+
+
+class SqlNames:
+    """A `kgl_core.exploration.search.names.Names`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._encoding = session, session.encoding
+        self._statements = _STATEMENTS[session.is_sqlite]
+
+    def find(
+        self, question: Question, filter: EntityFilter, *, candidates: int, limit: int, beginning: bool = False
+    ) -> Hits:
+        shape, parameters = self._read(question, filter, candidates, limit, beginning=beginning)
+        rows = self._session.fetch(self._statements.hits(shape), parameters)
+        ways = 1 if beginning else 2
+        is_cut = any(number >= candidates for number in rows[0][:ways])
+        found = [row[ways:] for row in rows if row[ways] is not None]
+        read_id = self._encoding.read_id
+        hits = [
+            Hit(read_id(id), rank // LENGTHS, sources, confidence, rank % LENGTHS)
+            for id, rank, sources, confidence, _ in found
+        ]
+        return Hits(sorted(hits, key=by_itself), found[0][-1] if found else 0, is_cut)
+
+    def facets(
+        self, question: Question, filter: EntityFilter, fields: Collection[FacetField], *, candidates: int, limit: int
+    ) -> Mapping[FacetField, Sequence[tuple[str | None, int]]]:
+        shape, parameters = self._read(question, filter, candidates, limit, beginning=False)
+        facets = {field: self._session.fetch(self._statements.facet(shape, field), parameters) for field in fields}
+        return {field: [(value, count) for value, count in rows] for field, rows in facets.items()}
+
+    def with_words(self, asked: Sequence[tuple[str, str | None]], *, each: int) -> Sequence[Named]:
+        read_id = self._encoding.read_id
+        if self._session.is_sqlite:
+            values = [(place, words, type, type, each) for place, (words, type) in enumerate(asked)]
+            return [Named(place, read_id(id)) for place, id in self._session.lookup(_WITH_WORDS, values)]
+        words, types = [words for words, _ in asked], [type or "" for _, type in asked]
+        rows = self._session.fetch(_ALL_WITH_WORDS, {"words": array(words), "types": array(types), "each": each})
+        return [Named(place - 1, id) for place, id in rows]
+
+    def existing(self, terms: Collection[str]) -> Collection[str]:
+        is_sqlite = self._session.is_sqlite
+        quoted = [quoted_term(term, is_sqlite=is_sqlite) for term in terms]
+        if is_sqlite:
+            rows = self._session.lookup(_EXISTING, zip(terms, quoted, strict=True))
+        else:
+            rows = self._session.fetch(_ALL_EXISTING, {"terms": array([*terms]), "quoted": array(quoted)})
+        return {term for (term,) in rows}
+
+    def _read(
+        self, question: Question, filter: EntityFilter, candidates: int, limit: int, *, beginning: bool
+    ) -> tuple[Shape, dict[str, Any]]:
+        """What the SQL depends on, and its parameters."""
+        filters, parameters = ENTITY_TABLES[self._encoding.is_sqlite].listing.read(filter, self._encoding)
+        parameters |= {f"of_type_{n}": type for n, type in enumerate(filter.type)}
+        parameters |= {f"part_{n}": part for n, part in enumerate(question.parts)}
+        parameters |= {"whole": question.whole, "beyond": question.whole + _BEYOND}
+        parameters["terms"] = self._terms(question, filter.type)
+        return Shape(filters, len(filter.type), len(question.parts), beginning, candidates, limit), parameters
+
+    def _terms(self, question: Question, types: Sequence[str]) -> str:
+        """The terms of a question in the language of the index; every term stands in quotation marks there."""
+        is_sqlite = self._encoding.is_sqlite
+        quoted = [quoted_term(term, is_sqlite=is_sqlite) for term in question.terms]
+        star = "*" if is_sqlite else ":*"
+        quoted += [quoted_term(beginning, is_sqlite=is_sqlite) + star for beginning in question.beginnings]
+        both, either = (" AND ", " OR ") if is_sqlite else (" & ", " | ")
+        if types:
+            of_type = either.join(quoted_term(type_term(type), is_sqlite=is_sqlite) for type in types)
+            quoted.append(f"({of_type})")
+        return both.join(quoted)

@@ -1,0 +1,201 @@
+"""The index of names: a row for each name of an active entity, written with the entity.
+
+PostgreSQL has a row's terms in a column with a GIN index. SQLite has them in a full-text table, which keeps no text of
+its own, so that what a row was indexed with must be told when it goes; it is made again from the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import DDL, Column, Index, PrimaryKeyConstraint, UniqueConstraint, event
+
+from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.kernel.lookups import array
+from kgl_adapters.sql.kernel.tables import GRAPH, define, index
+from kgl_adapters.sql.types import COUNT, ID, INTEGER, TEXT, Plain
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.names import NameRow, name_rows
+
+_PARTS: Final = ("entity_id", "position", "field", "type", "words")
+
+NAMES: Final = define(
+    "entity_names",
+    GRAPH,
+    lambda is_sqlite: [
+        *([Column("id", INTEGER, primary_key=True)] if is_sqlite else []),
+        Column("entity_id", ID, nullable=False),
+        Column("position", COUNT, nullable=False),
+        Column("field", TEXT, nullable=False),
+        Column("type", TEXT, nullable=False),
+        Column("words", TEXT, nullable=False),
+        *([] if is_sqlite else [Column("terms", Plain("TSVECTOR"), nullable=False)]),
+        (UniqueConstraint if is_sqlite else PrimaryKeyConstraint)("entity_id", "position"),
+        # By the beginning of a name.
+        index("ix_entity_names_words", "words"),
+    ],
+)
+# By terms. Without a list of what is pending, which every search would have to look through.
+Index(
+    "ix_entity_names_terms",
+    NAMES[False].c.terms,
+    postgresql_using="gin",
+    postgresql_with={"fastupdate": "off"},
+)
+
+TERMS: Final = "entity_name_terms"
+"""SQLite's full-text table of terms: its rowid is the id of the name."""
+# White space alone separates terms: letters beyond ASCII belong to words for this tokenizer, and so do all signs.
+_SIGNS: Final = "".join(c for c in map(chr, range(33, 127)) if not c.isalnum()).replace("'", "''").replace('"', '""')
+CREATE_TERMS: Final = (
+    f"CREATE VIRTUAL TABLE {TERMS} USING fts5(terms, content='', detail=none, prefix='1 2 3',"
+    f" tokenize=\"ascii tokenchars '{_SIGNS}'\")"
+)
+event.listen(NAMES[True], "after_create", DDL(CREATE_TERMS.replace("%", "%%")))  # type: ignore[no-untyped-call]
+
+_TABLE: Final = NAMES[False].fullname
+_UNNESTED: Final = (
+    "unnest(CAST(%s AS uuid[]), CAST(%s AS int[]), CAST(%s AS text[]), CAST(%s AS text[]), CAST(%s AS text[]),"
+    " CAST(%s AS text[])) AS r (entity_id, position, field, type, words, terms)"
+)
+_COLUMNS: Final = ", ".join((*_PARTS, "terms"))
+INSERT_NAMES: Final = (
+    f"INSERT INTO {_TABLE} ({_COLUMNS}) SELECT entity_id, position, field, type, words, CAST(terms AS tsvector)"  # noqa: S608
+    f" FROM {_UNNESTED}"
+)
+"""PostgreSQL's statement that adds rows, from the arrays that `name_arrays` gives."""
+_REPLACE: Final = (
+    f"WITH r AS MATERIALIZED (SELECT * FROM {_UNNESTED}), gone AS (DELETE FROM {_TABLE} n"  # noqa: S608  # our names
+    " WHERE n.entity_id = ANY(CAST(%s AS uuid[])) AND NOT EXISTS"
+    " (SELECT FROM r WHERE r.entity_id = n.entity_id AND r.position = n.position))"
+    f" INSERT INTO {_TABLE} AS n ({_COLUMNS})"
+    " SELECT entity_id, position, field, type, words, CAST(terms AS tsvector) FROM r"
+    " ON CONFLICT (entity_id, position) DO UPDATE SET field = excluded.field, type = excluded.type,"
+    " words = excluded.words, terms = excluded.terms"
+    " WHERE (n.field, n.type, n.words) IS DISTINCT FROM (excluded.field, excluded.type, excluded.words)"
+)
+_ADD_TERMS: Final = f"INSERT INTO {TERMS} (rowid, terms) VALUES (?, ?)"  # noqa: S608  # names of our own
+_REMOVE_TERMS: Final = f"INSERT INTO {TERMS} ({TERMS}, rowid, terms) VALUES ('delete', ?, ?)"  # noqa: S608
+_OF_ENTITY: Final = "SELECT id, position, field, type, words FROM entity_names WHERE entity_id = ? ORDER BY position"
+_OF_ENTITIES: Final = (
+    f"SELECT entity_id, position, field, type, words FROM {_TABLE} WHERE entity_id = ANY(CAST(%s AS uuid[]))"  # noqa: S608
+    " ORDER BY entity_id, position"
+)
+_SOME: Final = "SELECT id, position, field, type, words FROM entity_names WHERE id > ? ORDER BY id LIMIT 5000"
+_NEXT_ID: Final = "SELECT coalesce(max(id), 0) + 1 FROM entity_names"
+
+
+def name_arrays(entities: Iterable[Entity]) -> tuple[str, ...]:
+    """The rows of these entities for PostgreSQL: an array for each column, the last of terms."""
+    rows = [(entity.id, row) for entity in entities for row in name_rows(entity)]
+    return (
+        array([id for id, _ in rows]),
+        "{" + ",".join([str(row.position) for _, row in rows]) + "}",
+        array([row.field for _, row in rows]),
+        array([row.type for _, row in rows]),
+        array([row.words for _, row in rows]),
+        array([_tsvector(row) for _, row in rows]),
+    )
+
+
+class NamesBeside:
+    """The rows of an entity's names, which PostgreSQL adds in the statement that adds the entity."""
+
+    insert = INSERT_NAMES
+
+    def values(self, entity: Entity, /) -> tuple[Any, ...]:
+        return name_arrays([entity])
+
+
+class NameIndex:
+    """Keeps the index of names. It is written in the transaction that writes the entities."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, entities: Sequence[Entity]) -> None:
+        """Add the names of new entities."""
+        if self._session.is_sqlite:
+            self._add([(entity.id, row) for entity in entities for row in name_rows(entity)])
+        elif len(entities) == 1:
+            self._session.run(INSERT_NAMES, name_arrays(entities))
+        else:
+            rows = [(entity.id, *row, _tsvector(row)) for entity in entities for row in name_rows(entity)]
+            self._session.insert(NAMES[False], (*_PARTS, "terms"), rows)
+
+    def replace(self, entities: Sequence[Entity]) -> None:
+        """Let the index have the names that entities have now, whatever it has of them."""
+        if not entities:
+            return
+        if not self._session.is_sqlite:
+            ids = array([entity.id for entity in entities])
+            self._session.run(_REPLACE, (*name_arrays(entities), ids))
+            return
+        added, removed = [], []
+        for entity in entities:
+            kept = self._kept(entity.id.bytes)
+            wanted = name_rows(entity)
+            removed += [(id, row) for row, id in kept.items() if row not in wanted]
+            added += [(entity.id, row) for row in wanted if row not in kept]
+        self._remove(removed)
+        self._add(added)
+
+    def rows(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[NameRow]]:
+        """What the index holds of these entities, by position."""
+        found: dict[UUID, list[NameRow]] = {id: [] for id in ids}
+        if self._session.is_sqlite:
+            held = [(id, [*row[1:]]) for id in ids for row in self._session.lookup(_OF_ENTITY, [(id.bytes,)])]
+        else:
+            held = [(id, row) for id, *row in self._session.run(_OF_ENTITIES, (array(ids),))]
+        for id, row in held:
+            found[id].append(NameRow(*row))
+        return found
+
+    def forget(self, ids: Sequence[bytes]) -> None:
+        """Take the rows of these entities out of SQLite."""
+        self._remove([(row_id, row) for id in ids for row, row_id in self._kept(id).items()])
+
+    def _kept(self, id: bytes) -> Mapping[NameRow, int]:
+        """The rows of an entity in SQLite, and their ids."""
+        return {NameRow(*row): row_id for row_id, *row in self._session.lookup(_OF_ENTITY, [(id,)])}
+
+    def _add(self, rows: Sequence[tuple[UUID, NameRow]]) -> None:
+        """Add rows to SQLite. The ids ascend, since a full-text table is slower otherwise."""
+        if not rows:
+            return
+        [(first,)] = self._session.lookup(_NEXT_ID, [()])
+        values = [(first + n, id.bytes, *row) for n, (id, row) in enumerate(rows)]
+        self._session.insert(NAMES[True], ("id", *_PARTS), values)
+        self._session.run(_ADD_TERMS, [(first + n, " ".join(row.terms)) for n, (_, row) in enumerate(rows)])
+
+    def index_terms(self) -> None:
+        """Make SQLite's full-text table anew from the rows."""
+        self._session.run(f"INSERT INTO {TERMS} ({TERMS}) VALUES ('delete-all')")  # noqa: S608  # names of our own
+        after = 0
+        while rows := self._session.lookup(_SOME, [(after,)]):
+            self._session.run(_ADD_TERMS, [(id, " ".join(NameRow(*row).terms)) for id, *row in rows])
+            after = rows[-1][0]
+
+    def _remove(self, rows: Sequence[tuple[int, NameRow]]) -> None:
+        if not rows:
+            return
+        self._session.run(_REMOVE_TERMS, [(id, " ".join(row.terms)) for id, row in rows])
+        self._session.run("DELETE FROM entity_names WHERE id = ?", [(id,) for id, _ in rows])
+
+
+def quoted_term(term: str, *, is_sqlite: bool) -> str:
+    """A term in the notation of the index, in which no sign in it means anything."""
+    if is_sqlite:
+        return '"' + term.replace('"', '""') + '"'
+    return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def match_all(terms: Sequence[str]) -> str:
+    """SQLite's question for entries that have all of these terms."""
+    return " AND ".join([quoted_term(term, is_sqlite=True) for term in terms])
+
+
+def _tsvector(row: NameRow) -> str:
+    return " ".join([quoted_term(term, is_sqlite=False) for term in row.terms])

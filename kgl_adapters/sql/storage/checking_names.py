@@ -1,0 +1,54 @@
+"""Checks the index of names as far as the database can: rows of no entity, and SQLite's full-text table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import delete, func, select, table
+
+from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.graph.names import NAMES, TERMS, NameIndex, match_all
+from kgl_adapters.sql.graph.tables import ENTITIES
+from kgl_adapters.sql.storage.damaged_rows import DamagedRows
+from kgl_core.graph.names import NameRow
+from kgl_core.storage.checking.findings import Finding
+
+_FOUND: Final = f"SELECT 1 FROM {TERMS} WHERE {TERMS} MATCH ? AND rowid = ?"  # noqa: S608  # names of our own
+
+
+def findings(session: Session, rows: DamagedRows) -> Iterator[Finding]:
+    """Rows of the index that belong to no entity, and a full-text table that does not have what the rows have."""
+    names, entities = NAMES[session.is_sqlite], ENTITIES[session.is_sqlite]
+    joined = names.outerjoin(entities, entities.c.id == names.c.entity_id)
+    strays = select(names.c.entity_id).distinct().select_from(joined).where(entities.c.id.is_(None))
+    for (id,) in rows.stream(strays):
+        yield Finding("stray_name", f"entity {rows.id(id)}", id)
+    if session.is_sqlite and not _has_all_terms(session, rows):
+        yield Finding("damaged_index", TERMS, TERMS)
+
+
+def mend(session: Session, code: str, keys: Sequence[Any]) -> int:
+    """Remove rows of no entity, or make SQLite's full-text table anew; returns how many."""
+    index = NameIndex(session)
+    if code != "stray_name":
+        index.index_terms()
+        return 1
+    names = NAMES[session.is_sqlite]
+    if session.is_sqlite:
+        index.forget(keys)
+    else:
+        session.execute(delete(names).where(names.c.entity_id.in_(keys)))
+    return len(keys)
+
+
+def _has_all_terms(session: Session, rows: DamagedRows) -> bool:
+    """Whether the full-text table has the terms of each row, and as many entries as there are rows."""
+    names = NAMES[True]
+    index = table(TERMS)
+    counts = [next(rows.stream(select(func.count()).select_from(each)))[0] for each in (names, index)]
+    if counts[0] != counts[1]:
+        return False
+    columns = [names.c[name] for name in ("id", "position", "field", "type", "words")]
+    held = ((id, match_all(NameRow(*row).terms)) for id, *row in rows.stream(select(*columns).order_by(names.c.id)))
+    return all(session.lookup(_FOUND, [(match, id)]) for id, match in held)

@@ -1,0 +1,61 @@
+"""The port that finds entities by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Literal, NamedTuple, Protocol
+from uuid import UUID
+
+import attrs
+
+from kgl_core.exploration.search.questions import Question
+from kgl_core.exploration.search.ranking import Hit
+from kgl_core.graph.entities import EntityFilter
+
+CANDIDATES_MAX: Final = 3_000
+"""How many names a search takes by their beginning before it ranks them, and at most as many by their terms."""
+
+FacetField = Literal["type", "source"]
+
+
+class Named(NamedTuple):
+    """An entity that has a name with the words asked for; ``place`` is that of the question."""
+
+    place: int
+    entity_id: UUID
+
+
+@attrs.frozen
+class Hits:
+    """The best entities that answer a question, how many there are, and whether only some of them were looked at."""
+
+    best: Sequence[Hit]
+    total: int
+    is_cut: bool
+
+
+class Names(Protocol):
+    """Port: finds active entities by the words of their names, which every store indexes alike."""
+
+    def find(
+        self, question: Question, filter: EntityFilter, *, candidates: int, limit: int, beginning: bool = False
+    ) -> Hits:
+        """The ``limit`` best entities that answer a question and pass a filter, in the order of `by_itself`.
+
+        With ``beginning``, only names that begin as the question does. At most ``candidates`` names are taken by their
+        beginning, and if these are fewer, as many by their terms; the filter is asked of these.
+        """
+
+    def facets(
+        self, question: Question, filter: EntityFilter, fields: Collection[FacetField], *, candidates: int, limit: int
+    ) -> Mapping[FacetField, Sequence[tuple[str | None, int]]]:
+        """How many of the entities that `find` counts have each value of these fields.
+
+        The ``limit`` most frequent values come first, no value last among equals.
+        """
+
+    def with_words(self, asked: Sequence[tuple[str, str | None]], *, each: int) -> Sequence[Named]:
+        """Up to ``each`` entities for each pair of words and type (or None) that have a name with just these words."""
+
+    def existing(self, terms: Collection[str]) -> Collection[str]:
+        """Those of the terms that any name has."""

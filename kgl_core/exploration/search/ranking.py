@@ -1,0 +1,107 @@
+"""Ranking: which of the entities that answer a question comes first.
+
+First how well a name fits: the whole name, the whole of an alias or a key, the beginning of one, all words. Of whole
+names, the spelling that is closest comes first. Then what is known of the entity: more sources, a higher confidence,
+more relationships. Last, shorter names, and ids.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from enum import IntEnum
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import attrs
+
+from kgl_core.exploration.search.questions import Question
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.names import NameField, names_of
+from kgl_core.graph.words import fold, words_of
+from kgl_core.kernel.text import identity_form
+
+DEGREE_MAX: Final = 100
+"""As many relationships are counted; who has more ranks as high as who has so many."""
+RANKED_MAX: Final = 200
+"""Of how many entities closeness and degree are looked at: the best by all else."""
+
+
+class Fit(IntEnum):
+    """How well a name fits a question, the best first."""
+
+    NAME = 0
+    OTHER_NAME = 1
+    BEGINNING = 2
+    WORDS = 3
+
+
+SCORES: Final = {Fit.NAME: 1.0, Fit.OTHER_NAME: 0.8, Fit.BEGINNING: 0.6, Fit.WORDS: 0.4}
+
+
+class Hit(NamedTuple):
+    """An entity that answers a question, by the best of its names; ``length`` is that of its words, in characters."""
+
+    entity_id: UUID
+    fit: int
+    sources: int
+    confidence: float | None
+    length: int
+
+
+@attrs.frozen
+class Matched:
+    """The name of an entity that fits a question best, as it is stored, and where it does.
+
+    ``offsets`` are the begin and the end of each part that fits, in characters (code points) of ``text``.
+    """
+
+    field: NameField
+    text: str
+    offsets: tuple[tuple[int, int], ...]
+
+
+def fit_of(question: Question, field: NameField, words: str) -> Fit | None:
+    """How well a name with these words fits a question; None if not at all."""
+    if not question.is_answered_by(words):
+        return None
+    if words == question.whole:
+        return Fit.NAME if field == "name" else Fit.OTHER_NAME
+    return Fit.BEGINNING if words.startswith(question.whole) else Fit.WORDS
+
+
+def best_name(question: Question, entity: Entity) -> tuple[Fit, int, int, NameField, str] | None:
+    """The name of an entity that fits a question best: how well, how close, how long its words are, and which it is."""
+    found = None
+    for field, text in names_of(entity):
+        words = words_of(text)
+        fit = fit_of(question, field, words)
+        if fit is None:
+            continue
+        here = (fit, closeness(question.text, text) if fit <= Fit.OTHER_NAME else 0, len(words), field, text)
+        if found is None or here[:3] < found[:3]:
+            found = here
+    return found
+
+
+def closeness(asked: str, text: str) -> int:
+    """How far a name with the same words is from what was asked, from 0 for the same text to 4."""
+    if asked == text:
+        return 0
+    forms = (_uncased, identity_form, fold)
+    return next((step for step, form in enumerate(forms, 1) if form(asked) == form(text)), 4)
+
+
+def by_itself(hit: Hit) -> tuple[int, int, float, int, int]:
+    """A key to sort hits by what the entity itself says, the best first: what every store sorts by."""
+    confidence = 1.0 if hit.confidence is None else -hit.confidence
+    return (hit.fit, -hit.sources, confidence, hit.length, hit.entity_id.int)
+
+
+def closely(hit: Hit, close: int, degree: int) -> tuple[int, int, int, float, int, int, int]:
+    """A key to sort hits by all there is, the best first."""
+    fit, sources, confidence, length, id = by_itself(hit)
+    return (fit, close, sources, confidence, -degree, length, id)
+
+
+def _uncased(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()

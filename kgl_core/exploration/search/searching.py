@@ -1,0 +1,250 @@
+"""Searching: what is done to find entities by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Unpack
+from uuid import UUID
+
+import attrs
+
+from kgl_core.exploration.search.highlights import highlights
+from kgl_core.exploration.search.linking import Linked, LinkQuery, link
+from kgl_core.exploration.search.names import CANDIDATES_MAX, FacetField, Hits
+from kgl_core.exploration.search.nearest_words import nearest_words
+from kgl_core.exploration.search.questions import QUESTION, Question, read_question
+from kgl_core.exploration.search.ranking import (
+    DEGREE_MAX,
+    RANKED_MAX,
+    SCORES,
+    Fit,
+    Hit,
+    Matched,
+    best_name,
+    closely,
+)
+from kgl_core.exploration.subgraphs import Cap
+from kgl_core.exploration.walked_records import by_id
+from kgl_core.exploration.walks import WalkFilter
+from kgl_core.graph.entities import Entity, EntityFilter, EntityFilterFields
+from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
+from kgl_core.kernel.checked_records import build, check, ruled
+from kgl_core.kernel.errors import Fault, InvalidInput
+from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Integer, Optional, Text
+from kgl_core.kernel.nouns.listings import require_known
+from kgl_core.kernel.nouns.pages import (
+    CURSOR_LENGTH_MAX,
+    LIMIT_DEFAULT,
+    LIMIT_MAX,
+    decode_cursor,
+    encode_cursor,
+    fingerprint,
+)
+from kgl_core.kernel.permissions import Action, require
+from kgl_core.kernel.units_of_work import Context, UnitOfWork
+
+RESULTS_MAX: Final = 1_000
+"""How many of the entities that answer a question can be reached, page by page."""
+SUGGESTIONS_MAX: Final = 20
+FACET_VALUES_MAX: Final = 50
+_SUGGESTED_FROM: Final = 200
+"""How many names a suggestion is chosen from."""
+
+
+@attrs.frozen(kw_only=True)
+class SearchQuery(EntityFilter):
+    """What to search for, among the active entities that pass the filters of a listing.
+
+    Of ``q``, every word must occur in one name, the last one perhaps as a beginning; what is between quotation marks
+    must occur as it stands. ``facets`` are fields of which the values are counted: type, source.
+    """
+
+    q: str = ruled(QUESTION)
+    limit: int = ruled(Integer(1, LIMIT_MAX), default=LIMIT_DEFAULT)
+    cursor: str | None = ruled(Optional(Text(CURSOR_LENGTH_MAX)), default=None)
+    facets: tuple[FacetField, ...] = ruled(Each(Choice(("type", "source")), 2, single=True), default=())
+
+    def __attrs_post_init__(self) -> None:
+        EntityFilter.__attrs_post_init__(self)
+        faults = []
+        for name, only in (("is_active", True), ("is_retired", None)):
+            if getattr(self, name) not in (only, False if only is None else only):
+                faults.append(Fault(f"/{name}", "not_searchable", "search finds active entities only; list the others"))
+        if faults:
+            raise InvalidInput(faults)
+
+
+@attrs.frozen(kw_only=True)
+class SuggestQuery:
+    """What somebody has typed so far; up to ``limit`` entities are suggested, of any of these types."""
+
+    q: str = ruled(QUESTION)
+    limit: int = ruled(Integer(1, SUGGESTIONS_MAX), default=10)
+    type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX, single=True), default=())
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
+
+
+@attrs.frozen(kw_only=True)
+class Found:
+    """An entity that answers a question, and by which of its names.
+
+    ``score`` says how well the name fits: 1 for the whole name, 0.8 for the whole of an alias or a key, 0.6 for the
+    beginning of one of them, 0.4 for all words. The order says more; see `kgl_core.exploration.search.ranking`.
+    """
+
+    entity: Entity
+    score: float
+    matched: Matched
+
+
+@attrs.frozen
+class FacetCount:
+    """A value of a field, and how many of the entities that are found have it."""
+
+    value: str | None
+    count: int
+
+
+@attrs.frozen(kw_only=True)
+class Results:
+    """A page of what answers a question, the best first; ``next_cursor`` leads to the next page, None on the last.
+
+    ``total`` is how many entities answer it. ``truncated`` is None, or says that not all were looked at
+    (max_candidates) or can be reached (max_results); the best are among them, and ``total`` is at least that.
+    ``facets`` has the most frequent values of the fields asked for. Where nothing is found, ``nearest_words`` are words
+    that do exist.
+    """
+
+    items: tuple[Found, ...]
+    limit: int
+    total: int
+    next_cursor: str | None = None
+    truncated: Cap | None = None
+    facets: Mapping[FacetField, tuple[FacetCount, ...]]
+    nearest_words: tuple[str, ...] = ()
+
+
+class Search:
+    """Finds entities by name, on behalf of one actor.
+
+    Every method raises PermissionDenied when the actor may not read, InvalidInput for malformed arguments, and
+    StoreError when the store is in trouble.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __call__(
+        self,
+        q: str,
+        *,
+        limit: int = LIMIT_DEFAULT,
+        cursor: str | None = None,
+        facets: Sequence[FacetField] = (),
+        **filter: Unpack[EntityFilterFields],
+    ) -> Results:
+        """A page of the active entities with a name that ``q`` asks for. `SearchQuery` has the arguments.
+
+        Raises InvalidCursor for a cursor of another search, HistoryLost for one of another store.
+        """
+        require(self._context.actor, Action.READ)
+        given: dict[str, Any] = {"q": q, "limit": limit, "cursor": cursor, "facets": tuple(facets), **filter}
+        query = build(SearchQuery, given)
+        question = read_question(query.q)
+        with self._context.store.snapshot() as uow:
+            begin, last = _begin_of(uow, query)
+            hits = uow.names.find(question, query, candidates=CANDIDATES_MAX, limit=RESULTS_MAX)
+            ranked = _ranked(uow, question, hits.best)
+            if last in ranked:
+                begin = ranked.index(last) + 1
+            page = ranked[begin : begin + query.limit]
+            items = _found(uow, question, page)
+            facets_found = uow.names.facets(
+                question, query, query.facets, candidates=CANDIDATES_MAX, limit=FACET_VALUES_MAX
+            )
+            near = () if hits.total or hits.is_cut else nearest_words(uow.names, question)
+        more = None
+        if begin + len(page) < len(ranked):
+            entity = items[-1].entity
+            place = (begin + len(page), str(entity.id), entity.created_at.isoformat())
+            more = encode_cursor(_listing(query), *place)
+        return Results(
+            items=items,
+            limit=query.limit,
+            total=hits.total,
+            next_cursor=more,
+            truncated=_cut(hits),
+            facets={field: tuple(FacetCount(*each) for each in counts) for field, counts in facets_found.items()},
+            nearest_words=near,
+        )
+
+    def suggest(self, q: str, *, limit: int = 10, type: str | Sequence[str] = ()) -> tuple[Found, ...]:
+        """Up to ``limit`` (1..20) entities to suggest while somebody types ``q``.
+
+        Names that begin so come first, whatever else is known of them; then those with such words in them.
+        """
+        require(self._context.actor, Action.READ)
+        query = build(SuggestQuery, {"q": q, "limit": limit, "type": type})
+        question, filter = read_question(query.q), EntityFilter(type=query.type)
+        with self._context.store.snapshot() as uow:
+            hits = uow.names.find(question, filter, candidates=_SUGGESTED_FROM, limit=_SUGGESTED_FROM, beginning=True)
+            if hits.total < query.limit:
+                hits = uow.names.find(question, filter, candidates=_SUGGESTED_FROM, limit=_SUGGESTED_FROM)
+            return _found(uow, question, _ranked(uow, question, hits.best)[: query.limit])
+
+    def link(self, names: Sequence[str | Mapping[str, Any]], *, limit: int = 5) -> tuple[Linked, ...]:
+        """For each of up to 1,000 names, up to ``limit`` (1..20) entities that have just this name.
+
+        A name is text, or a mapping with ``name`` and ``type``. Extractors call it before they create entities.
+        """
+        require(self._context.actor, Action.READ)
+        asked = tuple({"name": each} if isinstance(each, str) else each for each in names)
+        query = build(LinkQuery, {"names": asked, "limit": limit})
+        with self._context.store.snapshot() as uow:
+            return link(uow, query)
+
+
+def _ranked(uow: UnitOfWork, question: Question, hits: Sequence[Hit]) -> list[UUID]:
+    """The entities of these hits, the best first: closeness and degree decide among the best of them."""
+    head, rest = hits[:RANKED_MAX], hits[RANKED_MAX:]
+    if len(head) > 1:
+        whole = by_id(uow.entities.find([hit.entity_id for hit in head if hit.fit < Fit.BEGINNING]))
+        close = {id: best[1] for id, entity in whole.items() if (best := best_name(question, entity))}
+        degrees = uow.walks.counts([hit.entity_id for hit in head], WalkFilter(), DEGREE_MAX)
+        head = sorted(head, key=lambda hit: closely(hit, close.get(hit.entity_id, 0), degrees.get(hit.entity_id, 0)))
+    return [hit.entity_id for hit in (*head, *rest)]
+
+
+def _found(uow: UnitOfWork, question: Question, ids: Sequence[UUID]) -> tuple[Found, ...]:
+    entities = by_id(uow.entities.find(ids))
+    found = []
+    for id in ids:
+        best = best_name(question, entities[id])
+        if best is not None:
+            fit, _, _, field, text = best
+            matched = Matched(field, text, highlights(question, text))
+            found.append(Found(entity=entities[id], score=SCORES[fit], matched=matched))
+    return tuple(found)
+
+
+def _cut(hits: Hits) -> Cap | None:
+    if hits.is_cut:
+        return Cap(reason="max_candidates")
+    return Cap(reason="max_results") if hits.total > RESULTS_MAX else None
+
+
+def _listing(query: SearchQuery) -> str:
+    asked = attrs.asdict(query, recurse=False, filter=lambda field, _: field.name not in ("limit", "cursor", "facets"))
+    return fingerprint("search", *asked.items())
+
+
+def _begin_of(uow: UnitOfWork, query: SearchQuery) -> tuple[int, UUID | None]:
+    """Where the page begins, and after which entity, wherever that is now. Raises InvalidCursor, HistoryLost."""
+    if query.cursor is None:
+        return 0, None
+    place, id, created_at = decode_cursor(_listing(query), query.cursor, int, UUID, datetime)
+    require_known(uow.entities.get(id), created_at)
+    return place, id

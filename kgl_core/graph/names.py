@@ -1,0 +1,63 @@
+"""What an entity is found by: its name, its aliases and its key, as the stores' indexes of names hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from kgl_core.graph.entities import Entity
+from kgl_core.graph.words import terms_of, words_of
+
+NameField = Literal["name", "alias", "key"]
+
+
+class NameRow(NamedTuple):
+    """One row of an index of names: the words of one of the names of an active entity.
+
+    ``position`` counts the rows of the entity from 0.
+    """
+
+    position: int
+    field: NameField
+    type: str
+    words: str
+
+    @property
+    def terms(self) -> Sequence[str]:
+        """The terms that the row is found by: those of its words, and its type's."""
+        return [*terms_of(self.words), type_term(self.type)]
+
+
+def type_term(type: str) -> str:
+    """The term of a type. No word of a text is like it, since a mark is a word by itself."""
+    return f":{type}"
+
+
+def named(name: str, aliases: Sequence[str], key: str | None) -> Iterator[tuple[NameField, str]]:
+    """The texts that an entity is found by, and which of its fields each is from: the name comes first."""
+    yield "name", name
+    for alias in aliases:
+        yield "alias", alias
+    if key is not None:
+        yield "key", key
+
+
+def names_of(entity: Entity) -> Iterator[tuple[NameField, str]]:
+    """As `named`, of an entity."""
+    return named(entity.name, entity.aliases, entity.key)
+
+
+def name_rows(entity: Entity) -> Sequence[NameRow]:
+    """What an index of names holds of an entity: nothing if it is deleted."""
+    return () if entity.deleted_at is not None else rows_of(entity.type, names_of(entity))
+
+
+def rows_of(type: str, texts: Iterable[tuple[NameField, str]]) -> Sequence[NameRow]:
+    """What an index of names holds of an entity with this type and these texts.
+
+    Of those with the same words it has the first.
+    """
+    first: dict[str, NameField] = {}
+    for field, text in texts:
+        first.setdefault(words_of(text), field)
+    return [NameRow(place, field, type, words) for place, (words, field) in enumerate(first.items())]
