@@ -46,7 +46,7 @@ class PathQuery(WalkFilter):
     - ``k_shortest``: those with few relationships, the shortest first;
     - ``most_certain``: those with the greatest product of confidences first; unknown ones are not followed;
     - ``lightest``: those with the least sum of the numbers that relationships have under the name ``weight`` in their
-      metadata first; relationships without one of zero or more are not followed.
+      metadata first; relationships without one from 0 to 1e300 are not followed.
 
     No path has an entity twice, nor one of ``avoid``, and none has more than ``max_depth`` relationships. From each
     of ``from_`` to each of ``to``, up to ``limit`` paths are given. ``budget`` is how many relationships may be looked
@@ -162,9 +162,10 @@ class Roads:
 
     def spend(self, count: int) -> None:
         """Pay for relationships that are looked at. Raises BudgetSpent."""
-        self.budget -= count
-        if self.budget < 0:
+        if count > self.budget:
+            self.budget = 0
             raise BudgetSpent
+        self.budget -= count
 
     def neighbors(self, entity_ids: Sequence[UUID], limit: int, *, onward: bool) -> list[tuple[UUID, UUID]] | None:
         """All pairs of these entities and those that one step enters, onward or back; None for more than ``limit``.

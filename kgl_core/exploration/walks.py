@@ -22,6 +22,8 @@ from kgl_core.kernel.periods import Date
 
 Direction = Literal["out", "in", "both"]
 _TYPES: Final = Each(TYPE_NAME, FILTER_VALUES_MAX, single=True)
+WEIGHT_MAX: Final = 1e300
+"""What a step may weigh, so that the sum of a path is finite."""
 
 
 class WalkFilterFields(TypedDict, total=False):
@@ -195,6 +197,6 @@ def joining(
 
 
 def weight_of(value: Any) -> float | None:
-    """A value of metadata as a weight; None for what is not a finite number of zero or more."""
+    """A value of metadata as a weight; None for what is no number from 0 to WEIGHT_MAX."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < float("inf") else None
+    return float(value) if is_number and 0 <= value <= WEIGHT_MAX else None
