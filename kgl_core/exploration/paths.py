@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Generic, Literal
 from uuid import UUID
 
 import attrs
 
+from kgl_core.exploration.walked_records import E, R
 from kgl_core.exploration.walks import Direction, Step, WalkFilter, WalkFilterFields, Walks, joining, opposite
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import Choice, Each, Id, Integer, Optional, Text
@@ -109,13 +109,13 @@ class PathsBetween:
 
 
 @attrs.frozen(kw_only=True)
-class Paths:
+class Paths(Generic[E, R]):
     """The paths, the best first for each pair of ends, and the records that they name, each once."""
 
     paths: tuple[Path, ...]
     pairs: tuple[PathsBetween, ...]
-    entities: tuple[Entity, ...]
-    relationships: tuple[Relationship, ...]
+    entities: tuple[E, ...]
+    relationships: tuple[R, ...]
 
 
 def path_of(start: UUID, steps: Sequence[Step], weight: float) -> Path:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.graph.nouns import GraphNoun
 from kgl_core.graph.relationships import Relationship
 from kgl_core.graph.shared_fields import CONFIDENCE, FILTER_VALUES_MAX, SOURCES
 from kgl_core.kernel.checked_records import check, ruled
@@ -182,6 +183,9 @@ class Walks(Protocol):
 
     def degrees(self, entity_id: UUID) -> Sequence[Degree]:
         """How many active relationships an entity has by type and direction, sorted by both: in before out."""
+
+    def parts(self, noun: GraphNoun, ids: Collection[UUID], names: Sequence[str]) -> Mapping[UUID, Mapping[str, Any]]:
+        """These fields of the active records with these ids, of which ``id`` is one; nothing else of them is read."""
 
 
 def joining(

@@ -6,7 +6,7 @@ becomes it (``kgl_core.kernel.checked_records.build``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -57,6 +57,11 @@ def unstructure_record(record: Record) -> dict[str, Any]:
     if record.deleted_by is not None:
         fields["deleted_by"] = _actor(record.deleted_by)
     return fields
+
+
+def unstructure_part(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Some fields of a record of the graph as a dict."""
+    return {name: _actor(value) if type(value) is Actor else value for name, value in part.items()}
 
 
 def _change(converter: Converter) -> Callable[[Change], dict[str, Any]]:
