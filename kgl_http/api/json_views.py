@@ -22,6 +22,8 @@ from kgl_core.graph.nouns import GRAPH_NOUNS, noun_of
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Actor
 
+_ACTORS: Final = ("created_by", "deleted_by")
+
 
 def make_converter() -> Converter:
     """A converter from what use cases return to values that orjson can write."""
@@ -61,7 +63,8 @@ def unstructure_record(record: Record) -> dict[str, Any]:
 
 def unstructure_part(part: Mapping[str, Any]) -> dict[str, Any]:
     """Some fields of a record of the graph as a dict."""
-    return {name: _actor(value) if type(value) is Actor else value for name, value in part.items()}
+    actors = {name: _actor(value) for name in _ACTORS if (value := part.get(name)) is not None}
+    return {**part, **actors}
 
 
 def _change(converter: Converter) -> Callable[[Change], dict[str, Any]]:

@@ -14,7 +14,7 @@ from kgl_core.graph.entities import EntityFilter
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.field_rules import Integer
 from kgl_core.kernel.permissions import Action
-from kgl_http.api.envelope import send, send_beside
+from kgl_http.api.envelope import send, send_beside, send_shown
 from kgl_http.api.json_views import unstructure, unstructure_all
 from kgl_http.api.operations import Answer, GraphResource, operation
 from kgl_http.api.query_parameters import NoQuery, filter_of, with_moments
@@ -96,7 +96,7 @@ class EntityNeighborhood(GraphResource):
             req.read_id(id), **filter_of(query, NeighborhoodQuery)
         )
         data = shown_neighborhood(found.entities, found.relationships)
-        send(req, resp, data, truncated=unstructure(found.truncated))
+        send_shown(req, resp, data, truncated=unstructure(found.truncated))
 
 
 class EntitySummary(GraphResource):
@@ -166,4 +166,4 @@ class GraphSubgraph(GraphResource):
         body = build(SubgraphBody, {**given, "filter": with_moments(EntityFilter, given.get("filter"))})
         found = walking(self._graph(req).graph, body.fields).subgraph(**filter_of(body, SubgraphQuery))
         data = shown_records(found.entities, found.relationships)
-        send(req, resp, data, truncated=unstructure(found.truncated), missing_ids=found.missing_ids)
+        send_shown(req, resp, data, truncated=unstructure(found.truncated), missing_ids=found.missing_ids)

@@ -120,11 +120,10 @@ class SqlWalks:
         parameters |= {"each": each or LOOKED_THROUGH // len(ids)}
         if self._session.is_sqlite:
             return self._looked_through(query, parameters, ids, others)
-        parameters |= {"ids": array([*ids]), "others": array([*others]), "limit": limit + len(ids)}
+        parameters |= {"ids": array([*ids]), "others": array([*others]), "limit": limit}
         rows = self._session.fetch(query, parameters)
         many = {row[not leaving] for row in rows if row[-1]}
-        wanted = (row[:-2] for row in rows if row[-2] and row[not leaving] not in many)
-        return [self._step(row) for row in islice(wanted, limit)], [*many]
+        return [self._step(row[:-1]) for row in rows if not row[-1] and row[not leaving] not in many], [*many]
 
     def _looked_through(
         self, query: Query, parameters: Mapping[str, Any], ids: Collection[UUID], others: Collection[UUID]
