@@ -20,7 +20,8 @@ PATH_DEPTH_MAX: Final = 12
 ENDS_MAX: Final = 10
 AVOIDED_MAX: Final = 200
 PATHS_MAX: Final = 100
-BUDGET_MAX: Final = 1_000_000
+BUDGET_DEFAULT: Final = 50_000
+BUDGET_MAX: Final = 500_000
 _NAME_LENGTH_MAX: Final = 500
 
 PathKind = Literal["shortest", "k_shortest", "most_certain", "lightest"]
@@ -60,7 +61,7 @@ class PathQuery(WalkFilter):
     max_depth: int = ruled(Integer(0, PATH_DEPTH_MAX), default=6)
     limit: int = ruled(Integer(1, PATHS_MAX), default=10)
     avoid: tuple[UUID, ...] = ruled(Each(Id(), AVOIDED_MAX, single=True), default=())
-    budget: int = ruled(Integer(1, BUDGET_MAX), default=200_000)
+    budget: int = ruled(Integer(1, BUDGET_MAX), default=BUDGET_DEFAULT)
 
     def __attrs_post_init__(self) -> None:
         WalkFilter.__attrs_post_init__(self)

@@ -31,6 +31,7 @@ class SqlWalks:
     """A `kgl_core.exploration.walks.Walks`."""
 
     def __init__(self, session: Session) -> None:
+        session.limit_time()
         self._session, self._encoding = session, session.encoding
         self._statements = STATEMENTS[session.is_sqlite]
 
