@@ -23,10 +23,12 @@ from kgl_core.exploration.exploring import Graph
 from kgl_core.exploration.search.searching import Search
 from kgl_core.graph.editing_entities import Entities
 from kgl_core.graph.editing_relationships import Relationships
+from kgl_core.graph.entities import Entity
 from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.journal.reading_changes import Changes
 from kgl_core.graph.journal.running import Runs, running, within
 from kgl_core.graph.journal.runs import RunDraft, RunKind
+from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.ids import Random
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
@@ -121,7 +123,7 @@ class KnowledgeGraph:
         return Sources(self._context)
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> Graph[Entity, Relationship]:
         """Walk over the graph: neighborhoods, paths, subgraphs, common neighbors, summaries."""
         return Graph(self._context)
 

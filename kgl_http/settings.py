@@ -283,7 +283,7 @@ class Settings:
         7,  # with the wait for a connection and the answer's way, nothing hangs for 10 s
         name="DATABASE_STATEMENT_TIMEOUT",
         converter=_seconds(0.1, 3600),
-        help="how long PostgreSQL works on one statement before it gives up, in seconds",
+        help="how long a statement of PostgreSQL may take, and a walk or a pattern on SQLite too, in seconds",
     )
 
     @property

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Generic
 from uuid import UUID
 
 import attrs
 
 from kgl_core.exploration.neighborhoods import STEPS_MAX
 from kgl_core.exploration.subgraphs import Cap
-from kgl_core.exploration.walked_records import records_of
+from kgl_core.exploration.walked_records import E, R, Records, require_active
 from kgl_core.exploration.walks import WalkFilter, filters_of, joining
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import Each, Id, Integer, Optional, Text
@@ -47,21 +45,21 @@ class CommonQuery(WalkFilter):
 
 
 @attrs.frozen(kw_only=True)
-class CommonNeighbors:
+class CommonNeighbors(Generic[E, R]):
     """A page of the entities that are next to all of those given, by id, and the relationships that make them so.
 
     ``next_cursor`` leads to the next page; it is None on the last one. ``truncated`` is None, or says that the entities
     have so many relationships that only the strongest were looked at.
     """
 
-    entities: tuple[Entity, ...]
-    relationships: tuple[Relationship, ...]
+    entities: tuple[E, ...]
+    relationships: tuple[R, ...]
     limit: int
     next_cursor: str | None = None
     truncated: Cap | None = None
 
 
-def common_neighbors(uow: UnitOfWork, query: CommonQuery) -> CommonNeighbors:
+def common_neighbors(uow: UnitOfWork, records: Records[E, R], query: CommonQuery) -> CommonNeighbors[E, R]:
     """A page of common neighbors: the neighbors of the entity with the fewest that are next to all the others."""
     walks = uow.walks
     listing = fingerprint("common", query.id, *filters_of(query))
@@ -82,13 +80,13 @@ def common_neighbors(uow: UnitOfWork, query: CommonQuery) -> CommonNeighbors:
     left = sorted((id for id in common if after is None or id.int > after.int), key=lambda id: id.int)
     page = left[: query.limit]
     named = sorted({step.id for step in joining(walks, query, query.id, page, STEPS_MAX)}, key=lambda id: id.int)
-    entities = records_of(uow.entities, page)
     more = None
     if len(left) > len(page):
-        more = encode_cursor(listing, str(page[-1]), entities[-1].created_at.isoformat())
+        [last] = require_active(uow, page[-1:])
+        more = encode_cursor(listing, str(last.id), last.created_at.isoformat())
     return CommonNeighbors(
-        entities=entities,
-        relationships=records_of(uow.relationships, named),
+        entities=records.entities(page),
+        relationships=records.relationships(named),
         limit=query.limit,
         next_cursor=more,
         truncated=cut,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, Unpack
+from typing import Any, Final, Generic, Unpack
 from uuid import UUID
 
 from kgl_core.evidence.assertions import ASSERTION, AssertionFilter, Stance
@@ -36,7 +36,7 @@ from kgl_core.exploration.subgraphs import (
     SubgraphQuery,
     Summary,
 )
-from kgl_core.exploration.walked_records import by_id, records_of, require_active
+from kgl_core.exploration.walked_records import E, Part, R, Records, check_fields, require_active
 from kgl_core.exploration.walks import (
     PLACE_KINDS,
     WalkFilter,
@@ -60,18 +60,25 @@ _SOURCES_READ: Final = 50
 Ids = UUID | str | Sequence[UUID | str]
 
 
-class Graph:
-    """Walks over the graph, on behalf of one actor.
+class Graph(Generic[E, R]):
+    """Walks over the graph, on behalf of one actor. Answers have entities as E and relationships as R.
 
     Every method sees the graph as of one moment. Each raises PermissionDenied when the actor may not read, InvalidInput
     with every fault in the arguments, NotFound and Deleted for entities that are named and not there, and StoreError
     when the store is in trouble. An id is a UUID or its canonical text. What walks follow is said by `WalkFilter`.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, fields: frozenset[str] | None = None) -> None:
+        self._context, self._fields = context, fields
 
-    def neighborhood(self, id: UUID | str, **query: Unpack[NeighborhoodFields]) -> Neighborhood:
+    def showing(self, *fields: str) -> Graph[Part, Part]:
+        """The same walks, of whose records only these fields are read: answers have mappings in place of records.
+
+        Ids, and those of ends, are always there. Of `relationships` and `summary`, records are whole.
+        """
+        return Graph(self._context, check_fields(fields))
+
+    def neighborhood(self, id: UUID | str, **query: Unpack[NeighborhoodFields]) -> Neighborhood[E, R]:
         """What is around an entity. `NeighborhoodQuery` has the arguments. Raises InvalidCursor, HistoryLost."""
         require(self._context.actor, Action.READ)
         wanted = build(NeighborhoodQuery, query)
@@ -82,10 +89,10 @@ class Graph:
             if begin.place is not None:
                 require_known(uow.relationships.get(begin.place.id), begin.place.created_at)
             reached = reach(uow.walks, start, begin, wanted)
-            entities = by_id(uow.entities.find(reached.distances))
-            relationships, has_all = _among(uow, reached.distances, wanted)
+            entities = self._records(uow).entities(reached.distances)
+            relationships, has_all = self._among(uow, reached.distances, wanted)
             cut = truncated(uow.walks, wanted, reached, has_all_relationships=has_all)
-        neighbors = [Neighbor(entities[id], distance) for id, distance in reached.distances.items()]
+        neighbors = map(Neighbor, entities, reached.distances.values())
         return Neighborhood(entities=tuple(neighbors), relationships=relationships, truncated=cut)
 
     def distances(
@@ -135,11 +142,11 @@ class Graph:
             if after is not None:
                 require_known(uow.relationships.get(after.id), after.created_at)
             steps = uow.walks.steps([start], wanted, each=limit + 1, limit=limit + 1, after=after)
-            page = records_of(uow.relationships, [step.id for step in steps[:limit]])
+            page = _whole(uow).relationships(step.id for step in steps[:limit])
         more = encode_cursor(listing, *place_parts(steps[limit - 1].place)) if len(steps) > limit else None
         return Page(page, limit, more)
 
-    def paths(self, from_: Ids, to: Ids, **query: Unpack[PathFields]) -> Paths:
+    def paths(self, from_: Ids, to: Ids, **query: Unpack[PathFields]) -> Paths[E, R]:
         """The paths from one or several entities to one or several others. `PathQuery` has the arguments."""
         require(self._context.actor, Action.READ)
         wanted = build(PathQuery, {"from": from_, "to": to, **query})
@@ -152,18 +159,19 @@ class Graph:
                     found_paths, pair = _between(roads, wanted, start, end)
                     paths += found_paths
                     pairs.append(pair)
-            entities = records_of(uow.entities, [id for path in paths for id in path.entity_ids])
-            relationships = records_of(uow.relationships, [id for path in paths for id in path.relationship_ids])
+            records = self._records(uow)
+            entities = records.entities(id for path in paths for id in path.entity_ids)
+            relationships = records.relationships(id for path in paths for id in path.relationship_ids)
         return Paths(paths=tuple(paths), pairs=tuple(pairs), entities=entities, relationships=relationships)
 
-    def shortest_paths(self, from_: Ids, to: Ids, **query: Unpack[PathFields]) -> Paths:
+    def shortest_paths(self, from_: Ids, to: Ids, **query: Unpack[PathFields]) -> Paths[E, R]:
         """All paths that have the least number of relationships, up to ``limit`` for each pair of ends."""
         query["kind"] = "shortest"
         return self.paths(from_, to, **query)
 
     def subgraph(
         self, ids: Collection[UUID | str] | None = None, *, filter: Mapping[str, Any] | None = None, **query: Any
-    ) -> Subgraph:
+    ) -> Subgraph[E, R]:
         """What joins the entities with these ids, or those that a filter finds. `SubgraphQuery` has the arguments.
 
         ``filter`` has the filters of a listing of entities by name.
@@ -178,13 +186,14 @@ class Graph:
                 entities = [each for each in uow.entities.find(frozenset(wanted.ids or ())) if each.is_active]
                 entities = sorted(entities, key=lambda each: (each.created_at, each.id.int))
             kept = entities[: wanted.max_entities]
-            relationships, has_all = _among(uow, [each.id for each in kept], wanted)
+            relationships, has_all = self._among(uow, [each.id for each in kept], wanted)
+            shown = self._records(uow).shown(kept)
         cut = None if has_all else Cap(reason="max_relationships")
         if len(entities) > wanted.max_entities:
             cut = Cap(reason="max_entities")
         there = {each.id for each in entities}
         return Subgraph(
-            entities=tuple(kept),
+            entities=shown,
             relationships=relationships,
             missing_ids=tuple(sorted(set(wanted.ids or ()) - there, key=lambda id: id.int)),
             truncated=cut,
@@ -197,13 +206,13 @@ class Graph:
         limit: int = LIMIT_DEFAULT,
         cursor: str | None = None,
         **filter: Unpack[WalkFilterFields],
-    ) -> CommonNeighbors:
+    ) -> CommonNeighbors[E, R]:
         """A page of the entities that are next to all of these two to ten. Raises InvalidCursor, HistoryLost."""
         require(self._context.actor, Action.READ)
         wanted = build(CommonQuery, {"id": tuple(ids), "limit": limit, "cursor": cursor, **filter})
         with self._context.store.snapshot() as uow:
             require_active(uow, wanted.id)
-            return common_neighbors(uow, wanted)
+            return common_neighbors(uow, self._records(uow), wanted)
 
     def summary(self, id: UUID | str, *, strongest: int = 10) -> Summary:
         """An entity at a glance. ``strongest`` is how many neighbors are shown, 0 to 50."""
@@ -216,32 +225,43 @@ class Graph:
             [entity] = require_active(uow, [wanted])
             degrees = uow.walks.degrees(wanted)
             steps = uow.walks.steps([wanted], WalkFilter(), each=strongest, limit=strongest) if strongest else ()
-            entities = by_id(uow.entities.find({step.to_id for step in steps}))
-            relationships = by_id(uow.relationships.find({step.id for step in steps}))
+            entities: dict[UUID, Entity] = {
+                each.id: each for each in _whole(uow).entities(step.to_id for step in steps)
+            }
+            relationships = _whole(uow).relationships(step.id for step in steps)
             sources = _sources(uow, entity)
         return Summary(
             entity=entity,
             degree=sum(each.count for each in degrees),
             degrees=tuple(degrees),
-            strongest=tuple(StrongNeighbor(entity=entities[s.to_id], relationship=relationships[s.id]) for s in steps),
+            strongest=tuple(
+                StrongNeighbor(entity=entities[step.to_id], relationship=relationship)
+                for step, relationship in zip(steps, relationships, strict=True)
+            ),
             sources=sources,
         )
 
-    def match(self, pattern: Pattern | Mapping[str, Any]) -> Matches:
+    def match(self, pattern: Pattern | Mapping[str, Any]) -> Matches[E, R]:
         """The rows in which a pattern fits the graph; `Pattern` says what a pattern is."""
         require(self._context.actor, Action.READ)
         wanted = read_pattern(pattern)
         with self._context.store.snapshot() as uow:
-            return match(uow, wanted)
+            return match(uow, self._records(uow), wanted)
+
+    def _records(self, uow: UnitOfWork) -> Records[E, R]:
+        return Records(uow, self._fields)
+
+    def _among(
+        self, uow: UnitOfWork, ids: Collection[UUID], query: NeighborhoodQuery | SubgraphQuery
+    ) -> tuple[tuple[R, ...], bool]:
+        """The relationships among entities, the strongest first, and whether these are all."""
+        steps = uow.walks.between(ids, ids, query, query.max_relationships + 1)
+        kept = steps[: query.max_relationships]
+        return self._records(uow).relationships(step.id for step in kept), len(kept) == len(steps)
 
 
-def _among(
-    uow: UnitOfWork, ids: Collection[UUID], query: NeighborhoodQuery | SubgraphQuery
-) -> tuple[tuple[Relationship, ...], bool]:
-    """The relationships among entities, the strongest first, and whether these are all."""
-    steps = uow.walks.between(ids, ids, query, query.max_relationships + 1)
-    kept = steps[: query.max_relationships]
-    return records_of(uow.relationships, [step.id for step in kept]), len(kept) == len(steps)
+def _whole(uow: UnitOfWork) -> Records[Entity, Relationship]:
+    return Records(uow, None)
 
 
 def _between(roads: Roads, query: PathQuery, start: UUID, end: UUID) -> tuple[list[Path], PathsBetween]:

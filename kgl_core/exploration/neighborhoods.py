@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Final, Literal
+from typing import Final, Generic, Literal
 from uuid import UUID
 
 import attrs
 
+from kgl_core.exploration.walked_records import E, R
 from kgl_core.exploration.walks import (
     PLACE_KINDS,
     Place,
@@ -22,8 +23,6 @@ from kgl_core.exploration.walks import (
     place_parts,
     strength,
 )
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.errors import InvalidCursor
 from kgl_core.kernel.field_rules import Integer, Optional, Text
@@ -84,10 +83,10 @@ class Distances:
 
 
 @attrs.frozen
-class Neighbor:
+class Neighbor(Generic[E]):
     """An entity, and how many relationships it is away."""
 
-    entity: Entity
+    entity: E
     distance: int
 
 
@@ -120,14 +119,14 @@ class Truncated:
 
 
 @attrs.frozen(kw_only=True)
-class Neighborhood:
+class Neighborhood(Generic[E, R]):
     """The entities around one, by distance, and the relationships between them that the filters admit.
 
     ``truncated`` is None if nothing was left out.
     """
 
-    entities: tuple[Neighbor, ...]
-    relationships: tuple[Relationship, ...]
+    entities: tuple[Neighbor[E], ...]
+    relationships: tuple[R, ...]
     truncated: Truncated | None = None
 
 

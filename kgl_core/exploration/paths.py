@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Generic, Literal
 from uuid import UUID
 
 import attrs
 
+from kgl_core.exploration.walked_records import E, R
 from kgl_core.exploration.walks import Direction, Step, WalkFilter, WalkFilterFields, Walks, joining, opposite
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import Choice, Each, Id, Integer, Optional, Text
@@ -20,7 +20,8 @@ PATH_DEPTH_MAX: Final = 12
 ENDS_MAX: Final = 10
 AVOIDED_MAX: Final = 200
 PATHS_MAX: Final = 100
-BUDGET_MAX: Final = 1_000_000
+BUDGET_DEFAULT: Final = 50_000
+BUDGET_MAX: Final = 500_000
 _NAME_LENGTH_MAX: Final = 500
 
 PathKind = Literal["shortest", "k_shortest", "most_certain", "lightest"]
@@ -46,7 +47,7 @@ class PathQuery(WalkFilter):
     - ``k_shortest``: those with few relationships, the shortest first;
     - ``most_certain``: those with the greatest product of confidences first; unknown ones are not followed;
     - ``lightest``: those with the least sum of the numbers that relationships have under the name ``weight`` in their
-      metadata first; relationships without one of zero or more are not followed.
+      metadata first; relationships without one from 0 to 1e300 are not followed.
 
     No path has an entity twice, nor one of ``avoid``, and none has more than ``max_depth`` relationships. From each
     of ``from_`` to each of ``to``, up to ``limit`` paths are given. ``budget`` is how many relationships may be looked
@@ -60,7 +61,7 @@ class PathQuery(WalkFilter):
     max_depth: int = ruled(Integer(0, PATH_DEPTH_MAX), default=6)
     limit: int = ruled(Integer(1, PATHS_MAX), default=10)
     avoid: tuple[UUID, ...] = ruled(Each(Id(), AVOIDED_MAX, single=True), default=())
-    budget: int = ruled(Integer(1, BUDGET_MAX), default=200_000)
+    budget: int = ruled(Integer(1, BUDGET_MAX), default=BUDGET_DEFAULT)
 
     def __attrs_post_init__(self) -> None:
         WalkFilter.__attrs_post_init__(self)
@@ -109,13 +110,13 @@ class PathsBetween:
 
 
 @attrs.frozen(kw_only=True)
-class Paths:
+class Paths(Generic[E, R]):
     """The paths, the best first for each pair of ends, and the records that they name, each once."""
 
     paths: tuple[Path, ...]
     pairs: tuple[PathsBetween, ...]
-    entities: tuple[Entity, ...]
-    relationships: tuple[Relationship, ...]
+    entities: tuple[E, ...]
+    relationships: tuple[R, ...]
 
 
 def path_of(start: UUID, steps: Sequence[Step], weight: float) -> Path:
@@ -162,9 +163,10 @@ class Roads:
 
     def spend(self, count: int) -> None:
         """Pay for relationships that are looked at. Raises BudgetSpent."""
-        self.budget -= count
-        if self.budget < 0:
+        if count > self.budget:
+            self.budget = 0
             raise BudgetSpent
+        self.budget -= count
 
     def neighbors(self, entity_ids: Sequence[UUID], limit: int, *, onward: bool) -> list[tuple[UUID, UUID]] | None:
         """All pairs of these entities and those that one step enters, onward or back; None for more than ``limit``.

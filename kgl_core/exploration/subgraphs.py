@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Generic, Literal
 from uuid import UUID
 
 import attrs
 
 from kgl_core.exploration.neighborhoods import ENTITIES_MAX, RELATIONSHIPS_MAX
+from kgl_core.exploration.walked_records import E, R
 from kgl_core.exploration.walks import Degree, WalkFilter
 from kgl_core.graph.entities import Entity, EntityFilter
 from kgl_core.graph.relationships import Relationship
@@ -45,15 +46,15 @@ class Cap:
 
 
 @attrs.frozen(kw_only=True)
-class Subgraph:
+class Subgraph(Generic[E, R]):
     """Entities and the relationships between them, the strongest first.
 
     ``missing_ids`` are asked for, but do not exist or are deleted. ``truncated`` is None, or says which cap left
     something out.
     """
 
-    entities: tuple[Entity, ...]
-    relationships: tuple[Relationship, ...]
+    entities: tuple[E, ...]
+    relationships: tuple[R, ...]
     missing_ids: tuple[UUID, ...] = ()
     truncated: Cap | None = None
 

@@ -1,34 +1,92 @@
-"""The records that walks name."""
+"""The records that walks name: whole, or only the parts of them that are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from kgl_core.graph.entities import ENTITY, Entity
 from kgl_core.graph.facts import gone
-from kgl_core.graph.relationships import Relationship
+from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
+from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.nouns.records import found
 from kgl_core.kernel.units_of_work import UnitOfWork
 
-R = TypeVar("R", Entity, Relationship)
+E = TypeVar("E")
+R = TypeVar("R")
+Part = Mapping[str, Any]
+"""Some fields of a record, by name."""
+
+_ALWAYS: Final = frozenset({"id", "source_entity_id", "target_entity_id"})
+PART_FIELDS: Final = tuple(
+    sorted({"is_active"}.union(*(set(noun.field_names) - set(noun.hidden) for noun in GRAPH_NOUNS)))
+)
+"""What can be asked for of a record."""
 
 
-def by_id(records: Iterable[R]) -> dict[UUID, R]:
-    """The records by their ids."""
-    return {record.id: record for record in records}
+def check_fields(names: Iterable[str]) -> frozenset[str]:
+    """The names of fields of entities or relationships. Raises InvalidInput."""
+    wanted = frozenset(names)
+    if unknown := sorted(map(str, wanted.difference(PART_FIELDS))):
+        advice = f"there is no field {unknown[0][:64]!r}; the fields are {', '.join(PART_FIELDS)}"
+        raise InvalidInput([Fault("/fields", "not_a_choice", advice)])
+    return wanted
 
 
-def records_of(repository: Any, ids: Iterable[UUID]) -> tuple[Any, ...]:
-    """The records with these ids, in this order, each once."""
-    known = by_id(repository.find(frozenset(ids)))
-    return tuple(known[id] for id in dict.fromkeys(ids))
+def part_names(noun: GraphNoun, fields: frozenset[str]) -> tuple[str, ...]:
+    """The names of what a part has of a record of this noun: the ids of it and of its ends are always there."""
+    wanted = fields | _ALWAYS
+    return tuple(name for name in (*noun.field_names, "is_active") if name in wanted and name not in noun.hidden)
+
+
+def part_of(record: Any, names: Iterable[str]) -> Part:
+    """The part of a record that has these fields."""
+    return {name: getattr(record, name) for name in names}
+
+
+class Records(Generic[E, R]):
+    """Reads entities as E and relationships as R: the records, or parts of them if there are ``fields``.
+
+    Every method gives what has these ids, in this order, each once; all of it must be there.
+    """
+
+    def __init__(self, uow: UnitOfWork, fields: frozenset[str] | None) -> None:
+        self._uow, self._fields = uow, fields
+
+    def entities(self, ids: Iterable[UUID]) -> tuple[E, ...]:
+        """The entities."""
+        return self._read(ENTITY, ids)
+
+    def relationships(self, ids: Iterable[UUID]) -> tuple[R, ...]:
+        """The relationships."""
+        return self._read(RELATIONSHIP, ids)
+
+    def shown(self, entities: Iterable[Entity]) -> tuple[E, ...]:
+        """Entities that were read as a whole already."""
+        if self._fields is None:
+            return tuple(entities)  # type: ignore[arg-type]  # E is Entity then
+        names = part_names(ENTITY, self._fields)
+        return tuple(part_of(entity, names) for entity in entities)  # type: ignore[misc]  # E is Part then
+
+    def _read(self, noun: GraphNoun, ids: Iterable[UUID]) -> tuple[Any, ...]:
+        wanted = dict.fromkeys(ids)
+        known: Mapping[UUID, Any]
+        if self._fields is None:
+            known = {record.id: record for record in self._uow.of(noun).find(wanted)}
+        else:
+            known = self._uow.walks.parts(noun, wanted, part_names(noun, self._fields))
+        return tuple([known[id] for id in wanted])
 
 
 def require_active(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[Entity]:
     """The entities with these ids, in their order. Raises NotFound, Deleted."""
-    known = by_id(uow.entities.find(frozenset(ids))) if len(ids) > 1 else {id: uow.entities.get(id) for id in ids}
+    known: dict[UUID, Entity]
+    if len(ids) > 1:
+        known = {entity.id: entity for entity in uow.entities.find(frozenset(ids))}
+    else:
+        known = {entity.id: entity for id in ids if (entity := uow.entities.get(id)) is not None}
     entities = [found(known.get(id), ENTITY.name, id) for id in ids]
     for entity in entities:
         if entity.deleted_at is not None:

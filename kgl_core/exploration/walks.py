@@ -13,6 +13,7 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.graph.nouns import GraphNoun
 from kgl_core.graph.relationships import Relationship
 from kgl_core.graph.shared_fields import CONFIDENCE, FILTER_VALUES_MAX, SOURCES
 from kgl_core.kernel.checked_records import check, ruled
@@ -22,6 +23,8 @@ from kgl_core.kernel.periods import Date
 
 Direction = Literal["out", "in", "both"]
 _TYPES: Final = Each(TYPE_NAME, FILTER_VALUES_MAX, single=True)
+WEIGHT_MAX: Final = 1e300
+"""What a step may weigh, so that the sum of a path is finite."""
 
 
 class WalkFilterFields(TypedDict, total=False):
@@ -181,6 +184,9 @@ class Walks(Protocol):
     def degrees(self, entity_id: UUID) -> Sequence[Degree]:
         """How many active relationships an entity has by type and direction, sorted by both: in before out."""
 
+    def parts(self, noun: GraphNoun, ids: Collection[UUID], names: Sequence[str]) -> Mapping[UUID, Mapping[str, Any]]:
+        """These fields of the active records with these ids, of which ``id`` is one; nothing else of them is read."""
+
 
 def joining(
     walks: Walks, filter: WalkFilter, ids: Collection[UUID], others: Collection[UUID], limit: int
@@ -195,6 +201,6 @@ def joining(
 
 
 def weight_of(value: Any) -> float | None:
-    """A value of metadata as a weight; None for what is not a finite number of zero or more."""
+    """A value of metadata as a weight; None for what is no number from 0 to WEIGHT_MAX."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < float("inf") else None
+    return float(value) if is_number and 0 <= value <= WEIGHT_MAX else None

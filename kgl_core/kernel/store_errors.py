@@ -76,15 +76,18 @@ class StoreBusy(StoreError):
 
 
 class StatementTimeout(StoreBusy):
-    """The database stopped working on a statement that took longer than it may, such as a walk that reaches too far."""
+    """The store stopped working on what took longer than it may, such as a walk that reaches too far.
+
+    ``instead`` is what can be done besides asking for less.
+    """
 
     code = "statement_timeout"
 
-    def __init__(self) -> None:
+    def __init__(self, instead: str = "try a write again, or raise DATABASE_STATEMENT_TIMEOUT") -> None:
         StoreError.__init__(
             self,
             "the database did not finish this in the time that a statement may take; ask for less (a lower depth or "
-            "limit, lower caps, more filters), try a write again, or raise DATABASE_STATEMENT_TIMEOUT",
+            f"limit, lower caps, more filters), {instead}",
         )
 
 

@@ -28,6 +28,11 @@ def send(req: Any, resp: Any, data: Any, **more: Any) -> None:
     _send(req, resp, unstructure(data), more)
 
 
+def send_shown(req: Any, resp: Any, data: Any, **more: Any) -> None:
+    """Answer with ``data``, which is JSON already, in the envelope."""
+    _send(req, resp, data, more)
+
+
 def send_beside(req: Any, resp: Any, data: Any, included: Any, **more: Any) -> None:
     """Answer with ``data``, and beside it the records that it names, in the envelope; both are JSON already."""
     resp.data = dump_json({"data": data, "included": included, "meta": meta(req, **more), "errors": []})

@@ -6,7 +6,7 @@ becomes it (``kgl_core.kernel.checked_records.build``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -21,6 +21,8 @@ from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.nouns import GRAPH_NOUNS, noun_of
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.permissions import Actor
+
+_ACTORS: Final = ("created_by", "deleted_by")
 
 
 def make_converter() -> Converter:
@@ -57,6 +59,12 @@ def unstructure_record(record: Record) -> dict[str, Any]:
     if record.deleted_by is not None:
         fields["deleted_by"] = _actor(record.deleted_by)
     return fields
+
+
+def unstructure_part(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Some fields of a record of the graph as a dict."""
+    actors = {name: _actor(value) for name in _ACTORS if (value := part.get(name)) is not None}
+    return {**part, **actors}
 
 
 def _change(converter: Converter) -> Callable[[Change], dict[str, Any]]:

@@ -16,7 +16,7 @@ from kgl_http.api.envelope import send_beside
 from kgl_http.api.json_views import unstructure
 from kgl_http.api.operations import Answer, GraphResource, operation
 from kgl_http.api.query_parameters import NoQuery
-from kgl_http.exploration.walk_views import SubgraphAnswer, shown_records
+from kgl_http.exploration.walk_views import SubgraphAnswer, shown_records, walking
 from kgl_http.openapi.shown_fields import FIELDS
 
 _META: Final = {"limit": int, "truncated": Cap | None, "total": int | None, "is_total_cut": bool}
@@ -41,7 +41,7 @@ class GraphMatches(GraphResource):
     def on_post(self, req: Any, resp: Any) -> None:
         req.read_query(NoQuery)
         body = build(MatchBody, req.read_object())
-        found = self._graph(req).graph.match(body)
-        included = shown_records(found.entities, found.relationships, body.fields)
+        found = walking(self._graph(req).graph, body.fields).match(body)
+        included = shown_records(found.entities, found.relationships)
         about = {name: unstructure(getattr(found, name)) for name in _META}
         send_beside(req, resp, found.rows, included, **about)

@@ -8,14 +8,13 @@ from uuid import UUID
 
 import attrs
 
+from kgl_core.exploration.exploring import Graph
 from kgl_core.exploration.neighborhoods import Neighbor
 from kgl_core.exploration.subgraphs import Cap
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
-from kgl_http.api.json_views import unstructure_record
+from kgl_http.api.json_views import unstructure_part, unstructure_record
 from kgl_http.openapi.shown_fields import Shown
-
-_ALWAYS: Final = frozenset({"id", "source_entity_id", "target_entity_id"})
 
 WalkedEntity = Annotated[Entity, Shown("WalkedEntity", ("id",))]
 WalkedNeighbor = Annotated[Entity, Shown("WalkedNeighbor", ("id", "distance"), {"distance": int})]
@@ -56,27 +55,23 @@ class RelationshipsAnswer:
     relationships: tuple[WalkedRelationship, ...]
 
 
-def shown_records(
-    entities: Iterable[Entity], relationships: Iterable[Relationship], fields: Collection[str] | None
-) -> dict[str, Any]:
-    """Entities and relationships as JSON, with these fields or with all."""
-    wanted = None if fields is None else _ALWAYS.union(fields)
-    return {
-        "entities": [_shown(entity, wanted) for entity in entities],
-        "relationships": [_shown(relationship, wanted) for relationship in relationships],
-    }
+def walking(graph: Graph[Entity, Relationship], fields: Collection[str] | None) -> Graph[Any, Any]:
+    """Walks whose answers have these fields of records, or all."""
+    return graph if fields is None else graph.showing(*(name for name in fields if name != "distance"))
 
 
-def shown_neighborhood(
-    neighbors: Collection[Neighbor], relationships: Iterable[Relationship], fields: Collection[str] | None
-) -> dict[str, Any]:
+def shown_records(entities: Iterable[Any], relationships: Iterable[Any]) -> dict[str, Any]:
+    """Entities and relationships, or parts of them, as JSON."""
+    return {"entities": [*map(_shown, entities)], "relationships": [*map(_shown, relationships)]}
+
+
+def shown_neighborhood(neighbors: Collection[Neighbor[Any]], relationships: Iterable[Any]) -> dict[str, Any]:
     """A neighborhood as JSON: its entities tell how far away they are."""
-    data = shown_records((each.entity for each in neighbors), relationships, fields)
+    data = shown_records((each.entity for each in neighbors), relationships)
     for view, each in zip(data["entities"], neighbors, strict=True):
         view["distance"] = each.distance
     return data
 
 
-def _shown(record: Entity | Relationship, fields: Collection[str] | None) -> dict[str, Any]:
-    view = unstructure_record(record)
-    return view if fields is None else {name: value for name, value in view.items() if name in fields}
+def _shown(record: Any) -> dict[str, Any]:
+    return unstructure_part(record) if isinstance(record, dict) else unstructure_record(record)

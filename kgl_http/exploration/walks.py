@@ -14,7 +14,7 @@ from kgl_core.graph.entities import EntityFilter
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.field_rules import Integer
 from kgl_core.kernel.permissions import Action
-from kgl_http.api.envelope import send, send_beside
+from kgl_http.api.envelope import send, send_beside, send_shown
 from kgl_http.api.json_views import unstructure, unstructure_all
 from kgl_http.api.operations import Answer, GraphResource, operation
 from kgl_http.api.query_parameters import NoQuery, filter_of, with_moments
@@ -27,6 +27,7 @@ from kgl_http.exploration.walk_views import (
     WalkedEntity,
     shown_neighborhood,
     shown_records,
+    walking,
 )
 from kgl_http.openapi.shown_fields import FIELDS
 
@@ -91,9 +92,11 @@ class EntityNeighborhood(GraphResource):
     )
     def on_get(self, req: Any, resp: Any, id: str) -> None:
         query = req.read_query(NeighborhoodParameters)
-        found = self._graph(req).graph.neighborhood(req.read_id(id), **filter_of(query, NeighborhoodQuery))
-        data = shown_neighborhood(found.entities, found.relationships, query.fields)
-        send(req, resp, data, truncated=unstructure(found.truncated))
+        found = walking(self._graph(req).graph, query.fields).neighborhood(
+            req.read_id(id), **filter_of(query, NeighborhoodQuery)
+        )
+        data = shown_neighborhood(found.entities, found.relationships)
+        send_shown(req, resp, data, truncated=unstructure(found.truncated))
 
 
 class EntitySummary(GraphResource):
@@ -123,8 +126,8 @@ class GraphPaths(GraphResource):
     )
     def on_get(self, req: Any, resp: Any) -> None:
         query = req.read_query(PathParameters)
-        found = self._graph(req).graph.paths(**filter_of(query, PathQuery))
-        included = shown_records(found.entities, found.relationships, query.fields)
+        found = walking(self._graph(req).graph, query.fields).paths(**filter_of(query, PathQuery))
+        included = shown_records(found.entities, found.relationships)
         send_beside(req, resp, unstructure_all(found.paths), included, pairs=unstructure_all(found.pairs))
 
 
@@ -141,8 +144,8 @@ class GraphCommonNeighbors(GraphResource):
     def on_get(self, req: Any, resp: Any) -> None:
         query = req.read_query(CommonParameters)
         given = filter_of(query, CommonQuery)
-        found = self._graph(req).graph.common_neighbors(given.pop("id"), **given)
-        records = shown_records(found.entities, found.relationships, query.fields)
+        found = walking(self._graph(req).graph, query.fields).common_neighbors(given.pop("id"), **given)
+        records = shown_records(found.entities, found.relationships)
         included = {"relationships": records["relationships"]}
         about = {"next_cursor": found.next_cursor, "limit": found.limit, "truncated": unstructure(found.truncated)}
         send_beside(req, resp, records["entities"], included, **about)
@@ -161,6 +164,6 @@ class GraphSubgraph(GraphResource):
         req.read_query(NoQuery)
         given = req.read_object()
         body = build(SubgraphBody, {**given, "filter": with_moments(EntityFilter, given.get("filter"))})
-        found = self._graph(req).graph.subgraph(**filter_of(body, SubgraphQuery))
-        data = shown_records(found.entities, found.relationships, body.fields)
-        send(req, resp, data, truncated=unstructure(found.truncated), missing_ids=found.missing_ids)
+        found = walking(self._graph(req).graph, body.fields).subgraph(**filter_of(body, SubgraphQuery))
+        data = shown_records(found.entities, found.relationships)
+        send_shown(req, resp, data, truncated=unstructure(found.truncated), missing_ids=found.missing_ids)

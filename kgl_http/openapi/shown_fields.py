@@ -7,14 +7,12 @@ from typing import Any, Final
 
 import attrs
 
-from kgl_core.graph.nouns import GRAPH_NOUNS
+from kgl_core.exploration.walked_records import PART_FIELDS
 from kgl_core.kernel.errors import Fault
 from kgl_core.kernel.field_rules import Faults, Optional
 
 FIELDS_LENGTH_MAX: Final = 1_000
-KNOWN_FIELDS: Final = tuple(
-    sorted({"is_active", "distance"}.union(*(set(noun.field_names) - set(noun.hidden) for noun in GRAPH_NOUNS)))
-)
+KNOWN_FIELDS: Final = tuple(sorted({*PART_FIELDS, "distance"}))
 
 
 @attrs.frozen(eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from kgl_adapters.memory.graph.relationships import END_GROUPS
@@ -14,16 +14,20 @@ from kgl_core.exploration.patterns import Pattern, Row, anchor, walk_order
 from kgl_core.graph.entities import ENTITY, Entity, sort_name
 from kgl_core.graph.relationships import RELATIONSHIP, Relationship
 from kgl_core.kernel.periods import Period, period_of
+from kgl_core.kernel.store_errors import StatementTimeout
 
+LOOKED_AT_MAX: Final = 1_000_000
+"""How many relationships one pattern looks at, some of them many times: that takes a few seconds."""
 Bound = Mapping[str, Any]
 """The records that variables stand for; None for one that is missing."""
 
 
 class MemoryPatterns:
-    """A `kgl_core.exploration.patterns.Patterns`."""
+    """A `kgl_core.exploration.patterns.Patterns`. Raises StatementTimeout for what would take too long."""
 
     def __init__(self, shelves: Shelves) -> None:
         self._entities, self._relationships = shelves(ENTITY), shelves(RELATIONSHIP)
+        self._looked_at = 0
 
     def rows(self, pattern: Pattern, limit: int) -> Sequence[Row]:
         found = {_ids(pattern, bound): bound for bound in self._all(pattern)}
@@ -74,6 +78,9 @@ class MemoryPatterns:
                 continue
             taken = {each.id for each in bound.values() if isinstance(each, Relationship)}
             for row, other_id in self._steps(bound[near].id, asked, is_from_source=is_from_source):
+                self._looked_at += 1
+                if self._looked_at > LOOKED_AT_MAX:
+                    raise StatementTimeout("or use a database: it looks at more than a store in memory does")
                 if row.id in taken or not _fits_relationship(row, asked, period):
                     continue
                 if far in bound:

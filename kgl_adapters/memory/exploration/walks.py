@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from kgl_adapters.memory.graph.relationships import END_GROUPS
 from kgl_adapters.memory.kernel.repository import Shelves
+from kgl_core.exploration.walked_records import Part, part_of
 from kgl_core.exploration.walks import Degree, Direction, Place, Step, WalkFilter, strength, weight_of
 from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.nouns import GraphNoun
 from kgl_core.graph.relationships import RELATIONSHIP, Relationship
 from kgl_core.kernel.periods import Period, period_of
 
@@ -27,6 +29,7 @@ class MemoryWalks:
     """A `kgl_core.exploration.walks.Walks`."""
 
     def __init__(self, shelves: Shelves) -> None:
+        self._shelves = shelves
         self._entities, self._relationships = shelves(ENTITY), shelves(RELATIONSHIP)
 
     def steps(
@@ -97,6 +100,10 @@ class MemoryWalks:
             for row in self._admitted(entity_id, direction, WalkFilter())
         )
         return [Degree(*what, count) for what, count in sorted(counted.items())]
+
+    def parts(self, noun: GraphNoun, ids: Collection[UUID], names: Sequence[str]) -> Mapping[UUID, Part]:
+        rows: Mapping[UUID, Any] = self._shelves(noun).rows
+        return {id: part_of(rows[id], names) for id in ids if id in rows}
 
     def _degree(self, ids: Collection[UUID], direction: Direction) -> int:
         """How many relationships leave or enter some entities, those that are gone too."""

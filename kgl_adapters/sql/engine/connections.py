@@ -31,6 +31,8 @@ _MADE_AT: Final = "kgl_made_at"
 class Connections:
     """Hands out an engine's connections. ``where`` names its database in errors, without the password.
 
+    ``statement_max_s`` is how long a statement may take, in seconds; None for any time.
+
     Every method raises StoreClosed once it is closed, StoreBusy where none becomes free, and StoreUnavailable where
     none can be made.
     """
@@ -39,6 +41,7 @@ class Connections:
         self.engine, self.where = engine, shown(engine.url)
         dialect: Any = engine.dialect
         self._dialect, self._driver_error = dialect, dialect.loaded_dbapi.Error
+        self.statement_max_s: float | None = engine.get_execution_options().get(engines.STATEMENT_MAX_S)
         self._is_closed = False
         self._lost_at = 0.0
         self._idle = Idle(engine)

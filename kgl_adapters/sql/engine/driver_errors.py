@@ -57,6 +57,8 @@ def _sqlite(error: sqlite3.Error, where: str) -> KglError:
             return NotFound(*_REFERRED)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StoreBusy(f"the write lock of {where}")
+        case sqlite3.SQLITE_INTERRUPT:
+            return StatementTimeout()
         case sqlite3.SQLITE_FULL:
             return StoreFull()
         case sqlite3.SQLITE_IOERR if code in _SQLITE_NO_ROOM:

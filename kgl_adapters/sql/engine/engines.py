@@ -36,6 +36,8 @@ _NETWORK: Final = {
 _POSTGRES: Final = frozenset(product(("postgres", "postgresql"), ("", "psycopg", "psycopg2")))
 _QUESTION_MARK: Final = "in the name of a file, write %3F for ?"
 _OPEN_FILE: Final = "kgl_open_file"  # the option of an engine that has its OpenFile
+STATEMENT_MAX_S: Final = "kgl_statement_max_s"
+"""The option of an engine that says how many seconds a statement may take, or None."""
 _SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
 _SQLITE_CACHE_KIB: Final = 32 * 1024
 
@@ -178,7 +180,7 @@ def _sqlite(url: URL, pool: Pool) -> Engine:
         pool = attrs.evolve(pool, size=1, overflow=0)
     file = database_file(url)
     opened = None if file is None else OpenFile(file)
-    options = {_OPEN_FILE: opened}
+    options = {_OPEN_FILE: opened, STATEMENT_MAX_S: pool.statement_timeout_s}
     engine = create_engine(
         url, connect_args=arguments, execution_options=options, hide_parameters=True, **pool.arguments()
     )
@@ -207,7 +209,10 @@ def _postgres(url: URL, pool: Pool) -> Engine:
 
     arguments = {name: value for name, value in _NETWORK.items() if name not in url.query}
     arguments["autocommit"] = True  # see begin()
-    engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool.arguments())
+    options = {STATEMENT_MAX_S: pool.statement_timeout_s}
+    engine = create_engine(
+        url, connect_args=arguments, execution_options=options, hide_parameters=True, **pool.arguments()
+    )
 
     @event.listens_for(engine, "do_connect")
     def connect(_: object, __: object, arguments: Any, options: Any) -> Any:

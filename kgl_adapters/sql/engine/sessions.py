@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
@@ -16,10 +17,13 @@ from kgl_adapters.sql.engine.driver_errors import translate
 from kgl_adapters.sql.engine.encoding import Encoding
 from kgl_adapters.sql.engine.idle_connections import cursor_of
 from kgl_adapters.sql.engine.queries import Query
-from kgl_core.kernel.store_errors import StoreFault
+from kgl_core.kernel.store_errors import StatementTimeout, StoreFault
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+_LOOK_EVERY: Final = 10_000
+"""How many of its instructions SQLite runs, which is less than a millisecond, before it looks at the time."""
 
 
 class Session:
@@ -43,6 +47,7 @@ class Session:
         self._is_writing = connection is not None
         self._in_snapshot = in_snapshot
         self._repeats = not self._is_writing
+        self._ends_at: float | None = None
         self.is_sqlite = encoding.is_sqlite
         self.encoding = encoding
         self.where = connections.where
@@ -64,6 +69,14 @@ class Session:
             with closed(connection):
                 pass
 
+    def limit_time(self) -> None:
+        """Let all that is fetched from now on take no longer than a statement may. StatementTimeout is raised then.
+
+        For reads whose cost nobody can foresee. PostgreSQL ends a statement by itself, but no row of statements.
+        """
+        if self._ends_at is None and self._connections.statement_max_s is not None:
+            self._ends_at = monotonic() + self._connections.statement_max_s
+
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement, or one for each of many parameters."""
         self.require_transaction()
@@ -73,8 +86,10 @@ class Session:
         """The rows that a query finds."""
         if self._is_writing:
             self.require_transaction()
+        if self._is_late():
+            raise StatementTimeout
         values = query.values(parameters)
-        if self._connection is None and not self._in_snapshot:
+        if self._connection is None and not self._in_snapshot and not (self.is_sqlite and self._ends_at):
             return self._connections.fetch(query.text, values)
         return self._run(partial(self._fetch, query.text, values))
 
@@ -97,7 +112,8 @@ class Session:
         connection = self.connection
         proxy = connection.connection
         try:
-            rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(text, values).fetchall()
+            with self._interrupted(proxy.driver_connection):
+                rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(text, values).fetchall()
             return rows
         except connection.dialect.loaded_dbapi.Error as error:
             if connection.dialect.is_disconnect(error, proxy.driver_connection, None):
@@ -106,6 +122,21 @@ class Session:
             if self._repeats:
                 self.close()
             raise translate(error, self.where) from error
+
+    def _is_late(self) -> bool:
+        return self._ends_at is not None and monotonic() > self._ends_at
+
+    @contextmanager
+    def _interrupted(self, driver: Any) -> Iterator[None]:
+        """A block in which SQLite, which knows no limit in time, is ended when that is over."""
+        if self._ends_at is None or not self.is_sqlite:
+            yield
+            return
+        driver.set_progress_handler(self._is_late, _LOOK_EVERY)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
 
     def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert rows whose values are in the order of ``columns``, as fast as the driver can."""

@@ -18,6 +18,7 @@ class SqlPatterns:
     """A `kgl_core.exploration.patterns.Patterns`."""
 
     def __init__(self, session: Session) -> None:
+        session.limit_time()
         self._session = session
         self._statements = STATEMENTS[session.is_sqlite]
 

@@ -146,22 +146,24 @@ class WalkStatements:
     def _adjacent(self, shape: Shape, *, leaving: bool) -> Query:
         """The first ``:each`` relationships that leave or enter each of ``:ids``, in SQLite ``:id``: rows as of steps.
 
-        On PostgreSQL, these are only those to or from ``:others``, the ``:limit`` strongest. Besides, each entity that
-        has as many as ``:each`` gives the last of them. Two more columns tell of a row whether it is wanted, and last.
+        On PostgreSQL, these are only those to or from ``:others``, the ``:limit`` strongest. Before them, each entity
+        that has as many as ``:each`` gives the last of them. One more column tells of a row whether it is such.
         """
         if self._is_sqlite:
             id = bindparam("id", type_=self._table.c.id.type)
             return Query(self._edges(shape, id, leaving=leaving), is_sqlite=True)
-        given, others = _unnested("ids"), _unnested("others")
+        given, others = _unnested("ids"), select(_unnested("others").c.id)
         first = self._edges(shape, literal_column("ids.id", Uuid), leaving=leaving).subquery("first")
         rows = select(first, func.row_number().over().label("number")).lateral("rows")
-        wanted, is_last = others.c.id.is_not(None), rows.c.number == _number("each")
-        columns = [column for column in rows.c if column.name not in ("far", "number")]
-        found = select(*columns, wanted, is_last).select_from(
-            given.join(rows, true()).outerjoin(others, others.c.id == rows.c.far)
-        )
-        ordered = found.where(wanted | is_last).order_by(is_last.desc(), *_strongest(rows))
-        return Query(ordered.limit(_number("limit")), is_sqlite=False)
+        # Beside OR, PostgreSQL looks each row up among the others in a hash table; it would sort them all for a join.
+        is_last = rows.c.number == _number("each")
+        looked_at = select(*rows.c).select_from(given.join(rows, true())).where(rows.c.far.in_(others) | is_last)
+        found = looked_at.cte("found")
+        columns = [column for column in found.c if column.name not in ("far", "number")]
+        last = select(*columns, literal_column("true")).where(found.c.number == _number("each"))
+        wanted = select(*columns, literal_column("false")).where(found.c.far.in_(others))
+        strongest = wanted.order_by(*_strongest(found)).limit(_number("limit"))
+        return Query(union_all(last, strongest), is_sqlite=False)  # type: ignore[arg-type]
 
     def _edges(self, shape: Shape, id: ColumnElement[Any], *, leaving: bool) -> Select[Any]:
         """The first ``:each`` relationships that leave or enter an entity, with their other end besides."""

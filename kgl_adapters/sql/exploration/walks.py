@@ -11,12 +11,15 @@ from uuid import UUID
 from kgl_adapters.sql.engine.encoding import UNREADABLE, unreadable
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.exploration.record_parts import read_parts
 from kgl_adapters.sql.exploration.walk_statements import STATEMENTS, Shape
 from kgl_adapters.sql.graph.tables import RELATIONSHIPS
 from kgl_adapters.sql.kernel.json_columns import read_metadata
 from kgl_adapters.sql.kernel.listings import period_parameters
 from kgl_adapters.sql.kernel.lookups import array
+from kgl_core.exploration.walked_records import Part
 from kgl_core.exploration.walks import Degree, Place, Step, WalkFilter, strength, weight_of
+from kgl_core.graph.nouns import GraphNoun
 
 LOOKED_THROUGH: Final = 2_000_000
 """How many relationships are looked through for those to certain others, before they are looked for from these."""
@@ -28,6 +31,7 @@ class SqlWalks:
     """A `kgl_core.exploration.walks.Walks`."""
 
     def __init__(self, session: Session) -> None:
+        session.limit_time()
         self._session, self._encoding = session, session.encoding
         self._statements = STATEMENTS[session.is_sqlite]
 
@@ -92,6 +96,9 @@ class SqlWalks:
         rows = self._session.fetch(self._statements.degrees, {"id": self._encoding.id(entity_id)})
         return [Degree(*row) for row in sorted(rows)]
 
+    def parts(self, noun: GraphNoun, ids: Collection[UUID], names: Sequence[str]) -> Mapping[UUID, Part]:
+        return read_parts(self._session, noun, ids, names)
+
     def _adjacent(
         self,
         ids: Collection[UUID],
@@ -114,11 +121,10 @@ class SqlWalks:
         parameters |= {"each": each or LOOKED_THROUGH // len(ids)}
         if self._session.is_sqlite:
             return self._looked_through(query, parameters, ids, others)
-        parameters |= {"ids": array([*ids]), "others": array([*others]), "limit": limit + len(ids)}
+        parameters |= {"ids": array([*ids]), "others": array([*others]), "limit": limit}
         rows = self._session.fetch(query, parameters)
         many = {row[not leaving] for row in rows if row[-1]}
-        steps = [self._step(row[:-2]) for row in rows if row[-2] and row[not leaving] not in many]
-        return steps, [*many]
+        return [self._step(row[:-1]) for row in rows if not row[-1] and row[not leaving] not in many], [*many]
 
     def _looked_through(
         self, query: Query, parameters: Mapping[str, Any], ids: Collection[UUID], others: Collection[UUID]

@@ -39,6 +39,11 @@ class ReplicatedSession(Session):
         if self._there is not None:
             self._there.close()
 
+    def limit_time(self) -> None:
+        super().limit_time()
+        if self._there is not None:
+            self._there.limit_time()
+
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*tuple[Any, ...]]:
         here = partial(super().execute, statement, parameters)
         return self._run_there(lambda there: there.execute(statement, parameters), here)

@@ -161,6 +161,17 @@ def test_none_and_none_within_the_budget(store: Store, kind: dict[str, Any]) -> 
     assert drawn.outcomes("A", "F X", budget=1, **kind) == ["budget_spent", "budget_spent"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_pairs_after_the_one_that_spent_the_budget(store: Store, kind: dict[str, Any]) -> None:
+    """Are told that it is spent, however much the last look would have cost."""
+    drawn = Drawn(store)
+    drawn.draw("A-B .5, A-B/x .5, A-B/y .5, B-A .5, B-A/x .5, B-A/y .5, B-C .5, C-C .5, D-D .5", metadata={"km": 1})
+    for budget in range(1, 40):
+        told = drawn.outcomes("A", "B C D", budget=budget, **kind)
+        assert told[:2] == sorted(told[:2], reverse=True), budget
+    assert drawn.outcomes("A", "B C D", **kind) == ["found", "found", "no_path"]
+
+
 def test_a_hub_at_one_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is reached from the other end, without looking through what the hub has."""
     monkeypatch.setattr(shortest_paths, "_FIRST_LIMIT", 5)

@@ -100,6 +100,20 @@ def test_too_much_is_refused(drawn: Drawn, query: list[tuple[str, str]]) -> None
     problem(answer, 400, "bad_request")
 
 
+def test_a_pattern_that_takes_sqlite_too_long(empty_url: Callable[[str], str]) -> None:
+    """Is ended after the time that the settings name: here there are a few million rows to sort."""
+    with making_apis(empty_url("sqlite")) as make:
+        api = make(database_statement_timeout="0.1")
+        ids = [api.entity(key=str(n))["id"] for n in range(10)]
+        ends = [{"source_entity_id": one, "target_entity_id": other} for one in ids for other in ids]
+        api.kg.load([{"kind": "relationship", "relationship_type": "knows", **each} for each in ends])
+        chain = {f"r{n}": {"source": f"n{n}", "target": f"n{n + 1}"} for n in range(5)}
+        pattern = {"nodes": {f"n{n}": {} for n in range(6)}, "relationships": chain, "limit": 1}
+        answer = api("POST", f"{GRAPH}/match", json={**pattern, "order": [{"variable": "n5", "field": "name"}]})
+        problem(answer, 503, "statement_timeout")
+        assert api("GET", f"{ENTITIES}/{ids[0]}/neighborhood").status_code == 200
+
+
 def test_a_walk_that_takes_too_long_is_an_error(empty_url: Callable[[str], str]) -> None:
     """And no empty answer: here it waits for a lock that nobody gives back."""
     url = empty_url("postgres")
