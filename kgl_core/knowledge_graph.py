@@ -57,6 +57,7 @@ class Transaction:
         self.clients = Clients(context, random)
         self.sources = Sources(context)
         self.assertions = Assertions(context)
+        self.search = Search(context)
 
 
 class KnowledgeGraph:

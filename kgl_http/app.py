@@ -25,7 +25,7 @@ from kgl_http.api.operations import operations_of
 from kgl_http.api.request import Request
 from kgl_http.api.response import Response
 from kgl_http.evidence import assertions, extractions, facts, sources
-from kgl_http.exploration import matching, walks
+from kgl_http.exploration import matching, searching, walks
 from kgl_http.graph import changes, entities, relationships, runs
 from kgl_http.openapi import docs_pages
 from kgl_http.openapi.document import Routes, describe
@@ -102,6 +102,9 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/graph/common", walks.GraphCommonNeighbors(kg)),
         (f"{API}/graph/subgraph", walks.GraphSubgraph(kg)),
         (f"{API}/graph/match", matching.GraphMatches(kg)),
+        (f"{API}/search", searching.SearchResults(kg)),
+        (f"{API}/search/suggest", searching.SearchSuggestions(kg)),
+        (f"{API}/search/link", searching.SearchLinks(kg)),
         (f"{API}/relationships", relationships.Relationships(kg)),
         (f"{API}/relationships/{{id}}", relationships.RelationshipById(kg, **conditional)),
         (f"{API}/relationships/{{id}}/restore", relationships.RelationshipRestoration(kg)),

@@ -224,7 +224,8 @@ class Schemas:
             schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
             return nullable(schema) if type(None) in parts else schema
         if origin is tuple:
-            return {"type": "array", "items": self.shown(parts[0])}
+            length = {} if parts[-1] is Ellipsis else {"minItems": len(parts), "maxItems": len(parts)}
+            return {"type": "array", "items": self.shown(parts[0]), **length}
         if origin in (Mapping, dict):
             return {"type": "object", "additionalProperties": self.shown(parts[1])}
         if isinstance(kind, type) and issubclass(kind, StrEnum):

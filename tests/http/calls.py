@@ -28,6 +28,7 @@ from kgl_http.access.users import RoleChange
 from kgl_http.api.operations import FORM, NDJSON, Operation
 from kgl_http.evidence.facts import Pins
 from kgl_http.exploration.matching import MatchBody
+from kgl_http.exploration.searching import LinkBody, SearchParameters, SuggestParameters
 from kgl_http.exploration.walks import CommonParameters, PathParameters, SubgraphBody
 from tests.http.conftest import AS_FORM, NOBODY, PASSWORD, Api
 
@@ -201,6 +202,8 @@ def _query(api: Api, route: Route, by: str) -> str:
         ends = [api.entity()["id"] for _ in range(2)]
         names = ("from", "to") if route.operation.query is PathParameters else ("id", "id")
         return urlencode([*zip(names, ends, strict=True)])
+    if route.operation.query in (SearchParameters, SuggestParameters):
+        return "q=ada"
     if route.operation.query is not ExtractionAddress:
         return ""
     at = {"source": text_of("https://example.org/page"), "extractor": "spert"}
@@ -336,6 +339,7 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
         "valid_at": "1843",
         "fields": ["name"],
     },
+    LinkBody: lambda api, by: {"names": [{"name": "Ada", "type": "person"}], "limit": 3, "fields": ["name"]},
     MatchBody: lambda api, by: {
         "nodes": {
             "a": {"type": "person", "id": api.entity()["id"], "key": "k", "name": "Ada", "metadata": {"born": 1815}},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Unpack
 from uuid import UUID
@@ -25,7 +25,6 @@ from kgl_core.exploration.search.ranking import (
     closely,
 )
 from kgl_core.exploration.subgraphs import Cap
-from kgl_core.exploration.walked_records import by_id
 from kgl_core.exploration.walks import WalkFilter
 from kgl_core.graph.entities import Entity, EntityFilter, EntityFilterFields
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
@@ -211,7 +210,7 @@ def _ranked(uow: UnitOfWork, question: Question, hits: Sequence[Hit]) -> list[UU
     """The entities of these hits, the best first: closeness and degree decide among the best of them."""
     head, rest = hits[:RANKED_MAX], hits[RANKED_MAX:]
     if len(head) > 1:
-        whole = by_id(uow.entities.find([hit.entity_id for hit in head if hit.fit < Fit.BEGINNING]))
+        whole = _entities(uow, [hit.entity_id for hit in head if hit.fit < Fit.BEGINNING])
         close = {id: best[1] for id, entity in whole.items() if (best := best_name(question, entity))}
         degrees = uow.walks.counts([hit.entity_id for hit in head], WalkFilter(), DEGREE_MAX)
         head = sorted(head, key=lambda hit: closely(hit, close.get(hit.entity_id, 0), degrees.get(hit.entity_id, 0)))
@@ -219,7 +218,7 @@ def _ranked(uow: UnitOfWork, question: Question, hits: Sequence[Hit]) -> list[UU
 
 
 def _found(uow: UnitOfWork, question: Question, ids: Sequence[UUID]) -> tuple[Found, ...]:
-    entities = by_id(uow.entities.find(ids))
+    entities = _entities(uow, ids)
     found = []
     for id in ids:
         best = best_name(question, entities[id])
@@ -234,6 +233,10 @@ def _cut(hits: Hits) -> Cap | None:
     if hits.is_cut:
         return Cap(reason="max_candidates")
     return Cap(reason="max_results") if hits.total > RESULTS_MAX else None
+
+
+def _entities(uow: UnitOfWork, ids: Collection[UUID]) -> Mapping[UUID, Entity]:
+    return {entity.id: entity for entity in uow.entities.find(ids)}
 
 
 def _listing(query: SearchQuery) -> str:

@@ -49,6 +49,9 @@ GET    /api/v1/graph/paths                          401      401  200    200    
 GET    /api/v1/graph/common                         401      401  200    200       200   200    200    403     200
 POST   /api/v1/graph/subgraph                       401      401  200    200       200   200    200    403     200
 POST   /api/v1/graph/match                          401      401  200    200       200   200    200    403     200
+GET    /api/v1/search                               401      401  200    200       200   200    200    403     200
+GET    /api/v1/search/suggest                       401      401  200    200       200   200    200    403     200
+POST   /api/v1/search/link                          401      401  200    200       200   200    200    403     200
 GET    /api/v1/relationships                         401      401  200    200       200   200    200    403     200
 POST   /api/v1/relationships                         401      401  201    201       201   201    403    201     201
 GET    /api/v1/relationships/{id}                    401      401  200    200       200   200    200    403     200

@@ -1,0 +1,1 @@
+"""Searching by name on every store."""

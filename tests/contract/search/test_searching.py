@@ -1,0 +1,257 @@
+"""Searching by name: what is found, in which order, and what is told besides; the same on every store."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from kgl_core import HistoryLost, InvalidCursor, InvalidInput, KnowledgeGraph
+from kgl_core.kernel.units_of_work import Store
+from tests.contract.samples import graph_on
+
+SIGNS = [
+    "Jean-Luc Oak",
+    "O'Fern",
+    "A&B Mill",
+    "50% Cedar",
+    "Elm: a tree",
+    'a "quoted" elm',
+    "OR",
+    "NOT Elm",
+    "(Elm)",
+    "elm*",
+    "a\\b",
+    "C",
+    "C++",
+    "C#",
+    ".NET",
+    "A*",
+]
+CODES = ("DEC-0054", "apply_leaf", "photo-2024.jpg", "ash.example.org", "DS-7604NI-E1/4P", "v1.2.3")
+UNSPACED = ("大灯工厂", "東京塔", "京都府", "重装gamma后台", "本田", "本地", "田中", "กรุงเทพมหานคร", "김치찌개")
+FOLDED = ("Straße", "Strase", "Müller", "Mueller", "Øre", "Ore", "Berlin", "Berlín", "İnci", "Iş\u0131k", "ﬁr")
+SHORT = ("The Who", "To Be", "It", "A")
+
+
+def filled(store: Store, names: Sequence[str]) -> KnowledgeGraph:
+    """A graph with an entity for each name."""
+    kg = graph_on(store)
+    kg.load([{"kind": "entity", "type": "t", "key": str(n), "name": name} for n, name in enumerate(names)])
+    return kg
+
+
+def found(kg: KnowledgeGraph, q: str, **query: Any) -> list[str]:
+    """The names of the entities that a search finds, in its order."""
+    return [each.entity.name for each in kg.search(q, **query).items]
+
+
+def suggested(kg: KnowledgeGraph, q: str, **query: Any) -> list[str]:
+    """The names of the entities that are suggested."""
+    return [each.entity.name for each in kg.search.suggest(q, **query)]
+
+
+def test_every_name_is_first_for_itself(store: Store) -> None:
+    """Whatever signs it has, and whatever they mean in the language of some index."""
+    kg = filled(store, [*SIGNS, *CODES, *UNSPACED, *FOLDED, *SHORT])
+    for name in (*SIGNS, *CODES, *UNSPACED, *FOLDED, *SHORT):
+        results = kg.search(name)
+        assert (results.items[0].entity.name, results.items[0].score) == (name, 1.0)
+        assert results.total == len(results.items)
+        assert suggested(kg, name)[0] == name
+
+
+@pytest.mark.parametrize(
+    "q", ["%", "-", '"', '""', "*", "_", "\\", "'", "NEAR(", ":*", "AND", "' OR 1=1", "elm* OR ore"]
+)
+def test_no_sign_means_anything(store: Store, q: str) -> None:
+    """Such a question finds names that hold it, or nothing; never everything."""
+    kg = filled(store, [*SIGNS, *FOLDED, "-", "*"])
+    assert set(found(kg, q)) <= {"-", "*"} | set(SIGNS)
+    assert len(found(kg, q)) <= 2
+
+
+@pytest.mark.parametrize(
+    ("q", "names"),
+    [
+        ("0054", ["DEC-0054"]),
+        ("leaf", ["apply_leaf"]),
+        ("2024", ["photo-2024.jpg"]),
+        ("example", ["ash.example.org"]),
+        ("DS-7604", ["DS-7604NI-E1/4P"]),
+        ("7604", ["DS-7604NI-E1/4P"]),
+        ("1.2", ["v1.2.3"]),
+        ("灯", ["大灯工厂"]),
+        ("大灯", ["大灯工厂"]),
+        ("京都", ["京都府"]),
+        ("塔", ["東京塔"]),
+        ("gamma", ["重装gamma后台"]),
+        ("本田", ["本田"]),
+        ("มหา", ["กรุงเทพมหานคร"]),
+        ("찌개", ["김치찌개"]),
+        ("STRASSE", ["Straße"]),
+        ("muller", ["Müller"]),
+        ("inci", ["İnci"]),
+        ("fir", ["ﬁr"]),
+        ("the", ["The Who"]),
+        ("xx oak", []),
+        ("oak xx", []),
+    ],
+)
+def test_parts_of_names(store: Store, q: str, names: list[str]) -> None:
+    """Each of these finds exactly the names that hold it, and so do suggestions."""
+    kg = filled(store, [*SIGNS, *CODES, *UNSPACED, *FOLDED, *SHORT])
+    assert sorted(found(kg, q)) == sorted(suggested(kg, q)) == sorted(names)
+
+
+def test_the_order(store: Store) -> None:
+    """The whole name, an alias, names that begin so, all words; among equals sources, confidence, degree, length."""
+    kg = graph_on(store)
+
+    def add(name: str, **fields: Any) -> Any:
+        return kg.entities.create(type="t", name=name, **fields)
+
+    add("Oak", aliases=["Robur"])
+    add("Quercus", aliases=["Oak", "Eiche"])
+    busy = [add(f"Oak Street {n}") for n in range(4)]
+    hub = add("Hub")
+    for street in busy[2:]:
+        kg.relationships.create(street.id, "near", hub.id)
+    kg.relationships.create(busy[3].id, "leads_to", hub.id)
+    add("Oak Alley Lane", confidence=0.5)
+    add("Oakwood", confidence=0.25)
+    add("Old Oak Lane")
+    add("Croak")
+    assert found(kg, "oak") == [
+        "Oak",
+        "Quercus",
+        "Oak Alley Lane",
+        "Oakwood",
+        "Oak Street 3",
+        "Oak Street 2",
+        "Oak Street 0",
+        "Oak Street 1",
+        "Old Oak Lane",
+    ]
+    assert [each.score for each in kg.search("oak", limit=3).items] == [1.0, 0.8, 0.6]
+    assert suggested(kg, "oak", limit=3) == ["Oak", "Quercus", "Oak Alley Lane"]
+    matched = kg.search("eich").items[0].matched
+    assert (matched.field, matched.text, matched.offsets) == ("alias", "Eiche", ((0, 4),))
+
+
+def test_what_is_deleted_or_renamed_is_not_found(store: Store) -> None:
+    """The index follows every change, also one that is taken back."""
+    kg = graph_on(store)
+    oak = kg.entities.create(type="t", name="Oak", aliases=["Robur"], key="K-1")
+    assert found(kg, "robur") == found(kg, "k-1") == ["Oak"]
+    kg.entities.update(oak.id, name="Elm", aliases=["Ulmus", "Wych"])
+    assert (found(kg, "oak"), found(kg, "robur"), found(kg, "wych")) == ([], [], ["Elm"])
+    kg.entities.delete(oak.id)
+    assert found(kg, "elm") == found(kg, "k-1") == []
+    kg.entities.restore(oak.id)
+    assert found(kg, "elm") == ["Elm"]
+
+    def rename_and_fail() -> None:
+        with kg.transaction() as tx:
+            tx.entities.update(oak.id, name="Ash")
+            assert [each.entity.name for each in tx.search("ash").items] == ["Ash"]
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        rename_and_fail()
+    assert (found(kg, "ash"), found(kg, "elm")) == ([], ["Elm"])
+    assert kg.check().is_clean
+
+
+def test_pages_and_filters(store: Store) -> None:
+    """Every entity once, in one order, also while others come and go; a cursor is good for its search alone."""
+    kg = graph_on(store)
+    made = [
+        kg.entities.create(type=f"t{n % 2}", name=f"Oak {n:02}", source=f"https://s/{n % 3}", confidence=n / 20)
+        for n in range(20)
+    ]
+    names = found(kg, "oak", limit=200)
+    assert names == [f"Oak {n:02}" for n in reversed(range(20))]
+    pages, cursor = [], None
+    while True:
+        page = kg.search("oak", limit=7, cursor=cursor)
+        assert (page.total, page.truncated) == (20 - len(pages) // 7, None)
+        pages += [each.entity.name for each in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+        kg.entities.delete(made[19 - len(pages) // 7].id)  # one that was shown
+    assert pages == names
+    assert found(kg, "oak", type="t1", min_confidence=0.5) == [f"Oak {n:02}" for n in (19, 15, 13, 11)]
+    assert kg.search("oak", type="t1", limit=1).total == 9
+    counted = kg.search("oak", facets=["type", "source"]).facets
+    assert [(each.value, each.count) for each in counted["type"]] == [("t0", 9), ("t1", 9)]
+    assert sum(each.count for each in counted["source"]) == 18
+    first = kg.search("oak", limit=1).next_cursor
+    with pytest.raises(InvalidCursor):
+        kg.search("elm", cursor=first)
+    with pytest.raises(InvalidCursor):
+        kg.search("oak", type="t0", cursor=first)
+
+
+@pytest.mark.parametrize("q", ["", "  ", "\u200b", "x" * 501, "a" + "\u0301" * 40])
+def test_no_question(store: Store, q: str) -> None:
+    """Each says what is wrong with it."""
+    kg = graph_on(store)
+    for ask in (kg.search, kg.search.suggest):
+        with pytest.raises(InvalidInput) as refused:
+            ask(q)
+        assert [fault.pointer for fault in refused.value.faults] == ["/q"]
+
+
+def test_arguments_are_checked(store: Store) -> None:
+    """Deleted entities are not searched; limits and facets are what they may be."""
+    kg = graph_on(store)
+    for query, pointer in (
+        ({"is_active": False}, "/is_active"),
+        ({"is_active": None}, "/is_active"),
+        ({"is_retired": True}, "/is_retired"),
+        ({"limit": 201}, "/limit"),
+        ({"facets": ["name"]}, "/facets/0"),
+        ({"typ": "t"}, "/typ"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            kg.search("oak", **query)
+        assert [fault.pointer for fault in refused.value.faults] == [pointer]
+    with pytest.raises(InvalidInput):
+        kg.search.suggest("oak", limit=21)
+
+
+def test_a_cursor_of_another_history(store: Store) -> None:
+    """Where the entity at which a page ended is not the one that it was."""
+    kg = filled(store, ["Oak", "Oak tree"])
+    cursor = kg.search("oak", limit=1).next_cursor
+    assert cursor is not None
+    with store.begin() as uow:
+        [first] = [each.entity for each in kg.search("oak", limit=1).items]
+        uow.entities.delete(first.id)
+        uow.commit()
+    with pytest.raises(HistoryLost):
+        kg.search("oak", limit=1, cursor=cursor)
+    kg.rebuild_index()
+    kg.check(repair=True)
+
+
+def test_nearest_words(store: Store) -> None:
+    """Of what nobody is called; not where something is found, nor of what can't be edited."""
+    kg = filled(store, ["United Oak", "Untied Shoe", "Ашан", "東京", "Unity", "K 100"])
+    assert kg.search("unitde").nearest_words == ("united",)
+    assert kg.search("untied oa").nearest_words == ()  # both words are there, but in no name together
+    assert kg.search("ашат").nearest_words == ("ашан",)
+    assert kg.search("unired").nearest_words == ("united",)
+    assert kg.search("oka").nearest_words == ("oak",)
+    assert kg.search("uited shoes").nearest_words == ("united", "shoe")
+    assert kg.search("東亰").nearest_words == kg.search("101").nearest_words == kg.search("oak").nearest_words == ()
+
+
+def test_long_names_in_every_script(store: Store) -> None:
+    """All can be stored, and found by their whole, on every store."""
+    names = [text * 500 for text in ("x", "字", "ก", "ﬃ", "🔵", "a1", "ﷺ")]
+    names = [name[:500] for name in names]
+    kg = filled(store, names)
+    for name in names:
+        assert found(kg, name) == [name]

@@ -1,0 +1,1 @@
+"""Words, questions, ranking and highlights."""
