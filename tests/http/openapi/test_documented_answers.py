@@ -143,6 +143,11 @@ def lost(api: Api, route: Route) -> testing.Result:
                 api.relationship(end, other)
         cursor = api("GET", path, params={"id": ids[:2], "limit": 1}).json["meta"]["next_cursor"]
         return api("GET", path, params={"id": ids[:2], "cursor": of_another_history(cursor)})
+    if path.endswith("/search"):
+        for _ in range(2):
+            api.entity(name="Oak")
+        cursor = api("GET", path, params={"q": "oak", "limit": 1}).json["meta"]["next_cursor"]
+        return api("GET", path, params={"q": "oak", "cursor": of_another_history(cursor)})
     if path.count("/") == 5:
         id = path.split("/")[4]
         for _ in range(2):
