@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 NFC_SHRINKS_MAX: Final = 4
@@ -44,6 +45,11 @@ _TRIMMED: Final = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + (
 )
 
 
+_LAST_CHARACTER: Final = 0x10FFFF
+_FIRST_SURROGATE: Final = 0xD800  # which no text may hold
+_AFTER_SURROGATES: Final = 0xE000
+
+
 def name_form(text: str) -> str:
     """A name as it is stored: without white space and invisible characters around it, in form C (UAX #15)."""
     text = text.strip(_TRIMMED)
@@ -61,6 +67,21 @@ def identity_form(text: str) -> str:
         return text.lower()
     folded = unicodedata.normalize("NFC", text).casefold()
     return unicodedata.normalize("NFC", _LATIN_ACCENTS.sub("", unicodedata.normalize("NFD", folded)))
+
+
+def same_names(names: Iterable[str], wanted: Iterable[str]) -> frozenset[str]:
+    """Those of ``names`` that are the same as one of the ``wanted``, in whatever spelling."""
+    forms = frozenset(map(identity_form, wanted))
+    return frozenset(name for name in names if identity_form(name_form(name)) in forms)
+
+
+def past_beginning(text: str) -> str | None:
+    """The least text, by code points, that comes after every text which begins with this one; None if there is none."""
+    for end in range(len(text), 0, -1):
+        last = ord(text[end - 1])
+        if last < _LAST_CHARACTER:
+            return text[: end - 1] + chr(_AFTER_SURROGATES if last + 1 == _FIRST_SURROGATE else last + 1)
+    return None
 
 
 def search_form(text: str) -> str:
