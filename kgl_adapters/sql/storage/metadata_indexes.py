@@ -65,6 +65,7 @@ class MetadataIndex:
 
 def added(engine: Engine) -> list[MetadataIndex]:
     """The indexes that there are. Raises StoreError."""
+    require_head(engine)
     with translated(engine), engine.connect() as connection:
         return sorted(_added(connection))
 

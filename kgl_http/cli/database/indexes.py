@@ -10,8 +10,9 @@ import click
 from sqlalchemy import Engine
 
 from kgl_adapters.sql.engine.engines import make_engine
+from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.nouns import GRAPH_NOUNS
-from kgl_http.cli.opening import durable_url
+from kgl_http.cli.opening import url_of_existing
 from kgl_http.cli.terminal import answering, note, say
 from kgl_http.settings import Settings
 
@@ -41,10 +42,9 @@ class _Field(click.ParamType[str]):
 
 def _of_one(command: Callable[..., None]) -> Callable[..., None]:
     """The arguments that name an index."""
-    of = click.option(
-        "--of", type=click.Choice([*_NOUNS]), default="entities", show_default=True, help="Whose metadata."
-    )
-    return click.argument("field", type=_Field(), metavar="metadata.NAME")(of(command))
+    nouns = click.Choice([*_NOUNS])
+    option = click.option("--of", type=nouns, default=ENTITY.plural, show_default=True, help="Whose metadata.")
+    return click.argument("field", type=_Field(), metavar="metadata.NAME")(option(command))
 
 
 @index.command("add")
@@ -96,7 +96,7 @@ def drop(settings: Settings, field: str, of: str) -> None:
 
 @contextmanager
 def _engine(settings: Settings) -> Iterator[Engine]:
-    engine = make_engine(durable_url(settings))
+    engine = make_engine(url_of_existing(settings))
     try:
         yield engine
     finally:
