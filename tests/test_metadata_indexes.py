@@ -138,6 +138,8 @@ def test_they_are_built_beside_an_open_writer(postgres_engine: Engine, monkeypat
         with postgres_engine.connect() as other:
             other.execute(insert)
         assert metadata_indexes.added(postgres_engine) == [MetadataIndex("entities", "a", is_whole=False)]
+        with connect(postgres_engine.url.render_as_string(hide_password=False), migrate=False) as kg:
+            assert "damaged_index" not in [problem.kind.code for problem in kg.check().faults]
         writer.commit()
     builder.join()
     assert metadata_indexes.added(postgres_engine) == [MetadataIndex("entities", "a")]
@@ -150,6 +152,8 @@ def test_what_an_interrupted_build_has_left_is_built_anew(postgres_engine: Engin
         left = "SELECT oid FROM pg_class WHERE relname LIKE 'ix_metadata_%'"
         connection.execute(text(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ({left})"))
     assert metadata_indexes.added(postgres_engine) == [MetadataIndex("entities", "a", is_whole=False)]
+    with connect(postgres_engine.url.render_as_string(hide_password=False), migrate=False) as kg:
+        assert [problem.kind.code for problem in kg.check().faults] == ["damaged_index"]
     assert metadata_indexes.add(postgres_engine, ENTITY, "a")
     assert metadata_indexes.added(postgres_engine) == [MetadataIndex("entities", "a")]
 

@@ -74,6 +74,12 @@ def test_name_prefix_finds_names_that_begin_so(named: KnowledgeGraph) -> None:
     assert found(named, name_prefix="AD", name=["ada", "50% CEDAR"], type="t") == ["Ada", "ada", "ADÁ"]
 
 
+def test_a_subgraph_takes_the_same_filters(named: KnowledgeGraph) -> None:
+    """Since it takes a filter of entities."""
+    found = named.graph.subgraph(filter=ENTITY.filter(name="zoe", name_prefix="Z", metadata={}))  # type: ignore[arg-type]
+    assert [entity.name for entity in found.entities] == ["Zoë", "zoe"]
+
+
 def test_a_list_by_name_says_when_too_many_are_alike(named: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
     """Instead of looking at all of them."""
     monkeypatch.setattr(spellings, "SPELLINGS_MAX", 2)
