@@ -44,10 +44,8 @@ _TRIMMED: Final = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + (
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 )
 
-
 _LAST_CHARACTER: Final = 0x10FFFF
-_FIRST_SURROGATE: Final = 0xD800  # which no text may hold
-_AFTER_SURROGATES: Final = 0xE000
+_FIRST_SURROGATE, _AFTER_SURROGATES = 0xD800, 0xE000  # no text may hold one
 
 
 def name_form(text: str) -> str:

@@ -100,7 +100,7 @@ def _value(column: str, name: str, *, is_sqlite: bool) -> str:
 
 def _postgres_literal(name: str) -> str:
     """A text with escapes, which means the same whatever the server's settings are."""
-    return "E'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "E'" + name.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _sqlite_literal(name: str) -> str:
