@@ -1,19 +1,22 @@
-"""The pages on walks, followed to the letter: their examples run, and their requests are answered as the pages say."""
+"""The pages on walks and lists, followed to the letter: examples, requests and commands do what the pages say."""
 
 import doctest
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.http.conftest import making_apis
+from tests.test_cli import kgl
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("see-what-is-around", "find-paths", "look-at-a-subgraph")
+PAGES = ("see-what-is-around", "find-paths", "look-at-a-subgraph", "filter-lists")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 REQUEST = re.compile(r"^```http\n(GET|POST) (\S+)\n(.*?)```\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^\$ kgl (.*)\n((?:(?!\$ |```).*\n)*)", re.MULTILINE)
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -38,6 +41,8 @@ def test_the_page_can_be_followed(page: str, tmp_path: Path, monkeypatch: pytest
             answer = api(method, path, query_string=query, **sent)
             assert answer.status_code == 200, answer.text
             check(json.loads(UUID.sub("ID", answer.text)), json.loads(expected))
+    for command, told in COMMAND.findall(text):
+        assert kgl(f"sqlite:///{database}", *shlex.split(command)).stdout == told
 
 
 def put_in(ids: dict[str, str], text: str) -> str:

@@ -13,9 +13,11 @@ from sqlalchemy import Engine, event
 from kgl_adapters import connect
 from kgl_adapters.sql.graph.names import TERMS
 from kgl_adapters.sql.schema import SCHEMA
+from kgl_adapters.sql.storage import metadata_indexes
 from kgl_core import KnowledgeGraph
 from kgl_core.evidence.sources import source_id
 from kgl_core.graph.entities import ENTITY
+from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.idempotency import KeptAnswer
 from tests.contract.samples import NOON, refresh_token
@@ -31,13 +33,17 @@ Call = Callable[[KnowledgeGraph], object]
 
 def records(count: int) -> list[dict[str, Any]]:
     """Entities in a ring, of three types."""
-    entities = [{"kind": "entity", "key": f"k{n}", "type": f"t{n % 3}", "name": f"n{n}"} for n in range(count)]
+    entities = [
+        {"kind": "entity", "key": f"k{n}", "type": f"t{n % 3}", "name": f"n{n}", "metadata": {"in": f"c{n % 30}"}}
+        for n in range(count)
+    ]
     return entities + [
         {
             "kind": "relationship",
             "source_entity_key": f"k{n}",
             "relationship_type": f"r{n % 3}",
             "target_entity_key": f"k{(n + 1) % count}",
+            "metadata": {"in": f"c{n % 30}"},
         }
         for n in range(count)
     ]
@@ -163,6 +169,10 @@ IN_ORDER: dict[str, Call] = {
     "entities of a type": lambda kg: pages(kg.entities.list, type="t1"),
     "entities of a type, newest first": lambda kg: pages(kg.entities.list, type="t1", sort="-created_at"),
     "relationships of a type": lambda kg: pages(kg.relationships.list, relationship_type="r1"),
+    "entities by metadata": lambda kg: pages(kg.entities.list, metadata={"in": "c1"}),
+    "relationships by metadata, newest first": lambda kg: pages(
+        kg.relationships.list, metadata={"in": "c1"}, sort="-created_at"
+    ),
     "service clients": lambda kg: pages(kg.clients.list),
     "users": lambda kg: pages(kg.users.list),
     "runs": lambda kg: pages(kg.runs.list),
@@ -222,6 +232,31 @@ BY_INDEX: dict[str, Call] = {
 """What an index must find; the little that is found may be sorted."""
 
 
+SORT_NAME, OF_ENTITIES = "ix_entities_sort_name", "ix_metadata_entities"
+SERVED: dict[str, tuple[str, Call]] = {
+    "names": (SORT_NAME, lambda kg: kg.entities.list(name=["N1", "n2"], limit=3)),
+    "a name, newest first": (SORT_NAME, lambda kg: kg.entities.list(name="n1", sort="-created_at")),
+    "how many have a name": (SORT_NAME, lambda kg: kg.entities.count(name="n1")),
+    "beginnings of names": (SORT_NAME, lambda kg: pages(kg.entities.list, name_prefix="n29", sort="name")),
+    "how many begin so": (SORT_NAME, lambda kg: kg.entities.count(name_prefix="n29")),
+    "metadata": (OF_ENTITIES, lambda kg: kg.entities.list(metadata={"in": "c1"}, limit=3)),
+    "metadata, of a type": (OF_ENTITIES, lambda kg: kg.entities.list(metadata={"in": "c1"}, type="t1", limit=3)),
+    "any metadata of several": (OF_ENTITIES, lambda kg: kg.entities.count(metadata={"in": ["c1", "c2"], "other": 1})),
+    "a name in metadata": (OF_ENTITIES, lambda kg: kg.entities.count(has_metadata="in")),
+    "metadata of relationships": (
+        "ix_metadata_entity_relationships",
+        lambda kg: kg.relationships.list(metadata={"in": "c1"}, limit=3),
+    ),
+}
+"""What a certain index must find, though it may not be the one that gives the order."""
+
+
+def index_metadata(kg: KnowledgeGraph) -> None:
+    """Add the indexes that an operator would."""
+    for noun in GRAPH_NOUNS:
+        metadata_indexes.add(kg._context.store.engine, noun, "in")  # type: ignore[attr-defined]
+
+
 def fill(kg: KnowledgeGraph) -> None:
     """Make the graph that is asked."""
     assert kg.load(records(ENTITIES)).refused == 0
@@ -249,6 +284,7 @@ def sqlite_plans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     event.listen(Engine, "connect", trace)
     with connect(f"sqlite:///{file}") as kg:
         fill(kg)
+        index_metadata(kg)
         event.remove(Engine, "connect", trace)
         engine = kg._context.store.engine  # type: ignore[attr-defined]
 
@@ -285,15 +321,16 @@ def postgres_plans(postgres_url: str, empty_url: Callable[[str], str]) -> Iterat
     event.listen(Engine, "connect", watch)
     with connect(empty_url("postgres"), migrate=False) as kg:
         fill(kg)
+        index_metadata(kg)
         event.remove(Engine, "connect", watch)
         engine = kg._context.store.engine  # type: ignore[attr-defined]
 
-        def plans(call: Call) -> list[str]:
+        def plans(call: Call, *, sorts: str = "off") -> list[str]:
             reads.clear()
             call(kg)
             assert reads
             with engine.connect() as connection, connection.connection.cursor() as cursor:
-                cursor.execute("BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+                cursor.execute(f"BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = {sorts}")
                 found = []
                 for statement, parameters in list(reads):
                     cursor.execute(f"EXPLAIN {statement}", parameters)
@@ -301,6 +338,8 @@ def postgres_plans(postgres_url: str, empty_url: Callable[[str], str]) -> Iterat
                 return found
 
         yield plans
+        for noun in GRAPH_NOUNS:
+            metadata_indexes.drop(engine, noun, "in")
 
 
 @pytest.mark.parametrize("name", [*IN_ORDER, *BY_INDEX])
@@ -320,3 +359,24 @@ def test_postgres_has_an_index_for_it(name: str, postgres_plans: Callable[[Call]
         assert set(tables) <= {"changes_sequence_seq"}, plan
         if name in IN_ORDER:
             assert "Sort" not in plan, plan
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_certain_index_serves_it_on_sqlite(name: str, sqlite_plans: Callable[[Call], list[str]]) -> None:
+    """All that is read of a table is found by it, or by an id."""
+    index, call = SERVED[name]
+    plans = sqlite_plans(call)
+    assert any(index in plan for plan in plans)
+    for line in "\n".join(plans).splitlines():
+        assert not re.match(r"(SCAN|SEARCH) entit", line) or index in line or "(id=?)" in line, line
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_certain_index_serves_it_on_postgres(name: str, postgres_plans: Callable[..., list[str]]) -> None:
+    """All that is read of a table is found by it, or by an id."""
+    index, call = SERVED[name]
+    plans = postgres_plans(call, sorts="on")
+    assert any(index in plan for plan in plans)
+    for plan in plans:
+        assert set(re.findall(r" using (\w+)| Scan on (ix_\w+)", plan)), plan
+        assert all(index in found or found.startswith("pk_") for found in re.findall(r"\b(?:ix|pk)_\w+", plan)), plan

@@ -1,15 +1,8 @@
-"""Tests of metadata: what a pattern asks of the values under a name, and how values are compared.
-
-Values are the same if they are the same kind and mean the same: numbers by their value as it is written in decimal
-(``1`` and ``1.0``), text by its code points. Numbers come before text, and nothing else has an order. Lists and objects
-are not compared at all.
-"""
+"""Tests of metadata: what a pattern asks of the values under a name. `json_values` in the kernel compares them."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Final, Literal
 
 import attrs
@@ -19,6 +12,7 @@ from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import escape, unknown_names
 from kgl_core.kernel.errors import Fault
 from kgl_core.kernel.field_rules import Faults
+from kgl_core.kernel.nouns.json_values import has_order, value_key
 
 Operator = Literal["eq", "ne", "in", "gt", "gte", "lt", "lte", "exists"]
 OPERATORS: Final[tuple[Operator, ...]] = ("ne", "in", "gt", "gte", "lt", "lte", "exists")
@@ -26,49 +20,6 @@ OPERATORS: Final[tuple[Operator, ...]] = ("ne", "in", "gt", "gte", "lt", "lte", 
 ORDERING: Final = ("gt", "gte", "lt", "lte")
 TESTS_RULE: Final = JsonObject(keys_max=20)
 """What holds for tests of metadata as JSON."""
-
-_SIGN: Final = 1 << 63
-_ALL: Final = (1 << 64) - 1
-_MIDDLE: Final = 1 << 15
-
-
-def value_key(value: Any) -> bytes | None:
-    """What a value of metadata is compared by: equal for the same values. None for a list or an object.
-
-    The keys of numbers and of text sort as `has_order` says.
-    """
-    if isinstance(value, str):
-        return b"t" + value.encode()
-    if value is None:
-        return b"0"
-    if isinstance(value, bool):
-        return b"b1" if value else b"b0"
-    if isinstance(value, int | float):
-        return b"n" + _number_key(value)
-    return None
-
-
-def sort_key(value: Any) -> bytes | None:
-    """What rows are sorted by: the key of a number or text; None for anything else."""
-    return value_key(value) if has_order(value) else None
-
-
-def has_order(value: Any) -> bool:
-    """Whether a value has an order: numbers and text do."""
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-def decimal_of(value: int | float) -> Decimal:
-    """The number as it is written."""
-    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-
-
-def _number_key(value: int | float) -> bytes:
-    """The nearest float, and how much more the number is as it is written; both so that bytes sort as numbers do."""
-    nearest = float(value) + 0.0  # the addition makes -0.0 plain 0.0
-    more = int(decimal_of(value) - decimal_of(nearest))
-    [bits] = struct.unpack(">Q", struct.pack(">d", nearest))
-    return struct.pack(">QH", bits ^ (_ALL if bits & _SIGN else _SIGN), more + _MIDDLE)
 
 
 @attrs.frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Unpack
 from uuid import UUID
@@ -26,7 +27,7 @@ from kgl_core.kernel.errors import Deleted, Fault, InvalidInput, NotFound
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
 from kgl_core.kernel.nouns.versions import Precondition, in_order
 from kgl_core.kernel.permissions import Action, require
-from kgl_core.kernel.text import identity_form, name_form
+from kgl_core.kernel.text import same_names
 from kgl_core.kernel.units_of_work import UnitOfWork
 
 
@@ -124,6 +125,10 @@ class Entities(Records[Entity, EntityDraft, EntityFilter]):
         entity, restoration = self._restore(id, expected_version, precondition, self._bring_along)
         return restoration or Restoration(entity, (), ())
 
+    def _reading(self, filter: EntityFilter) -> AbstractContextManager[UnitOfWork]:
+        # How names are spelled is looked up first, and then who has them.
+        return self._context.store.snapshot() if filter.name else super()._reading(filter)
+
     def _take_along(self, uow: UnitOfWork, record: Entity, now: datetime) -> None:
         delete_relationships_of(uow, record, self._context, now)
 
@@ -135,9 +140,9 @@ def _named(uow: UnitOfWork, names: Sequence[str]) -> Sequence[Entity]:
     """The entities, active and deleted, with any of these names in any spelling (`identity_form`)."""
     if not names:
         return ()
-    wanted = {identity_form(name) for name in names}
     candidates = uow.entities.find_by_sort_name({sort_name(name) for name in names}, NAMED_MAX + 1)
     if len(candidates) > NAMED_MAX:
         advice = f"more than {NAMED_MAX} entities have these names; ask for fewer names at a time"
         raise InvalidInput([Fault("/names", "too_many_found", advice)])
-    return [entity for entity in candidates if identity_form(name_form(entity.name)) in wanted]
+    same = same_names((entity.name for entity in candidates), names)
+    return [entity for entity in candidates if entity.name in same]

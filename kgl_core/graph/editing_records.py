@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -172,15 +173,19 @@ class Records(Generic[R, D, F]):
         """
         require(self._context.actor, Action.READ)
         wanted = build(self._noun.filter, filter)
-        with self._context.store.read() as uow:
+        with self._reading(wanted) as uow:
             return read_page(self._noun, uow.of(self._noun), wanted, sort, limit, cursor)
 
     def _count(self, filter: Mapping[str, Any]) -> int:
         """How many records match the filter."""
         require(self._context.actor, Action.READ)
         wanted = build(self._noun.filter, filter)
-        with self._context.store.read() as uow:
+        with self._reading(wanted) as uow:
             return uow.of(self._noun).count(wanted)
+
+    def _reading(self, filter: Any) -> AbstractContextManager[UnitOfWork]:
+        """A unit of work that reads a listing with this filter."""
+        return self._context.store.read()
 
     def _update(self, id: UUID | str, changes: Mapping[str, Any], expected_version: int | None) -> R:
         """Change the given fields of a record and return it; if that changes nothing, there is no new version.

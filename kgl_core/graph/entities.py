@@ -22,12 +22,12 @@ from kgl_core.graph.shared_fields import (
 )
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import TYPE_NAME, Each, Flag, Id, Names, Optional, Text
+from kgl_core.kernel.field_rules import TYPE_NAME, Each, Faults, Flag, Id, Names, Optional, Text
 from kgl_core.kernel.ids import EntityId
-from kgl_core.kernel.nouns.noun import Noun, Unique
+from kgl_core.kernel.nouns.noun import Condition, Noun, Unique
 from kgl_core.kernel.nouns.records import SELECTED_MAX, said_first
 from kgl_core.kernel.nouns.repositories import Repository
-from kgl_core.kernel.text import name_form, search_form
+from kgl_core.kernel.text import is_visible, name_form, search_form
 
 NAME_LENGTH_MAX: Final = 500
 ALIASES_MAX: Final = 100
@@ -38,6 +38,8 @@ NAMED_MAX: Final = 5_000
 
 NAME: Final = Text(NAME_LENGTH_MAX, normalize=name_form)
 KEY: Final = Text(KEY_LENGTH_MAX)
+BEGINNING: Final = Text(SORT_NAME_LENGTH)
+"""What `Beginning` takes."""
 ALIASES: Final = Names(Each(NAME, ALIASES_MAX))
 
 Json = Any
@@ -103,6 +105,24 @@ class Entity(Fact):
         return sort_name(self.name)
 
 
+@attrs.frozen
+class Beginning:
+    """How a name begins; stored as lists sort it, which is as long as they sort by, at most."""
+
+    def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
+        before = len(faults)
+        given = BEGINNING(value, pointer, faults)
+        if len(faults) > before:
+            return value
+        folded = search_form(given)
+        if not is_visible(folded):
+            faults.append(Fault(pointer, "blank", "give at least one character that is no mere accent"))
+        elif len(folded) > SORT_NAME_LENGTH:
+            advice = f"at most {SORT_NAME_LENGTH} characters as names are sorted, not {len(folded)}"
+            faults.append(Fault(pointer, "too_long", advice))
+        return folded
+
+
 EntitySort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"]
 
 
@@ -110,13 +130,21 @@ class EntityFilterFields(FactFilterFields, total=False):
     """The filters of a listing, as keyword arguments. `EntityFilter` says what they mean."""
 
     type: str | Sequence[str]
+    name: str | Sequence[str]
+    name_prefix: str
 
 
 @attrs.frozen(kw_only=True)
 class EntityFilter(FactFilter):
-    """Which entities a listing holds: those of any of these types, and as in `FactFilter`."""
+    """Which entities a listing holds: those of any of these types, and as in `FactFilter`.
+
+    ``name`` is their own name, or any of several, apart from case and the accents of Latin letters; aliases do not
+    count. ``name_prefix`` is how their name begins, as lists sort names: apart from case, accents and width.
+    """
 
     type: tuple[str, ...] = ruled(Each(TYPE_NAME, FILTER_VALUES_MAX, single=True), default=())
+    name: tuple[str, ...] = ruled(Each(NAME, FILTER_VALUES_MAX, single=True), default=())
+    name_prefix: str | None = ruled(Optional(Beginning()), default=None)
 
 
 @attrs.frozen(kw_only=True)
@@ -156,7 +184,11 @@ ENTITY: Final = Noun[Entity, EntityDraft, EntityFilter, str](
     filter=EntityFilter,
     sorts={"created_at": "created_at", "updated_at": "updated_at", "name": "sort_name"},
     unique=Unique("key", ("key",)),
-    conditions=FACT_CONDITIONS,
+    conditions={
+        **FACT_CONDITIONS,
+        "name": Condition(("name", "sort_name"), "same_name", sort_form=sort_name),
+        "name_prefix": Condition(("sort_name",), "begins"),
+    },
     hidden=FACT_HIDDEN,
     derived=("sort_name",),
     type_field="type",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 import attrs
 
+from kgl_core.graph.metadata_filters import NAMES_RULE, MetadataConditions
 from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.field_rules import Flag, Id, Integer, Number, Optional, Text
 from kgl_core.kernel.ids import uri_id
+from kgl_core.kernel.nouns.json_values import Wanted
 from kgl_core.kernel.nouns.noun import Condition, Related
 from kgl_core.kernel.nouns.records import RecordFilter, RecordFilterFields
 
@@ -35,6 +37,8 @@ class FactFilterFields(RecordFilterFields, total=False):
     min_sources: int
     min_sources_against: int
     is_retired: bool
+    metadata: Mapping[str, Any]
+    has_metadata: str | Sequence[str]
 
 
 @attrs.frozen(kw_only=True, slots=False)  # two bases can't both have slots
@@ -48,6 +52,8 @@ class _ByOrigin:
     min_sources: int | None = ruled(SOURCES, default=None)
     min_sources_against: int | None = ruled(SOURCES, default=None)
     is_retired: bool | None = ruled(Optional(Flag()), default=None)
+    metadata: tuple[Wanted, ...] = ruled(MetadataConditions(FILTER_VALUES_MAX), default=())
+    has_metadata: tuple[str, ...] = ruled(NAMES_RULE, default=())
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +63,10 @@ class FactFilter(RecordFilter, _ByOrigin):
     Confidence bounds are inclusive, and an unknown confidence is within none. ``source``, ``extractor`` and ``run``
     are those of any assertion in force that supports a fact, and ``source`` is also the one that it shows. What is
     retired is not active either: with ``is_retired``, set ``is_active`` to False or None.
+
+    ``metadata`` has names in metadata, and for each the value that is wanted, or a list of which any will do; all names
+    must hold. A value is text, a number, true, false or null, and is never the same as one of another kind: ``1`` is
+    ``1.0``, but not ``"1"``. ``has_metadata`` are names that metadata must have, even if their value is null.
     """
 
 
@@ -69,6 +79,8 @@ FACT_CONDITIONS: Final[Mapping[str, Condition]] = {
     "run": Condition((), related=attrs.evolve(_SUPPORT, field="run")),
     "min_sources": Condition(("sources_for",), ">="),
     "min_sources_against": Condition(("sources_against",), ">="),
+    "metadata": Condition(("metadata",), "holds"),
+    "has_metadata": Condition(("metadata",), "has_names"),
 }
 """The conditions of a `FactFilter`, beside those of a `RecordFilter` and those on the field of the same name."""
 FACT_HIDDEN: Final = ("has_assertions",)

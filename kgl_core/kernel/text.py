@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 NFC_SHRINKS_MAX: Final = 4
@@ -43,6 +44,9 @@ _TRIMMED: Final = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + (
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 )
 
+_LAST_CHARACTER: Final = 0x10FFFF
+_FIRST_SURROGATE, _AFTER_SURROGATES = 0xD800, 0xE000  # no text may hold one
+
 
 def name_form(text: str) -> str:
     """A name as it is stored: without white space and invisible characters around it, in form C (UAX #15)."""
@@ -61,6 +65,21 @@ def identity_form(text: str) -> str:
         return text.lower()
     folded = unicodedata.normalize("NFC", text).casefold()
     return unicodedata.normalize("NFC", _LATIN_ACCENTS.sub("", unicodedata.normalize("NFD", folded)))
+
+
+def same_names(names: Iterable[str], wanted: Iterable[str]) -> frozenset[str]:
+    """Those of ``names`` that are the same as one of the ``wanted``, in whatever spelling."""
+    forms = frozenset(map(identity_form, wanted))
+    return frozenset(name for name in names if identity_form(name_form(name)) in forms)
+
+
+def past_beginning(text: str) -> str | None:
+    """The least text, by code points, that comes after every text which begins with this one; None if there is none."""
+    for end in range(len(text), 0, -1):
+        last = ord(text[end - 1])
+        if last < _LAST_CHARACTER:
+            return text[: end - 1] + chr(_AFTER_SURROGATES if last + 1 == _FIRST_SURROGATE else last + 1)
+    return None
 
 
 def search_form(text: str) -> str:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import attrs
 
+from kgl_core.graph.metadata_filters import MetadataConditions
 from kgl_core.kernel.checked_records import build, check, ruled, rules_of, said, unknown_names
 from kgl_core.kernel.errors import Fault, InvalidInput
-from kgl_core.kernel.field_rules import Choice, Each, Flag, Instant, Integer, Names, Number, Optional, Rule, Text
+from kgl_core.kernel.field_rules import (
+    Choice,
+    Each,
+    Flag,
+    Instant,
+    Integer,
+    Names,
+    Number,
+    Optional,
+    Rule,
+    Text,
+)
 from kgl_core.kernel.nouns.pages import CURSOR_LENGTH_MAX, LIMIT_MAX
-from kgl_core.kernel.strict_json import read_float
+from kgl_core.kernel.strict_json import parse_json, read_float
 from kgl_core.kernel.times import parse_instant
 from kgl_http.api.problems import BadRequest
 
@@ -52,12 +64,19 @@ def read_query(cls: Any, query_string: str) -> Any:
     rules = rules_of(cls)
     given = read_parameters(query_string.encode("latin-1"))  # the bytes that were sent (PEP 3333)
     fields = {said(name): name for name in rules}
-    faults = unknown_names((name for name in given if name not in fields), fields, "parameter")
+    dotted = {name for name, rule in rules.items() if isinstance(rule, MetadataConditions)}
+    faults = unknown_names((name for name in given if _field_of(name, dotted) not in fields), fields, "parameter")
     for parameter, texts in given.items():
-        rule = rules.get(fields.get(parameter, ""))
+        field = _field_of(parameter, dotted)
+        rule = rules.get(fields.get(field, ""))
         if rule is None:
             continue
-        if _is_list(rule):
+        if field != parameter:
+            values.setdefault(field, {})[parameter[len(field) + 1 :]] = [read_value(text) for text in texts]
+        elif parameter in dotted:
+            advice = f"write {parameter}.NAME=VALUE, with any name in place of NAME"
+            faults.append(Fault(f"/{parameter}", "unknown_parameter", advice))
+        elif _is_list(rule):
             values[parameter] = [from_text(rule, text) for text in texts]
         elif len(texts) > 1:
             faults.append(Fault(f"/{parameter}", "repeated", "give it once"))
@@ -70,6 +89,12 @@ def read_query(cls: Any, query_string: str) -> Any:
     if faults:
         raise BadRequest(faults)
     return query
+
+
+def _field_of(parameter: str, dotted: Collection[str]) -> str:
+    """The field that a parameter gives: the part before the dot, if that is one of those whose names follow a dot."""
+    field, dot, _ = parameter.partition(".")
+    return field if dot and field in dotted else parameter
 
 
 def _of_parameter(fault: Fault) -> Fault:
@@ -116,6 +141,14 @@ def from_text(rule: Rule, text: str) -> Any:
         case Instant():
             return parse_instant(text) or text
     return text
+
+
+def read_value(text: str) -> Any:
+    """The JSON value that a parameter's text is; text that is no JSON means itself, so that it needs no quotes."""
+    try:
+        return parse_json(text, "the value")
+    except InvalidInput:
+        return text
 
 
 def with_moments(cls: type, values: Any) -> Any:

@@ -11,10 +11,11 @@ import os
 import click
 
 from kgl_core.distribution import DISTRIBUTION
-from kgl_http.cli.check import check
+from kgl_http.cli.database.check import check
+from kgl_http.cli.database.indexes import index
+from kgl_http.cli.database.migrate import migrate
 from kgl_http.cli.evidence import assertions, contribution, extract, reinstate, withdraw
 from kgl_http.cli.import_and_export import export, import_
-from kgl_http.cli.migrate import migrate
 from kgl_http.cli.oauth_clients import client
 from kgl_http.cli.serve import serve
 from kgl_http.cli.stats import runs, stats
@@ -65,6 +66,7 @@ for command in (
     export,
     extract,
     import_,
+    index,
     migrate,
     reinstate,
     runs,

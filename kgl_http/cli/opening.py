@@ -27,9 +27,10 @@ def connected(settings: Settings, *, may_be_new: bool = False) -> Iterator[Knowl
     Raises ClickException for a graph in memory, and for an SQLite file that does not exist unless it ``may_be_new``: a
     new and empty graph would hide a mistyped name.
     """
-    file = database_file(durable_url(settings))
-    if not may_be_new and file is not None and file.parent.is_dir() and not file.exists():
-        raise click.ClickException(plain(f"there is no file {file}; check DATABASE_URL, or make it: kgl migrate"))
+    if may_be_new:
+        durable_url(settings)
+    else:
+        url_of_existing(settings)
     with connect(settings.database_url, password_length_min=settings.password_length_min) as kg:
         yield kg
 
@@ -43,6 +44,15 @@ def all_items(listing: Callable[..., Page[T]]) -> Iterator[T]:
         cursor = page.next_cursor
         if cursor is None:
             return
+
+
+def url_of_existing(settings: Settings) -> URL:
+    """The `durable_url`. Raises ClickException for an SQLite file that does not exist."""
+    url = durable_url(settings)
+    file = database_file(url)
+    if file is not None and file.parent.is_dir() and not file.exists():
+        raise click.ClickException(plain(f"there is no file {file}; check DATABASE_URL, or make it: kgl migrate"))
+    return url
 
 
 def durable_url(settings: Settings) -> URL:

@@ -105,6 +105,27 @@ def writing(kg: KnowledgeGraph, out: BinaryIO) -> Iterator[Callable[[], None]]:
     note(f"{written:,} records in {time.monotonic() - begin:.1f} s")
 
 
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], object] | None]:
+    """Bars on standard error, if that is a terminal, one for each thing that is told of: its name, done, in all."""
+    if not _is_watched():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
 def _is_watched() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 

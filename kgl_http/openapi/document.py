@@ -146,7 +146,7 @@ class _Document:
             default = fields[name].default
             if default not in (MISSING, None, ()):
                 schema["default"] = str(default).lower() if schema["type"] == "string" else default
-            style = {"style": "form", "explode": True} if schema["type"] == "array" else {}
+            style = {"style": "form", "explode": True} if schema["type"] in ("array", "object") else {}
             required = {"required": True} if default is MISSING else {}
             yield {"name": said(name), "in": "query", **required, **style, "schema": schema}
 

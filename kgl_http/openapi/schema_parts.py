@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kgl_core.exploration.metadata_tests import ORDERING, TESTS_RULE, MetadataTests
+from kgl_core.graph.metadata_filters import NAMES_MAX, MetadataConditions
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.periods import DATE_ADVICE, DATE_LENGTH_MAX, DATE_PATTERN
 from kgl_core.kernel.text import INVISIBLE_16_BITS
@@ -52,6 +53,27 @@ _VALUE: Final[Schema] = {
         {"type": "number", "minimum": -(2**63), "maximum": 2**63 - 1},
         {"type": "string", "pattern": NO_NUL_PATTERN},
     ]
+}
+_CONDITIONS: Final[Schema] = {
+    "type": "object",
+    "propertyNames": {"pattern": NO_NUL_PATTERN},
+    "maxProperties": NAMES_MAX,
+}
+CONDITIONS_SCHEMA: Final[Schema] = {
+    **_CONDITIONS,
+    "description": prose(MetadataConditions.__doc__),
+    "additionalProperties": {
+        "anyOf": [*_VALUE["anyOf"], {"type": "array", "items": _VALUE, "minItems": 1, "maxItems": FILTER_VALUES_MAX}]
+    },
+}
+NAMED_PARAMETERS_SCHEMA: Final[Schema] = {
+    **_CONDITIONS,
+    "description": "Parameters called `metadata.NAME`, for any name: the value that is wanted under it. What is "
+    "JSON is read as such (`1843` is a number, `true` is no text), and anything else is text; put text that looks like "
+    'JSON in quotes (`"1843"`). A parameter that is repeated asks for any of its values; those of several names must '
+    "all hold.",
+    "patternProperties": {r"^metadata\.[^\u0000]*$": {"type": "string", "pattern": NO_NUL_PATTERN}},
+    "additionalProperties": False,
 }
 _WITH_ORDER: Final[Schema] = {"anyOf": _VALUE["anyOf"][1:]}
 TESTS_SCHEMA: Final[Schema] = {

@@ -17,8 +17,10 @@ from kgl_core.access.tokens import IssuedAccess, IssuedTokens
 from kgl_core.access.users import USER
 from kgl_core.evidence.sources import SOURCE
 from kgl_core.exploration.metadata_tests import MetadataTests
+from kgl_core.graph.entities import BEGINNING, Beginning
 from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.metadata import JsonObject, JsonValue
+from kgl_core.graph.metadata_filters import MetadataConditions
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, Mapped, rules_of, said
 from kgl_core.kernel.field_rules import (
@@ -40,10 +42,12 @@ from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.periods import Date
 from kgl_core.kernel.permissions import Actor
 from kgl_http.openapi.schema_parts import (
+    CONDITIONS_SCHEMA,
     DATE_SCHEMA,
     FIELDS_SCHEMA,
     INSTANT_SCHEMA,
     LINE_PATTERN,
+    NAMED_PARAMETERS_SCHEMA,
     NO_NUL_PATTERN,
     TESTS_SCHEMA,
     UUID_SCHEMA,
@@ -186,6 +190,10 @@ class Schemas:
                 return {"type": "object", **about, "additionalProperties": self.of_rule(each)}
             case MetadataTests():
                 return self.add("MetadataTests", TESTS_SCHEMA)
+            case MetadataConditions():
+                return self.add("MetadataConditions", CONDITIONS_SCHEMA)
+            case Beginning():
+                return self.of_rule(BEGINNING)
             case FieldNames():
                 return dict(FIELDS_SCHEMA)
         raise TypeError(f"no schema is known for {rule}; describe it in kgl_http/openapi/schemas.py")
@@ -199,6 +207,8 @@ class Schemas:
                 return self.of_parameter(inner)
             case Each():
                 return self._list(rule)
+            case MetadataConditions():
+                return dict(NAMED_PARAMETERS_SCHEMA)
         return self.of_rule(rule)
 
     def _list(self, rule: Each) -> Schema:

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from kgl_adapters.memory.graph.relationships import END_GROUPS
 from kgl_adapters.memory.kernel.repository import Shelves
-from kgl_core.exploration.metadata_tests import all_pass, sort_key
+from kgl_core.exploration.metadata_tests import all_pass
 from kgl_core.exploration.pattern_parts import NodePattern, PatternPart, RelationshipPattern, RowOrder
 from kgl_core.exploration.patterns import Pattern, Row, anchor, walk_order
 from kgl_core.graph.entities import ENTITY, Entity, sort_name
 from kgl_core.graph.relationships import RELATIONSHIP, Relationship
+from kgl_core.kernel.nouns.json_values import sort_key
 from kgl_core.kernel.periods import Period, period_of
 from kgl_core.kernel.store_errors import StatementTimeout
 

@@ -14,10 +14,11 @@ import attrs
 
 from kgl_adapters.memory.kernel.shelves import Shelf
 from kgl_core.kernel.errors import AlreadyExists, NotFound, StaleVersion
-from kgl_core.kernel.nouns.noun import NOUNS, AnyNoun, Comparison, Noun, Related
+from kgl_core.kernel.nouns.noun import NOUNS, AnyNoun, Comparison, Condition, Noun, Related
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Lock
+from kgl_core.kernel.nouns.spellings import spellings_of
 from kgl_core.kernel.periods import Period, period_of
 
 R = TypeVar("R", bound=Kept)
@@ -31,6 +32,7 @@ _COMPARISONS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
     "contains": operator.contains,
+    "begins": str.startswith,
 }
 Shelves = Callable[[AnyNoun], Shelf[Any, Any]]
 """What finds the records of a noun."""
@@ -142,10 +144,20 @@ class MemoryRepository(Generic[R, F, V]):
                 rows = _overlapping(rows, condition.fields, period_of(value) or Period())
             elif condition.comparison == "is_set":
                 rows = _having(rows, condition.fields[0], is_set=value)
+            elif condition.comparison == "same_name":
+                rows = self._named(rows, name, condition, value)
             else:
                 ids = self._related(condition.related, value)
                 rows = _passing(rows, condition.fields, _test(condition.comparison, value), ids)
         return rows
+
+    def _named(self, rows: Iterator[R], filter: str, condition: Condition, wanted: Collection[str]) -> Iterator[R]:
+        """The rows whose name is the same as one of those that the ``filter`` wants."""
+        name, sort_form = condition.fields
+        forms = frozenset(map(condition.sort_form, wanted))
+        found = {getattr(row, name) for row in self._rows() if getattr(row, sort_form) in forms}
+        spellings = spellings_of(wanted, found, filter)
+        return (row for row in rows if getattr(row, name) in spellings)
 
     def _related(self, related: Related | None, value: Any) -> frozenset[UUID]:
         """The ids of the records that are referred to by one that is related and passes."""
@@ -198,7 +210,11 @@ def _require_later(noun: AnyNoun, before: Any, record: Any) -> None:
 
 
 def _test(comparison: Comparison, value: Any) -> Callable[[Any], bool]:
-    """Whether a field's value, which is not None, compares so with a filter's, or is one of its values."""
+    """Whether a field's value, which is not None, compares so with a filter's."""
+    if comparison == "holds":
+        return lambda mine: all(wanted.is_in(mine) for wanted in value)
+    if comparison == "has_names":
+        return lambda mine: all(name in mine for name in value)
     if isinstance(value, tuple):
         return partial(operator.contains, frozenset(value))
     compare = _COMPARISONS[comparison]

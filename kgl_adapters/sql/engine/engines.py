@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from kgl_adapters.sql.engine.driver_errors import translate
 from kgl_adapters.sql.engine.sqlite_files import OpenFile, database_file, is_uri, make_private
+from kgl_adapters.sql.engine.sqlite_functions import add_functions
 from kgl_core.distribution import DISTRIBUTION
 from kgl_core.kernel.store_errors import InvalidUrl, UnreadableRow
 
@@ -200,6 +201,7 @@ def _sqlite(url: URL, pool: Pool) -> Engine:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=FULL")  # what was acknowledged survives a power cut
         connection.execute(f"PRAGMA cache_size=-{_SQLITE_CACHE_KIB}")
+        add_functions(connection)
 
     return engine
 

@@ -28,7 +28,8 @@ from sqlalchemy import literal_column as sql
 
 from kgl_adapters.sql.engine.encoding import UNREADABLE
 from kgl_adapters.sql.kernel.json_columns import read_metadata, write_json
-from kgl_core.exploration.metadata_tests import MetadataTest, all_pass, decimal_of, sort_key
+from kgl_core.exploration.metadata_tests import MetadataTest, all_pass
+from kgl_core.kernel.nouns.json_values import decimal_of, sort_key
 from kgl_core.kernel.strict_json import parse_json
 
 _TESTS_REMEMBERED: Final = 64

@@ -98,7 +98,7 @@ class SqlNames:
         self, question: Question, filter: EntityFilter, candidates: int, limit: int, *, beginning: bool
     ) -> tuple[Shape, dict[str, Any]]:
         """What the SQL depends on, and its parameters."""
-        filters, parameters = ENTITY_TABLES[self._encoding.is_sqlite].listing.read(filter, self._encoding)
+        filters, parameters = ENTITY_TABLES[self._encoding.is_sqlite].listing.read(filter, self._session)
         parameters |= {f"of_type_{n}": type for n, type in enumerate(filter.type)}
         parameters |= {f"part_{n}": part for n, part in enumerate(question.parts)}
         parameters |= {"whole": question.whole, "beyond": question.whole + _BEYOND}

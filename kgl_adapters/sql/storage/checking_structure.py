@@ -21,8 +21,10 @@ _DAMAGES_MAX: Final = 1_000
 _IN_INDEX: Final = re.compile(r"(?:missing from|entries in|entry in) index (\w+)$")
 _IN_ROWS: Final = re.compile(r"(?:CHECK constraint failed in|NULL value in|\w+ value in) (\w+)")
 _SCHEMAS: Final = f"('{AUTH}', '{GRAPH}')"
-_INDEXES: Final = text(
-    "SELECT c.relname, i.indisvalid AND i.indisready FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"  # noqa: S608
+_INDEXES: Final = text(  # one that is being built is not damaged
+    "SELECT c.relname, i.indisvalid AND i.indisready"  # noqa: S608
+    " OR EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)"
+    " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN {_SCHEMAS}"
 )
 _CONSTRAINTS: Final = text(

@@ -50,7 +50,7 @@ def current_revision(engine: Engine) -> str | None:
 def _current_revision(engine: Engine) -> str | None:
     schema = None if engine.dialect.name == "sqlite" else GRAPH
     table = VERSION_TABLE if schema is None else f"{schema}.{VERSION_TABLE}"
-    with _translated(engine), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         if not inspect(connection).has_table(VERSION_TABLE, schema=schema):
             return None
         found: str | None = connection.execute(text(f"SELECT version_num FROM {table}")).scalar_one_or_none()  # noqa: S608
@@ -59,7 +59,7 @@ def _current_revision(engine: Engine) -> str | None:
 
 def is_empty(engine: Engine) -> bool:
     """Whether an SQLite database holds nothing at all yet."""
-    with _translated(engine), engine.connect() as connection:
+    with translated(engine), engine.connect() as connection:
         return not inspect(connection).get_table_names()
 
 
@@ -91,7 +91,7 @@ def upgrade(engine: Engine, on_progress: Callable[[str, int, int], object] | Non
     from alembic import command
 
     history(engine)
-    with _translated(engine), migrating(engine) as connection:
+    with translated(engine), migrating(engine) as connection:
         config = _config(connection)
         if on_progress is not None:
             config.attributes["on_progress"] = on_progress
@@ -107,7 +107,7 @@ def downgrade(engine: Engine, steps: int) -> None:
 
     applied = sum(revision.is_applied for revision in history(engine))
     target = REVISIONS[applied - steps - 1] if applied > steps else "base"
-    with _translated(engine), migrating(engine) as connection:
+    with translated(engine), migrating(engine) as connection:
         config = _config(connection)
         config.attributes["undoing"] = True
         command.downgrade(config, target)
@@ -160,7 +160,7 @@ def _postgres_prepared(connection: Connection, engine: Engine) -> Iterator[None]
     driver.autocommit = False  # Alembic leaves it to the driver to begin
     event.listen(connection, "begin", _limit)
     try:
-        with _locked(engine):
+        with locked(engine):
             for schema in (AUTH, GRAPH):
                 connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
             connection.commit()
@@ -177,7 +177,7 @@ def _limit(connection: Connection) -> None:
 
 
 @contextmanager
-def _locked(engine: Engine) -> Iterator[None]:
+def locked(engine: Engine) -> Iterator[None]:
     """Hold the migration lock, in a transaction of its own that does nothing else.
 
     A session's lock would stay behind in a pooler. Indexes that are built concurrently wait for whoever holds a
@@ -199,7 +199,7 @@ def _locked(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def _translated(engine: Engine) -> Iterator[None]:
+def translated(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:

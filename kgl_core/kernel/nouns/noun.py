@@ -24,7 +24,9 @@ D = TypeVar("D")
 F = TypeVar("F")
 V = TypeVar("V")
 
-Comparison = Literal["==", "<", "<=", ">", ">=", "contains", "overlaps", "is_set"]
+Comparison = Literal[
+    "==", "<", "<=", ">", ">=", "contains", "begins", "same_name", "overlaps", "is_set", "holds", "has_names"
+]
 
 
 def _as_it_is(value: Any) -> Any:
@@ -55,13 +57,16 @@ class Condition:
     """What a filter asks of a record: one of these fields compares so with the filter's value, or is one of several.
 
     With "overlaps", two fields are the begin and the end of a `Period`, and the filter's value is a date. With
-    "is_set", that value says whether the field has any. A record passes, too, if one of the records passes that are
-    ``related`` to it.
+    "is_set", that value says whether the field has any. With "same_name", the first field has a name that is the same
+    as one of several; the second has what ``sort_form`` makes of it, by which it is found. With "holds", the field is a
+    JSON object that has all that is `Wanted`; with "has_names", it has all of several names. A record passes, too, if
+    one of the records passes that are ``related`` to it.
     """
 
     fields: tuple[str, ...]
     comparison: Comparison = "=="
     related: Related | None = None
+    sort_form: Callable[[str], str] = _as_it_is
 
 
 _RECORD_CONDITIONS: Final[Mapping[str, Condition]] = {

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from kgl_core import Entity, InvalidInput, KnowledgeGraph
 from kgl_core.exploration.matching import Matches
-from kgl_core.exploration.metadata_tests import value_key
 from kgl_core.exploration.subgraphs import Cap
+from kgl_core.kernel.nouns.json_values import value_key
 
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 1.0, 0.1 + 0.2, 0.3, 1.5, -2.5, 1e16, 10**16, 1e300, -1e300, 5e-324),

@@ -7,8 +7,9 @@ from typing import Any
 
 from kgl_core.access.passwords import Secret
 from kgl_core.exploration.metadata_tests import TESTS_RULE, MetadataTests
-from kgl_core.graph.entities import ALIASES_MAX
+from kgl_core.graph.entities import ALIASES_MAX, BEGINNING, Beginning
 from kgl_core.graph.metadata import JsonObject, JsonValue
+from kgl_core.graph.metadata_filters import WANTED_RULE, MetadataConditions
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, Mapped, rules_of, said
 from kgl_core.kernel.field_rules import (
@@ -141,6 +142,12 @@ def values_for(rule: Rule, *, is_removable: bool = False) -> Iterator[str]:
             # More stands around these than around the others.
             yield from (text for text in _objects(TESTS_RULE) if text.count("[") < DEPTH_MAX - 10)
             yield from ('{"a": []}', '{"a": {}}', '{"a": {"nonsense": 1}}', '{"a": {"gt": null}}', '{"a": {"in": 5}}')
+        case MetadataConditions():
+            yield from (text for text in _objects(WANTED_RULE) if text.count("[") < DEPTH_MAX - 10)
+            yield from ('{"a": []}', '{"a": {}}', '{"a": [[]]}', '{"a": {"gt": 1}}')
+        case Beginning():
+            yield from values_for(BEGINNING)
+            yield from _quoted(["\\u00b4", "\\ufdfa" * 20])
         case Mapped(names, inner, most, least):
             yield from ["{}"] if least else []
             yield json.dumps({f"n{number}": {} for number in range(most + 1)})
@@ -166,7 +173,7 @@ def _admitted(rule: Rule) -> tuple[type | None, ...]:
             return (None, *_KINDS.values())  # it is refused where it is used
         case JsonValue():
             return (None, *_KINDS.values())
-        case Text() | Exact() | Secret() | Choice() | Id() | Instant() | Date():
+        case Text() | Exact() | Secret() | Beginning() | Choice() | Id() | Instant() | Date():
             return (str,)
         case Integer():
             return (int,)
@@ -178,7 +185,7 @@ def _admitted(rule: Rule) -> tuple[type | None, ...]:
             return (list,)
         case FieldNames():
             return (str, list)
-        case JsonObject() | MetadataTests() | Mapped() | Built():
+        case JsonObject() | MetadataTests() | MetadataConditions() | Mapped() | Built():
             return (dict,)
         case Flag():
             return (bool,)
@@ -275,6 +282,12 @@ def texts_for(rule: Rule) -> Iterator[str]:
         case Date():
             yield from ["", "%00", "1994-00", "-0044", "10000", "2024-02-30", "24:00:00", "9999-12-31T23:59:59-01:00"]
             yield from ["%E0%B9%91%E0%B9%99%E0%B9%99%E0%B9%94", "1994-05-17T08:30:00+02:00", "1994%20", "9" * 5_000]
+        case Exact():
+            yield from ["%00", "a%00b"]
+        case MetadataConditions():
+            yield from ["", "a", "{}"]  # the name is missing
+        case Beginning():
+            yield from [*texts_for(BEGINNING), "%C2%B4", "%EF%B7%BA" * 20]
         case FieldNames():
             yield from ["", "nonsense", "id,", "%00", "id,ID", "x" * 5_000]
         case Each(inner):

@@ -7,6 +7,7 @@ import sys
 import click
 
 from kgl_http.cli.opening import durable_url
+from kgl_http.cli.progress import progress_bars
 from kgl_http.cli.terminal import answering, say
 from kgl_http.settings import Settings
 
@@ -38,7 +39,8 @@ def migrate(settings: Settings, down: int | None, history: bool) -> None:
                 click.confirm(f"This deletes what {down} migration(s) made, with the data. Go on?", abort=True)
             migrating.downgrade(engine, down)
         else:
-            migrating.upgrade(engine)
+            with progress_bars() as on_progress:
+                migrating.upgrade(engine, on_progress)
         after = migrating.current_revision(engine)
     finally:
         engine.dispose()

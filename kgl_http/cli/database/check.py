@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
 import click
 
-from kgl_core.storage.checking.check import Progress
 from kgl_core.storage.checking.findings import KINDS, CheckReport, Problem
 from kgl_http.cli.opening import connected
+from kgl_http.cli.progress import progress_bars
 from kgl_http.cli.terminal import answering, say
 from kgl_http.settings import Settings
 
@@ -31,7 +31,7 @@ def check(settings: Settings, repair: bool, as_json: bool) -> None:
 
     Exit status: 0 no faults; 1 faults. Notes are no faults: what today's rules would refuse was right once.
     """
-    with connected(settings) as kg, _progress() as on_progress:
+    with connected(settings) as kg, progress_bars() as on_progress:
         report = kg.check(repair=repair, on_progress=on_progress)
     with answering() if repair else nullcontext():
         if as_json:
@@ -90,25 +90,3 @@ def _as_json(report: CheckReport) -> dict[str, object]:
         "faults": [problem(each) for each in report.faults],
         "notes": [problem(each) for each in report.notes],
     }
-
-
-@contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """A progress bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield show
