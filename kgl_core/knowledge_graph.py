@@ -19,16 +19,14 @@ from kgl_core.evidence.extraction.extracting import extract
 from kgl_core.evidence.extraction.extractions import ExtractionResult, WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing import reinstate_extraction, withdraw_extraction
 from kgl_core.evidence.naming_sources import Sources
-from kgl_core.exploration.exploring import Graph
+from kgl_core.exploration.exploring import RecordGraph
 from kgl_core.exploration.search.searching import Search
 from kgl_core.graph.editing_entities import Entities
 from kgl_core.graph.editing_relationships import Relationships
-from kgl_core.graph.entities import Entity
 from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.journal.reading_changes import Changes
 from kgl_core.graph.journal.running import Runs, running, within
 from kgl_core.graph.journal.runs import RunDraft, RunKind
-from kgl_core.graph.relationships import Relationship
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.ids import Random
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
@@ -124,9 +122,9 @@ class KnowledgeGraph:
         return Sources(self._context)
 
     @property
-    def graph(self) -> Graph[Entity, Relationship]:
+    def graph(self) -> RecordGraph:
         """Walk over the graph: neighborhoods, paths, subgraphs, common neighbors, summaries."""
-        return Graph(self._context)
+        return RecordGraph(self._context)
 
     @property
     def search(self) -> Search:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
+from itertools import islice
 from math import inf
 from operator import add, mul
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from kgl_core.exploration.paths import Path, PathKind, Roads, path_of
+from kgl_core.exploration.shortest_paths import shortest_paths
 from kgl_core.exploration.walks import Step
 
 _LAST: Final = (inf,)
@@ -150,12 +152,23 @@ class _Partials:
         return self._measure.sign * self._measure.combine(partial.weight, ahead)
 
 
-def best_paths(roads: Roads, kind: PathKind, start: UUID, end: UUID, max_depth: int) -> Iterator[Path]:
-    """The simple paths of up to ``max_depth`` relationships from one entity to another, the best first.
+def best_paths(roads: Roads, kind: PathKind, start: UUID, end: UUID, max_depth: int, limit: int) -> Iterator[Path]:
+    """Up to ``limit`` of the simple paths from one entity to another that have up to ``max_depth`` relationships.
 
-    Of those that are equally good, the ones with the strongest first steps come first. Raises BudgetSpent when it can't
-    be told which path comes next.
+    The best come first; of those that are equally good, the ones with the strongest first steps. Raises BudgetSpent
+    when it can't be told which path comes next.
     """
+    shortest: list[Path] = []
+    if kind == "k_shortest":
+        # Often they are all that is wanted, and from both ends at once they are found much sooner.
+        shortest = shortest_paths(roads, start, end, max_depth, limit)
+        yield from shortest
+        if not shortest:
+            return
+    yield from islice(_best_first(roads, kind, start, end, max_depth), len(shortest), limit)
+
+
+def _best_first(roads: Roads, kind: PathKind, start: UUID, end: UUID, max_depth: int) -> Iterator[Path]:
     measure = MEASURES[kind]
     most = max_depth if kind == "k_shortest" else inf
     partials = _Partials(roads, measure, _Remaining(roads, measure, start, end), most)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import islice
 from typing import Any, Final, Generic, Unpack
 from uuid import UUID
 
@@ -260,6 +259,10 @@ class Graph(Generic[E, R]):
         return self._records(uow).relationships(step.id for step in kept), len(kept) == len(steps)
 
 
+RecordGraph = Graph[Entity, Relationship]
+"""Walks whose answers have whole records."""
+
+
 def _whole(uow: UnitOfWork) -> Records[Entity, Relationship]:
     return Records(uow, None)
 
@@ -274,7 +277,7 @@ def _between(roads: Roads, query: PathQuery, start: UUID, end: UUID) -> tuple[li
         elif query.kind == "shortest":
             paths = shortest_paths(roads, start, end, query.max_depth, query.limit + 1)
         else:
-            paths.extend(islice(best_paths(roads, query.kind, start, end, query.max_depth), query.limit + 1))
+            paths.extend(best_paths(roads, query.kind, start, end, query.max_depth, query.limit + 1))
     except BudgetSpent:
         is_spent = True
     is_cut = len(paths) > query.limit or (is_spent and len(paths) == query.limit)
