@@ -28,6 +28,7 @@ from tests.databases.pgbouncer import pgbouncer
 from tests.postgres import fresh_database, server
 
 STORES = ("memory", "sqlite", "postgres")
+SOAK = Path(__file__).parent / "soak"
 WITH_CONCURRENT_WRITERS = ("postgres",)
 
 # The same examples in every run: a failure on one machine is a failure on all.
@@ -181,6 +182,12 @@ def close_clean(store: Store) -> None:
     left = store.connections.in_use() if isinstance(store, SqlStore) else 0
     store.close()
     assert left == 0, f"{left} connections were not given back to the pool"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even read the tests that take minutes unless they are asked for: reading some of them takes long, too."""
+    is_left_out = collection_path == SOAK and "not soak" in config.option.markexpr
+    return True if is_left_out else None
 
 
 @pytest.hookimpl(trylast=True)
