@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from kgl_core import Actor, ActorKind, Assertion, Entity, KnowledgeGraph, Relationship, Role, Stance
+from kgl_core.evidence.stored_evidence import first_assertion
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.facts import PINNED_ACTIVE
 from kgl_core.graph.relationships import RELATIONSHIP
@@ -119,7 +120,7 @@ def require_shown(kg: KnowledgeGraph) -> Sequence[Fact]:
         by_fact.setdefault(each.entity_id or each.relationship_id, []).append(each)
     for fact in all_facts:
         assert not (fact.is_retired and fact.is_active)
-        _require_counted(fact, by_fact.get(fact.id, []) if fact.has_assertions else said_of(kg, fact))
+        _require_counted(fact, by_fact.get(fact.id, []) if fact.has_assertions else [first_assertion(fact)])
     return all_facts
 
 
