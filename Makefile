@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # Touched once the environment holds what the lock says.
 READY := $(VENV)/.ready
 
+# Tests start kgl hundreds of times: each time, all of it would be compiled anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check soak bench lock clean
 

@@ -4,8 +4,10 @@ A test that takes `store` or `kg` runs on every store. One that needs writers be
 `concurrent_store` or `concurrent_kg`, which come from those stores only that can have them: nothing is ever skipped.
 """
 
+import gc
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +28,7 @@ from tests.databases.pgbouncer import pgbouncer
 from tests.postgres import fresh_database, server
 
 STORES = ("memory", "sqlite", "postgres")
+SOAK = Path(__file__).parent / "soak"
 WITH_CONCURRENT_WRITERS = ("postgres",)
 
 # The same examples in every run: a failure on one machine is a failure on all.
@@ -63,10 +66,24 @@ def postgres_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """The URL of a migrated PostgreSQL database."""
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database that nobody is connected to: copies of it are made in no time."""
     with fresh_database(postgres_server) as url:
         connect(url, migrate=True).close()
+        yield url
+
+
+@pytest.fixture
+def own_postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database at head that the test has for itself."""
+    with fresh_database(postgres_server, postgres_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """The URL of the migrated PostgreSQL database that tests use one after the other."""
+    with fresh_database(postgres_server, postgres_template) as url:
         yield url
 
 
@@ -82,18 +99,22 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def empty_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], str]]:
-    """Gives the URL of an empty database at head for a store's name. One of PostgreSQL is emptied for the next.
+    """Gives the URL of an empty database at head for a store's name. The one it gave before is then gone.
 
-    Deleting the rows that a test leaves takes a tenth of the time that copying a database takes.
+    Deleting the rows that a test leaves in PostgreSQL takes a tenth of the time that copying a database takes.
     """
     with ExitStack() as stack:
         connections: list[Connection] = []
+        folder = _quick_folder() or tmp_path_factory.mktemp("stores")
+        stack.callback(shutil.rmtree, folder)
 
         def empty(store: str) -> str:
             if store == "memory":
                 return "memory://"
             if store == "sqlite":
-                file = tmp_path_factory.mktemp("store") / "graph.db"
+                for last in folder.iterdir():
+                    shutil.rmtree(last)
+                file = Path(tempfile.mkdtemp(dir=folder)) / "graph.db"
                 shutil.copy(request.getfixturevalue("sqlite_template"), file)
                 return f"sqlite:///{file}"
             url: str = request.getfixturevalue("postgres_url")
@@ -104,6 +125,14 @@ def empty_url(
             return url
 
         yield empty
+
+
+def _quick_folder() -> Path | None:
+    """A new folder in memory, where SQLite does not wait for a disk at each commit, if there is room for one."""
+    memory = Path("/dev/shm")  # Linux has it; a container's may be small
+    if not os.access(memory, os.W_OK) or shutil.disk_usage(memory).free < 2**30:
+        return None
+    return Path(tempfile.mkdtemp(prefix="kgl-", dir=memory))
 
 
 @pytest.fixture
@@ -155,6 +184,12 @@ def close_clean(store: Store) -> None:
     assert left == 0, f"{left} connections were not given back to the pool"
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even read the tests that take minutes unless they are asked for: reading some of them takes long, too."""
+    is_left_out = collection_path == SOAK and "not soak" in config.option.markexpr
+    return True if is_left_out else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests out that only root can run, where somebody else runs them; the end of the run says how many."""
@@ -162,6 +197,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
         config.stash[_LEFT_TO_ROOT] = len(left)
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of every collection of garbage what is there before the first test: it would take most of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

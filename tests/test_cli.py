@@ -16,6 +16,7 @@ import pytest
 from kgl_adapters import connect
 from kgl_adapters.security.argon2_passwords import Argon2Hasher
 from kgl_adapters.sql.storage.revisions import REVISIONS
+from tests import commands
 
 KGL = str(Path(sys.executable).parent / "kgl")
 PASSWORD = "a few unrelated words"
@@ -41,12 +42,11 @@ def kgl(
     variables = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | environment
     if url is not None:
         variables["DATABASE_URL"] = url
-    answer = subprocess.run(
-        [KGL, *arguments],
-        input=given if isinstance(given, bytes) else given.encode(),
-        capture_output=True,
-        env=variables,
-    )
+    put_in = given if isinstance(given, bytes) else given.encode()
+    if any(name.startswith(("LC_", "PYTHON")) for name in environment):  # which Python reads when it starts
+        answer = subprocess.run([KGL, *arguments], input=put_in, capture_output=True, env=variables)
+    else:
+        answer = commands.run([*arguments], variables, put_in)
     told = subprocess.CompletedProcess(answer.args, answer.returncode, answer.stdout.decode(), answer.stderr.decode())
     assert told.returncode == status, told
     assert "Traceback" not in told.stderr, told.stderr

@@ -35,8 +35,11 @@ class Standby(Database):
         assert self.ask("SELECT pg_promote()")
 
     def catch_up(self, primary: Database) -> None:
-        """Return when it has replayed all that the primary has logged by now."""
-        position = _ask(primary.url, "SELECT pg_current_wal_insert_lsn()")
+        """Return when it has replayed all that the primary has committed by now.
+
+        Where the next record goes would be too far: after a backup nothing may come there for a quarter of a minute.
+        """
+        position = _ask(primary.url, "SELECT pg_current_wal_flush_lsn()")
         until(lambda: self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{position}'"))
 
 

@@ -31,11 +31,9 @@ TIMEOUT_S: Final = 0.2
 
 
 @pytest.fixture
-def direct(postgres_server: str) -> Iterator[str]:
+def direct(own_postgres_url: str) -> str:
     """The URL of an empty database at head, without a pooler."""
-    with fresh_database(postgres_server) as url:
-        connect(url, migrate=True).close()
-        yield url
+    return own_postgres_url
 
 
 @pytest.fixture

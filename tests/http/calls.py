@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import attrs
-from falcon import inspect, testing
+from falcon import testing
 
 from kgl_core.access.logging_in import Login, PasswordChange, RefreshRequest
 from kgl_core.access.oauth_clients import ClientDraft, RotationDraft
@@ -88,13 +88,18 @@ class Call:
 
 
 def routes_of(api: Api) -> Iterator[Route]:
-    """Every route of the application, without HEAD, which is as GET is."""
-    app = api.client.app
-    for found in inspect.inspect_routes(app):
-        _, responders, _, _ = app._router.find(found.path)
-        for method in sorted(info.method for info in found.methods if not info.internal):
-            if method != "HEAD":
-                yield Route(method, found.path, responders[method].operation)
+    """Every route of the application, without HEAD, which is as GET is.
+
+    From the nodes of its router, since falcon.inspect reads the source of every responder, which takes seconds.
+    """
+    nodes = [*reversed(api.client.app._router._roots)]
+    while nodes:
+        node = nodes.pop()
+        nodes += reversed(node.children)
+        for method, responder in sorted((node.method_map or {}).items()):
+            is_own = not getattr(responder, "func", responder).__module__.startswith("falcon.")
+            if is_own and method != "HEAD":
+                yield Route(method, node.uri_template, responder.operation)
 
 
 def call_of(api: Api, route: Route, *, owner: str = "admin", by: str = "admin") -> Call:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from kgl_adapters import connect
 from tests.postgres import fresh_database
 from tests.serving.service import Service, serving
 
@@ -20,10 +19,9 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         with serving(f"sqlite:///{folder / 'graph.db'}", folder / "run") as running:
             yield running
         return
-    with fresh_database(request.getfixturevalue("postgres_server")) as url:
-        connect(url, migrate=True).close()
-        with serving(url, folder / "run") as running:
-            yield running
+    server, template = (request.getfixturevalue(f"postgres_{name}") for name in ("server", "template"))
+    with fresh_database(server, template) as url, serving(url, folder / "run") as running:
+        yield running
 
 
 @pytest.fixture

@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from kgl_adapters import connect
-from tests.postgres import fresh_database
 from tests.serving.service import API, BIN, KGL, Service, serving, until
 
 REQUESTS = 10
@@ -41,14 +39,6 @@ def serving_to(out: int, url: str, folder: Path, **more: Any) -> Iterator[Servic
         os.close(out)
         until(lambda: answers(service))
         yield service
-
-
-@pytest.fixture
-def postgres_service_url(postgres_server: str) -> Iterator[str]:
-    """The URL of a database at head."""
-    with fresh_database(postgres_server) as url:
-        connect(url, migrate=True).close()
-        yield url
 
 
 def answers(service: Service) -> bool:
@@ -119,19 +109,19 @@ def test_a_log_that_nobody_reads_holds_up_nobody(sqlite_url: str, tmp_path: Path
     os.close(reader)
 
 
-def test_files_that_cannot_grow_change_nothing(postgres_service_url: str, tmp_path: Path) -> None:
+def test_files_that_cannot_grow_change_nothing(own_postgres_url: str, tmp_path: Path) -> None:
     """Neither the log nor the metrics can be written: each worker then shows its own metrics."""
     out = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
     command = (sys.executable, "-c", _NO_FILE_GROWS)
-    with serving_to(out, postgres_service_url, tmp_path / "run", command=command) as service:
+    with serving_to(out, own_postgres_url, tmp_path / "run", command=command) as service:
         use(service)
         until(lambda: dropped(service) > 0)
     assert (tmp_path / "log").read_bytes() == b""
 
 
-def test_files_that_stop_growing_change_nothing(postgres_service_url: str, tmp_path: Path) -> None:
+def test_files_that_stop_growing_change_nothing(own_postgres_url: str, tmp_path: Path) -> None:
     """All the room that metrics take was reserved before."""
-    with serving(postgres_service_url, tmp_path / "run") as service:
+    with serving(own_postgres_url, tmp_path / "run") as service:
         assert service("GET", "/health").status == 200
         for process in service.processes():
             resource.prlimit(process, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))

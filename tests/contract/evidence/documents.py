@@ -1,12 +1,13 @@
 """What extractors find in documents, in few words, and what must hold of a graph whatever they found."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
 from kgl_core import Actor, ActorKind, Assertion, Entity, KnowledgeGraph, Relationship, Role, Stance
+from kgl_core.evidence.stored_evidence import first_assertion
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.facts import PINNED_ACTIVE
 from kgl_core.graph.relationships import RELATIONSHIP
@@ -45,14 +46,18 @@ def document(*items: Fields, **fields: Any) -> Fields:
 
 def facts(kg: KnowledgeGraph) -> Iterator[Fact]:
     """Every entity, then every relationship, active or not."""
-    for listed in (kg.entities.list, kg.relationships.list):
-        cursor: str | None = None
-        while True:
-            page: Any = listed(is_active=None, limit=200, cursor=cursor)
-            yield from page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+    yield from _all_of(kg.entities.list, is_active=None)
+    yield from _all_of(kg.relationships.list, is_active=None)
+
+
+def _all_of(listed: Callable[..., Any], **filter: Any) -> Iterator[Any]:
+    cursor: str | None = None
+    while True:
+        page = listed(limit=200, cursor=cursor, **filter)
+        yield from page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
 
 
 def active(kg: KnowledgeGraph) -> dict[str, Any]:
@@ -89,8 +94,9 @@ def exactly_combined(said: Sequence[Assertion]) -> float | None:
 
 def require_sound(kg: KnowledgeGraph) -> None:
     """Hold a whole graph against what is said of it: nothing is counted, combined, retired or kept without reason."""
-    needed = require_shown(kg)
-    for fact in facts(kg):
+    shown = require_shown(kg)
+    needed = _ends_of_active(shown)
+    for fact in shown:
         if fact.is_active and not fact.sources_for:
             assert fact.id in needed or PINNED_ACTIVE in fact.pinned, f"nothing keeps {name_of(fact)}"
         if fact.is_retired:
@@ -99,18 +105,27 @@ def require_sound(kg: KnowledgeGraph) -> None:
     assert report.faults == report.notes == ()
 
 
-def require_shown(kg: KnowledgeGraph) -> set[UUID]:
-    """Hold what each fact shows against what is said of it, and give the ids of those that active ones need."""
+def require_shown(kg: KnowledgeGraph) -> Sequence[Fact]:
+    """Hold what each fact shows against what is said of it, and give all facts."""
     all_facts = [*facts(kg)]
-    active_ids = {fact.id for fact in all_facts if fact.is_active}
-    edges = [fact for fact in all_facts if isinstance(fact, Relationship) and fact.is_active]
-    needed: set[UUID] = {end for edge in edges for end in edge.ends}
-    assert needed <= active_ids, "an active relationship has an end that is not"
-    assert max(Counter(edge.triple for edge in edges).values(), default=1) == 1
+    active_facts = [fact for fact in all_facts if fact.is_active]
+    triples = Counter(fact.triple for fact in active_facts if isinstance(fact, Relationship))
+    assert _ends_of_active(all_facts) <= {fact.id for fact in active_facts}, (
+        "an active relationship has an end that is not"
+    )
+    assert max(triples.values(), default=1) == 1
+    # Listed together: a query for each fact would take most of the time of the tests of evidence.
+    by_fact: dict[UUID | None, list[Assertion]] = {}
+    for each in _all_of(kg.assertions.list):
+        by_fact.setdefault(each.entity_id or each.relationship_id, []).append(each)
     for fact in all_facts:
         assert not (fact.is_retired and fact.is_active)
-        _require_counted(fact, said_of(kg, fact))
-    return needed
+        _require_counted(fact, by_fact.get(fact.id, []) if fact.has_assertions else [first_assertion(fact)])
+    return all_facts
+
+
+def _ends_of_active(of: Sequence[Fact]) -> set[UUID]:
+    return {end for fact in of if isinstance(fact, Relationship) and fact.is_active for end in fact.ends}
 
 
 def _require_counted(fact: Fact, said: Sequence[Assertion]) -> None:

@@ -2,9 +2,8 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,32 +15,10 @@ from kgl_core import Change, HistoryLost, InvalidCursor, KnowledgeGraph
 from kgl_core.kernel.units_of_work import Store
 from tests.conftest import STORES, WITH_CONCURRENT_WRITERS
 from tests.contract.following import Follower, changes_after, export_while_written
-from tests.contract.restoring import Archive, archive_of
+from tests.contract.restoring import Archive
 from tests.contract.samples import NOON, SECOND, Clock, Ids, created, entity, graph_on
-from tests.postgres import fresh_database
 
 LATER = NOON + 100 * SECOND
-
-
-@pytest.fixture(scope="module")
-def postgres_template(postgres_server: str) -> Iterator[str]:
-    """A migrated PostgreSQL database that nobody is connected to."""
-    with fresh_database(postgres_server) as url:
-        connect(url, migrate=True).close()
-        yield url
-
-
-@pytest.fixture(params=STORES)
-def archive(
-    request: pytest.FixtureRequest,
-    sqlite_template: Path,
-    tmp_path: Path,
-    postgres_server: str,
-    postgres_template: str,
-) -> Iterator[Archive]:
-    """An empty store that can be backed up and restored."""
-    with archive_of(request.param, sqlite_template, tmp_path, postgres_server, postgres_template) as made:
-        yield made
 
 
 def create(kg: KnowledgeGraph, *names: str) -> None:

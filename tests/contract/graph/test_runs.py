@@ -1,13 +1,13 @@
 """Runs: which changes are part of one, when it ends and who may end it, alike in every store."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from kgl_adapters import connect
+from kgl_adapters.sql.engine import engines
 from kgl_core import (
     Actor,
     ActorKind,
@@ -28,11 +28,9 @@ from kgl_core import (
     StoreUnavailable,
 )
 from kgl_core.kernel.units_of_work import Store
-from tests.conftest import STORES
 from tests.contract.damage import raw
-from tests.contract.restoring import Archive, archive_of
+from tests.contract.restoring import Archive
 from tests.contract.samples import SECOND, Clock, graph_on, new_id
-from tests.postgres import fresh_database
 
 PEOPLE: list[Mapping[str, Any]] = [
     {"kind": "entity", "key": key, "type": "person", "name": key} for key in ("ada", "bob", "cid")
@@ -216,7 +214,13 @@ def test_nothing_becomes_part_of_a_run_that_has_ended(kg: KnowledgeGraph) -> Non
     assert kg.runs.end(run.id) == ended, "ended twice, it stays as it was"
 
 
-def test_a_run_ends_once_those_who_write_in_it_are_done(concurrent_kg: KnowledgeGraph) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that are made from here on do not wait for a lock for as long as they otherwise would."""
+    monkeypatch.setattr(engines, "WAIT_MAX_S", 0.2)
+
+
+def test_a_run_ends_once_those_who_write_in_it_are_done(impatient: None, concurrent_kg: KnowledgeGraph) -> None:
     """Otherwise its counts would leave out what they commit; a writer who does not end is told as one."""
     kg = concurrent_kg
     run = kg.runs.open()
@@ -424,23 +428,6 @@ def test_a_creation_outside_of_runs_does_not_look_at_them(store: Store, monkeypa
     monkeypatch.setattr(store, "begin", noting)
     kg.entities.create(type="person", name="ada")
     assert seen == [True]
-
-
-@pytest.fixture(scope="module")
-def postgres_template(postgres_server: str) -> Iterator[str]:
-    """A migrated PostgreSQL database that nobody is connected to."""
-    with fresh_database(postgres_server) as url:
-        connect(url, migrate=True).close()
-        yield url
-
-
-@pytest.fixture(params=STORES)
-def archive(
-    request: pytest.FixtureRequest, sqlite_template: Path, tmp_path: Path, postgres_server: str, postgres_template: str
-) -> Iterator[Archive]:
-    """An empty store that can be backed up and restored."""
-    with archive_of(request.param, sqlite_template, tmp_path, postgres_server, postgres_template) as made:
-        yield made
 
 
 def test_a_restored_store_knows_the_cursors_of_a_run_that_it_lost(archive: Archive) -> None:
