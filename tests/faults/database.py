@@ -38,7 +38,14 @@ class Database:
 
     def make(self) -> None:
         """Make its files."""
-        options = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-instructions")
+        options = (
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
+            "--no-instructions",
+        )
         if self.log is not None:
             options = (*options, f"--waldir={self.log}")
         # Small segments, so that a small disk holds several.
