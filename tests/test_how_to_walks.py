@@ -13,7 +13,7 @@ from tests.http.conftest import making_apis
 from tests.test_cli import kgl
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("see-what-is-around", "find-paths", "look-at-a-subgraph", "filter-lists")
+PAGES = ("see-what-is-around", "find-paths", "look-at-a-subgraph", "filter-lists", "find-by-name", "link-names")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 REQUEST = re.compile(r"^```http\n(GET|POST) (\S+)\n(.*?)```\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ kgl (.*)\n((?:(?!\$ |```).*\n)*)", re.MULTILINE)
