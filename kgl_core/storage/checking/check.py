@@ -24,9 +24,10 @@ from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.store_errors import StoreFault
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 from kgl_core.storage.checking.evidence import COMPARED_AT_ONCE, unlike_evidence
-from kgl_core.storage.checking.findings import EXAMPLES_MAX, KINDS, STALE, CheckReport, Finding, Problem
+from kgl_core.storage.checking.findings import EXAMPLES_MAX, CheckReport, Finding, Problem
 from kgl_core.storage.checking.inspection import Inspection, Row
 from kgl_core.storage.checking.journal import compare, has_wrong_deleted_with
+from kgl_core.storage.checking.kinds import KINDS, STALE
 from kgl_core.storage.checking.names import unlike_names
 from kgl_core.storage.checking.repairing import mend
 from kgl_core.storage.checking.unlogged_nouns import UNLOGGED_NOUNS

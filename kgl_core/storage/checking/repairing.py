@@ -24,8 +24,8 @@ from kgl_core.kernel.errors import AlreadyExists, Conflict, NotFound, Transactio
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.store_errors import StoreFault
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
-from kgl_core.storage.checking.findings import KINDS, STALE
 from kgl_core.storage.checking.journal import has_wrong_deleted_with, same_record
+from kgl_core.storage.checking.kinds import KINDS, STALE
 from kgl_core.storage.checking.possible_records import broken
 
 BATCH: Final = 2_000

@@ -9,7 +9,8 @@ from contextlib import nullcontext
 
 import click
 
-from kgl_core.storage.checking.findings import KINDS, CheckReport, Problem
+from kgl_core.storage.checking.findings import CheckReport, Problem
+from kgl_core.storage.checking.kinds import KINDS
 from kgl_http.cli.opening import connected
 from kgl_http.cli.progress import progress_bars
 from kgl_http.cli.terminal import answering, say

@@ -17,7 +17,7 @@ from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.units_of_work import Store
-from kgl_core.storage.checking.findings import KINDS, STALE
+from kgl_core.storage.checking.kinds import KINDS, STALE
 from tests.conftest import close_clean
 from tests.contract.damage import POSTGRES, SQLITE, Raw, Sample, fill, raw
 from tests.contract.samples import NOON, SECOND, created, entity, graph_on, relationship, user
