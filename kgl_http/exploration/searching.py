@@ -13,7 +13,7 @@ from kgl_core.exploration.search.ranking import Matched
 from kgl_core.exploration.search.searching import FacetCount, Found, SearchQuery, SuggestQuery
 from kgl_core.exploration.subgraphs import Cap
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.names import NameField
+from kgl_core.graph.naming.names import NameField
 from kgl_core.kernel.checked_records import build, ruled
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send_shown

@@ -11,7 +11,7 @@ from alembic import context, op
 
 from kgl_adapters.sql.graph.names import quoted_term
 from kgl_adapters.sql.types import COUNT, ID, INTEGER, TEXT, Plain
-from kgl_core.graph.names import NameRow, named, rows_of
+from kgl_core.graph.naming.names import NameRow, named, rows_of
 
 revision = "0014"
 down_revision = "0013"

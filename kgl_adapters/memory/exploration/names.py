@@ -11,7 +11,7 @@ from kgl_core.exploration.search.names import FacetField, Hits, Named
 from kgl_core.exploration.search.questions import Question
 from kgl_core.exploration.search.ranking import Fit, Hit, by_itself, fit_of
 from kgl_core.graph.entities import Entity, EntityFilter
-from kgl_core.graph.names import name_rows
+from kgl_core.graph.naming.names import name_rows
 
 
 class MemoryNames:

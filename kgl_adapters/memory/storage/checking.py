@@ -13,7 +13,7 @@ from kgl_adapters.memory.tables import Tables
 from kgl_core.access.users import USER
 from kgl_core.graph.entities import ENTITY, Entity
 from kgl_core.graph.journal.changes import Change
-from kgl_core.graph.names import NameRow, name_rows
+from kgl_core.graph.naming.names import NameRow, name_rows
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun, noun_of
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.nouns.noun import Noun

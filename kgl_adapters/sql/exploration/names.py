@@ -17,7 +17,7 @@ from kgl_core.exploration.search.names import FacetField, Hits, Named
 from kgl_core.exploration.search.questions import Question
 from kgl_core.exploration.search.ranking import Hit, by_itself
 from kgl_core.graph.entities import EntityFilter
-from kgl_core.graph.names import type_term
+from kgl_core.graph.naming.names import type_term
 
 _STATEMENTS: Final = {is_sqlite: NameStatements(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
 _BEYOND: Final = "\U0010ffff"

@@ -17,7 +17,7 @@ from kgl_adapters.sql.kernel.lookups import array
 from kgl_adapters.sql.kernel.tables import GRAPH, define, index
 from kgl_adapters.sql.types import COUNT, ID, INTEGER, TEXT, Plain
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.names import NameRow, name_rows
+from kgl_core.graph.naming.names import NameRow, name_rows
 
 _PARTS: Final = ("entity_id", "position", "field", "type", "words")
 

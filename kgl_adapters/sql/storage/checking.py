@@ -25,7 +25,7 @@ from kgl_core.access.oauth_clients import CLIENT, Client
 from kgl_core.access.users import USER, User
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.journal.runs import RUN, Run, RunState
-from kgl_core.graph.names import NameRow
+from kgl_core.graph.naming.names import NameRow
 from kgl_core.graph.nouns import GRAPH_NOUNS, NOUNS_BY_NAME, GraphNoun, noun_of
 from kgl_core.kernel.nouns.noun import AnyNoun, Noun
 from kgl_core.kernel.nouns.records import Kept, Record

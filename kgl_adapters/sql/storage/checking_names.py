@@ -11,7 +11,7 @@ from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.graph.names import NAMES, TERMS, NameIndex, match_all
 from kgl_adapters.sql.graph.tables import ENTITIES
 from kgl_adapters.sql.storage.damaged_rows import DamagedRows
-from kgl_core.graph.names import NameRow
+from kgl_core.graph.naming.names import NameRow
 from kgl_core.storage.checking.findings import Finding
 
 _FOUND: Final = f"SELECT 1 FROM {TERMS} WHERE {TERMS} MATCH ? AND rowid = ?"  # noqa: S608  # names of our own

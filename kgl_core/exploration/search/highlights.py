@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from kgl_core.exploration.search.questions import Question
-from kgl_core.graph.words import FOLDED_MAX, TERM_MAX, Word, fold, is_unspaced, words_in
+from kgl_core.graph.naming.words import FOLDED_MAX, TERM_MAX, Word, fold, is_unspaced, words_in
 
 Span = tuple[int, int]
 """The begin and the end of a part of a text, in characters (code points)."""

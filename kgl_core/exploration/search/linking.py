@@ -9,8 +9,8 @@ import attrs
 
 from kgl_core.exploration.search.names import Names
 from kgl_core.graph.entities import NAME, Entity
-from kgl_core.graph.names import NameField, names_of
-from kgl_core.graph.words import words_of
+from kgl_core.graph.naming.names import NameField, names_of
+from kgl_core.graph.naming.words import words_of
 from kgl_core.kernel.checked_records import Built, check, ruled
 from kgl_core.kernel.field_rules import TYPE_NAME, Each, Integer, Optional
 from kgl_core.kernel.ids import EntityId

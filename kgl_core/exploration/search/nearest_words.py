@@ -12,7 +12,7 @@ from typing import Final
 
 from kgl_core.exploration.search.names import Names
 from kgl_core.exploration.search.questions import Question
-from kgl_core.graph.words import fold, is_sign, is_unspaced
+from kgl_core.graph.naming.words import fold, is_sign, is_unspaced
 
 NEAREST_MAX: Final = 5
 _UNKNOWN_MAX: Final = 3

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from kgl_core.graph.entities import NAME_LENGTH_MAX
-from kgl_core.graph.words import TERM_MAX, is_sign, is_unspaced, pairs_of, terms_of, words_of
+from kgl_core.graph.naming.words import TERM_MAX, is_sign, is_unspaced, pairs_of, terms_of, words_of
 from kgl_core.kernel.field_rules import Text
 from kgl_core.kernel.text import name_form
 

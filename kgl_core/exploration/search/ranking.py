@@ -16,8 +16,8 @@ import attrs
 
 from kgl_core.exploration.search.questions import Question
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.names import NameField, names_of
-from kgl_core.graph.words import fold, words_of
+from kgl_core.graph.naming.names import NameField, names_of
+from kgl_core.graph.naming.words import fold, words_of
 from kgl_core.kernel.text import identity_form
 
 DEGREE_MAX: Final = 100

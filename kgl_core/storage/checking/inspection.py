@@ -11,7 +11,7 @@ import attrs
 
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.journal.changes import Change
-from kgl_core.graph.names import NameRow
+from kgl_core.graph.naming.names import NameRow
 from kgl_core.graph.nouns import GraphNoun
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept, Record

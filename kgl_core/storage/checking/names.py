@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.names import name_rows
+from kgl_core.graph.naming.names import name_rows
 from kgl_core.storage.checking.findings import Finding
 from kgl_core.storage.checking.inspection import Inspection
 

@@ -11,7 +11,7 @@ from kgl_adapters import connect
 from kgl_core import KnowledgeGraph
 from kgl_core.exploration.search.questions import read_question
 from kgl_core.graph.entities import ENTITY, Entity
-from kgl_core.graph.words import words_of
+from kgl_core.graph.naming.words import words_of
 from kgl_core.kernel.text import is_visible, name_form
 from tests.conftest import STORES
 from tests.contract.samples import entity

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from kgl_core.exploration.search.highlights import folded_with_origins, highlights
 from kgl_core.exploration.search.questions import read_question
-from kgl_core.graph.names import type_term
-from kgl_core.graph.words import FOLDED_MAX, TERM_MAX, fold, terms_of, words_of
+from kgl_core.graph.naming.names import type_term
+from kgl_core.graph.naming.words import FOLDED_MAX, TERM_MAX, fold, terms_of, words_of
 from kgl_core.kernel.text import identity_form, is_visible, name_form
 
 SCRIPTS = "aÀß9٣-_'\"+#大灯ガｶﾞ가กุหि\u093cمُשָׁЙйø❤️🔵👨‍👩‍👧ﬁİ½\u0301\u200d "

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from kgl_core.graph.entities import Entity
-from kgl_core.graph.words import terms_of, words_of
+from kgl_core.graph.naming.words import terms_of, words_of
 
 NameField = Literal["name", "alias", "key"]
 

@@ -1,0 +1,1 @@
+"""Naming: the words of names in every script, and what an entity is found by."""
