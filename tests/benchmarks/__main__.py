@@ -23,13 +23,15 @@ from tests.benchmarks.application import compare_applications
 from tests.benchmarks.extracting import CLIENTS, DOCUMENTS, compare_extractions
 from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load
+from tests.benchmarks.percentiles import percentile
 from tests.benchmarks.power_law import RELATIONSHIPS_EACH
 from tests.benchmarks.reading import compare_gets
+from tests.benchmarks.searching import compare_searches, index_size
 from tests.benchmarks.servers import durable_server
 from tests.benchmarks.service import CONNECTIONS, ROUNDS, SLICE_S, WORKS, Measurement, Start, pair, sizes
 from tests.postgres import fresh_database
 
-MEASUREMENTS: Final = ("load", "extract", "get", "walk", "memory", "application", "service", "tail", "sizes")
+MEASUREMENTS: Final = ("load", "extract", "get", "walk", "search", "memory", "application", "service", "tail", "sizes")
 STORES: Final = ("sqlite", "postgres")
 SERVICE_ENTITIES: Final = 100_000
 _SERVICE_COLUMNS: Final = (
@@ -118,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "extract": _extractions,
             "get": _gets,
             "walk": _walks,
+            "search": _searches,
             "memory": _memory,
             "application": _application,
             "service": _service,
@@ -172,7 +175,7 @@ def _gets(stores: dict[str, Fresh], scale: Scale) -> None:
 def _walks(stores: dict[str, Fresh], scale: Scale) -> None:
     if "PostgreSQL" not in stores:
         return
-    from tests.benchmarks.walking import compare_walks, percentile  # only this needs the graph database
+    from tests.benchmarks.walking import compare_walks  # only this needs the graph database
 
     number = scale.entities
     title = (
@@ -200,6 +203,19 @@ def _walks(stores: dict[str, Fresh], scale: Scale) -> None:
             f"{percentile(found.peer_ms, 0.5):.1f}" if found.peer_ms else "",
             "" if found.ahead is None else f"{found.ahead:.1f}",
         )
+
+
+def _searches(stores: dict[str, Fresh], scale: Scale) -> None:
+    number = scale.entities
+    _print_head(
+        f"Searches among {number:,} entities", ("store", "question", "way", "p50, ms", "p95, ms", "slowest, ms")
+    )
+    for store, fresh in stores.items():
+        url = fresh()
+        for found in compare_searches(url, number):
+            figures = (f"{percentile(found.times, share):.1f}" for share in (0.5, 0.95, 1))
+            _print_row(store, found.what, found.way, *figures)
+        _print_row(store, f"size of the index of names: {index_size(url) / 1024**2:,.0f} MiB", "", "", "", "")
 
 
 def _memory(stores: dict[str, Fresh], scale: Scale) -> None:

@@ -94,11 +94,6 @@ def compare_walks(url: str, entities: int) -> Iterator[Walked]:
         yield _over_http(client, "2 hops both ways through a hub over HTTP, to draw", beside, _TWO_BOTH)
 
 
-def percentile(times: Sequence[float], share: float) -> float:
-    """The time below which that share of all times is."""
-    return sorted(times)[min(len(times) - 1, int(len(times) * share))]
-
-
 def _starts(
     bare: psycopg.Connection, chance: random.Random, entities: int, depth: int, sizes: tuple[int, int]
 ) -> list[int]:

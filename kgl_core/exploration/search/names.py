@@ -12,7 +12,7 @@ from kgl_core.exploration.search.questions import Question
 from kgl_core.exploration.search.ranking import Hit
 from kgl_core.graph.entities import EntityFilter
 
-CANDIDATES_MAX: Final = 3_000
+CANDIDATES_MAX: Final = 2_000
 """How many names a search takes by their beginning before it ranks them, and at most as many by their terms."""
 
 FacetField = Literal["type", "source"]

@@ -22,7 +22,7 @@ from kgl_core.kernel.text import identity_form
 
 DEGREE_MAX: Final = 100
 """As many relationships are counted; who has more ranks as high as who has so many."""
-RANKED_MAX: Final = 200
+RANKED_MAX: Final = 100
 """Of how many entities closeness and degree are looked at: the best by all else."""
 
 

@@ -47,7 +47,11 @@ RESULTS_MAX: Final = 1_000
 """How many of the entities that answer a question can be reached, page by page."""
 SUGGESTIONS_MAX: Final = 20
 FACET_VALUES_MAX: Final = 50
-_SUGGESTED_FROM: Final = 200
+_READ_STEPS: Final = (250, 500, RESULTS_MAX)
+"""How many of the best a store is asked for, by the page: few different numbers, of which each has a plan."""
+_COME_MEANWHILE: Final = 50
+"""How many entities may have come before the place of a cursor since then; it is still found by its entity."""
+_SUGGESTED_FROM: Final = 100
 """How many names a suggestion is chosen from."""
 
 
@@ -112,7 +116,8 @@ class Results:
     """A page of what answers a question, the best first; ``next_cursor`` leads to the next page, None on the last.
 
     ``total`` is how many entities answer it. ``truncated`` is None, or says that not all were looked at
-    (max_candidates) or can be reached (max_results); the best are among them, and ``total`` is at least that.
+    (max_candidates), so that ``total`` is at least that many, or can be reached (max_results). Whole names, and what
+    begins as the question, are looked at first.
     ``facets`` has the most frequent values of the fields asked for. Where nothing is found, ``nearest_words`` are words
     that do exist.
     """
@@ -155,7 +160,10 @@ class Search:
         question = read_question(query.q)
         with self._context.store.snapshot() as uow:
             begin, last = _begin_of(uow, query)
-            hits = uow.names.find(question, query, candidates=CANDIDATES_MAX, limit=RESULTS_MAX)
+            limit = next(
+                step for step in _READ_STEPS if step == RESULTS_MAX or step > begin + query.limit + _COME_MEANWHILE
+            )
+            hits = uow.names.find(question, query, candidates=CANDIDATES_MAX, limit=limit)
             ranked = _ranked(uow, question, hits.best)
             if last in ranked:
                 begin = ranked.index(last) + 1
@@ -166,7 +174,7 @@ class Search:
             )
             near = () if hits.total or hits.is_cut else nearest_words(uow.names, question)
         more = None
-        if begin + len(page) < len(ranked):
+        if page and begin + len(page) < min(hits.total, RESULTS_MAX):
             entity = items[-1].entity
             place = (begin + len(page), str(entity.id), entity.created_at.isoformat())
             more = encode_cursor(_listing(query), *place)
