@@ -18,6 +18,7 @@ from kgl_core.exploration.search.questions import Question
 from kgl_core.exploration.search.ranking import Hit, by_itself
 from kgl_core.graph.entities import EntityFilter
 from kgl_core.graph.naming.names import type_term
+from kgl_core.graph.naming.words import terms_of
 
 _STATEMENTS: Final = {is_sqlite: NameStatements(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
 _BEYOND: Final = "\U0010ffff"
@@ -36,12 +37,11 @@ _ALL_WITH_WORDS: Final = Query(
     is_sqlite=False,
 )
 _EXISTING: Final = f"SELECT ? FROM {TERMS} WHERE {TERMS} MATCH ? LIMIT 1"  # noqa: S608  # names of our own
-# Materialized, what has a term is planned without the LIMIT; see `name_statements`.
-_ALL_EXISTING: Final = Query(
+# One question for all terms. Materialized, it is planned without the LIMIT; see `name_statements`.
+_WORDS_HAVING: Final = Query(
     text(
-        "SELECT q.term FROM unnest(CAST(:terms AS text[]), CAST(:quoted AS text[])) AS q (term, quoted)"  # noqa: S608
-        " CROSS JOIN LATERAL (WITH having_term AS MATERIALIZED"
-        f" (SELECT FROM {_NAMES} n WHERE n.terms @@ CAST(q.quoted AS tsquery)) SELECT FROM having_term LIMIT 1) found"
+        f"WITH having_any AS MATERIALIZED (SELECT words FROM {_NAMES} WHERE terms @@ CAST(:any AS tsquery))"  # noqa: S608
+        " SELECT DISTINCT words FROM (SELECT words FROM having_any LIMIT 1000) AS taken"
     ),
     is_sqlite=False,
 )
@@ -60,7 +60,7 @@ class SqlNames:
         shape, parameters = self._read(question, filter, candidates, limit, beginning=beginning)
         rows = self._session.fetch(self._statements.hits(shape), parameters)
         ways = 1 if beginning else 2
-        is_cut = any(number >= candidates for number in rows[0][:ways])
+        is_cut = any(number >= most for number, most in zip(rows[0][:ways], (candidates, 2 * candidates), strict=False))
         found = [row[ways:] for row in rows if row[ways] is not None]
         read_id = self._encoding.read_id
         hits = [
@@ -86,13 +86,14 @@ class SqlNames:
         return [Named(place - 1, id) for place, id in rows]
 
     def existing(self, terms: Collection[str]) -> Collection[str]:
+        if not terms:
+            return ()
         is_sqlite = self._session.is_sqlite
         quoted = [quoted_term(term, is_sqlite=is_sqlite) for term in terms]
         if is_sqlite:
-            rows = self._session.lookup(_EXISTING, zip(terms, quoted, strict=True))
-        else:
-            rows = self._session.fetch(_ALL_EXISTING, {"terms": array([*terms]), "quoted": array(quoted)})
-        return {term for (term,) in rows}
+            return {term for (term,) in self._session.lookup(_EXISTING, zip(terms, quoted, strict=True))}
+        rows = self._session.fetch(_WORDS_HAVING, {"any": " | ".join(quoted)})
+        return {term for (words,) in rows for term in terms_of(words)}.intersection(terms)
 
     def _read(
         self, question: Question, filter: EntityFilter, candidates: int, limit: int, *, beginning: bool

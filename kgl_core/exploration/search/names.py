@@ -12,8 +12,8 @@ from kgl_core.exploration.search.questions import Question
 from kgl_core.exploration.search.ranking import Hit
 from kgl_core.graph.entities import EntityFilter
 
-CANDIDATES_MAX: Final = 2_000
-"""How many names a search takes by their beginning before it ranks them, and at most as many by their terms."""
+CANDIDATES_MAX: Final = 1_000
+"""How many names a search takes by their beginning before it ranks them, and at most twice as many by their terms."""
 
 FacetField = Literal["type", "source"]
 
@@ -43,7 +43,7 @@ class Names(Protocol):
         """The ``limit`` best entities that answer a question and pass a filter, in the order of `by_itself`.
 
         With ``beginning``, only names that begin as the question does. At most ``candidates`` names are taken by their
-        beginning, and if these are fewer, as many by their terms; the filter is asked of these.
+        beginning, and if these are fewer, twice as many by their terms; the filter is asked of these.
         """
 
     def facets(
@@ -58,4 +58,4 @@ class Names(Protocol):
         """Up to ``each`` entities for each pair of words and type (or None) that have a name with just these words."""
 
     def existing(self, terms: Collection[str]) -> Collection[str]:
-        """Those of the terms that any name has."""
+        """Those of the terms that any name has. Of very many, it may miss some that are in few names."""
