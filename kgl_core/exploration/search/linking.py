@@ -75,7 +75,8 @@ class Linked:
 def link(uow: UnitOfWork, query: LinkQuery) -> tuple[Linked, ...]:
     """What is found for each name, in the order of the names."""
     asked = [(words_of(each.name), each.type) for each in query.names]
-    found = _found(uow.names, asked)
+    # Twice as many as are wanted, of which the best are kept.
+    found = _found(uow.names, asked, 2 * query.limit + 1)
     entities = {each.id: each for each in uow.entities.find({id for ids in found for id in ids})}
     return tuple(
         _linked(each, words, [entities[id] for id in ids], query.limit)
@@ -83,25 +84,26 @@ def link(uow: UnitOfWork, query: LinkQuery) -> tuple[Linked, ...]:
     )
 
 
-def _found(names: Names, asked: Sequence[tuple[str, str | None]]) -> list[list[EntityId]]:
+def _found(names: Names, asked: Sequence[tuple[str, str | None]], each: int) -> list[list[EntityId]]:
     found: list[list[EntityId]] = [[] for _ in asked]
-    for place, id in names.with_words(asked, each=MATCHES_MAX + 1):
+    for place, id in names.with_words(asked, each=each):
         found[place].append(EntityId(id))
     return found
 
 
 def _linked(asked: NameToLink, words: str, entities: Sequence[Entity], limit: int) -> Linked:
-    matches = sorted((_match(asked.name, words, entity) for entity in entities), key=_order)
+    identity = identity_form(asked.name)
+    matches = sorted((_match(identity, words, entity) for entity in entities), key=_order)
     return Linked(name=asked.name, type=asked.type, matches=tuple(matches[:limit]), is_cut=len(matches) > limit)
 
 
-def _match(name: str, words: str, entity: Entity) -> Match:
+def _match(identity: str, words: str, entity: Entity) -> Match:
     """The name of an entity that is most like the one asked for, of those with its words."""
-    identity = identity_form(name)
-    same = [(field, text) for field, text in names_of(entity) if words_of(text) == words]
-    alike = [(field, text) for field, text in same if identity_form(text) == identity]
-    field, text = (alike or same)[0]
-    return Match(entity=entity, likeness="identity" if alike else "search", field=field, text=text)
+    for field, text in names_of(entity):
+        if identity_form(text) == identity:
+            return Match(entity=entity, likeness="identity", field=field, text=text)
+    field, text = next((field, text) for field, text in names_of(entity) if words_of(text) == words)
+    return Match(entity=entity, likeness="search", field=field, text=text)
 
 
 def _order(match: Match) -> tuple[str, bool, int, float, int]:
