@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, text
 
 from kgl_adapters import connect
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.sql.engine.engines import make_engine, parse_url
+from kgl_adapters.sql.graph.names import TERMS
 from kgl_adapters.sql.schema import SCHEMA
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import KnowledgeGraph
@@ -178,10 +179,19 @@ def concurrent_kg(kg: KnowledgeGraph) -> KnowledgeGraph:
 
 
 def close_clean(store: Store) -> None:
-    """Close a store that must not have left a connection checked out."""
+    """Close a store that must not have left a connection checked out, nor its index of names damaged."""
     left = store.connections.in_use() if isinstance(store, SqlStore) else 0
+    if isinstance(store, SqlStore) and store.engine.dialect.name == "sqlite" and not left:
+        _require_whole_index(store.engine)
     store.close()
     assert left == 0, f"{left} connections were not given back to the pool"
+
+
+def _require_whole_index(engine: Engine) -> None:
+    """Let SQLite check its full-text table by itself, if there is one."""
+    with engine.connect() as connection:
+        if inspect(connection).has_table(TERMS):
+            connection.exec_driver_sql(f"INSERT INTO {TERMS} ({TERMS}) VALUES ('integrity-check')")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

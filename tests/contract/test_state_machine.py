@@ -468,6 +468,12 @@ class Comparison(RuleBasedStateMachine):
         for key in keys:
             self.both(lambda graph, key=key: graph.entities.get_by_key(key))
 
+    @rule(q=NAMES, type=st.sampled_from([(), "person"]), limit=st.integers(1, 4))
+    def search(self, q: str, type: Any, limit: int) -> None:
+        self.both(lambda graph: graph.search(q, type=type, limit=limit, facets=["type", "source"]))
+        self.both(lambda graph: graph.search.suggest(q[:2]))
+        self.both(lambda graph: graph.search.link([q, {"name": q.upper(), "type": "person"}]))
+
     @rule(limit=st.integers(1, 7))
     def changes(self, limit: int) -> None:
         one, other = (
