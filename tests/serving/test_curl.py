@@ -31,15 +31,16 @@ def shell(service: Service, script: str) -> list[Any]:
 
 
 def test_the_quick_start_of_the_readme(service: Service) -> None:
-    """Register, log in, create, list: the lines that the README shows, and that `make run` prints from it."""
+    """Register, log in, create, list, search: the lines that the README shows, and that `make run` prints from it."""
     text = (ROOT / "README.md").read_text()
     [script] = re.findall(r"^    api=(?:.+\n)+", text, re.MULTILINE)
-    registered, created, listed = shell(service, script)
+    registered, created, listed, found = shell(service, script)
     assert registered["data"]["email"] == "ada@example.org"
     assert created["data"]["name"] == "Ada Lovelace"
     assert created["errors"] == []
     assert 1 <= len(listed["data"]) <= 3
     assert {entity["type"] for entity in listed["data"]} == {"person"}
+    assert created["data"]["id"] in [each["entity"]["id"] for each in found["data"]]
 
 
 SEED = """
