@@ -12,11 +12,12 @@ from uuid import UUID
 
 from sqlalchemy import DDL, Column, Index, PrimaryKeyConstraint, UniqueConstraint, event
 
+from kgl_adapters.sql.engine.driver_errors import note_unique
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.kernel.lookups import array
 from kgl_adapters.sql.kernel.tables import GRAPH, define, index
 from kgl_adapters.sql.types import COUNT, ID, INTEGER, TEXT, Plain
-from kgl_core.graph.entities import Entity
+from kgl_core.graph.entities import ENTITY, Entity
 from kgl_core.graph.naming.names import NameRow, name_rows
 
 _PARTS: Final = ("entity_id", "position", "field", "type", "words")
@@ -37,6 +38,8 @@ NAMES: Final = define(
         index("ix_entity_names_words", "words"),
     ],
 )
+# PostgreSQL may add an entity's names before it finds that the entity's id is taken.
+note_unique("pk_entity_names", "entity_names.entity_id", ENTITY.name, "id")
 # By terms. Without a list of what is pending, which every search would have to look through.
 Index(
     "ix_entity_names_terms",
