@@ -186,6 +186,9 @@ def test_pages_and_filters(store: Store) -> None:
     counted = kg.search("oak", facets=["type", "source"]).facets
     assert [(each.value, each.count) for each in counted["type"]] == [("t0", 9), ("t1", 9)]
     assert sum(each.count for each in counted["source"]) == 18
+    kg.entities.create(type="t2", name="Elm", source="https://s")
+    kg.entities.create(type="t2", name="Elm")
+    assert [each.value for each in kg.search("elm", facets=["source"]).facets["source"]] == ["https://s", None]
     first = kg.search("oak", limit=1).next_cursor
     with pytest.raises(InvalidCursor):
         kg.search("elm", cursor=first)
