@@ -138,6 +138,19 @@ def test_the_order(store: Store) -> None:
     assert (matched.field, matched.text, matched.offsets) == ("alias", "Eiche", ((0, 4),))
 
 
+def test_a_key_is_found_by_its_beginning(store: Store) -> None:
+    """And as a whole, but not by other words in it, which would drown names."""
+    kg = graph_on(store)
+    for n, name in enumerate(("Blue Oak", "Elm")):
+        kg.entities.create(type="t", name=name, key=f"doc:Blue Trees#{n}")
+    assert sorted(found(kg, "doc:blue")) == sorted(suggested(kg, "doc")) == ["Blue Oak", "Elm"]
+    assert found(kg, "doc:Blue Trees#0") == ["Blue Oak"]
+    assert found(kg, "blue") == suggested(kg, "blue") == ["Blue Oak"]
+    assert found(kg, "trees") == found(kg, "trees doc") == []
+    assert kg.search("tree").nearest_words == ()
+    assert kg.check().is_clean
+
+
 def test_what_is_deleted_or_renamed_is_not_found(store: Store) -> None:
     """The index follows every change, also one that is taken back."""
     kg = graph_on(store)
