@@ -201,7 +201,7 @@ def test_pages_and_filters(store: Store) -> None:
     assert sum(each.count for each in counted["source"]) == 18
     kg.entities.create(type="t2", name="Elm", source="https://s")
     kg.entities.create(type="t2", name="Elm")
-    assert [each.value for each in kg.search("elm", facets=["source"]).facets["source"]] == ["https://s", None]
+    assert [each.value for each in kg.search("elm", facets="source").facets["source"]] == ["https://s", None]
     first = kg.search("oak", limit=1).next_cursor
     with pytest.raises(InvalidCursor):
         kg.search("elm", cursor=first)
@@ -228,6 +228,7 @@ def test_arguments_are_checked(store: Store) -> None:
         ({"is_retired": True}, "/is_retired"),
         ({"limit": 201}, "/limit"),
         ({"facets": ["name"]}, "/facets/0"),
+        ({"facets": 5}, "/facets/0"),
         ({"typ": "t"}, "/typ"),
     ):
         with pytest.raises(InvalidInput) as refused:
