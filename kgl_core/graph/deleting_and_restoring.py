@@ -121,14 +121,19 @@ def restore_relationships_of(uow: UnitOfWork, entity: Entity, context: Context, 
     active: set[UUID] = {other.id for other in uow.entities.ends(others) if other.is_active}
     needed = {end for r in batch if r.sources_for for end in r.ends if end in others}
     active |= {entity.id, *bring_back(uow, needed - active, context, now)}
-    ready = []
+    supported: list[Relationship] = []
+    unsupported: list[Relationship] = []
     for relationship in batch:
         if relationship.triple not in back and active.issuperset(relationship.ends):
             back[relationship.triple] = relationship.id
+            ready = unsupported if brought_back(relationship) else supported
             ready.append(restored_relationship(relationship, now))
         else:
             left.append(relationship.id)
-    _mark(uow, ready, context, ChangeAction.RESTORED)
+    _mark(uow, supported, context, ChangeAction.RESTORED)
+    if unsupported:  # in which more changes than `mark` stores
+        uow.relationships.replace(unsupported)
+        uow.changes.append([context.change(ChangeAction.RESTORED, each) for each in unsupported])
     return Restoration(entity, tuple(back.values()), tuple(left), has_more_deleted=len(found) > len(batch))
 
 

@@ -207,5 +207,8 @@ class EntityRepository(Repository[Entity, EntityFilter, str], Protocol):
     def index_names(self, entities: Sequence[Entity]) -> None:
         """Let the index of names have what these entities have, whatever it has of them; `add` and `replace` do so."""
 
+    def tidy_names(self) -> None:
+        """Take out of the index of names what belongs to no entity, and mend what it keeps beside its names."""
+
     def clear_keys(self, ids: Collection[UUID]) -> None:
         """Take the keys from these entities, so that others can have them; `replace` must follow for each."""

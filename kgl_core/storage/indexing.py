@@ -15,13 +15,16 @@ _AT_ONCE: Final = 1_000
 
 
 def rebuild_index(context: Context, on_progress: Callable[[str, int, int], object] | None = None) -> int:
-    """Index the names of all entities anew, in transactions of bounded size; returns how many entities there are.
+    """Index the names of all entities anew; returns how many entities there are.
+
+    Transactions are of bounded size; only on SQLite, the first one makes all terms anew.
 
     ``on_progress`` is called with what is indexed, how many have been, and about how many there are. Raises
     PermissionDenied unless the actor may operate the service, and StoreError when the store is in trouble; what is
     indexed by then stays.
     """
     require(context.actor, Action.OPERATE)
+    context.retry(partial(_tidy, context))
     with context.store.read() as uow:
         total = sum(uow.entities.count_by_type().values())
     done, after = 0, None
@@ -30,6 +33,13 @@ def rebuild_index(context: Context, on_progress: Callable[[str, int, int], objec
         if on_progress is not None:
             on_progress("entities", done, max(done, total))
     return done
+
+
+def _tidy(context: Context) -> None:
+    """Begin with an index in which names can be replaced."""
+    with context.store.begin() as uow:
+        uow.entities.tidy_names()
+        uow.commit()
 
 
 def _index_some(context: Context, after: UUID | None) -> list[UUID]:

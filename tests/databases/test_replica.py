@@ -56,7 +56,7 @@ def replica_of(kg: KnowledgeGraph) -> Replica:
 
 
 def test_the_standby_answers_reads_of_the_graph(primary: Database, held: Standby) -> None:
-    """Gets, lists, batches, counts and dumps; not the feed, nor accounts, which must be fresh."""
+    """Gets, lists, batches, searches, counts and dumps; not the feed, nor accounts, which must be fresh."""
     with replicated(primary, held) as kg, connect(primary.url) as other:
         held.pause()
         before = kg.entities.count(type="hidden")
@@ -66,6 +66,7 @@ def test_the_standby_answers_reads_of_the_graph(primary: Database, held: Standby
         assert kg.entities.count(type="hidden") == before
         assert made.id not in {entity.id for entity in kg.entities.list(type="hidden").items}
         assert kg.entities.get_many(ids=[made.id]) == []
+        assert kg.search("見え").items == kg.search.suggest("見え") == kg.search.link([made.name])[0].matches == ()
         assert kg.relationships.count(relationship_type="knows", entity_id=made.id) == 0
         dumped = [*kg.dump()]
         assert not {str(made.id), str(link.id)} & {record["id"] for record in dumped}

@@ -32,6 +32,9 @@ class MemoryEntities(MemoryRepository[Entity, EntityFilter, str]):
     def index_names(self, entities: Sequence[Entity]) -> None:
         """Do nothing: names are looked for in the entities themselves."""
 
+    def tidy_names(self) -> None:
+        """Do nothing, as `index_names`."""
+
     def clear_keys(self, ids: Collection[UUID]) -> None:
         for id in ids:
             entity = self._shelf.rows.get(id)

@@ -93,7 +93,11 @@ class NameStatements:
         best = select(taken.c.entity_id).distinct().subquery("best")
         value = self._of_entities.table.c[field]
         count = func.count()
-        found = self._joined(select(value, count), best, shape).group_by(value).order_by(count.desc(), value)
+        found = (
+            self._joined(select(value, count), best, shape)
+            .group_by(value)
+            .order_by(count.desc(), value.is_(None), value)
+        )
         return Query(found.limit(_number(shape.limit)), is_sqlite=self._is_sqlite)
 
     def _joined(self, statement: Any, best: Subquery, shape: Shape) -> Any:

@@ -60,6 +60,9 @@ class SqlEntities(SqlRepository[Entity, EntityFilter, str]):
     def index_names(self, entities: Sequence[Entity]) -> None:
         NameIndex(self._session).replace(entities)
 
+    def tidy_names(self) -> None:
+        NameIndex(self._session).tidy()
+
     def ends(self, ids: Collection[UUID], keys: Collection[str] = ()) -> Sequence[End]:
         of = self._of
         locking = of.locking_end if keys else None

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import DDL, Column, Index, PrimaryKeyConstraint, UniqueConstraint, event
+from sqlalchemy import DDL, Column, Index, PrimaryKeyConstraint, UniqueConstraint, delete, event, select
 
 from kgl_adapters.sql.engine.driver_errors import note_unique
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.graph.tables import ENTITIES
 from kgl_adapters.sql.kernel.lookups import array
 from kgl_adapters.sql.kernel.tables import GRAPH, define, index
 from kgl_adapters.sql.types import COUNT, ID, INTEGER, TEXT, Plain
@@ -77,14 +78,15 @@ _REPLACE: Final = (
     " SELECT entity_id, position, field, type, words, CAST(terms AS tsvector) FROM r"
     " ON CONFLICT (entity_id, position) DO UPDATE SET field = excluded.field, type = excluded.type,"
     " words = excluded.words, terms = excluded.terms"
-    " WHERE (n.field, n.type, n.words) IS DISTINCT FROM (excluded.field, excluded.type, excluded.words)"
+    " WHERE (n.field, n.type, n.words, n.terms)"
+    " IS DISTINCT FROM (excluded.field, excluded.type, excluded.words, excluded.terms)"
 )
 _ADD_TERMS: Final = f"INSERT INTO {TERMS} (rowid, terms) VALUES (?, ?)"  # noqa: S608  # names of our own
 _REMOVE_TERMS: Final = f"INSERT INTO {TERMS} ({TERMS}, rowid, terms) VALUES ('delete', ?, ?)"  # noqa: S608
 _OF_ENTITY: Final = "SELECT id, position, field, type, words FROM entity_names WHERE entity_id = ? ORDER BY position"
 _OF_ENTITIES: Final = (
-    f"SELECT entity_id, position, field, type, words FROM {_TABLE} WHERE entity_id = ANY(CAST(%s AS uuid[]))"  # noqa: S608
-    " ORDER BY entity_id, position"
+    f"SELECT entity_id, tsvector_to_array(terms), position, field, type, words FROM {_TABLE}"  # noqa: S608
+    " WHERE entity_id = ANY(CAST(%s AS uuid[])) ORDER BY entity_id, position"
 )
 _SOME: Final = "SELECT id, position, field, type, words FROM entity_names WHERE id > ? ORDER BY id LIMIT 5000"
 _NEXT_ID: Final = "SELECT coalesce(max(id), 0) + 1 FROM entity_names"
@@ -146,19 +148,15 @@ class NameIndex:
         self._add(added)
 
     def rows(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[NameRow]]:
-        """What the index holds of these entities, by position."""
-        found: dict[UUID, list[NameRow]] = {id: [] for id in ids}
+        """What the index holds of these entities, by position: on PostgreSQL, only what has its own terms."""
         if self._session.is_sqlite:
-            held = [(id, [*row[1:]]) for id in ids for row in self._session.lookup(_OF_ENTITY, [(id.bytes,)])]
-        else:
-            held = [(id, row) for id, *row in self._session.run(_OF_ENTITIES, (array(ids),))]
-        for id, row in held:
-            found[id].append(NameRow(*row))
+            return {id: [*self._kept(id.bytes)] for id in ids}
+        found: dict[UUID, list[NameRow]] = {id: [] for id in ids}
+        for id, terms, *held in self._session.run(_OF_ENTITIES, (array(ids),)):
+            row = NameRow(*held)
+            if set(terms) == set(row.terms):
+                found[id].append(row)
         return found
-
-    def forget(self, ids: Sequence[bytes]) -> None:
-        """Take the rows of these entities out of SQLite."""
-        self._remove([(row_id, row) for id in ids for row, row_id in self._kept(id).items()])
 
     def _kept(self, id: bytes) -> Mapping[NameRow, int]:
         """The rows of an entity in SQLite, and their ids."""
@@ -173,9 +171,15 @@ class NameIndex:
         self._session.insert(NAMES[True], ("id", *_PARTS), values)
         self._session.run(_ADD_TERMS, [(first + n, " ".join(row.terms)) for n, (_, row) in enumerate(rows)])
 
-    def index_terms(self) -> None:
-        """Make SQLite's full-text table anew from the rows."""
-        self._session.run(f"INSERT INTO {TERMS} ({TERMS}) VALUES ('delete-all')")  # noqa: S608  # names of our own
+    def tidy(self) -> None:
+        """Remove rows of no entity, and make SQLite's full-text table anew from the rows."""
+        names, entities = NAMES[self._session.is_sqlite], ENTITIES[self._session.is_sqlite]
+        is_there = select(entities.c.id).where(entities.c.id == names.c.entity_id).exists()
+        self._session.execute(delete(names).where(~is_there))
+        if not self._session.is_sqlite:
+            return
+        self._session.run(f"DROP TABLE IF EXISTS {TERMS}")
+        self._session.run(CREATE_TERMS)
         after = 0
         while rows := self._session.lookup(_SOME, [(after,)]):
             self._session.run(_ADD_TERMS, [(id, " ".join(NameRow(*row).terms)) for id, *row in rows])

@@ -131,7 +131,8 @@ class SqlInspection:
             "unusable_counter": (COUNTERS, "key"),
         }
         if code == "stray_name" or keys == [TERMS]:
-            return checking_names.mend(self._session, code, keys)
+            NameIndex(self._session).tidy()
+            return len(keys)
         if code not in tables:
             return checking_structure.mend(self._session, code, keys)
         found, name = tables[code]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
-from sqlalchemy import delete, func, select, table
+from sqlalchemy import func, select, table
 
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.graph.names import NAMES, TERMS, NameIndex, match_all
+from kgl_adapters.sql.graph.names import NAMES, TERMS, match_all
 from kgl_adapters.sql.graph.tables import ENTITIES
 from kgl_adapters.sql.storage.damaged_rows import DamagedRows
 from kgl_core.graph.naming.names import NameRow
+from kgl_core.kernel.store_errors import MigrationNeeded, StoreUnavailable
 from kgl_core.storage.checking.findings import Finding
 
 _FOUND: Final = f"SELECT 1 FROM {TERMS} WHERE {TERMS} MATCH ? AND rowid = ?"  # noqa: S608  # names of our own
@@ -24,22 +25,13 @@ def findings(session: Session, rows: DamagedRows) -> Iterator[Finding]:
     strays = select(names.c.entity_id).distinct().select_from(joined).where(entities.c.id.is_(None))
     for (id,) in rows.stream(strays):
         yield Finding("stray_name", f"entity {rows.id(id)}", id)
-    if session.is_sqlite and not _has_all_terms(session, rows):
-        yield Finding("damaged_index", TERMS, TERMS)
-
-
-def mend(session: Session, code: str, keys: Sequence[Any]) -> int:
-    """Remove rows of no entity, or make SQLite's full-text table anew; returns how many."""
-    index = NameIndex(session)
-    if code != "stray_name":
-        index.index_terms()
-        return 1
-    names = NAMES[session.is_sqlite]
     if session.is_sqlite:
-        index.forget(keys)
-    else:
-        session.execute(delete(names).where(names.c.entity_id.in_(keys)))
-    return len(keys)
+        try:
+            is_whole = _has_all_terms(session, rows)
+        except (MigrationNeeded, StoreUnavailable):  # it is not there, or so damaged that SQLite cannot even look
+            is_whole = False
+        if not is_whole:
+            yield Finding("damaged_index", TERMS, TERMS)
 
 
 def _has_all_terms(session: Session, rows: DamagedRows) -> bool:

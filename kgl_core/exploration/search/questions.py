@@ -8,7 +8,17 @@ from typing import Final
 import attrs
 
 from kgl_core.graph.entities import NAME_LENGTH_MAX
-from kgl_core.graph.naming.words import TERM_MAX, is_sign, is_unspaced, pairs_of, terms_of, words_of
+from kgl_core.graph.naming.words import (
+    FOLDED_MAX,
+    TERM_MAX,
+    Word,
+    fold,
+    is_sign,
+    is_unspaced,
+    pairs_of,
+    terms_of,
+    words_in,
+)
 from kgl_core.kernel.field_rules import Text
 from kgl_core.kernel.text import name_form
 
@@ -46,13 +56,13 @@ def read_question(text: str) -> Question:
     The last word may go on, unless a quotation mark closes it. What is between two quotation marks is a phrase: its
     words must stand beside each other, in their order. No other sign has a meaning.
     """
-    loose, phrases = _parts(text)
-    words = words_of(" ".join(loose)).split()
-    may_go_on = bool(words) and not (phrases and not loose[-1].strip())
+    folded = fold(text)[:FOLDED_MAX]
+    words = words_in(folded) or [Word(word, 0) for word in text.split()]
+    phrases = _phrases(folded, words)
     terms: dict[str, None] = {}
     beginnings: dict[str, None] = {}
     parts: dict[str, None] = {}
-    for word in (*words, *(word for phrase in phrases for word in phrase)):
+    for word, _ in words:
         if not is_unspaced(word):
             terms[word[:TERM_MAX]] = None
         elif len(word) == 1:
@@ -61,24 +71,24 @@ def read_question(text: str) -> Question:
             terms |= dict.fromkeys(pairs_of(word))
             if len(word) > 2:
                 parts[word] = None
-    if may_go_on and not is_unspaced(words[-1]) and not is_sign(words[-1]):
-        last = words[-1][:TERM_MAX]
-        beginnings[last] = None
-        if last not in words[:-1] and not any(last in phrase for phrase in phrases):
-            del terms[last]
-    parts |= dict.fromkeys(map(_as_part, phrases))
-    whole = words_of(text.replace('"', " ")) if phrases else words_of(text)
-    return Question(text, whole, tuple(terms), tuple(beginnings), tuple(parts))
+    last = words[-1]
+    if not (is_unspaced(last.text) or is_sign(last.text) or any(last in phrase for phrase in phrases)):
+        beginning = last.text[:TERM_MAX]
+        beginnings[beginning] = None
+        if all(word.text[:TERM_MAX] != beginning for word in words[:-1]):
+            del terms[beginning]
+    parts |= dict.fromkeys(_as_part([word.text for word in phrase]) for phrase in phrases)
+    return Question(text, " ".join([word.text for word in words]), tuple(terms), tuple(beginnings), tuple(parts))
 
 
-def _parts(text: str) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """What stands outside of quotation marks, and the words of each phrase. A mark that nothing closes is none."""
-    between = text.split('"')
-    closed = (len(between) - 1) // 2 * 2
-    phrases = [words for words in (words_of(each).split() for each in between[1:closed:2]) if words]
-    if not phrases:
-        return [text], []
-    return [*between[0 : closed + 1 : 2], *between[closed + 1 :]], phrases
+def _phrases(folded: str, words: Sequence[Word]) -> Sequence[Sequence[Word]]:
+    """The words between each two quotation marks. A mark that nothing closes is none."""
+    marks = [place for place, character in enumerate(folded) if character == '"']
+    between = (
+        [word for word in words if begin < word.begin < end]
+        for begin, end in zip(marks[::2], marks[1::2], strict=False)
+    )
+    return [phrase for phrase in between if phrase]
 
 
 def _as_part(phrase: Sequence[str]) -> str:

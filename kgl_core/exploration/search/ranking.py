@@ -1,8 +1,8 @@
 """Ranking: which of the entities that answer a question comes first.
 
-First how well a name fits: the whole name, the whole of an alias or a key, the beginning of one, all words. Of whole
-names, the spelling that is closest comes first. Then what is known of the entity: more sources, a higher confidence,
-more relationships. Last, shorter names, and ids.
+First how well a name fits: the whole name, the whole of an alias or a key, the beginning of one, all words of a name or
+an alias. Of whole names, the spelling that is closest comes first. Then what is known of the entity: more sources, a
+higher confidence, more relationships. Last, shorter names, and ids.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def fit_of(question: Question, field: NameField, words: str) -> Fit | None:
         return None
     if words == question.whole:
         return Fit.NAME if field == "name" else Fit.OTHER_NAME
-    return Fit.BEGINNING if words.startswith(question.whole) else Fit.WORDS
+    if words.startswith(question.whole):
+        return Fit.BEGINNING
+    return None if field == "key" else Fit.WORDS
 
 
 def best_name(question: Question, entity: Entity) -> tuple[Fit, int, int, NameField, str] | None:

@@ -147,7 +147,7 @@ class Search:
         *,
         limit: int = LIMIT_DEFAULT,
         cursor: str | None = None,
-        facets: Sequence[FacetField] = (),
+        facets: FacetField | Sequence[FacetField] = (),
         **filter: Unpack[EntityFilterFields],
     ) -> Results:
         """A page of the active entities with a name that ``q`` asks for. `SearchQuery` has the arguments.
@@ -155,7 +155,7 @@ class Search:
         Raises InvalidCursor for a cursor of another search, HistoryLost for one of another store.
         """
         require(self._context.actor, Action.READ)
-        given: dict[str, Any] = {"q": q, "limit": limit, "cursor": cursor, "facets": tuple(facets), **filter}
+        given: dict[str, Any] = {"q": q, "limit": limit, "cursor": cursor, "facets": facets, **filter}
         query = build(SearchQuery, given)
         question = read_question(query.q)
         with self._context.store.snapshot() as uow:
@@ -208,7 +208,9 @@ class Search:
         A name is text, or a mapping with ``name`` and ``type``. Extractors call it before they create entities.
         """
         require(self._context.actor, Action.READ)
-        asked = tuple({"name": each} if isinstance(each, str) else each for each in names)
+        # Anything but a list goes to its rule as it is: a text is a list of its characters otherwise.
+        is_list = isinstance(names, (list, tuple))
+        asked = [{"name": each} if isinstance(each, str) else each for each in names] if is_list else names
         query = build(LinkQuery, {"names": asked, "limit": limit})
         with self._context.store.snapshot() as uow:
             return link(uow, query)

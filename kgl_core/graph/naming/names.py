@@ -24,8 +24,12 @@ class NameRow(NamedTuple):
 
     @property
     def terms(self) -> Sequence[str]:
-        """The terms that the row is found by: those of its words, and its type's."""
-        return [*terms_of(self.words), type_term(self.type)]
+        """The terms that the row is found by: those of its words, unless it is a key, and its type's.
+
+        A key is found by its beginning and as a whole alone: other words in it are not what its entity is called.
+        """
+        own = () if self.field == "key" else terms_of(self.words)
+        return [*own, type_term(self.type)]
 
 
 def type_term(type: str) -> str:

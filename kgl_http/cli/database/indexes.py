@@ -71,7 +71,8 @@ def add(settings: Settings, field: str, of: str) -> None:
 def rebuild(settings: Settings) -> None:
     """Make the index of names anew, which searches use, while others read and write.
 
-    It is kept up to date by itself: this is for an index that `kgl check` found fault with.
+    It is kept up to date by itself: this is for an index that `kgl check` found fault with. On SQLite nobody else can
+    write during the first step, in which all terms are made.
     """
     with connected(settings) as kg, progress_bars() as on_progress:
         number = kg.rebuild_index(on_progress=on_progress)

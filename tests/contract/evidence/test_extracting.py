@@ -490,6 +490,17 @@ def test_a_retired_fact_can_be_restored_by_hand_and_then_stays(kg: KnowledgeGrap
     assert active(kg) == {}
 
 
+def test_a_relationship_restored_with_its_end_stays_too(kg: KnowledgeGraph) -> None:
+    """Where nothing supports it by then, it is pinned as one that is restored by itself."""
+    ada, _ = [kg.entities.create(type="person", name=key, key=key) for key in ("ada", "bo")]
+    kg.extract("d", "x", document(keyed("ada"), keyed("bo"), joins("ada", "knows", "bo")))
+    kg.entities.delete(ada.id)
+    kg.withdraw("d", "x")
+    [knows] = kg.entities.restore(ada.id).relationships
+    assert kg.relationships.get(knows).pinned == ("/is_active",)
+    assert kg.check().is_clean
+
+
 def test_facts_by_hand_or_loaded_outlive_the_extractions_that_name_them(kg: KnowledgeGraph) -> None:
     """Who made them counts as a source; they keep their values too, and the rest goes."""
     ada = kg.entities.create(type="person", name="Ada by hand", key="ada", confidence=0.5)

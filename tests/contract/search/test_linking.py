@@ -67,6 +67,8 @@ def test_arguments_are_checked(store: Store) -> None:
         ([{"name": "Oak", "kind": "t"}], 5, ["/names/0/kind"]),
         ([{"type": "t"}], 5, ["/names/0/name"]),
         ([7], 5, ["/names/0"]),
+        ("Oak", 5, ["/names"]),
+        (None, 5, ["/names"]),
         (["Oak"], 21, ["/limit"]),
         (["Oak"] * 1_001, 5, ["/names"]),
     ):

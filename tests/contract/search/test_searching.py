@@ -138,6 +138,19 @@ def test_the_order(store: Store) -> None:
     assert (matched.field, matched.text, matched.offsets) == ("alias", "Eiche", ((0, 4),))
 
 
+def test_a_key_is_found_by_its_beginning(store: Store) -> None:
+    """And as a whole, but not by other words in it, which would drown names."""
+    kg = graph_on(store)
+    for n, name in enumerate(("Blue Oak", "Elm")):
+        kg.entities.create(type="t", name=name, key=f"doc:Blue Trees#{n}")
+    assert sorted(found(kg, "doc:blue")) == sorted(suggested(kg, "doc")) == ["Blue Oak", "Elm"]
+    assert found(kg, "doc:Blue Trees#0") == ["Blue Oak"]
+    assert found(kg, "blue") == suggested(kg, "blue") == ["Blue Oak"]
+    assert found(kg, "trees") == found(kg, "trees doc") == []
+    assert kg.search("tree").nearest_words == ()
+    assert kg.check().is_clean
+
+
 def test_what_is_deleted_or_renamed_is_not_found(store: Store) -> None:
     """The index follows every change, also one that is taken back."""
     kg = graph_on(store)
@@ -186,6 +199,9 @@ def test_pages_and_filters(store: Store) -> None:
     counted = kg.search("oak", facets=["type", "source"]).facets
     assert [(each.value, each.count) for each in counted["type"]] == [("t0", 9), ("t1", 9)]
     assert sum(each.count for each in counted["source"]) == 18
+    kg.entities.create(type="t2", name="Elm", source="https://s")
+    kg.entities.create(type="t2", name="Elm")
+    assert [each.value for each in kg.search("elm", facets="source").facets["source"]] == ["https://s", None]
     first = kg.search("oak", limit=1).next_cursor
     with pytest.raises(InvalidCursor):
         kg.search("elm", cursor=first)
@@ -212,6 +228,7 @@ def test_arguments_are_checked(store: Store) -> None:
         ({"is_retired": True}, "/is_retired"),
         ({"limit": 201}, "/limit"),
         ({"facets": ["name"]}, "/facets/0"),
+        ({"facets": 5}, "/facets/0"),
         ({"typ": "t"}, "/typ"),
     ):
         with pytest.raises(InvalidInput) as refused:

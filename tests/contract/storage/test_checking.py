@@ -151,6 +151,8 @@ DAMAGES: Final[dict[str, Damage]] = {
     "the index has an entity that there is not": sql(
         "UPDATE entity_names SET entity_id = {edge} WHERE entity_id = {note}", found="stale_names stray_name"
     ),
+    "the index has other terms": sql("UPDATE entity_names SET terms = 'bob'", found="stale_names", stores=(POSTGRES,)),
+    "the full-text table is gone": sql("DROP TABLE entity_name_terms", found="damaged_index", stores=(SQLITE,)),
     "the full-text table is empty": sql(
         "INSERT INTO entity_name_terms (entity_name_terms) VALUES ('delete-all')",
         found="damaged_index",
@@ -545,6 +547,24 @@ def test_all_that_is_derived_has_a_kind() -> None:
     """So that a check can say of each noun's that it is not what the record makes."""
     assert set(STALE) == {name for noun in (*GRAPH_NOUNS, USER, CLIENT) for name in noun.derived}
     assert set(STALE.values()) <= KINDS.keys()
+
+
+OF_NAMES = {name: damage for name, damage in DAMAGES.items() if name.startswith(("the index", "the full-text"))}
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [(store, name) for name, damage in OF_NAMES.items() for store in damage.stores],
+    indirect=["url"],
+)
+def test_the_index_of_names_is_made_anew(url: str, name: str) -> None:
+    """Rebuilding it mends whatever may be wrong with it."""
+    with connect(url) as kg:
+        sample = fill(kg)
+        with raw(url) as on:
+            OF_NAMES[name].do(on, sample)
+        kg.rebuild_index()
+        assert kg.check().is_clean
 
 
 @pytest.mark.parametrize("url", BOTH, indirect=True)

@@ -71,6 +71,8 @@ def test_search_folds_harder_than_identity(text: str) -> None:
 
 
 @given(names)
+@example('"a-b"#"')
+@example("ﷺ" * 27 + ' "oak"')
 def test_every_name_can_be_found(name: str) -> None:
     """By itself, and by each of its words; its terms are none of a type, and are bounded."""
     words = words_of(name)
@@ -138,6 +140,7 @@ def test_highlights(asked: str, name: str, parts: list[str]) -> None:
         ('"东京" 塔', "东京铁塔", "京东塔"),
         ('a "quoted', 'a "quoted" elm', "a elm"),
         ('""', '"', "x"),
+        ('oak "jean" -', "Jean Oak", "Jean Oaks"),
         ("ash AND oak", "Oak and Ash", "Ash Oak"),
         ("elm*", "Elm", "Oak"),
         ("NEAR(elm", "Near Elm", "Elm"),
