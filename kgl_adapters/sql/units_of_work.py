@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine, NestedTransaction, Transaction
@@ -34,6 +35,7 @@ from kgl_adapters.sql.storage.replica import Replica, Writers
 from kgl_adapters.sql.storage.replica_sessions import ReplicatedSession
 from kgl_core.access.oauth_clients import CLIENT, ClientRepository
 from kgl_core.access.users import USER, UserRepository
+from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.journal.changes import Change, Observer
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept
@@ -72,10 +74,11 @@ class SqlUnitOfWork:
 
     def of(self, noun: Noun[R, Any, F, V]) -> Repository[R, F, V]:
         session = self._graph if noun.is_versioned else self._session
-        repository: Repository[R, F, V] = REPOSITORIES[noun](session)
+        made: Any = self.entities if noun is ENTITY else REPOSITORIES[noun](session)
+        repository: Repository[R, F, V] = made
         return repository
 
-    @property
+    @cached_property  # it knows what it has locked
     def entities(self) -> SqlEntities:
         return SqlEntities(self._graph)
 

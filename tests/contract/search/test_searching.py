@@ -159,6 +159,13 @@ def test_what_is_deleted_or_renamed_is_not_found(store: Store) -> None:
     with pytest.raises(RuntimeError):
         rename_and_fail()
     assert (found(kg, "ash"), found(kg, "elm")) == ([], ["Elm"])
+    with kg.transaction() as tx:
+        tx.entities.update(oak.id, name="Ash", confidence=0.5)
+        tx.entities.update(oak.id, confidence=0.6)
+        tx.entities.update(oak.id, name="Fir", aliases=["Ulmus"], key=None)
+    assert (found(kg, "ash"), found(kg, "wych"), found(kg, "k-1"), found(kg, "ulmus")) == ([], [], [], ["Fir"])
+    kg.entities.update(oak.id, type="tree")
+    assert [each.entity.name for each in kg.search("fir", type="tree").items] == ["Fir"]
     assert kg.check().is_clean
 
 
