@@ -123,7 +123,7 @@ def test_tables_in_code_are_what_the_migrations_make(url: str, engine: Engine) -
         differences = compare_metadata(context, expected)
         # SQLite's full-text table and the tables below it are described by no class.
         assert {table.name for action, table in differences if table.name.startswith(TERMS)} == (
-            {TERMS, *(f"{TERMS}_{part}" for part in ("config", "data", "docsize", "idx"))} if is_sqlite else set()
+            {TERMS, *(f"{TERMS}_{part}" for part in ("config", "data", "idx"))} if is_sqlite else set()
         )
         assert [each for each in differences if not each[1].name.startswith(TERMS)] == []
         found = inspect(connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine, NestedTransaction, Transaction
@@ -34,6 +35,7 @@ from kgl_adapters.sql.storage.replica import Replica, Writers
 from kgl_adapters.sql.storage.replica_sessions import ReplicatedSession
 from kgl_core.access.oauth_clients import CLIENT, ClientRepository
 from kgl_core.access.users import USER, UserRepository
+from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.journal.changes import Change, Observer
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept
@@ -53,7 +55,7 @@ class SqlUnitOfWork:
     """The repositories on one connection, within a transaction or a savepoint, or neither for reads.
 
     ``graph`` is the session for entities and relationships, if that is another one. ``observer`` is told of the changes
-    that are committed.
+    that are committed. ``entities`` is the repository of the unit of work that this one is within.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class SqlUnitOfWork:
         *,
         graph: Session | None = None,
         observer: Observer | None = None,
+        entities: SqlEntities | None = None,
     ) -> None:
         self._session, self._transaction, self._observer = session, transaction, observer
+        self._entities = entities
         self._graph = graph or session
         # Collected only for an observer: an atomic load may have millions.
         self._appended: list[Change] = []
@@ -72,12 +76,13 @@ class SqlUnitOfWork:
 
     def of(self, noun: Noun[R, Any, F, V]) -> Repository[R, F, V]:
         session = self._graph if noun.is_versioned else self._session
-        repository: Repository[R, F, V] = REPOSITORIES[noun](session)
+        made: Any = self.entities if noun is ENTITY else REPOSITORIES[noun](session)
+        repository: Repository[R, F, V] = made
         return repository
 
-    @property
+    @cached_property  # it knows what it has locked
     def entities(self) -> SqlEntities:
-        return SqlEntities(self._graph)
+        return self._entities or SqlEntities(self._graph)
 
     @property
     def relationships(self) -> SqlRelationships:
@@ -149,7 +154,10 @@ class SqlUnitOfWork:
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:
         with self._session.savepoint() as savepoint:
-            yield SqlUnitOfWork(self._session, savepoint, observer=self._on_append)
+            try:
+                yield SqlUnitOfWork(self._session, savepoint, observer=self._on_append, entities=self.entities)
+            finally:
+                self.entities.forget_locked()  # which may be taken back
             if savepoint.is_active:
                 savepoint.rollback()
 

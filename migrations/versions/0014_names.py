@@ -20,7 +20,7 @@ depends_on = None
 
 _BATCH = 5_000
 _TERMS = (
-    "CREATE VIRTUAL TABLE entity_name_terms USING fts5(terms, content='', detail=none, prefix='1 2 3',"
+    "CREATE VIRTUAL TABLE entity_name_terms USING fts5(terms, content='', columnsize=0, detail=none, prefix='1 2',"
     """ tokenize="ascii tokenchars '!""#$%&''()*+,-./:;<=>?@[\\]^_`{|}~'")"""
 )
 

@@ -52,7 +52,9 @@ def write_record(record: Record) -> str:
     """The record as JSON that `read_record` takes. What a fact shows of assertions is left out where it has none."""
     fields = vars(record)
     if fields.get("has_assertions") is False:
-        fields = {name: value for name, value in fields.items() if name not in _OF_EVIDENCE}
+        fields = fields.copy()
+        for name in _OF_EVIDENCE:
+            del fields[name]
     return orjson.dumps(fields, default=_actor_text, option=orjson.OPT_UTC_Z).decode()
 
 

@@ -18,6 +18,7 @@ from kgl_adapters.sql.kernel.repository import SqlRepository
 from kgl_adapters.sql.types import TEXT
 from kgl_core.graph.entities import ENTITY, End, Entity, EntityFilter
 from kgl_core.kernel.ids import EntityId
+from kgl_core.kernel.nouns.repositories import Lock
 
 
 class EntityTable(NounTable[Entity, EntityFilter, str]):
@@ -48,6 +49,19 @@ class SqlEntities(SqlRepository[Entity, EntityFilter, str]):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, ENTITY_TABLES[session.is_sqlite])
+        self._locked: dict[UUID, Entity] = {}  # which the index of names has as they are here
+
+    def get(self, id: UUID, *, lock: Lock = None) -> Entity | None:
+        found = super().get(id, lock=lock)
+        if lock == "update" and found is not None:
+            self._locked[id] = found
+        return found
+
+    def find(self, ids: Collection[UUID], values: Collection[str] = (), *, lock: Lock = None) -> Sequence[Entity]:
+        found = super().find(ids, values, lock=lock)
+        if lock == "update":
+            self._locked.update({entity.id: entity for entity in found})
+        return found
 
     def add(self, records: Sequence[Entity]) -> None:
         super().add(records)
@@ -55,7 +69,14 @@ class SqlEntities(SqlRepository[Entity, EntityFilter, str]):
 
     def replace(self, records: Sequence[Entity]) -> None:
         super().replace(records)
-        self.index_names(records)
+        before: dict[UUID, Entity] = {
+            record.id: self._locked.pop(record.id) for record in records if record.id in self._locked
+        }
+        NameIndex(self._session).replace(records, before)
+
+    def forget_locked(self) -> None:
+        """Trust no longer that the index of names has what was read and locked."""
+        self._locked.clear()
 
     def index_names(self, entities: Sequence[Entity]) -> None:
         NameIndex(self._session).replace(entities)

@@ -19,7 +19,7 @@ from kgl_adapters.sql.kernel.lookups import array
 from kgl_adapters.sql.kernel.tables import GRAPH, define, index
 from kgl_adapters.sql.types import COUNT, ID, INTEGER, TEXT, Plain
 from kgl_core.graph.entities import ENTITY, Entity
-from kgl_core.graph.naming.names import NameRow, name_rows
+from kgl_core.graph.naming.names import NameRow, is_renamed, name_rows
 
 _PARTS: Final = ("entity_id", "position", "field", "type", "words")
 
@@ -54,7 +54,7 @@ TERMS: Final = "entity_name_terms"
 # White space alone separates terms: letters beyond ASCII belong to words for this tokenizer, and so do all signs.
 _SIGNS: Final = "".join(c for c in map(chr, range(33, 127)) if not c.isalnum()).replace("'", "''").replace('"', '""')
 CREATE_TERMS: Final = (
-    f"CREATE VIRTUAL TABLE {TERMS} USING fts5(terms, content='', detail=none, prefix='1 2 3',"
+    f"CREATE VIRTUAL TABLE {TERMS} USING fts5(terms, content='', columnsize=0, detail=none, prefix='1 2',"
     f" tokenize=\"ascii tokenchars '{_SIGNS}'\")"
 )
 event.listen(NAMES[True], "after_create", DDL(CREATE_TERMS.replace("%", "%%")))  # type: ignore[no-untyped-call]
@@ -70,17 +70,15 @@ INSERT_NAMES: Final = (
     f" FROM {_UNNESTED}"
 )
 """PostgreSQL's statement that adds rows, from the arrays that `name_arrays` gives."""
-_REPLACE: Final = (
-    f"WITH r AS MATERIALIZED (SELECT * FROM {_UNNESTED}), gone AS (DELETE FROM {_TABLE} n"  # noqa: S608  # our names
-    " WHERE n.entity_id = ANY(CAST(%s AS uuid[])) AND NOT EXISTS"
-    " (SELECT FROM r WHERE r.entity_id = n.entity_id AND r.position = n.position))"
-    f" INSERT INTO {_TABLE} AS n ({_COLUMNS})"
-    " SELECT entity_id, position, field, type, words, CAST(terms AS tsvector) FROM r"
-    " ON CONFLICT (entity_id, position) DO UPDATE SET field = excluded.field, type = excluded.type,"
+_PUT: Final = (
+    f"{INSERT_NAMES} ON CONFLICT (entity_id, position) DO UPDATE SET field = excluded.field, type = excluded.type,"
     " words = excluded.words, terms = excluded.terms"
-    " WHERE (n.field, n.type, n.words, n.terms)"
-    " IS DISTINCT FROM (excluded.field, excluded.type, excluded.words, excluded.terms)"
 )
+_CUT: Final = (
+    f"DELETE FROM {_TABLE} n USING unnest(CAST(%s AS uuid[]), CAST(%s AS int[])) AS r (entity_id, number)"  # noqa: S608
+    " WHERE n.entity_id = r.entity_id AND n.position >= r.number"
+)
+_ADD_ROWS: Final = f"INSERT INTO entity_names (id, {', '.join(_PARTS)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
 _ADD_TERMS: Final = f"INSERT INTO {TERMS} (rowid, terms) VALUES (?, ?)"  # noqa: S608  # names of our own
 _REMOVE_TERMS: Final = f"INSERT INTO {TERMS} ({TERMS}, rowid, terms) VALUES ('delete', ?, ?)"  # noqa: S608
 _OF_ENTITY: Final = "SELECT id, position, field, type, words FROM entity_names WHERE entity_id = ? ORDER BY position"
@@ -89,15 +87,15 @@ _OF_ENTITIES: Final = (
     " WHERE entity_id = ANY(CAST(%s AS uuid[])) ORDER BY entity_id, position"
 )
 _SOME: Final = "SELECT id, position, field, type, words FROM entity_names WHERE id > ? ORDER BY id LIMIT 5000"
+_NOTHING: Final[Mapping[UUID, Entity]] = {}
 _NEXT_ID: Final = "SELECT coalesce(max(id), 0) + 1 FROM entity_names"
 
 
-def name_arrays(entities: Iterable[Entity]) -> tuple[str, ...]:
+def name_arrays(rows: Sequence[tuple[UUID, NameRow]]) -> tuple[str, ...]:
     """The rows of these entities for PostgreSQL: an array for each column, the last of terms."""
-    rows = [(entity.id, row) for entity in entities for row in name_rows(entity)]
     return (
         array([id for id, _ in rows]),
-        "{" + ",".join([str(row.position) for _, row in rows]) + "}",
+        _numbers([row.position for _, row in rows]),
         array([row.field for _, row in rows]),
         array([row.type for _, row in rows]),
         array([row.words for _, row in rows]),
@@ -111,7 +109,7 @@ class NamesBeside:
     insert = INSERT_NAMES
 
     def values(self, entity: Entity, /) -> tuple[Any, ...]:
-        return name_arrays([entity])
+        return name_arrays(_rows([entity]))
 
 
 class NameIndex:
@@ -122,22 +120,43 @@ class NameIndex:
 
     def add(self, entities: Sequence[Entity]) -> None:
         """Add the names of new entities."""
+        rows = _rows(entities)
         if self._session.is_sqlite:
-            self._add([(entity.id, row) for entity in entities for row in name_rows(entity)])
+            self._add(rows)
         elif len(entities) == 1:
-            self._session.run(INSERT_NAMES, name_arrays(entities))
+            self._session.run(INSERT_NAMES, name_arrays(rows))
         else:
-            rows = [(entity.id, *row, _tsvector(row)) for entity in entities for row in name_rows(entity)]
-            self._session.insert(NAMES[False], (*_PARTS, "terms"), rows)
+            values = [(id, *row, _tsvector(row)) for id, row in rows]
+            self._session.insert(NAMES[False], (*_PARTS, "terms"), values)
 
-    def replace(self, entities: Sequence[Entity]) -> None:
-        """Let the index have the names that entities have now, whatever it has of them."""
-        if not entities:
+    def replace(self, entities: Sequence[Entity], before: Mapping[UUID, Entity] = _NOTHING) -> None:
+        """Let the index have the names that entities have now.
+
+        ``before`` are those of which it has the names that they had then: most changes leave these as they are.
+        """
+        renamed = [new for new in entities if new.id not in before or is_renamed(before[new.id], new)]
+        if not renamed:
             return
-        if not self._session.is_sqlite:
-            ids = array([entity.id for entity in entities])
-            self._session.run(_REPLACE, (*name_arrays(entities), ids))
+        if self._session.is_sqlite:
+            self._replace_in_sqlite(renamed)
             return
+        held: dict[UUID, Sequence[NameRow]] = {new.id: name_rows(before[new.id]) for new in renamed if new.id in before}
+        unknown = [new.id for new in renamed if new.id not in before]
+        if unknown:
+            held.update(self.rows(unknown))
+        wanted = {new.id: name_rows(new) for new in renamed}
+        put = [(id, row) for id, rows in wanted.items() for row in rows if row not in held[id]]
+        cut = [
+            (new.id, len(wanted[new.id]))
+            for new in renamed
+            if new.id not in before or len(held[new.id]) > len(wanted[new.id])
+        ]
+        if cut:
+            self._session.run(_CUT, (array([id for id, _ in cut]), _numbers([number for _, number in cut])))
+        if put:
+            self._session.run(_PUT, name_arrays(put))
+
+    def _replace_in_sqlite(self, entities: Sequence[Entity]) -> None:
         added, removed = [], []
         for entity in entities:
             kept = self._kept(entity.id.bytes)
@@ -167,8 +186,7 @@ class NameIndex:
         if not rows:
             return
         [(first,)] = self._session.lookup(_NEXT_ID, [()])
-        values = [(first + n, id.bytes, *row) for n, (id, row) in enumerate(rows)]
-        self._session.insert(NAMES[True], ("id", *_PARTS), values)
+        self._session.run(_ADD_ROWS, [(first + n, id.bytes, *row) for n, (id, row) in enumerate(rows)])
         self._session.run(_ADD_TERMS, [(first + n, " ".join(row.terms)) for n, (_, row) in enumerate(rows)])
 
     def tidy(self) -> None:
@@ -204,5 +222,14 @@ def match_all(terms: Sequence[str]) -> str:
     return " AND ".join([quoted_term(term, is_sqlite=True) for term in terms])
 
 
+def _rows(entities: Iterable[Entity]) -> list[tuple[UUID, NameRow]]:
+    return [(entity.id, row) for entity in entities for row in name_rows(entity)]
+
+
+def _numbers(values: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"
+
+
 def _tsvector(row: NameRow) -> str:
-    return " ".join([quoted_term(term, is_sqlite=False) for term in row.terms])
+    # As `quoted_term` would have each, but all at once: no term has a space.
+    return "'" + " ".join(row.terms).replace("\\", "\\\\").replace("'", "''").replace(" ", "' '") + "'"

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from sqlalchemy import func, select, table
+from sqlalchemy import func, select, table, text
 
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.graph.names import NAMES, TERMS, match_all
+from kgl_adapters.sql.graph.names import NAMES, TERMS, match_all, quoted_term
 from kgl_adapters.sql.graph.tables import ENTITIES
 from kgl_adapters.sql.storage.damaged_rows import DamagedRows
-from kgl_core.graph.naming.names import NameRow
+from kgl_core.graph.naming.names import NameRow, type_term
 from kgl_core.kernel.store_errors import MigrationNeeded, StoreUnavailable
 from kgl_core.storage.checking.findings import Finding
 
 _FOUND: Final = f"SELECT 1 FROM {TERMS} WHERE {TERMS} MATCH ? AND rowid = ?"  # noqa: S608  # names of our own
+
+_HAS_TYPE: Final = f"{TERMS} MATCH '{quoted_term(type_term(''), is_sqlite=True)} *'"
 
 
 def findings(session: Session, rows: DamagedRows) -> Iterator[Finding]:
@@ -37,8 +39,9 @@ def findings(session: Session, rows: DamagedRows) -> Iterator[Finding]:
 def _has_all_terms(session: Session, rows: DamagedRows) -> bool:
     """Whether the full-text table has the terms of each row, and as many entries as there are rows."""
     names = NAMES[True]
-    index = table(TERMS)
-    counts = [next(rows.stream(select(func.count()).select_from(each)))[0] for each in (names, index)]
+    # It can't count its entries itself; each has the term of a type.
+    indexed = select(func.count()).select_from(table(TERMS)).where(text(_HAS_TYPE))
+    counts = [next(rows.stream(each))[0] for each in (select(func.count()).select_from(names), indexed)]
     if counts[0] != counts[1]:
         return False
     columns = [names.c[name] for name in ("id", "position", "field", "type", "words")]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.naming.words import terms_of, words_of
 
 NameField = Literal["name", "alias", "key"]
+_NAMING: Final = ("type", "name", "aliases", "key")
 
 
 class NameRow(NamedTuple):
@@ -54,6 +55,13 @@ def names_of(entity: Entity) -> Iterator[tuple[NameField, str]]:
 def name_rows(entity: Entity) -> Sequence[NameRow]:
     """What an index of names holds of an entity: nothing if it is deleted."""
     return () if entity.deleted_at is not None else rows_of(entity.type, names_of(entity))
+
+
+def is_renamed(before: Entity, after: Entity) -> bool:
+    """Whether two versions of an entity may differ in what an index of names holds of them."""
+    if before.is_active != after.is_active:
+        return True
+    return after.is_active and any(getattr(before, name) != getattr(after, name) for name in _NAMING)
 
 
 def rows_of(type: str, texts: Iterable[tuple[NameField, str]]) -> Sequence[NameRow]:

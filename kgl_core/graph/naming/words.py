@@ -122,7 +122,9 @@ def words_of(text: str) -> str:
 
     Of a very long text, only the first FOLDED_MAX folded characters count. It is never empty for a name.
     """
-    return " ".join([word.text for word in words_in(fold(text)[:FOLDED_MAX])] or text.split())
+    folded = fold(text)[:FOLDED_MAX]
+    words = _ASCII_WORD.findall(folded) if folded.isascii() else ()  # most names; it costs half of what `words_in` does
+    return " ".join(words or [word.text for word in words_in(folded)] or text.split())
 
 
 def terms_of(words: str) -> Sequence[str]:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
 import pytest
 
 from kgl_core import HistoryLost, InvalidCursor, InvalidInput, KnowledgeGraph
 from kgl_core.kernel.units_of_work import Store
-from tests.contract.samples import graph_on
+from tests.contract.samples import changed, graph_on
 
 SIGNS = [
     "Jean-Luc Oak",
@@ -172,6 +173,13 @@ def test_what_is_deleted_or_renamed_is_not_found(store: Store) -> None:
     with pytest.raises(RuntimeError):
         rename_and_fail()
     assert (found(kg, "ash"), found(kg, "elm")) == ([], ["Elm"])
+    with kg.transaction() as tx:
+        tx.entities.update(oak.id, name="Ash", confidence=0.5)
+        tx.entities.update(oak.id, confidence=0.6)
+        tx.entities.update(oak.id, name="Fir", aliases=["Ulmus"], key=None)
+    assert (found(kg, "ash"), found(kg, "wych"), found(kg, "k-1"), found(kg, "ulmus")) == ([], [], [], ["Fir"])
+    kg.entities.update(oak.id, type="tree")
+    assert [each.entity.name for each in kg.search("fir", type="tree").items] == ["Fir"]
     assert kg.check().is_clean
 
 
@@ -272,3 +280,26 @@ def test_long_names_in_every_script(store: Store) -> None:
     kg = filled(store, names)
     for name in names:
         assert found(kg, name) == [name]
+
+
+def test_names_that_are_taken_back_within_a_transaction(store: Store) -> None:
+    """What a unit of work knows of names does not outlive what was done within it."""
+    kg = filled(store, ["Oak"])
+    [oak] = kg.entities.list().items
+    with store.begin() as uow:
+        uow.entities.get(oak.id, lock="update")
+        with uow.begin() as inner:
+            inner.entities.replace([changed(oak, name="Elm")])
+            inner.entities.get(oak.id, lock="update")  # and nothing of it is kept
+        uow.entities.replace([changed(oak, name="Elm")])
+        uow.commit()
+    assert (found(kg, "elm"), found(kg, "oak")) == (["Elm"], [])
+    with store.begin() as uow:
+        elm = uow.entities.get(oak.id, lock="update")
+        assert elm is not None
+        with uow.begin() as inner:
+            inner.entities.replace([changed(elm, name="Ash")])
+            inner.commit()
+        uow.entities.replace([attrs.evolve(elm, version=elm.version + 2)])
+        uow.commit()
+    assert (found(kg, "elm"), found(kg, "ash")) == (["Elm"], [])
