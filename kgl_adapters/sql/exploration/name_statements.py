@@ -127,7 +127,7 @@ class NameStatements:
                 by_terms = select(by_terms.cte("having_terms").prefix_with("MATERIALIZED"))
             # None where as many begin so: what else there is ranks lower, and would only be looked at.
             enough = select(func.count()).select_from(ways[0]).scalar_subquery() >= _number(shape.candidates)
-            limit = case((enough, _number(0)), else_=_number(2 * shape.candidates))
+            limit = case((enough, _number(0)), else_=_number(shape.candidates))
             ways.append(by_terms.limit(limit).cte("by_terms"))
         return ways
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+import attrs
 from sqlalchemy import text
 
 from kgl_adapters.sql.engine.queries import Query
@@ -18,9 +19,10 @@ from kgl_core.exploration.search.questions import Question
 from kgl_core.exploration.search.ranking import Hit, by_itself
 from kgl_core.graph.entities import EntityFilter
 from kgl_core.graph.naming.names import type_term
-from kgl_core.graph.naming.words import terms_of
+from kgl_core.graph.naming.words import is_unspaced, terms_of
 
 _STATEMENTS: Final = {is_sqlite: NameStatements(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
+_SHORT: Final = 2
 _BEYOND: Final = "\U0010ffff"
 """Sorts after whatever a name goes on with."""
 _NAMES: Final = NAMES[False].fullname
@@ -60,7 +62,7 @@ class SqlNames:
         shape, parameters = self._read(question, filter, candidates, limit, beginning=beginning)
         rows = self._session.fetch(self._statements.hits(shape), parameters)
         ways = 1 if beginning else 2
-        is_cut = any(number >= most for number, most in zip(rows[0][:ways], (candidates, 2 * candidates), strict=False))
+        is_cut = any(number >= candidates for number in rows[0][:ways])
         found = [row[ways:] for row in rows if row[ways] is not None]
         read_id = self._encoding.read_id
         hits = [
@@ -99,6 +101,8 @@ class SqlNames:
         self, question: Question, filter: EntityFilter, candidates: int, limit: int, *, beginning: bool
     ) -> tuple[Shape, dict[str, Any]]:
         """What the SQL depends on, and its parameters."""
+        if not self._encoding.is_sqlite:
+            question = _looked_through(question)
         filters, parameters = ENTITY_TABLES[self._encoding.is_sqlite].listing.read(filter, self._session)
         parameters |= {f"of_type_{n}": type for n, type in enumerate(filter.type)}
         parameters |= {f"part_{n}": part for n, part in enumerate(question.parts)}
@@ -117,3 +121,14 @@ class SqlNames:
             of_type = either.join(quoted_term(type_term(type), is_sqlite=is_sqlite) for type in types)
             quoted.append(f"({of_type})")
         return both.join(quoted)
+
+
+def _looked_through(question: Question) -> Question:
+    """The same question, whose short beginnings are looked for in the names that have its terms.
+
+    GIN would collect all names that have a word with such a beginning, which are very many.
+    """
+    short = [each for each in question.beginnings if len(each) <= _SHORT] if question.terms else []
+    parts = [each if is_unspaced(each) else f" {each}" for each in short]
+    beginnings = tuple(each for each in question.beginnings if each not in short)
+    return attrs.evolve(question, beginnings=beginnings, parts=(*question.parts, *parts))

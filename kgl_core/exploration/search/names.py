@@ -13,7 +13,7 @@ from kgl_core.exploration.search.ranking import Hit
 from kgl_core.graph.entities import EntityFilter
 
 CANDIDATES_MAX: Final = 1_000
-"""How many names a search takes by their beginning before it ranks them, and at most twice as many by their terms."""
+"""How many names a search takes by their beginning before it ranks them, and at most as many by their terms."""
 
 FacetField = Literal["type", "source"]
 
@@ -43,7 +43,7 @@ class Names(Protocol):
         """The ``limit`` best entities that answer a question and pass a filter, in the order of `by_itself`.
 
         With ``beginning``, only names that begin as the question does. At most ``candidates`` names are taken by their
-        beginning, and if these are fewer, twice as many by their terms; the filter is asked of these.
+        beginning, and if these are fewer, as many by their terms; the filter is asked of these.
         """
 
     def facets(

@@ -51,7 +51,7 @@ _READ_STEPS: Final = (250, 500, RESULTS_MAX)
 """How many of the best a store is asked for, by the page: few different numbers, of which each has a plan."""
 _COME_MEANWHILE: Final = 50
 """How many entities may have come before the place of a cursor since then; it is still found by its entity."""
-_SUGGESTED_FROM: Final = 100
+_SUGGESTED_FROM: Final = 50
 """How many names a suggestion is chosen from."""
 
 
