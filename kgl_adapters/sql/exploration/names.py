@@ -22,7 +22,8 @@ from kgl_core.graph.naming.names import type_term
 from kgl_core.graph.naming.words import is_unspaced, terms_of
 
 _STATEMENTS: Final = {is_sqlite: NameStatements(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
-_SHORT: Final = 2
+_FEW: Final = 100
+"""If so many names are enough, they are soon found among those with a common word."""
 _BEYOND: Final = "\U0010ffff"
 """Sorts after whatever a name goes on with."""
 _NAMES: Final = NAMES[False].fullname
@@ -102,7 +103,7 @@ class SqlNames:
     ) -> tuple[Shape, dict[str, Any]]:
         """What the SQL depends on, and its parameters."""
         if not self._encoding.is_sqlite:
-            question = _looked_through(question)
+            question = _looked_through(question, 2 if candidates <= _FEW else 1)
         filters, parameters = ENTITY_TABLES[self._encoding.is_sqlite].listing.read(filter, self._session)
         parameters |= {f"of_type_{n}": type for n, type in enumerate(filter.type)}
         parameters |= {f"part_{n}": part for n, part in enumerate(question.parts)}
@@ -123,12 +124,12 @@ class SqlNames:
         return both.join(quoted)
 
 
-def _looked_through(question: Question) -> Question:
-    """The same question, whose short beginnings are looked for in the names that have its terms.
+def _looked_through(question: Question, length: int) -> Question:
+    """The same question, whose beginnings up to this length are looked for in the names that have its terms.
 
     GIN would collect all names that have a word with such a beginning, which are very many.
     """
-    short = [each for each in question.beginnings if len(each) <= _SHORT] if question.terms else []
+    short = [each for each in question.beginnings if len(each) <= length] if question.terms else []
     parts = [each if is_unspaced(each) else f" {each}" for each in short]
     beginnings = tuple(each for each in question.beginnings if each not in short)
     return attrs.evolve(question, beginnings=beginnings, parts=(*question.parts, *parts))
