@@ -85,7 +85,7 @@ class NameStatements:
         counts = select(*(select(func.count()).select_from(way).scalar_subquery().label(way.name) for way in ways))
         numbers = counts.subquery("numbers")
         joined = numbers.outerjoin(ranked, true())
-        return Query(select(*numbers.c, *ranked.c).select_from(joined), is_sqlite=self._is_sqlite)
+        return self._of_entities.listing.query(select(*numbers.c, *ranked.c).select_from(joined))
 
     def _make_facet(self, shape: Shape, field: str) -> Query:
         """The values of a field among the entities that are found, and how many have each."""
@@ -98,7 +98,7 @@ class NameStatements:
             .group_by(value)
             .order_by(count.desc(), value.is_(None), value)
         )
-        return Query(found.limit(_number(shape.limit)), is_sqlite=self._is_sqlite)
+        return self._of_entities.listing.query(found.limit(_number(shape.limit)))
 
     def _joined(self, statement: Any, best: Subquery, shape: Shape) -> Any:
         entities = self._of_entities

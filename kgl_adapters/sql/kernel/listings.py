@@ -72,6 +72,10 @@ class Listing:
         """The WHERE clauses of a filter on the noun's table, but for whether the records are deleted."""
         return [self._condition(name, asked) for name, asked in shape]
 
+    def query(self, statement: Any) -> Query:
+        """The query of a statement that has `conditions`."""
+        return put_names(Query(statement, is_sqlite=self._is_sqlite), is_sqlite=self._is_sqlite)
+
     def _state(self, filter: Any) -> bool | None:
         """Which records are wanted where they can be deleted: the active (True), the deleted (False), or both."""
         return filter.is_active if self._tells_state else None
@@ -126,15 +130,14 @@ class Listing:
         if is_active is not None:
             statement = statement.where(table.c.deleted_at.is_(None) if is_active else table.c.deleted_at.is_not(None))
         if sort is None:
-            return put_names(Query(statement, is_sqlite=self._is_sqlite), is_sqlite=self._is_sqlite)
+            return self.query(statement)
         column = table.c[self._noun.sort_field(sort)]
         # What is unique by itself is ordered without the id, so that its index gives the order.
         unique = self._noun.unique
         is_unique = not self._tells_state and unique is not None and unique.fields == (column.name,)
         statement = order_page(statement, table, column, sort, is_after=is_after, is_unique=is_unique)
         # As a number: PostgreSQL makes a new plan at each call for a limit that it does not know.
-        query = Query(statement.limit(literal_column(str(limit))), is_sqlite=self._is_sqlite)
-        return put_names(query, is_sqlite=self._is_sqlite)
+        return self.query(statement.limit(literal_column(str(limit))))
 
     def _condition(self, name: str, shape: Any) -> ColumnElement[bool]:
         """The WHERE clause of a filter, by what `_read_one` says of it."""

@@ -19,13 +19,15 @@ _UNKNOWN_MAX: Final = 3
 """Of how many unknown words of a question the nearest are looked for."""
 _LENGTHS: Final = range(3, 21)
 _BLOCK: Final = 0x80
+_LETTERS_MAX: Final = 200
+"""How many letters may be tried at each place of a word: those of any alphabet, but not those of many scripts."""
 
 
 def nearest_words(names: Names, question: Question) -> tuple[str, ...]:
     """Up to NEAREST_MAX words that names have, one edit away from the words of a question that none has.
 
-    Words in scripts without spaces, and very short and very long ones, have none. Those with the same first letter come
-    first.
+    Words in scripts without spaces or with very many letters have none, nor have very short and very long ones. Those
+    with the same first letter come first.
     """
     asked = [word for word in (*question.terms, *question.beginnings) if _can_be_edited(word)]
     known = names.existing(asked)
@@ -53,7 +55,8 @@ def _edits(word: str, alphabet: Iterable[str]) -> Iterator[str]:
 
 
 def _can_be_edited(word: str) -> bool:
-    return len(word) in _LENGTHS and not word[0].isdecimal() and not is_unspaced(word) and not is_sign(word)
+    is_word = not (word[0].isdecimal() or is_unspaced(word) or is_sign(word))
+    return is_word and len(word) in _LENGTHS and len(_alphabet(word)) <= _LETTERS_MAX
 
 
 def _alphabet(word: str) -> Sequence[str]:

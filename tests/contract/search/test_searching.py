@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from kgl_core import HistoryLost, InvalidCursor, InvalidInput, KnowledgeGraph
+from kgl_core.exploration.search.nearest_words import edits
 from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import changed, graph_on
 
@@ -215,6 +216,35 @@ def test_pages_and_filters(store: Store) -> None:
         kg.search("elm", cursor=first)
     with pytest.raises(InvalidCursor):
         kg.search("oak", type="t0", cursor=first)
+
+
+def test_the_filters_of_lists(store: Store) -> None:
+    """They mean the same in a search, in its total and in its facets."""
+    kg = graph_on(store)
+    for n, country in enumerate(("FR", "DE", 7)):
+        kg.entities.create(type="t", name=f"Oak {n}", metadata={"coun'try%": country}, source=f"https://s/{n}")
+    kg.entities.create(type="t", name="Oak 3")
+    for filter, names in (
+        ({"metadata": {"coun'try%": "FR"}}, ["Oak 0"]),
+        ({"metadata": {"coun'try%": ["DE", 7.0]}}, ["Oak 1", "Oak 2"]),
+        ({"has_metadata": "coun'try%"}, ["Oak 0", "Oak 1", "Oak 2"]),
+        ({"name": ["OAK 1", "oak 3"]}, ["Oak 1", "Oak 3"]),
+        ({"name_prefix": "oak 2"}, ["Oak 2"]),
+        ({"source": "https://s/1", "min_sources": 1}, ["Oak 1"]),
+    ):
+        results = kg.search("oak", facets=["type"], **filter)  # type: ignore[arg-type]
+        assert sorted(each.entity.name for each in results.items) == names
+        assert [each.count for each in results.facets["type"]] == [results.total] == [len(names)]
+
+
+def test_a_word_of_many_scripts_costs_little(store: Store) -> None:
+    """No letters of twenty alphabets are tried at each of its places, which no database could be asked for at once."""
+    kg = filled(store, ["Oak"])
+    blocks = (0x61, 0x1E7, 0x259, 0x3B1, 0x430, 0x561, 0x5D0, 0x633, 0x710, 0x784, 0x7CA, 0x905, 0x985, 0xA05, 0xB05)
+    word = "".join(map(chr, blocks))
+    results = kg.search(f"{word} {word[::-1]} {word[1:]} unknown")
+    assert (results.total, results.nearest_words) == (0, ())
+    assert len(edits("абвгдежзийклмнопрсту")) < 10_000
 
 
 @pytest.mark.parametrize("q", ["", "  ", "\u200b", "x" * 501, "a" + "\u0301" * 40])
