@@ -35,7 +35,7 @@ from kgl_core.exploration.subgraphs import (
     SubgraphQuery,
     Summary,
 )
-from kgl_core.exploration.walked_records import E, Part, R, Records, check_fields, require_active
+from kgl_core.exploration.walked_records import E, Part, R, Records, check_fields, require_active, whole_records
 from kgl_core.exploration.walks import (
     PLACE_KINDS,
     WalkFilter,
@@ -141,7 +141,7 @@ class Graph(Generic[E, R]):
             if after is not None:
                 require_known(uow.relationships.get(after.id), after.created_at)
             steps = uow.walks.steps([start], wanted, each=limit + 1, limit=limit + 1, after=after)
-            page = _whole(uow).relationships(step.id for step in steps[:limit])
+            page = whole_records(uow).relationships(step.id for step in steps[:limit])
         more = encode_cursor(listing, *place_parts(steps[limit - 1].place)) if len(steps) > limit else None
         return Page(page, limit, more)
 
@@ -225,9 +225,9 @@ class Graph(Generic[E, R]):
             degrees = uow.walks.degrees(wanted)
             steps = uow.walks.steps([wanted], WalkFilter(), each=strongest, limit=strongest) if strongest else ()
             entities: dict[UUID, Entity] = {
-                each.id: each for each in _whole(uow).entities(step.to_id for step in steps)
+                each.id: each for each in whole_records(uow).entities(step.to_id for step in steps)
             }
-            relationships = _whole(uow).relationships(step.id for step in steps)
+            relationships = whole_records(uow).relationships(step.id for step in steps)
             sources = _sources(uow, entity)
         return Summary(
             entity=entity,
@@ -261,10 +261,6 @@ class Graph(Generic[E, R]):
 
 RecordGraph = Graph[Entity, Relationship]
 """Walks whose answers have whole records."""
-
-
-def _whole(uow: UnitOfWork) -> Records[Entity, Relationship]:
-    return Records(uow, None)
 
 
 def _between(roads: Roads, query: PathQuery, start: UUID, end: UUID) -> tuple[list[Path], PathsBetween]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from kgl_core.graph.entities import ENTITY, Entity
 from kgl_core.graph.facts import gone
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
-from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.graph.relationships import RELATIONSHIP, Relationship
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.nouns.records import found
 from kgl_core.kernel.units_of_work import UnitOfWork
@@ -78,6 +78,11 @@ class Records(Generic[E, R]):
         else:
             known = self._uow.walks.parts(noun, wanted, part_names(noun, self._fields))
         return tuple([known[id] for id in wanted])
+
+
+def whole_records(uow: UnitOfWork) -> Records[Entity, Relationship]:
+    """Reads the records as they are."""
+    return Records(uow, None)
 
 
 def require_active(uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[Entity]:

@@ -205,10 +205,10 @@ class EntityRepository(Repository[Entity, EntityFilter, str], Protocol):
         """Up to ``limit`` entities with any of these sort names, active and deleted, in any order."""
 
     def index_names(self, entities: Sequence[Entity]) -> None:
-        """Let the index of names have what these entities have, whatever it has of them; `add` and `replace` do so."""
+        """Index the names of these entities anew, whatever the index holds of them. `add` and `replace` do so, too."""
 
     def tidy_names(self) -> None:
-        """Take out of the index of names what belongs to no entity, and mend what it keeps beside its names."""
+        """Remove from the index of names what belongs to no entity, and rebuild what it keeps beside the names."""
 
     def clear_keys(self, ids: Collection[UUID]) -> None:
         """Take the keys from these entities, so that others can have them; `replace` must follow for each."""

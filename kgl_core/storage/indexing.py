@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 from uuid import UUID
 
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
+from kgl_core.storage.checking.check import Progress
 
 _AT_ONCE: Final = 1_000
 """How many entities one transaction indexes: writers of these wait meanwhile."""
 
 
-def rebuild_index(context: Context, on_progress: Callable[[str, int, int], object] | None = None) -> int:
+def rebuild_index(context: Context, on_progress: Progress | None = None) -> int:
     """Index the names of all entities anew; returns how many entities there are.
 
     Transactions are of bounded size; only on SQLite, the first one makes all terms anew.

@@ -12,15 +12,16 @@ from kgl_core.exploration.search.names import FacetField
 from kgl_core.exploration.search.ranking import Matched
 from kgl_core.exploration.search.searching import FacetCount, Found, SearchQuery, SuggestQuery
 from kgl_core.exploration.subgraphs import Cap
-from kgl_core.graph.entities import Entity
+from kgl_core.exploration.walked_records import part_names, part_of
+from kgl_core.graph.entities import ENTITY, Entity
 from kgl_core.graph.naming.names import NameField
 from kgl_core.kernel.checked_records import build, ruled
 from kgl_core.kernel.permissions import Action
 from kgl_http.api.envelope import send_shown
-from kgl_http.api.json_views import unstructure, unstructure_record
+from kgl_http.api.json_views import unstructure
 from kgl_http.api.operations import Answer, GraphResource, operation
 from kgl_http.api.query_parameters import NoQuery, filter_of
-from kgl_http.exploration.walk_views import WalkedEntity
+from kgl_http.exploration.walk_views import WalkedEntity, shown_record
 from kgl_http.openapi.shown_fields import FIELDS
 
 _RESULTS_META: Final = {
@@ -143,5 +144,4 @@ def _linked(linked: Linked, fields: Collection[str] | None) -> dict[str, Any]:
 
 
 def _shown(entity: Entity, fields: Collection[str] | None) -> dict[str, Any]:
-    view = unstructure_record(entity)
-    return view if fields is None else {name: value for name, value in view.items() if name == "id" or name in fields}
+    return shown_record(entity if fields is None else part_of(entity, part_names(ENTITY, frozenset(fields))))

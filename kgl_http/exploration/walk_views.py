@@ -62,7 +62,7 @@ def walking(graph: Graph[Entity, Relationship], fields: Collection[str] | None) 
 
 def shown_records(entities: Iterable[Any], relationships: Iterable[Any]) -> dict[str, Any]:
     """Entities and relationships, or parts of them, as JSON."""
-    return {"entities": [*map(_shown, entities)], "relationships": [*map(_shown, relationships)]}
+    return {"entities": [*map(shown_record, entities)], "relationships": [*map(shown_record, relationships)]}
 
 
 def shown_neighborhood(neighbors: Collection[Neighbor[Any]], relationships: Iterable[Any]) -> dict[str, Any]:
@@ -73,5 +73,6 @@ def shown_neighborhood(neighbors: Collection[Neighbor[Any]], relationships: Iter
     return data
 
 
-def _shown(record: Any) -> dict[str, Any]:
+def shown_record(record: Any) -> dict[str, Any]:
+    """A record, or a part of one, as JSON."""
     return unstructure_part(record) if isinstance(record, dict) else unstructure_record(record)

@@ -6,12 +6,10 @@ The questions are mixed as people ask them: rare words and the commonest, one le
 import json
 import random
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 import attrs
@@ -20,6 +18,7 @@ from sqlalchemy import create_engine, text
 from kgl_adapters import connect
 from kgl_adapters.sql.engine.engines import parse_url
 from kgl_core import KnowledgeGraph
+from tests.benchmarks.asking import Asking, timed
 from tests.benchmarks.contenders import Contender, kgl
 from tests.benchmarks.name_graph import lines, vocabulary
 
@@ -107,12 +106,12 @@ def _asked(way: str, ways: tuple[Ask, Ask, Callable[[Sequence[str]], int]], name
         for number in range(ASKED):
             for kind, asked in kinds.items():
                 q = asked[number % len(asked)]
-                times[kind].append(_timed(ask, q))
+                times[kind].append(timed(ask, q)[0])
         yield from (Asked(f"{what}: {kind}", way, own) for kind, own in times.items())
         yield Asked(f"{what}: all", way, [each for own in times.values() for each in own])
-    yield Asked(f"link {LINKED:,} names that are there", way, [_timed(link, names) for _ in range(_LINKS)])
+    yield Asked(f"link {LINKED:,} names that are there", way, [timed(link, names)[0] for _ in range(_LINKS)])
     unknown = [f"{name} qz" for name in names]
-    yield Asked(f"link {LINKED:,} names that are not", way, [_timed(link, unknown) for _ in range(_LINKS)])
+    yield Asked(f"link {LINKED:,} names that are not", way, [timed(link, unknown)[0] for _ in range(_LINKS)])
 
 
 def _in_library(kg: KnowledgeGraph) -> tuple[Ask, Ask, Callable[[Sequence[str]], int]]:
@@ -124,33 +123,20 @@ def _in_library(kg: KnowledgeGraph) -> tuple[Ask, Ask, Callable[[Sequence[str]],
 
 
 def _over_http(service: Contender) -> tuple[Ask, Ask, Callable[[Sequence[str]], int]]:
-    connection = HTTPConnection(*service.address, timeout=60)
-    headers = dict(service.headers)
+    client = Asking(service)
 
-    def call(method: str, path: str, body: bytes | None = None) -> int:
-        more = {"Content-Type": "application/json"} if body else {}
-        connection.request(method, f"/api/v1/search{path}", body, {**headers, **more})
-        answer = connection.getresponse()
-        data = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{path}: {data[:500]!r}")
-        return len(data)
+    def get(path: str, q: str) -> int:
+        return len(client.call("GET", f"/api/v1/search{path}?{urlencode({'q': q})}"))
 
     def link(names: Sequence[str]) -> int:
         body = {"names": [{"name": name} for name in names], "fields": ["type", "name"]}
-        return call("POST", "/link", json.dumps(body).encode())
+        return len(client.call("POST", "/api/v1/search/link", json.dumps(body).encode()))
 
     return (
-        lambda q: call("GET", "?" + urlencode({"q": q})),
-        lambda q: call("GET", "/suggest?" + urlencode({"q": q})),
+        lambda q: get("", q),
+        lambda q: get("/suggest", q),
         link,
     )
-
-
-def _timed(ask: Callable[[Any], int], asked: Any) -> float:
-    began = time.perf_counter()
-    ask(asked)
-    return (time.perf_counter() - began) * 1e3
 
 
 def _names(kg: KnowledgeGraph) -> list[str]:

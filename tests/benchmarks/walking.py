@@ -8,10 +8,8 @@ import json
 import random
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -22,7 +20,8 @@ import psycopg
 
 from kgl_adapters import connect
 from kgl_core import KnowledgeGraph
-from tests.benchmarks.contenders import Contender, kgl, plain
+from tests.benchmarks.asking import Asking, timed
+from tests.benchmarks.contenders import kgl, plain
 from tests.benchmarks.power_law import edges, entity_id, fill
 
 WALKS: Final = 60
@@ -81,7 +80,7 @@ def compare_walks(url: str, entities: int) -> Iterator[Walked]:
         bare = stack.enter_context(psycopg.connect(plain(url), autocommit=True))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kgl-bench-")))
         peer = _graph_database(folder, entities)
-        client = _Client(stack.enter_context(kgl(url, folder)))
+        client = Asking(stack.enter_context(kgl(url, folder)))
         chance = random.Random(7)
         for depth, sizes in ((2, _TWO_HOPS), (3, _THREE_HOPS)):
             starts = _starts(bare, chance, entities, depth, sizes)
@@ -144,7 +143,7 @@ def _in_turns(what: str, starts: Sequence[int], *ways: Callable[[int], int]) -> 
     times: list[list[float]] = [[] for _ in ways]
     sizes = []
     for number in starts:
-        found = [_timed(walk, number) for walk in ways]
+        found = [timed(walk, number) for walk in ways]
         if len({size for _, size in found}) > 1:
             raise RuntimeError(f"from entity {number}: {[size for _, size in found]} entities")
         for own, (took, _) in zip(times, found, strict=True):
@@ -166,7 +165,7 @@ def _shortest(kg: KnowledgeGraph, peer: ladybug.Connection, pairs: Sequence[tupl
 
     kgl_ms, peer_ms = [], []
     for start, end in pairs:
-        (mine, length), (peer_time, peer_length) = (_timed(walk, start, end) for walk in (in_library, in_peer))
+        (mine, length), (peer_time, peer_length) = (timed(walk, start, end) for walk in (in_library, in_peer))
         if start != end and length != peer_length:
             raise RuntimeError(f"from entity {start} to {end}: {length} and {peer_length} relationships")
         kgl_ms.append(mine)
@@ -189,34 +188,17 @@ def _beside_hubs(bare: psycopg.Connection, chance: random.Random) -> Iterator[UU
 
 def _through_hubs(kg: KnowledgeGraph, beside: Sequence[UUID]) -> Walked:
     """Two hops both ways, of which a thousand entities are wanted."""
-    walks = [_timed(lambda id: kg.graph.neighborhood(id, depth=2, max_entities=1_000), id) for id in beside]
+    walks = [timed(lambda id: kg.graph.neighborhood(id, depth=2, max_entities=1_000), id) for id in beside]
     sizes = [len(found.entities) for _, found in walks]
     what = "2 hops both ways through a hub, 1,000 entities at most"
     return Walked(what, statistics.median(sizes), [took for took, _ in walks])
 
 
-class _Client:
-    """A client of the service with one connection."""
-
-    def __init__(self, service: Contender) -> None:
-        self._connection = HTTPConnection(*service.address, timeout=60)
-        self._headers = dict(service.headers)
-
-    def get(self, path: str) -> bytes:
-        """The body of an answer."""
-        self._connection.request("GET", path, headers=self._headers)
-        answer = self._connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{path}: {body[:500]!r}")
-        return body
-
-
-def _over_http(client: _Client, what: str, starts: Sequence[int | UUID], query: str) -> Walked:
+def _over_http(client: Asking, what: str, starts: Sequence[int | UUID], query: str) -> Walked:
     kgl_ms, sizes = [], []
     for start in starts:
         id = entity_id(start) if isinstance(start, int) else start
-        took, body = _timed(client.get, f"/api/v1/entities/{id}/neighborhood?{query}")
+        took, body = timed(client.call, "GET", f"/api/v1/entities/{id}/neighborhood?{query}")
         kgl_ms.append(took)
         sizes.append(len(json.loads(body)["data"]["entities"]))
     return Walked(what, statistics.median(sizes), kgl_ms)
@@ -224,12 +206,6 @@ def _over_http(client: _Client, what: str, starts: Sequence[int | UUID], query: 
 
 def _id(value: Any) -> UUID:
     return value if isinstance(value, UUID) else UUID(str(value))
-
-
-def _timed(walk: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-    began = time.perf_counter()
-    found = walk(*arguments)
-    return (time.perf_counter() - began) * 1e3, found
 
 
 def _graph_database(folder: Path, entities: int) -> ladybug.Connection:

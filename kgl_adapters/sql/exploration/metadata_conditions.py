@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy import literal_column as sql
 
 from kgl_adapters.sql.engine.encoding import UNREADABLE
+from kgl_adapters.sql.engine.sqlite_functions import SQLITE_FUNCTIONS
 from kgl_adapters.sql.kernel.json_columns import read_metadata, write_json
 from kgl_core.exploration.metadata_tests import MetadataTest, all_pass
 from kgl_core.kernel.nouns.json_values import decimal_of, sort_key
@@ -159,5 +160,4 @@ def _read(metadata: str) -> Mapping[str, Any]:
         return {}
 
 
-FUNCTIONS: Final[Mapping[str, Callable[[str, str], Any]]] = {"kgl_all_pass": _all_pass, "kgl_sort_key": _sort_key}
-"""What SQL on SQLite calls, by name."""
+SQLITE_FUNCTIONS.update(kgl_all_pass=_all_pass, kgl_sort_key=_sort_key)

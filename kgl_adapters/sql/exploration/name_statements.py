@@ -125,7 +125,7 @@ class NameStatements:
                 # Materialized, it is planned without the LIMIT. With it, the planner may look through the table instead
                 # of the index, in the belief that it will find enough soon.
                 by_terms = select(by_terms.cte("having_terms").prefix_with("MATERIALIZED"))
-            # None where as many begin so: what else there is ranks lower, and would only be looked at.
+            # None where enough names begin with the question: others rank lower, and would only be looked at.
             enough = select(func.count()).select_from(ways[0]).scalar_subquery() >= _number(shape.candidates)
             limit = case((enough, _number(0)), else_=_number(shape.candidates))
             ways.append(by_terms.limit(limit).cte("by_terms"))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.exploration.metadata_conditions import FUNCTIONS
 from kgl_adapters.sql.exploration.pattern_shapes import Shape, ShapeReader
 from kgl_adapters.sql.exploration.pattern_statements import STATEMENTS
 from kgl_core.exploration.patterns import Pattern, Row
-
-_HAS_FUNCTIONS: Final = "kgl_functions"
 
 
 class SqlPatterns:
@@ -35,15 +32,5 @@ class SqlPatterns:
 
     def _read(self, pattern: Pattern, limit: int) -> tuple[Shape, dict[str, Any]]:
         """What the SQL depends on, and the parameters of its conditions."""
-        if self._session.is_sqlite:
-            self._add_functions()
         reader = ShapeReader(pattern, self._session.encoding)
         return reader.read(), {**reader.parameters, "limit": limit}
-
-    def _add_functions(self) -> None:
-        """Let SQLite call what compares metadata: once for each connection of the pool."""
-        connection: Any = self._session.connection.connection
-        if _HAS_FUNCTIONS not in connection.info:
-            for name, function in FUNCTIONS.items():
-                connection.driver_connection.create_function(name, 2, function, deterministic=True)
-            connection.info[_HAS_FUNCTIONS] = True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +22,7 @@ from kgl_adapters.sql.engine.engines import WAIT_MAX_S, begin, is_in_memory, ref
 from kgl_adapters.sql.kernel.tables import AUTH, GRAPH
 from kgl_adapters.sql.storage.revisions import MIGRATIONS, REVISIONS
 from kgl_core.kernel.store_errors import MigrationNeeded, SchemaTooNew, StoreBusy
+from kgl_core.storage.checking.check import Progress
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -83,7 +84,7 @@ def history(engine: Engine) -> list[Revision]:
     return [Revision(id, summaries[id], place < applied) for place, id in enumerate(REVISIONS)]
 
 
-def upgrade(engine: Engine, on_progress: Callable[[str, int, int], object] | None = None) -> None:
+def upgrade(engine: Engine, on_progress: Progress | None = None) -> None:
     """Bring the database to head. Raises SchemaTooNew when a newer kgl made it, and StoreError.
 
     ``on_progress`` is called with what is migrated, how many rows of it have been, and how many there are.

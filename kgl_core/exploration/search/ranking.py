@@ -23,7 +23,7 @@ from kgl_core.kernel.text import identity_form
 DEGREE_MAX: Final = 100
 """As many relationships are counted; who has more ranks as high as who has so many."""
 RANKED_MAX: Final = 100
-"""Of how many entities closeness and degree are looked at: the best by all else."""
+"""Of how many entities the spelling and the degree are looked at: the best by all else."""
 
 
 class Fit(IntEnum):
@@ -72,20 +72,20 @@ def fit_of(question: Question, field: NameField, words: str) -> Fit | None:
 
 
 def best_name(question: Question, entity: Entity) -> tuple[Fit, int, int, NameField, str] | None:
-    """The name of an entity that fits a question best: how well, how close, how long its words are, and which it is."""
+    """The name of an entity that fits a question best: how well, how far in spelling, how long, and which it is."""
     found = None
     for field, text in names_of(entity):
         words = words_of(text)
         fit = fit_of(question, field, words)
         if fit is None:
             continue
-        here = (fit, closeness(question.text, text) if fit <= Fit.OTHER_NAME else 0, len(words), field, text)
+        here = (fit, spelling_distance(question.text, text) if fit <= Fit.OTHER_NAME else 0, len(words), field, text)
         if found is None or here[:3] < found[:3]:
             found = here
     return found
 
 
-def closeness(asked: str, text: str) -> int:
+def spelling_distance(asked: str, text: str) -> int:
     """How far a name with the same words is from what was asked, from 0 for the same text to 4."""
     if asked == text:
         return 0
@@ -99,10 +99,10 @@ def by_itself(hit: Hit) -> tuple[int, int, float, int, int]:
     return (hit.fit, -hit.sources, confidence, hit.length, hit.entity_id.int)
 
 
-def closely(hit: Hit, close: int, degree: int) -> tuple[int, int, int, float, int, int, int]:
+def closely(hit: Hit, distance: int, degree: int) -> tuple[int, int, int, float, int, int, int]:
     """A key to sort hits by all there is, the best first."""
     fit, sources, confidence, length, id = by_itself(hit)
-    return (fit, close, sources, confidence, -degree, length, id)
+    return (fit, distance, sources, confidence, -degree, length, id)
 
 
 def _uncased(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Unpack
 from uuid import UUID
@@ -25,6 +25,7 @@ from kgl_core.exploration.search.ranking import (
     closely,
 )
 from kgl_core.exploration.subgraphs import Cap
+from kgl_core.exploration.walked_records import whole_records
 from kgl_core.exploration.walks import WalkFilter
 from kgl_core.graph.entities import Entity, EntityFilter, EntityFilterFields
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
@@ -191,7 +192,7 @@ class Search:
     def suggest(self, q: str, *, limit: int = 10, type: str | Sequence[str] = ()) -> tuple[Found, ...]:
         """Up to ``limit`` (1..20) entities to suggest while somebody types ``q``.
 
-        Names that begin so come first, whatever else is known of them; then those with such words in them.
+        Names that begin with it come first, whatever else is known of them; then those that have its words.
         """
         require(self._context.actor, Action.READ)
         query = build(SuggestQuery, {"q": q, "limit": limit, "type": type})
@@ -217,25 +218,26 @@ class Search:
 
 
 def _ranked(uow: UnitOfWork, question: Question, hits: Sequence[Hit]) -> list[UUID]:
-    """The entities of these hits, the best first: closeness and degree decide among the best of them."""
+    """The entities of these hits, the best first: spelling and degree decide among the best of them."""
     head, rest = hits[:RANKED_MAX], hits[RANKED_MAX:]
     if len(head) > 1:
-        whole = _entities(uow, [hit.entity_id for hit in head if hit.fit < Fit.BEGINNING])
-        close = {id: best[1] for id, entity in whole.items() if (best := best_name(question, entity))}
+        whole = uow.entities.find([hit.entity_id for hit in head if hit.fit < Fit.BEGINNING])
+        distances: dict[UUID, int] = {entity.id: best[1] for entity in whole if (best := best_name(question, entity))}
         degrees = uow.walks.counts([hit.entity_id for hit in head], WalkFilter(), DEGREE_MAX)
-        head = sorted(head, key=lambda hit: closely(hit, close.get(hit.entity_id, 0), degrees.get(hit.entity_id, 0)))
+        head = sorted(
+            head, key=lambda hit: closely(hit, distances.get(hit.entity_id, 0), degrees.get(hit.entity_id, 0))
+        )
     return [hit.entity_id for hit in (*head, *rest)]
 
 
 def _found(uow: UnitOfWork, question: Question, ids: Sequence[UUID]) -> tuple[Found, ...]:
-    entities = _entities(uow, ids)
     found = []
-    for id in ids:
-        best = best_name(question, entities[id])
+    for entity in whole_records(uow).entities(ids):
+        best = best_name(question, entity)
         if best is not None:
             fit, _, _, field, text = best
             matched = Matched(field, text, highlights(question, text))
-            found.append(Found(entity=entities[id], score=SCORES[fit], matched=matched))
+            found.append(Found(entity=entity, score=SCORES[fit], matched=matched))
     return tuple(found)
 
 
@@ -243,10 +245,6 @@ def _cut(hits: Hits) -> Cap | None:
     if hits.is_cut:
         return Cap(reason="max_candidates")
     return Cap(reason="max_results") if hits.total > RESULTS_MAX else None
-
-
-def _entities(uow: UnitOfWork, ids: Collection[UUID]) -> Mapping[UUID, Entity]:
-    return {entity.id: entity for entity in uow.entities.find(ids)}
 
 
 def _listing(query: SearchQuery) -> str:

@@ -1,8 +1,8 @@
 """Words: what search makes of a text, the same for names and for questions, in every script.
 
 A text is folded, and cut into words: runs of letters, numbers, single symbols, and runs of scripts that put no spaces
-between words. An index holds the terms of these words. Character bigrams for such scripts: Unicode Standard Annex #29,
-section 4, tells why words can't be found in them by rule.
+between words. An index holds the terms of these words. No rule finds words in scripts without spaces (Unicode Standard
+Annex #29, section 4), so they are indexed by pairs of characters.
 """
 
 from __future__ import annotations
