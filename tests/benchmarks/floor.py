@@ -26,7 +26,10 @@ _LIST: Final = (
 _CREATE: Final = (
     "WITH made AS (INSERT INTO backend_entities.entities (id, type, name, aliases, key, confidence, source,"
     " source_type, metadata, created_by, created_at, updated_at, version, sort_name)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, %s))"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, %s)),"
+    " named AS (INSERT INTO backend_entities.entity_names (entity_id, position, field, type, words, terms)"
+    " SELECT %s, number, field, %s, words, array_to_tsvector(string_to_array(words, ' ') || %s::text)"
+    " FROM ROWS FROM (unnest(%s::int[]), unnest(%s::text[]), unnest(%s::text[])) AS r (number, field, words))"
     " INSERT INTO backend_entities.changes (at, actor, action, subject, subject_id, record)"
     " VALUES (%s, %s, 'created', 'entity', %s, %s)"
 )
@@ -83,12 +86,17 @@ class Entities:
         given = orjson.loads(req.bounded_stream.read())
         id, now = uuid7(), datetime.now(UTC)
         given_values = [given.get(name) for name in ("key", "confidence", "source", "source_type")]
-        row = (id, given["type"], given["name"], given.get("aliases", []), *given_values, given.get("metadata", {}),
-               _ACTOR, now, now, 1, None, None)  # fmt: skip
+        aliases = given.get("aliases", [])
+        row = (id, given["type"], given["name"], aliases, *given_values, given.get("metadata", {}),
+               _ACTOR, now, now, 1, None, None, [], 1, 0, False, False)  # fmt: skip
         record = orjson.dumps(dict(zip(ENTITY.field_names, row, strict=True)), option=orjson.OPT_UTC_Z).decode()
         texts = {3: orjson.dumps(row[3]).decode(), 8: orjson.dumps(row[8]).decode()}
         values = [texts.get(number, value) for number, value in enumerate(row[:12])]
-        _connection().execute(_CREATE, (*values, given["name"].casefold(), now, _ACTOR, id, record))
+        words = [name.lower() for name in (given["name"], *aliases)]
+        names = ([*range(len(words))], ["name", *["alias"] * len(aliases)], words)
+        _connection().execute(
+            _CREATE, (*values, words[0], id, given["type"], f":{given['type']}", *names, now, _ACTOR, id, record)
+        )
         resp.status = 201
         resp.location = f"/api/v1/entities/{id}"
         resp.data = _body(_entity(row))
