@@ -15,7 +15,8 @@ from kgl_core.kernel.checked_records import build, rebuild, same_values, unknown
 from kgl_core.kernel.errors import AlreadyExists, InvalidInput
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.merge_patch import merge_patch
-from kgl_core.kernel.nouns.listings import read_page
+from kgl_core.kernel.nouns.json_records import JsonRecord
+from kgl_core.kernel.nouns.listings import read_json_page, read_page
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.pages import Page
 from kgl_core.kernel.nouns.read_only_fields import read_whole, require_noted, take_noted
@@ -107,6 +108,10 @@ class Records(Generic[R, D, F]):
             records = uow.of(self._noun).find(selection.ids)
         return in_order(records, is_active)
 
+    def list_json(self, filter: Mapping[str, Any], *, sort: str, limit: int, cursor: str | None) -> Page[JsonRecord]:
+        """What ``list`` gives, as JSON: quicker where records only pass through. The filters are those of ``list``."""
+        return self._list(filter, sort, limit, cursor, read_json_page)
+
     def replace(
         self,
         id: UUID | str,
@@ -165,7 +170,9 @@ class Records(Generic[R, D, F]):
 
     # What a subclass gives its arguments and its words.
 
-    def _list(self, filter: Mapping[str, Any], sort: str, limit: int, cursor: str | None) -> Page[R]:
+    def _list(
+        self, filter: Mapping[str, Any], sort: str, limit: int, cursor: str | None, read: Any = read_page
+    ) -> Page[Any]:
         """A page of the records that match the filter; ``limit`` is 1..200.
 
         Raises InvalidCursor when ``cursor`` is from another filter or sort; HistoryLost when it is from another store,
@@ -174,7 +181,8 @@ class Records(Generic[R, D, F]):
         require(self._context.actor, Action.READ)
         wanted = build(self._noun.filter, filter)
         with self._reading(wanted) as uow:
-            return read_page(self._noun, uow.of(self._noun), wanted, sort, limit, cursor)
+            page: Page[Any] = read(self._noun, uow.of(self._noun), wanted, sort, limit, cursor)
+        return page
 
     def _count(self, filter: Mapping[str, Any]) -> int:
         """How many records match the filter."""
@@ -194,8 +202,7 @@ class Records(Generic[R, D, F]):
         StaleVersion when ``expected_version`` is given and is not the present one.
         """
         noun = self._noun
-        moved = (name for name in changes if name not in noun.changeable)
-        unknown = unknown_names(moved, noun.changeable) if noun.fixed else ()
+        unknown = unknown_names((n for n in changes if n not in noun.changeable), noun.changeable) if noun.fixed else ()
 
         def change(stored: dict[str, Any]) -> D:
             if unknown:

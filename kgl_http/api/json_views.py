@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER
 from kgl_core.graph.journal.changes import Change
 from kgl_core.graph.nouns import GRAPH_NOUNS, noun_of
-from kgl_core.kernel.nouns.records import Record
+from kgl_core.kernel.nouns.json_records import json_actor, json_record
 from kgl_core.kernel.permissions import Actor
 
 _ACTORS: Final = ("created_by", "deleted_by")
@@ -30,9 +31,9 @@ def make_converter() -> Converter:
     converter = Converter()
     for passed in (UUID, datetime, StrEnum):
         converter.register_unstructure_hook(passed, _same)
-    converter.register_unstructure_hook(Actor, _actor)
+    converter.register_unstructure_hook(Actor, json_actor)
     for graph_noun in GRAPH_NOUNS:
-        converter.register_unstructure_hook(graph_noun.record, unstructure_record)
+        converter.register_unstructure_hook(graph_noun.record, partial(json_record, hidden=graph_noun.hidden))
     for noun in (USER, CLIENT):
         hidden: dict[str, Any] = {name: override(omit=True) for name in noun.hidden}
         converter.register_unstructure_hook(noun.record, make_dict_unstructure_fn(noun.record, converter, **hidden))
@@ -44,26 +45,9 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _actor(actor: Actor) -> dict[str, Any]:
-    return {"kind": actor.kind, "id": actor.id}
-
-
-def unstructure_record(record: Record) -> dict[str, Any]:
-    """A record of the graph as a dict. By hand, because cattrs takes several times as long."""
-    fields = vars(record).copy()
-    by = record.created_by
-    fields["created_by"] = {"kind": by.kind, "id": by.id}
-    fields["is_active"] = record.deleted_at is None
-    if "has_assertions" in fields:
-        del fields["has_assertions"]
-    if record.deleted_by is not None:
-        fields["deleted_by"] = _actor(record.deleted_by)
-    return fields
-
-
 def unstructure_part(part: Mapping[str, Any]) -> dict[str, Any]:
     """Some fields of a record of the graph as a dict."""
-    actors = {name: _actor(value) for name in _ACTORS if (value := part.get(name)) is not None}
+    actors = {name: json_actor(value) for name in _ACTORS if (value := part.get(name)) is not None}
     return {**part, **actors}
 
 
@@ -72,7 +56,7 @@ def _change(converter: Converter) -> Callable[[Change], dict[str, Any]]:
         return {
             "cursor": change.cursor,
             "at": change.at,
-            "actor": _actor(change.actor),
+            "actor": json_actor(change.actor),
             "action": change.action,
             "run": change.run,
             "kind": noun_of(change.record).name,

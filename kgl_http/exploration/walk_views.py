@@ -13,7 +13,7 @@ from kgl_core.exploration.neighborhoods import Neighbor
 from kgl_core.exploration.subgraphs import Cap
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
-from kgl_http.api.json_views import unstructure_part, unstructure_record
+from kgl_http.api.json_views import unstructure, unstructure_part
 from kgl_http.openapi.shown_fields import Shown
 
 WalkedEntity = Annotated[Entity, Shown("WalkedEntity", ("id",))]
@@ -75,4 +75,4 @@ def shown_neighborhood(neighbors: Collection[Neighbor[Any]], relationships: Iter
 
 def shown_record(record: Any) -> dict[str, Any]:
     """A record, or a part of one, as JSON."""
-    return unstructure_part(record) if isinstance(record, dict) else unstructure_record(record)
+    return unstructure_part(record) if isinstance(record, dict) else unstructure(record)

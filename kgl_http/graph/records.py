@@ -13,7 +13,7 @@ from kgl_core.graph.nouns import GraphNoun
 from kgl_core.kernel.nouns.versions import Precondition
 from kgl_core.kernel.permissions import Action
 from kgl_core.knowledge_graph import KnowledgeGraph
-from kgl_http.api.envelope import send, send_page
+from kgl_http.api.envelope import send, send_shown
 from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, GraphResource
 from kgl_http.api.preconditions import precondition, send_record
 from kgl_http.api.query_parameters import NoQuery, RecordQuery, filter_of
@@ -96,8 +96,9 @@ class RecordCollection(RecordResource, ABC):
     def _list(self, req: Any, resp: Any, query: Any, noun: GraphNoun) -> None:
         records: Any = self._records(req)
         filter = filter_of(query, noun.filter)
-        page = records.list(sort=query.sort, limit=query.limit, cursor=query.cursor, **filter)
-        send_page(req, resp, page, **({"total": records.count(**filter)} if query.count else {}))
+        page = records.list_json(filter, sort=query.sort, limit=query.limit, cursor=query.cursor)
+        total = {"total": records.count(**filter)} if query.count else {}
+        send_shown(req, resp, page.items, next_cursor=page.next_cursor, limit=page.limit, **total)
 
     def _fetch(self, req: Any, resp: Any, query: Any) -> None:
         """Answer with the records that ``query`` names by ``id``."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 from gunicorn.http.errors import InvalidHeader, UnsupportedTransferCoding
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from kgl_http.server.threads import RequestThreads, Served
+from kgl_http.server.threads import CallQueue, RequestThreads, Served
 
 CLIENT_IDLE_S = 30
 """How long a client may pause within a request, or in taking an answer, before its connection is closed."""
@@ -44,6 +44,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """Called once, as soon as the worker stops, while requests go on."""
     _accept_from = _alive_at = 0.0
     _is_due = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.method_queue = CallQueue()
 
     def get_thread_pool(self) -> RequestThreads:
         return RequestThreads(self.cfg.threads, self.handle, self._hand_over)

@@ -14,6 +14,7 @@ import attrs
 
 from kgl_adapters.memory.kernel.shelves import Shelf
 from kgl_core.kernel.errors import AlreadyExists, NotFound, StaleVersion
+from kgl_core.kernel.nouns.json_records import JsonRecord, json_record
 from kgl_core.kernel.nouns.noun import NOUNS, AnyNoun, Comparison, Condition, Noun, Related
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.nouns.records import Kept
@@ -72,6 +73,13 @@ class MemoryRepository(Generic[R, F, V]):
             is_past = operator.lt if is_descending else operator.gt
             found = [row for row in found if is_past(value_of(row), after)]
         return [self._detached(row) for row in found[:limit]]
+
+    def list_json(
+        self, filter: F, sort: str, after: Position | None, limit: int
+    ) -> tuple[Sequence[JsonRecord], R | None]:
+        found = self.list(filter, sort, after, limit + 1)
+        shown = [json_record(record, self._noun.hidden) for record in found[:limit]]
+        return shown, found[limit - 1] if len(found) > limit else None
 
     def count(self, filter: F) -> int:
         return sum(1 for _ in self._admitted(filter))

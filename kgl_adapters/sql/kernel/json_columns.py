@@ -45,6 +45,20 @@ def read_texts(text: str) -> tuple[str, ...]:
     return () if text == _NO_TEXTS else texts(orjson.loads(text))
 
 
+def show_object(text: str) -> orjson.Fragment:
+    """The valid JSON in a column as it is, if it is an object. Raises ValueError for anything else."""
+    if text[0] != "{":
+        raise ValueError("it is no JSON object")
+    return orjson.Fragment(text)
+
+
+def show_array(text: str) -> orjson.Fragment:
+    """The valid JSON in a column as it is, if it is an array. Raises ValueError for anything else."""
+    if text[0] != "[":
+        raise ValueError("it is no JSON array")
+    return orjson.Fragment(text)
+
+
 def texts(found: Any) -> tuple[str, ...]:
     """A decoded JSON array of strings. Raises ValueError for anything else."""
     if type(found) is not list or not _TEXT.issuperset(map(type, found)):

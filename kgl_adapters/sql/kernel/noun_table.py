@@ -10,8 +10,9 @@ from sqlalchemy import Column, ColumnElement, Select, bindparam, delete, func, l
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.kernel.listings import Listing
 from kgl_adapters.sql.kernel.lookups import Finder, LockingFinder
-from kgl_adapters.sql.kernel.row_forms import compile_reader, compile_writer
+from kgl_adapters.sql.kernel.row_forms import compile_json_reader, compile_reader, compile_writer
 from kgl_adapters.sql.kernel.tables import TABLES
+from kgl_core.kernel.nouns.json_records import JsonRecord
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Lock
@@ -50,6 +51,7 @@ class NounTable(Generic[R, F, V]):
         self.read: Callable[[Sequence[Any]], R] = compile_reader(
             noun.record, noun.fields, table.name, is_sqlite=is_sqlite
         )
+        self.read_json: Callable[[Sequence[Any]], JsonRecord] = compile_json_reader(noun, is_sqlite=is_sqlite)
         self.inserted = (*noun.field_names, *noun.derived)
         self.updated = tuple(name for name in self.inserted if name not in noun.kept)
         self.select = select(*self.columns)

@@ -11,6 +11,7 @@ from kgl_adapters.sql.kernel.lookups import Finder, LockingFinder
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_adapters.sql.kernel.statements import scanned
 from kgl_core.kernel.errors import NotFound, StaleVersion
+from kgl_core.kernel.nouns.json_records import JsonRecord
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.nouns.records import Kept
@@ -60,6 +61,13 @@ class SqlRepository(Generic[R, F, V]):
 
     def list(self, filter: F, sort: str, after: Position | None, limit: int) -> Sequence[R]:
         return [*map(self._of.read, self._of.listing.page(self._session, filter, sort, after, limit))]
+
+    def list_json(
+        self, filter: F, sort: str, after: Position | None, limit: int
+    ) -> tuple[Sequence[JsonRecord], R | None]:
+        rows = self._of.listing.page(self._session, filter, sort, after, limit + 1)
+        shown = [*map(self._of.read_json, rows[:limit])]
+        return shown, self._of.read(rows[limit - 1]) if len(rows) > limit else None
 
     def count(self, filter: F) -> int:
         return self._of.listing.count(self._session, filter)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -16,9 +17,17 @@ import attrs
 from sqlalchemy.types import TypeEngine
 
 from kgl_adapters.sql.engine.encoding import UNREADABLE, micros_of, moment_of, same, unreadable, uuid_bytes, uuid_of
-from kgl_adapters.sql.kernel.json_columns import read_metadata, read_texts, write_metadata, write_texts
+from kgl_adapters.sql.kernel.json_columns import (
+    read_object,
+    read_texts,
+    show_array,
+    show_object,
+    write_metadata,
+    write_texts,
+)
 from kgl_adapters.sql.types import BYTES, CONFIDENCE, COUNT, FLAG, ID, INSTANT, JSON, TEXT
-from kgl_core.kernel.nouns.noun import Field
+from kgl_core.kernel.nouns.json_records import JsonRecord, json_actor
+from kgl_core.kernel.nouns.noun import AnyNoun, Field
 from kgl_core.kernel.permissions import Actor, Scope, in_order, scope_text
 
 R = TypeVar("R")
@@ -33,17 +42,26 @@ def _read_scopes(text: str) -> tuple[Scope, ...]:
 class Form:
     """How values of one type are held: the type of their column, and how they are written there and read back.
 
-    Each pair of conversions is for PostgreSQL and for SQLite.
+    Each pair of conversions is for PostgreSQL and for SQLite. ``show`` gives a value as JSON has it, where that is not
+    what ``read`` gives. A column that holds the first text of ``empty`` has the value whose source code is the second,
+    or as JSON the third: nothing is called for it.
     """
 
     column: TypeEngine[Any]
     write: tuple[_Convert, _Convert] = (same, same)
     read: tuple[_Convert, _Convert] = (same, same)
+    show: tuple[_Convert, _Convert] | None = None
+    empty: tuple[str, str, str] | None = None
 
 
-def alike(column: TypeEngine[Any], write: _Convert, read: _Convert) -> Form:
+def alike(column: TypeEngine[Any], write: _Convert, read: _Convert, **more: Any) -> Form:
     """The form of values that both kinds of database hold alike."""
-    return Form(column, (write, write), (read, read))
+    return Form(column, (write, write), (read, read), **more)
+
+
+@lru_cache(maxsize=1024)
+def _show_actor(text: str) -> dict[str, Any]:
+    return json_actor(Actor.parse(text))
 
 
 FORMS: Final[dict[Any, Form]] = {
@@ -54,10 +72,12 @@ FORMS: Final[dict[Any, Form]] = {
     bool: Form(FLAG, read=(same, bool)),
     UUID: Form(ID, (same, uuid_bytes), (same, uuid_of)),
     datetime: Form(INSTANT, (same, micros_of), (same, moment_of)),
-    Actor: alike(TEXT, str, Actor.parse),
+    Actor: alike(TEXT, str, Actor.parse, show=(_show_actor, _show_actor)),
     tuple[Scope, ...]: alike(TEXT, scope_text, _read_scopes),
-    tuple[str, ...]: alike(JSON, write_texts, read_texts),
-    Mapping[str, Any]: alike(JSON, write_metadata, read_metadata),
+    tuple[str, ...]: alike(JSON, write_texts, read_texts, show=(show_array, read_texts), empty=("[]", "()", "[]")),
+    Mapping[str, Any]: alike(
+        JSON, write_metadata, read_object, show=(show_object, read_object), empty=("{}", "{}", "{}")
+    ),
 }
 """By the type of a field, beside enums of texts. A noun with a field of another type adds that, beside its table."""
 
@@ -91,24 +111,53 @@ def compile_reader(
 
     It raises UnreadableRow for a row that can't be decoded, which it names by its first value, the key in ``table``.
     """
-    names: dict[str, Any] = {"cls": cls, "UNREADABLE": UNREADABLE, "unreadable": unreadable, "table": table}
-    arguments = []
-    for field in fields:
-        value, read = field.name, form_of(field).read[is_sqlite]
-        if read is not same:
-            names[f"read_{field.name}"] = read
-            value = _unless_none(value, f"read_{field.name}({value})", field)
-        arguments.append(f"{field.name}={value} or None" if field.is_empty_for_none else f"{field.name}={value}")
+    names: dict[str, Any] = {"cls": cls}
+    values = {field.name: _converted(field, names, is_sqlite=is_sqlite, is_json=False) for field in fields}
+    arguments = ", ".join(f"{name}={value}" for name, value in values.items())
+    found: Callable[[Sequence[Any]], R] = _compile(fields, f"cls({arguments})", table, names)
+    return found
+
+
+def compile_json_reader(noun: AnyNoun, *, is_sqlite: bool) -> Callable[[Sequence[Any]], JsonRecord]:
+    """A function from a row of the columns of a noun's fields to what `kgl_core.kernel.nouns.json_records` makes of it.
+
+    JSON from PostgreSQL passes as it is, since its columns hold nothing else. Raises as `compile_reader` says.
+    """
+    names: dict[str, Any] = {}
+    shown = [field for field in noun.fields if field.name not in noun.hidden]
+    values = {field.name: _converted(field, names, is_sqlite=is_sqlite, is_json=True) for field in shown}
+    if noun.is_deletable:
+        values["is_active"] = "deleted_at is None"
+    items = ", ".join(f"{name!r}: {value}" for name, value in values.items())
+    return _compile(noun.fields, f"{{{items}}}", noun.plural, names)
+
+
+def _converted(field: Field, names: dict[str, Any], *, is_sqlite: bool, is_json: bool) -> str:
+    """The source code of a field's value, from the one in its column; what that calls is added to ``names``."""
+    form, value = form_of(field), field.name
+    convert = (form.show if is_json and form.show else form.read)[is_sqlite]
+    if convert is not same:
+        names[f"read_{field.name}"] = convert
+        value = _unless_none(value, f"read_{field.name}({value})", field)
+    if form.empty is not None:
+        text, empty = form.empty[0], form.empty[2 if is_json else 1]
+        value = f"{empty} if {field.name} == {text!r} else {value}"
+    return f"{value} or None" if field.is_empty_for_none else value
+
+
+def _compile(fields: Sequence[Field], form: str, table: str, names: dict[str, Any]) -> Callable[[Sequence[Any]], Any]:
+    """A function from a row of these fields to ``form``, which is source code that has them as variables."""
+    names |= {"UNREADABLE": UNREADABLE, "unreadable": unreadable, "table": table}
     source = (
         "def read(row):\n"
         " try:\n"
         f"  {', '.join(field.name for field in fields)}, = row\n"
-        f"  return cls({', '.join(arguments)})\n"
+        f"  return {form}\n"
         " except UNREADABLE as error:\n"
         "  raise unreadable(table, row, error) from error\n"
     )
     exec(compile(source, f"<rows of {table}>", "exec"), names)  # noqa: S102  # names and types of our own classes
-    read_row: Callable[[Sequence[Any]], R] = names["read"]
+    read_row: Callable[[Sequence[Any]], Any] = names["read"]
     return read_row
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from kgl_core.kernel.errors import HistoryLost, InvalidInput
 from kgl_core.kernel.field_rules import Faults
+from kgl_core.kernel.nouns.json_records import JsonRecord
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.pages import Page, Position, check_limit, decode_cursor, encode_cursor, fingerprint
 from kgl_core.kernel.nouns.records import Kept
@@ -48,25 +49,53 @@ def read_page(
     Raises InvalidInput for an unknown sort or limit, InvalidCursor for a cursor of another filter or sort, and
     HistoryLost.
     """
+    listing, after = _begin(noun, repository, filter, sort, limit, cursor)
+    found = repository.list(filter, sort, after, limit + 1)
+    if len(found) <= limit:
+        return Page(tuple(found), limit)
+    return Page(tuple(found[:limit]), limit, _cursor_after(noun, listing, sort, found[limit - 1]))
+
+
+def read_json_page(
+    noun: Noun[R, Any, F, Any],
+    repository: Repository[R, F, Any],
+    filter: F,
+    sort: str,
+    limit: int,
+    cursor: str | None,
+) -> Page[JsonRecord]:
+    """As `read_page`, with each record as its JSON has it."""
+    listing, after = _begin(noun, repository, filter, sort, limit, cursor)
+    found, last = repository.list_json(filter, sort, after, limit)
+    return Page(tuple(found), limit, None if last is None else _cursor_after(noun, listing, sort, last))
+
+
+def _begin(
+    noun: Noun[R, Any, F, Any],
+    repository: Repository[R, F, Any],
+    filter: F,
+    sort: str,
+    limit: int,
+    cursor: str | None,
+) -> tuple[str, Position | None]:
+    """The fingerprint of a listing, and where its next page begins."""
     check_limit(limit)
     faults: Faults = []
     noun.sort_rule(sort, "/sort", faults)
     if faults:
         raise InvalidInput(faults)
-    field = noun.sort_field(sort)
     listing = fingerprint(filter, sort)
-    after: Position | None = None
-    if cursor is not None:
-        kind = datetime if field.endswith("_at") else str
-        value, id, created_at = decode_cursor(listing, cursor, kind, UUID, datetime)
-        after = (value, id)
-        record = repository.get(id)
-        if record is not None or not noun.is_removable:
-            require_known(record, created_at)
-    found = repository.list(filter, sort, after, limit + 1)
-    if len(found) <= limit:
-        return Page(tuple(found), limit)
-    last = found[limit - 1]
-    value = getattr(last, field)
+    if cursor is None:
+        return listing, None
+    kind = datetime if noun.sort_field(sort).endswith("_at") else str
+    value, id, created_at = decode_cursor(listing, cursor, kind, UUID, datetime)
+    record = repository.get(id)
+    if record is not None or not noun.is_removable:
+        require_known(record, created_at)
+    return listing, (value, id)
+
+
+def _cursor_after(noun: Noun[R, Any, F, Any], listing: str, sort: str, last: R) -> str:
+    value = getattr(last, noun.sort_field(sort))
     shown = value.isoformat() if isinstance(value, datetime) else value
-    return Page(tuple(found[:limit]), limit, encode_cursor(listing, shown, str(last.id), last.created_at.isoformat()))
+    return encode_cursor(listing, shown, str(last.id), last.created_at.isoformat())

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal, Protocol, TypeVar
 from uuid import UUID
 
+from kgl_core.kernel.nouns.json_records import JsonRecord
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.nouns.records import Kept
 
@@ -37,6 +38,11 @@ class Repository(Protocol[R, F, V]):
 
     def list(self, filter: F, sort: str, after: Position | None, limit: int, /) -> Sequence[R]:
         """Up to ``limit`` records that match ``filter``, ordered by ``sort``, then id, after position ``after``."""
+
+    def list_json(
+        self, filter: F, sort: str, after: Position | None, limit: int, /
+    ) -> tuple[Sequence[JsonRecord], R | None]:
+        """What `list` gives as JSON, and the last of these records if there are more; for nouns that are deletable."""
 
     def count(self, filter: F, /) -> int:
         """How many records match ``filter``."""
