@@ -15,7 +15,7 @@ from kgl_adapters.security.argon2_passwords import Argon2Hasher
 from kgl_adapters.sql.engine.engines import is_in_memory, make_engine, parse_url, shown
 from kgl_adapters.sql.engine.sqlite_files import warn_of_modes
 from kgl_adapters.sql.storage import migrating
-from kgl_adapters.sql.storage.replica import LAG_MAX_S, OneWriter
+from kgl_adapters.sql.storage.replica_lag import LAG_MAX_S, OneWriter
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core.access.passwords import PASSWORD_LENGTH_MIN, Passwords
 from kgl_core.kernel.permissions import SYSTEM

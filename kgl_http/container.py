@@ -15,13 +15,13 @@ from kgl_adapters.clock_and_ids import new_id, now, random
 from kgl_adapters.connect import MEMORY_URL, parse_replica_url
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.retrying import retry
+from kgl_adapters.security.access_tokens import make_signer
 from kgl_adapters.security.argon2_passwords import Argon2Hasher, BoundedHasher
-from kgl_adapters.security.jwt_signing import make_signer
 from kgl_adapters.security.sealing import AesGcmSeal
 from kgl_adapters.security.signing_keys import read_keys
 from kgl_adapters.sql.engine.engines import Pool, make_engine, parse_url
 from kgl_adapters.sql.storage.migrating import require_head
-from kgl_adapters.sql.storage.replica import Replica
+from kgl_adapters.sql.storage.replica_lag import Replica
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core.access.client_tokens import OAuth
 from kgl_core.access.logging_in import Auth

@@ -31,7 +31,7 @@ from kgl_adapters.sql.kernel.idempotency import SqlAnswers
 from kgl_adapters.sql.repositories import NOUN_TABLES, REPOSITORIES
 from kgl_adapters.sql.storage.checking import SqlInspection
 from kgl_adapters.sql.storage.dry_runs import Rehearsal, scratch_engine
-from kgl_adapters.sql.storage.replica import Replica, Writers
+from kgl_adapters.sql.storage.replica_lag import Replica, Writers
 from kgl_adapters.sql.storage.replica_sessions import ReplicatedSession
 from kgl_core.access.oauth_clients import CLIENT, ClientRepository
 from kgl_core.access.users import USER, UserRepository

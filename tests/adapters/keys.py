@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from kgl_adapters.security.jwt_signing import JoseSigner, make_signer
+from kgl_adapters.security.access_tokens import JoseSigner, make_signer
 from kgl_adapters.security.signing_keys import KeyRing, read_keys
 from kgl_core.access.tokens import AccessClaims
 from kgl_core.kernel.permissions import Actor, ActorKind, Role

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgl_adapters.security.jwt_signing import CLOCK_SKEW, JoseSigner
+from kgl_adapters.security.access_tokens import CLOCK_SKEW, JoseSigner
 from kgl_core.access.tokens import AccessClaims
 from kgl_core.kernel.errors import InvalidToken
 from kgl_core.kernel.permissions import Actor, ActorKind, Role, Scope

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa, x25519
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from kgl_adapters.security.jwt_signing import make_signer
+from kgl_adapters.security.access_tokens import make_signer
 from kgl_adapters.security.signing_keys import InvalidKeys, read_keys
 from kgl_core import KglError
 from kgl_core.kernel.errors import InvalidToken

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from kgl_adapters import connect
-from kgl_adapters.sql.storage.replica import Replica
+from kgl_adapters.sql.storage.replica_lag import Replica
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import InvalidUrl, KnowledgeGraph
 from tests.databases.standby import Standby, standby

@@ -13,7 +13,7 @@ from kgl_adapters.sql.engine.connections import Connections
 from kgl_adapters.sql.engine.encoding import Encoding
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Parameters, Session
-from kgl_adapters.sql.storage.replica import Replica
+from kgl_adapters.sql.storage.replica_lag import Replica
 from kgl_core.kernel.errors import TransactionConflict
 from kgl_core.kernel.store_errors import StoreBusy, StoreClosed, StoreError
 
