@@ -21,7 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from kgl_core.access.oauth_errors import OAuthError
-from kgl_core.graph.journal.changes import Change
+from kgl_core.graph.journal.changes import Change, ChangeAction
 from kgl_core.kernel.errors import InvalidCredentials, InvalidInput, InvalidToken, KglError, TooManyAttempts
 from kgl_http.api.operations import METHODS
 from kgl_http.api.problems import BadRequest
@@ -31,7 +31,7 @@ CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 PUBLISH_EVERY_S: Final = 0.25
 _METHODS: Final = frozenset({*METHODS, "HEAD", "OPTIONS"})
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_ANSWERS_MAX: Final = 1000  # that wait to be counted
+_WAITING_MAX: Final = 1000  # answers, or changes, that wait to be counted
 _UNMATCHED: Final = "unmatched"
 _REFUSALS: Final = (InvalidCredentials, InvalidToken, OAuthError, InvalidInput, BadRequest)
 
@@ -86,6 +86,7 @@ class Metrics:
         # Threads share deques without a lock; this one's length is a count.
         self._answering: deque[None] = deque()
         self._answered: deque[tuple[str, str, int, float]] = deque()
+        self._changed: deque[tuple[type, ChangeAction, int]] = deque()
         self._checked_out: list[Callable[[], int]] = []
 
     def began(self) -> None:
@@ -114,7 +115,7 @@ class Metrics:
             self.publish()
 
     def publish(self) -> None:
-        """Count the answers since the last time, and write the gauges: now and then, and not with each request."""
+        """Count what happened since the last time, and write the gauges: now and then, and not with each request."""
         answers = Tally[Counter]()
         while self._answered:
             try:
@@ -127,6 +128,17 @@ class Metrics:
                 durations.observe(duration_s)
         for requests, number in answers.items():
             requests.inc(number)
+        changes = Tally[Counter]()
+        while self._changed:
+            try:
+                kind, action, number = self._changed.popleft()
+            except IndexError:  # another thread was quicker
+                break
+            counter = self._changes_of(kind.__name__.lower(), action.value)
+            if counter is not None:
+                changes[counter] += number
+        for counter, number in changes.items():
+            counter.inc(number)
         self._in_flight.set(len(self._answering))
         self._connections.set(sum(checked_out() for checked_out in self._checked_out))
 
@@ -137,7 +149,7 @@ class Metrics:
     def answered(self, method: str, route: str | None, status: int, duration_s: float) -> None:
         """Count an answer to ``route``, a template; None where no route matched. `publish` shows it."""
         self._answered.append((method if method in _METHODS else "other", route or _UNMATCHED, status, duration_s))
-        if len(self._answered) >= _ANSWERS_MAX:
+        if len(self._answered) >= _WAITING_MAX:
             self.publish()
 
     def login(self) -> AbstractContextManager[None]:
@@ -149,11 +161,14 @@ class Metrics:
         return _counted(self._token_requests, grant)
 
     def changed(self, changes: Sequence[Change]) -> None:
-        """Count committed changes."""
-        for (kind, action), number in Tally((type(change.record), change.action) for change in changes).items():
-            counter = self._changes_of(kind.__name__.lower(), action.value)
-            if counter is not None:
-                counter.inc(number)
+        """Count committed changes. `publish` shows it."""
+        if len(changes) == 1:
+            self._changed.append((type(changes[0].record), changes[0].action, 1))
+        else:
+            alike = Tally((type(change.record), change.action) for change in changes)
+            self._changed.extend((*each, number) for each, number in alike.items())
+        if len(self._changed) >= _WAITING_MAX:
+            self.publish()
 
     def replica_looked_at(self, lag_s: float) -> None:
         """The replica is so many seconds behind."""

@@ -106,10 +106,17 @@ def name_arrays(rows: Sequence[tuple[UUID, NameRow]]) -> tuple[str, ...]:
 class NamesBeside:
     """The rows of an entity's names, which PostgreSQL adds in the statement that adds the entity."""
 
-    insert = INSERT_NAMES
+    insert = (
+        f"INSERT INTO {_TABLE} ({_COLUMNS})"  # noqa: S608  # names of our own
+        " SELECT CAST(%s AS uuid), place - 1, field, CAST(%s AS text), words, CAST(terms AS tsvector)"
+        " FROM unnest(CAST(%s AS text[]), CAST(%s AS text[]), CAST(%s AS text[]))"
+        " WITH ORDINALITY AS r (field, words, terms, place)"
+    )
 
     def values(self, entity: Entity, /) -> tuple[Any, ...]:
-        return name_arrays(_rows([entity]))
+        rows = name_rows(entity)
+        fields, words = [row.field for row in rows], [row.words for row in rows]
+        return (entity.id, entity.type, array(fields), array(words), array([*map(_tsvector, rows)]))
 
 
 class NameIndex:

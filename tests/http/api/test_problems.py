@@ -174,7 +174,7 @@ def test_what_nobody_thought_of_is_told_by_an_id_only(api: Api, monkeypatch: pyt
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("hunter22 at db.internal")
 
-    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list", fail)
+    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list_json", fail)
     answer = api("GET", ENTITIES)
     found = problem(answer, 500, "internal_error")
     assert found["meta"]["request_id"] in found["detail"]
@@ -189,7 +189,7 @@ def test_what_a_database_says_stays_in_the_log(api: Api, monkeypatch: pytest.Mon
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list", fail)
+    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list_json", fail)
     for error, status, code in (  # `fail` raises it
         (StoreFault("relation secret_table of user hunter22"), 500, "internal_error"),
         (StoreFull(), 507, "store_full"),

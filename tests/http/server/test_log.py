@@ -156,7 +156,7 @@ def test_every_library_logs_in_the_same_form(configured: Configure, api: Api, mo
     assert (booting["request_id"], booting["user_id"], booting["module_id"]) == (None, None, "lab")
     assert list(listening) == [*KEYS, "address"]
 
-    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list", tell)
+    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list_json", tell)
     answer = api("GET", ENTITIES, by="eve")
     told, failed, request = lines()
     assert list(told) == KEYS
@@ -178,7 +178,7 @@ def test_an_exception_is_on_the_line_that_tells_of_it(
         except KeyError as cause:
             raise ValueError("first\nsecond") from cause
 
-    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list", fail)
+    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list_json", fail)
     api.token("admin")
     lines = configured()
     api("GET", ENTITIES)
@@ -210,7 +210,7 @@ def test_rows_that_postgresql_quotes_are_not_logged(
         message = "new row violates x\nDETAIL:  Failing row contains (ada@example.org, $argon2id$).\nHINT:  none"
         raise ValueError(message)
 
-    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list", fail)
+    monkeypatch.setattr("kgl_core.graph.editing_entities.Entities.list_json", fail)
     api.token("admin")
     configured(is_readable=is_readable)
     api("GET", ENTITIES)
