@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Dialect, Select, TextClause
+from sqlalchemy import Dialect, Select, TextClause, Update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 
@@ -16,7 +16,7 @@ _DIALECTS: Final[dict[bool, Dialect]] = {
 
 
 class Query:
-    """A statement that reads: its ``text``, and how to put its parameters into their order.
+    """A statement for the driver: its ``text``, and how to put its parameters into their order.
 
     Where SQLAlchemy runs a statement, it also asks the driver for the names and types of all columns and wraps what
     comes back: that takes longer than the database needs for a short answer.
@@ -24,7 +24,7 @@ class Query:
 
     __slots__ = ("_constants", "_names", "text")
 
-    def __init__(self, statement: Select[Any] | TextClause, *, is_sqlite: bool) -> None:
+    def __init__(self, statement: Select[Any] | Update | TextClause, *, is_sqlite: bool) -> None:
         compiled = statement.compile(dialect=_DIALECTS[is_sqlite])
         self.text = str(compiled)
         self._names: Sequence[str] = compiled.positiontup or ()

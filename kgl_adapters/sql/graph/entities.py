@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, any_, bindparam, update
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.graph.names import NameIndex, NamesBeside
+from kgl_adapters.sql.graph.names import NameIndex, NamesBeside, with_names
 from kgl_adapters.sql.kernel.lookups import Finder, LockingFinder
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_adapters.sql.kernel.repository import SqlRepository
@@ -40,6 +40,7 @@ class EntityTable(NounTable[Entity, EntityFilter, str]):
 
 
 ENTITY_TABLES: Final = {is_sqlite: EntityTable(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
+_REPLACE_WITH_NAMES: Final = with_names(ENTITY_TABLES[False].replace.text)
 
 
 class SqlEntities(SqlRepository[Entity, EntityFilter, str]):
@@ -67,12 +68,18 @@ class SqlEntities(SqlRepository[Entity, EntityFilter, str]):
         super().add(records)
         NameIndex(self._session).add(records)
 
-    def replace(self, records: Sequence[Entity]) -> None:
-        super().replace(records)
+    def _replace_rows(self, records: Sequence[Entity], rows: Sequence[tuple[Any, ...]]) -> int:
         before: dict[UUID, Entity] = {
             record.id: self._locked.pop(record.id) for record in records if record.id in self._locked
         }
-        NameIndex(self._session).replace(records, before)
+        names = NameIndex(self._session)
+        if len(before) == len(records) == 1 and not self._session.is_sqlite:
+            if beside := names.beside(records[0], before[records[0].id]):
+                return int(self._session.run(_REPLACE_WITH_NAMES, (*rows[0], *beside)).scalar_one())
+            return super()._replace_rows(records, rows)
+        count = super()._replace_rows(records, rows)
+        names.replace(records, before)
+        return count
 
     def forget_locked(self) -> None:
         """Trust no longer that the index of names has what was read and locked."""

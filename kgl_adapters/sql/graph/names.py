@@ -70,10 +70,11 @@ INSERT_NAMES: Final = (
     f" FROM {_UNNESTED}"
 )
 """PostgreSQL's statement that adds rows, from the arrays that `name_arrays` gives."""
-_PUT: Final = (
-    f"{INSERT_NAMES} ON CONFLICT (entity_id, position) DO UPDATE SET field = excluded.field, type = excluded.type,"
+_ON_PLACE_TAKEN: Final = (
+    " ON CONFLICT (entity_id, position) DO UPDATE SET field = excluded.field, type = excluded.type,"
     " words = excluded.words, terms = excluded.terms"
 )
+_PUT: Final = f"{INSERT_NAMES}{_ON_PLACE_TAKEN}"
 _CUT: Final = (
     f"DELETE FROM {_TABLE} n USING unnest(CAST(%s AS uuid[]), CAST(%s AS int[])) AS r (entity_id, number)"  # noqa: S608
     " WHERE n.entity_id = r.entity_id AND n.position >= r.number"
@@ -119,6 +120,16 @@ class NamesBeside:
         return (entity.id, entity.type, array(fields), array(words), array([*map(_tsvector, rows)]))
 
 
+def with_names(update: str) -> str:
+    """PostgreSQL's statement that updates an entity and its names, and tells how many entities it has updated."""
+    return (
+        f"WITH replaced AS ({update} RETURNING id),"  # noqa: S608  # names of our own
+        f" cut AS (DELETE FROM {_TABLE} n USING replaced WHERE n.entity_id = replaced.id AND n.position >= %s),"
+        f" put AS ({INSERT_NAMES} JOIN replaced ON replaced.id = r.entity_id{_ON_PLACE_TAKEN})"
+        " SELECT count(*) FROM replaced"
+    )
+
+
 class NameIndex:
     """Keeps the index of names. It is written in the transaction that writes the entities."""
 
@@ -162,6 +173,13 @@ class NameIndex:
             self._session.run(_CUT, (array([id for id, _ in cut]), _numbers([number for _, number in cut])))
         if put:
             self._session.run(_PUT, name_arrays(put))
+
+    def beside(self, entity: Entity, before: Entity) -> tuple[Any, ...] | None:
+        """What the statement `with_names` takes, after the entity's own values; None if the names stay as they are."""
+        if not is_renamed(before, entity):
+            return None
+        held, wanted = name_rows(before), name_rows(entity)
+        return (len(wanted), *name_arrays([(entity.id, row) for row in wanted if row not in held]))
 
     def _replace_in_sqlite(self, entities: Sequence[Entity]) -> None:
         added, removed = [], []

@@ -67,7 +67,8 @@ class NounTable(Generic[R, F, V]):
             self.get_by = Query(self.select.where(*has_value, *state), is_sqlite=is_sqlite)
         at_id = table.c.id == bindparam("at_id")
         is_earlier = [table.c.version < bindparam("version")] if noun.is_versioned else []
-        self.replace = update(table).where(at_id, *is_earlier).values({name: bindparam(name) for name in self.updated})
+        replaced = update(table).where(at_id, *is_earlier).values({name: bindparam(name) for name in self.updated})
+        self.replace = Query(replaced, is_sqlite=is_sqlite)
         self.delete = delete(table).where(at_id)
         self.count = select(func.count()).select_from(table)
         if noun.is_deletable:

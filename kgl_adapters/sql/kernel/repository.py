@@ -93,16 +93,20 @@ class SqlRepository(Generic[R, F, V]):
     def replace(self, records: Sequence[R]) -> None:
         if not records:
             return
-        parameters = []
+        rows = []
         for record in records:
             values = dict(zip(self._of.inserted, self._of.write(record), strict=True))
-            parameters.append({"at_id": values["id"], **{name: values[name] for name in self._of.updated}})
+            rows.append(self._of.replace.values({**values, "at_id": values["id"]}))
         with self._session.all_or_none(records) as savepoint:
-            is_complete = self._session.execute(self._of.replace, parameters).rowcount == len(records)
+            is_complete = self._replace_rows(records, rows) == len(records)
             if savepoint is not None and not is_complete:
                 savepoint.rollback()
         if not is_complete:
             raise self._stale(records)
+
+    def _replace_rows(self, records: Sequence[R], rows: Sequence[tuple[Any, ...]]) -> int:
+        """Write the rows of these records; how many of them were there, with an earlier version."""
+        return self._session.run(self._of.replace.text, list(rows) if len(rows) > 1 else rows[0]).rowcount
 
     def delete(self, id: UUID) -> None:
         if not self._session.execute(self._of.delete, {"at_id": self._encoding.id(id)}).rowcount:
