@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Protocol, TypedDict, TypeVar
 from uuid import UUID
 
 import attrs
 
-from kgl_core.kernel.checked_records import check, ruled, rules_of
+from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.errors import NotFound
 from kgl_core.kernel.field_rules import Each, Flag, Id, Instant, Optional
 from kgl_core.kernel.permissions import Actor
@@ -127,7 +128,14 @@ class RecordFilter:
 
     def __attrs_post_init__(self) -> None:
         check(self)
-        for name in rules_of(type(self)):
+        cls: Any = type(self)
+        for name in _with_several(cls):
             value = getattr(self, name)
-            if type(value) is tuple and len(value) > 1:
+            if len(value) > 1:
                 object.__setattr__(self, name, tuple(sorted(set(value))))
+
+
+@cache
+def _with_several(cls: Any) -> Sequence[str]:
+    """The filters of this class that take several values."""
+    return [field.name for field in attrs.fields(cls) if field.default == ()]
