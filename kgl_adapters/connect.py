@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 from typing import Final
 
+import attrs
 from sqlalchemy import URL, Engine
 
 from kgl_adapters.clock_and_ids import new_id, now, random
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.retrying import retry
 from kgl_adapters.security.argon2_passwords import Argon2Hasher
-from kgl_adapters.sql.engine.engines import is_in_memory, make_engine, parse_url, shown
+from kgl_adapters.sql.engine.engines import Pool, is_in_memory, make_engine, parse_url, shown
 from kgl_adapters.sql.engine.sqlite_files import warn_of_modes
 from kgl_adapters.sql.storage import migrating
 from kgl_adapters.sql.storage.replica_lag import LAG_MAX_S, OneWriter
@@ -34,6 +35,7 @@ def connect(
     password_length_min: int = PASSWORD_LENGTH_MIN,
     replica_url: str | None = None,
     replica_lag_max: float = LAG_MAX_S,
+    statement_timeout: float | None = None,
 ) -> KnowledgeGraph:
     """The knowledge graph in the database at ``url``. Threads may share it; close it at the end.
 
@@ -42,20 +44,27 @@ def connect(
     database is migrated to head; with True, any; with False, none. ``password_length_min`` is in characters.
 
     Raises InvalidUrl, StoreUnavailable if the database can't be opened or reached, MigrationNeeded if it is not at
-    head, SchemaTooNew if a newer kgl made it, and other StoreErrors.
+    head, SchemaTooNew if a newer kgl made it, and other StoreErrors; ValueError for a ``statement_timeout`` that is not
+    above 0.
 
     ``replica_url`` names a standby of the same PostgreSQL database, which then answers reads of entities and
     relationships: as they were at most ``replica_lag_max`` seconds ago, and after the last write by this object. If the
     standby can't promise that, or can't be reached, the primary answers. Changes, accounts and clients are always read
     from the primary. Processes don't know of each other's writes.
 
+    ``statement_timeout`` is how many seconds a statement of PostgreSQL may take, and on SQLite a walk or a pattern:
+    StatementTimeout is raised then. None is any time. Migrating always takes its time.
+
     Only its owner can read a new SQLite file. A UserWarning tells of an existing one that others can read.
     """
+    if statement_timeout is not None and not statement_timeout > 0:
+        raise ValueError("statement_timeout is in seconds, above 0; None is for any time")
     text = url or os.environ.get("DATABASE_URL") or DEFAULT_URL
     standby = None if replica_url is None else parse_replica_url(text, replica_url)
-    store: Store = MemoryStore() if text == MEMORY_URL else SqlStore(_opened(text, migrate))
+    pool = Pool(statement_timeout_s=statement_timeout)
+    store: Store = MemoryStore() if text == MEMORY_URL else SqlStore(_opened(text, migrate, pool))
     if standby is not None and isinstance(store, SqlStore):
-        store.replicate(make_engine(standby), OneWriter(), lag_max_s=replica_lag_max)
+        store.replicate(make_engine(standby, pool), OneWriter(), lag_max_s=replica_lag_max)
     passwords = Passwords(Argon2Hasher(), password_length_min)
     return KnowledgeGraph(Context(store, SYSTEM, now, new_id, retry), passwords, random)
 
@@ -71,11 +80,11 @@ def parse_replica_url(primary: str, replica: str) -> URL:
     return parse_url(replica)
 
 
-def _opened(text: str, migrate: bool | None) -> Engine:
+def _opened(text: str, migrate: bool | None, pool: Pool) -> Engine:
     if text.startswith("memory:"):
         raise InvalidUrl("the memory store's URL is memory:// and nothing more")
     url = parse_url(text)
-    engine = make_engine(url)
+    engine = make_engine(url, attrs.evolve(pool, statement_timeout_s=None) if url.drivername != "sqlite" else pool)
     try:
         if migrate is False and url.drivername == "sqlite" and not is_in_memory(url):
             _require_file(url.database or "", engine)
@@ -86,7 +95,10 @@ def _opened(text: str, migrate: bool | None) -> Engine:
     except BaseException:
         engine.dispose()
         raise
-    return engine
+    if pool.statement_timeout_s is None or url.drivername == "sqlite":
+        return engine
+    engine.dispose()  # its connections have no limit
+    return make_engine(url, pool)
 
 
 def _require_file(path: str, engine: Engine) -> None:

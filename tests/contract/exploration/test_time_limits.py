@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kgl_adapters import connect
 from kgl_adapters.memory.exploration import patterns as memory_patterns
 from kgl_adapters.memory.store import MemoryStore
 from kgl_adapters.sql.engine import sessions
@@ -52,6 +53,26 @@ def test_all_statements_of_a_walk_have_one_limit(drawn: Drawn, store_url: str, h
         with pytest.raises(StatementTimeout, match="ask for less"):
             walk("A")
         assert walk("A")
+
+
+def test_who_connects_sets_the_limit(store_url: str, hours: list[float]) -> None:
+    """In seconds; without it, there is none."""
+    if store_url == "memory://":
+        return
+    with connect(store_url, statement_timeout=3600) as limited, connect(store_url) as free:
+        ada = free.entities.create(type="person", name="Ada")
+        hours[:] = [0, 2]
+        with pytest.raises(StatementTimeout, match="ask for less"):
+            limited.graph.neighborhood(ada.id)
+        hours[:] = [0, 2]
+        assert [each.entity for each in free.graph.neighborhood(ada.id).entities] == [ada]
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_limit_must_be_above_nothing(timeout: float) -> None:
+    """PostgreSQL would take 0 for any time."""
+    with pytest.raises(ValueError, match="above 0"):
+        connect("memory://", statement_timeout=timeout)
 
 
 def test_a_pattern_that_fits_too_often(
