@@ -46,6 +46,10 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         return [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is None]
 
+    def found_by(self, extractor: str, after: UUID | None, limit: int) -> Sequence[Assertion]:
+        found = (each for each in self._rows() if each.extractor == extractor and each.withdrawn_at is None)
+        return self._first_by_id((each for each in found if after is None or each.id > after), limit)
+
     def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID, bool]]:
         found = (each for each in self.extracted(source_id, extractor, by) if each.about is None)
         return [(each.label, each.fact_id, self._is_about_active(each)) for each in found]

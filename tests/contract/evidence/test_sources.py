@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from kgl_core import InvalidInput, KnowledgeGraph, NotFound, PermissionDenied, StaleVersion
-from kgl_core.evidence import contributions
-from kgl_core.evidence.sources import source_id
+from kgl_core.evidence.origins import contributions
+from kgl_core.evidence.origins.sources import source_id
 from kgl_core.graph.entities import ENTITY
 from tests.contract.evidence.documents import ANN, BEN, MODERATOR, active, document, facts, joins, keyed
 

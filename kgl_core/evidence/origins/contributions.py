@@ -9,7 +9,8 @@ from uuid import UUID
 import attrs
 
 from kgl_core.evidence.assertions import Contributed, Stance
-from kgl_core.evidence.sources import SOURCE
+from kgl_core.evidence.origins.extractors import EXTRACTOR, extractor_id
+from kgl_core.evidence.origins.sources import SOURCE
 from kgl_core.kernel.ids import SourceId
 from kgl_core.kernel.units_of_work import UnitOfWork
 
@@ -33,9 +34,10 @@ class FactCounts:
 
 @attrs.frozen(kw_only=True)
 class FoundBy(FactCounts):
-    """What one extractor found in a source; None stands for people who named the source themselves."""
+    """What one extractor found in a source, and its rank; None stands for people who named the source themselves."""
 
     extractor: str | None
+    rank: int | None
 
 
 @attrs.frozen(kw_only=True)
@@ -79,10 +81,14 @@ def contribution_of(uow: UnitOfWork, source_id: UUID) -> Contribution:
     for each in counted:
         by_extractor.setdefault(each.extractor, []).append(each)
     extractors = sorted(by_extractor, key=lambda name: (name is not None, name or ""))
+    ids = [extractor_id(name) for name in extractors if name is not None]
+    ranks: dict[str | None, int] = {each.name: each.rank for each in uow.of(EXTRACTOR).find(ids)} if ids else {}
     return Contribution(
         **_counts(counted),
         only_here=len(alone),
-        extractors=tuple(FoundBy(extractor=name, **_counts(by_extractor[name])) for name in extractors),
+        extractors=tuple(
+            FoundBy(extractor=name, rank=ranks.get(name), **_counts(by_extractor[name])) for name in extractors
+        ),
         shared_with=tuple(SharingSource(id=SourceId(id), uri=uris[SourceId(id)], shared=n) for id, n in named),
         truncated=len(others) > OTHERS_MAX,
         is_complete=len(said) <= COUNTED_MAX and number <= BESIDE_MAX,

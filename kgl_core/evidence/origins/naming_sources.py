@@ -8,20 +8,20 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.evidence.contributions import Contribution, contribution_of
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing_sources import withdraw_source
-from kgl_core.evidence.settling import settle_source
-from kgl_core.evidence.sources import (
+from kgl_core.evidence.origins.contributions import Contribution, contribution_of
+from kgl_core.evidence.origins.ranking import set_rank
+from kgl_core.evidence.origins.sources import (
     SOURCE,
     Source,
     SourceDraft,
     SourceFields,
     SourceFilter,
     SourceFilterFields,
-    SourceRank,
     source_id,
 )
+from kgl_core.evidence.settling import settle_source
 from kgl_core.graph.entities import Json
 from kgl_core.kernel.checked_records import build, rebuild, same_values
 from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput
@@ -123,21 +123,8 @@ class Sources:
 
         The facts follow as `settle_source` says. Raises NotFound.
         """
-        require(self._context.actor, Action.RANK)
-        wanted, given = require_id(id), build(SourceRank, {"rank": rank})
-
-        def set_rank() -> Source:
-            with self._context.store.begin() as uow:
-                source = found(uow.of(SOURCE).get(wanted, lock="update"), "source", wanted)
-                if source.rank == given.rank:
-                    return source
-                ranked = attrs.evolve(source, rank=given.rank, version=source.version + 1)
-                uow.of(SOURCE).replace([ranked])
-                uow.commit()
-            return ranked
-
-        ranked = self._context.retry(set_rank)
-        settle_source(self._context, wanted)
+        ranked = set_rank(self._context, SOURCE, id, rank)
+        settle_source(self._context, ranked.id)
         return ranked
 
     def withdraw(self, uri: str, *, dry_run: bool = False) -> WithdrawalResult:
