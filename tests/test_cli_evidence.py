@@ -397,6 +397,32 @@ def test_a_file_that_is_none_of_documents_is_told_in_few_lines(sqlite_url: str, 
     ]
 
 
+def test_the_values_of_a_fact_are_told(sqlite_url: str) -> None:
+    """With a star where they show, with ranks, and what is pinned first; as JSON as the API has it."""
+    item = {"type": "person", "key": "ada"}
+    for name, extractor in (("Ada", "x"), ("เอดา", "y")):
+        kgl(
+            sqlite_url,
+            "extract",
+            "-",
+            given=lines(document(PAGE, extractor, entities=[{**item, "name": name}], relationships=[])),
+        )
+    kgl(sqlite_url, "extractor", "rank", "x", "-1")
+    with connect(sqlite_url) as kg:
+        [ada] = kg.entities.list().items
+        kg.entities.update(ada.id, metadata={"born": 1815})
+    assert kgl(sqlite_url, "values", str(ada.id)).stdout.splitlines() == [
+        "* /metadata/born = 1815  pinned",
+        f'* /name = "เอดา"  {PAGE}  y',
+        f'  /name = "Ada"  {PAGE}  x  rank -1',
+        f'* /type = "person"  {PAGE}  y',
+        f'* /type = "person"  {PAGE}  x  rank -1',
+    ]
+    told = [json.loads(line) for line in kgl(sqlite_url, "values", "--json", str(ada.id)).stdout.splitlines()]
+    assert [(each["pointer"], each["rank"]) for each in told[:2]] == [("/metadata/born", None), ("/name", 0)]
+    assert "kgl export writes them" in kgl(sqlite_url, "values", str(uuid4()), status=1).stderr
+
+
 def test_sources_and_extractors_are_listed_and_ranked(sqlite_url: str) -> None:
     """In the order of their first assertion; ranks below 0 are no options, and all facts follow."""
     other = document(OTHER, "x 源", entities=[{**ADA, "key": "ada", "name": "Other"}], relationships=[])

@@ -1,4 +1,4 @@
-"""``kgl extract``, ``withdraw``, ``reinstate``, ``assertions`` and ``contribution``: who says what of the graph."""
+"""``kgl extract``, ``withdraw``, ``reinstate``, ``assertions``, ``values``, ``contribution``: who says what."""
 
 from __future__ import annotations
 
@@ -210,6 +210,27 @@ def assertions(settings: Settings, id: str, as_json: bool) -> None:
         noun = _noun_of(kg, id)
         for each in all_items(lambda **page: kg.assertions.of(noun, id, **page)):
             say(as_json_line(each) if as_json else _line(each))
+
+
+@click.command()
+@click.argument("id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object a line.")
+@click.pass_obj
+def values(settings: Settings, id: str, as_json: bool) -> None:
+    """Tell what is pinned in an entity or a relationship, and what sources say of each field, those first that win.
+
+    A line begins with * where the fact shows the value.
+    """
+    with connected(settings) as kg:
+        told = kg.assertions.values(_noun_of(kg, id), id)
+    for each in told:
+        if as_json:
+            say(as_json_line(each))
+            continue
+        value = json.dumps(each.value, ensure_ascii=False)
+        from_where = "pinned" if each.is_pinned else f"{each.source or '-'}  {each.extractor or 'by hand'}"
+        rank = f"  rank {each.rank}" if each.rank else ""
+        say(f"{'*' if each.is_shown else ' '} {each.pointer} = {value}  {from_where}{rank}")
 
 
 def _noun_of(kg: KnowledgeGraph, id: str) -> Any:

@@ -14,7 +14,7 @@ from kgl_core.distribution import DISTRIBUTION
 from kgl_http.cli.database.check import check
 from kgl_http.cli.database.indexes import index
 from kgl_http.cli.database.migrate import migrate
-from kgl_http.cli.evidence import assertions, contribution, extract, reinstate, withdraw
+from kgl_http.cli.evidence import assertions, contribution, extract, reinstate, values, withdraw
 from kgl_http.cli.import_and_export import export, import_
 from kgl_http.cli.oauth_clients import client
 from kgl_http.cli.origins import extractor, source
@@ -76,6 +76,7 @@ for command in (
     source,
     stats,
     user,
+    values,
     withdraw,
 ):
     main.add_command(command)
