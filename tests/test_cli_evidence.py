@@ -448,9 +448,12 @@ def test_sources_and_extractors_are_listed_and_ranked(sqlite_url: str) -> None:
     assert "rank      3" in shown
     [_, line] = kgl(sqlite_url, "extractor", "list", "--json").stdout.splitlines()
     assert (json.loads(line)["name"], json.loads(line)["rank"]) == ("x 源", -2)
-    for group, hint in (("source", "there is no source none"), ("extractor", "there is no extractor none")):
-        assert hint in kgl(sqlite_url, group, "rank", "none", "1", status=1).stderr
-        assert (
-            "1000" in kgl(sqlite_url, group, "rank", "ner" if group == "extractor" else PAGE, "1001", status=1).stderr
-        )
+    for group, *more in (("source", "--title", "T", "--published", "1843"), ("extractor",)):
+        assert kgl(sqlite_url, group, "add", "new", *more).stdout.startswith(f"{group} ")
+        assert "is taken by" in kgl(sqlite_url, group, "add", "new", status=1).stderr
+        assert kgl(sqlite_url, group, "list").stdout.splitlines()[-1] == f"    0  new{'  T' if more else ''}"
+    assert "published 1843" in kgl(sqlite_url, "source", "show", "new").stdout
+    for group, known in (("source", PAGE), ("extractor", "ner")):
+        assert f"there is no {group} none" in kgl(sqlite_url, group, "rank", "none", "1", status=1).stderr
+        assert "1000" in kgl(sqlite_url, group, "rank", known, "1001", status=1).stderr
         assert "integer" in kgl(sqlite_url, group, "rank", "none", "--much", status=2).stderr

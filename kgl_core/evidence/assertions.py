@@ -264,6 +264,12 @@ class AssertionRepository(Repository[Assertion, AssertionFilter, Never], Protoco
     def contributed(self, source_id: UUID, most: int) -> Sequence[Contributed]:
         """What is in force of a source about facts as a whole: that which was asserted first, up to ``most``."""
 
+    def stated_alone(self, uri: str, most: int) -> tuple[int, int]:
+        """How many active entities and relationships name this source of which only their creator has said anything.
+
+        Up to ``most`` of each are counted. What they say themselves is no assertion here.
+        """
+
     def sharing(
         self, source_id: UUID, most: int, most_others: int, limit: int
     ) -> tuple[Sequence[tuple[UUID, int]], int]:

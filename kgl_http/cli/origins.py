@@ -19,7 +19,7 @@ _RANKS: Final[dict[str, Any]] = {"context_settings": {"ignore_unknown_options": 
 
 @click.group()
 def source() -> None:
-    """List, show and rank the sources that facts come from."""
+    """List, add, show and rank the sources that facts come from."""
 
 
 @source.command("list")
@@ -33,6 +33,20 @@ def source_list(settings: Settings, type_: str | None, as_json: bool) -> None:
         for each in all_items(lambda **page: kg.sources.list(**page, **wanted)):
             about = "  ".join(part for part in (each.uri, each.type, each.title) if part)
             say(as_json_line(each) if as_json else f"{each.rank:>5}  {about}")
+
+
+@source.command("add")
+@click.argument("uri")
+@click.option("--title", metavar="TEXT", help="What it is called.")
+@click.option("--type", "type_", metavar="TYPE", help="What kind of source it is.")
+@click.option("--published", metavar="DATE", help="When it was published: a year, a month, a day or an instant.")
+@click.pass_obj
+def source_add(settings: Settings, uri: str, title: str | None, type_: str | None, published: str | None) -> None:
+    """Describe the source URI. What assertions name is added by itself; what only an import names is not."""
+    with connected(settings) as kg:
+        added = kg.sources.create(uri=uri, title=title, type=type_, published=published)
+    with answering():
+        say(f"source {added.id} is added")
 
 
 @source.command("show")
@@ -81,7 +95,7 @@ def source_rank(settings: Settings, uri: str, rank: int) -> None:
 
 @click.group()
 def extractor() -> None:
-    """List and rank the programs that find facts in sources."""
+    """List, add and rank the programs that find facts in sources."""
 
 
 @extractor.command("list")
@@ -92,6 +106,17 @@ def extractor_list(settings: Settings, as_json: bool) -> None:
     with connected(settings) as kg:
         for each in all_items(kg.extractors.list):
             say(as_json_line(each) if as_json else f"{each.rank:>5}  {each.name}")
+
+
+@extractor.command("add")
+@click.argument("name")
+@click.pass_obj
+def extractor_add(settings: Settings, name: str) -> None:
+    """Name the extractor NAME before it says anything, so that it can be ranked."""
+    with connected(settings) as kg:
+        added = kg.extractors.create(name)
+    with answering():
+        say(f"extractor {added.id} is added")
 
 
 @extractor.command("rank", **_RANKS)

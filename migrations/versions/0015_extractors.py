@@ -1,4 +1,4 @@
-"""extractors and how far they are trusted, with an index of what each asserts"""
+"""extractors and how far they are trusted, with indexes of what each asserts and of what facts say for their source"""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-_INDEX = "ix_assertions_extractor"
+_ALONE = "source IS NOT NULL AND NOT has_assertions AND deleted_at IS NULL"
+_INDEXES = (
+    ("ix_assertions_extractor", "assertions", ["extractor", "id"], "extractor > '' AND withdrawn_at IS NULL"),
+    ("ix_entities_source", "entities", ["source"], _ALONE),
+    ("ix_entity_relationships_source", "entity_relationships", ["source"], _ALONE),
+)
 
 
 def _schema() -> str | None:
@@ -46,24 +51,24 @@ def upgrade() -> None:
 
 
 def _index() -> None:
-    """Index what each extractor asserts: on PostgreSQL beside writers."""
-    in_force = sa.text("extractor > '' AND withdrawn_at IS NULL")
-    columns = ["extractor", "id"]
+    """Add the indexes: on PostgreSQL beside writers, and of long texts only the beginning."""
     if _schema() is None:
-        op.create_index(_INDEX, "assertions", columns, sqlite_where=in_force)
+        for name, table, columns, where in _INDEXES:
+            op.create_index(name, table, columns, sqlite_where=sa.text(where))
         return
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout TO 0")
-        # What an interrupted build leaves behind is invalid, and only in the way.
-        op.drop_index(_INDEX, "assertions", schema=_schema(), if_exists=True, postgresql_concurrently=True)
-        op.create_index(
-            _INDEX,
-            "assertions",
-            columns,
-            schema=_schema(),
-            postgresql_where=in_force,
-            postgresql_concurrently=True,
-        )
+        for name, table, columns, where in _INDEXES:
+            # What an interrupted build leaves behind is invalid, and only in the way.
+            op.drop_index(name, table, schema=_schema(), if_exists=True, postgresql_concurrently=True)
+            op.create_index(
+                name,
+                table,
+                [sa.text("substr(source, 1, 600)") if column == "source" else column for column in columns],
+                schema=_schema(),
+                postgresql_where=sa.text(where),
+                postgresql_concurrently=True,
+            )
         op.execute("SET lock_timeout TO '5s'")
 
 
@@ -91,4 +96,5 @@ def downgrade() -> None:
             " ranks to 0, or go back to a backup from before the upgrade"
         )
     op.drop_table("extractors", schema=_schema())
-    op.drop_index(_INDEX, "assertions", schema=_schema())
+    for name, table, _, _ in _INDEXES:
+        op.drop_index(name, table, schema=_schema())

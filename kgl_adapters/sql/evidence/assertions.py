@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, select, text, update
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.evidence import tables
-from kgl_adapters.sql.evidence.contributions import contributed, sharing
+from kgl_adapters.sql.evidence.contributions import contributed, sharing, stated_alone
 from kgl_adapters.sql.evidence.tables import OF_EXTRACTOR
 from kgl_adapters.sql.graph.tables import ENTITIES, RELATIONSHIPS
 from kgl_adapters.sql.kernel.lookups import Finder
@@ -58,6 +58,7 @@ class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
         of_run = table.c.withdrawn_run == bindparam("withdrawn_run")
         self.withdrawn = Query(self.select.where(*mine, then, of_run), is_sqlite=is_sqlite)
         self.contributed = Query(contributed(table, entities, relationships), is_sqlite=is_sqlite)
+        self.stated_alone = [Query(stated_alone(facts), is_sqlite=is_sqlite) for facts in (entities, relationships)]
         self.sharing = Query(sharing(table, entities, relationships), is_sqlite=is_sqlite)
         at_id = table.c.id == bindparam("at_id")
         names = ("withdrawn_at", "withdrawn_by", "withdrawn_run")
@@ -108,6 +109,11 @@ class SqlAssertions(SqlRepository[Assertion, AssertionFilter, Never]):
             Contributed(read(id), bool(is_entity), extractor, Stance(stance), bool(is_active), sources_for)
             for id, is_entity, extractor, stance, is_active, sources_for in rows
         ]
+
+    def stated_alone(self, uri: str, most: int) -> tuple[int, int]:
+        found = (self._session.fetch(query, {"uri": uri, "most": most}) for query in self._of.stated_alone)
+        [[entities]], [[relationships]] = map(list, found)
+        return int(entities), int(relationships)
 
     def sharing(
         self, source_id: UUID, most: int, most_others: int, limit: int
