@@ -114,7 +114,7 @@ def extractor_list(settings: Settings, as_json: bool) -> None:
 def extractor_add(settings: Settings, name: str) -> None:
     """Name the extractor NAME before it says anything, so that it can be ranked."""
     with connected(settings) as kg:
-        added = kg.extractors.create(name)
+        added = kg.extractors.create(name=name)
     with answering():
         say(f"extractor {added.id} is added")
 

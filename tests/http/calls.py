@@ -198,7 +198,7 @@ def _source(api: Api, owner: str, is_gone: bool) -> Made:
 
 
 def _extractor(api: Api, owner: str, is_gone: bool) -> Made:
-    made = api.kg.acting_as(api.actor(owner)).extractors.create(text_of("ner"))
+    made = api.kg.acting_as(api.actor(owner)).extractors.create(name=text_of("ner"))
     return str(made.id), {}
 
 

@@ -15,6 +15,12 @@ from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.permissions import Actor
 
 
+class ExtractorFields(TypedDict, total=False):
+    """The fields that a caller gives an extractor, as keyword arguments. `ExtractorDraft` has the rules."""
+
+    name: str
+
+
 @attrs.frozen(kw_only=True)
 class ExtractorDraft:
     """What a caller says of an extractor, checked as a whole: raises InvalidInput. ``name`` identifies it."""

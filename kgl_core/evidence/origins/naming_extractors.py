@@ -9,6 +9,7 @@ from kgl_core.evidence.origins.extractors import (
     EXTRACTOR,
     Extractor,
     ExtractorDraft,
+    ExtractorFields,
     ExtractorFilter,
     ExtractorFilterFields,
     extractor_id,
@@ -37,10 +38,10 @@ class Extractors:
         self._context = context
 
     @transaction
-    def create(self, name: str) -> Extractor:
+    def create(self, /, **fields: Unpack[ExtractorFields]) -> Extractor:
         """Name an extractor before it says anything, so that it can be ranked. Raises AlreadyExists."""
         require(self._context.actor, Action.CREATE)
-        named = new_extractor(self._context, build(ExtractorDraft, {"name": name}).name)
+        named = new_extractor(self._context, build(ExtractorDraft, fields).name)
         try:
             with self._context.store.begin() as uow:
                 uow.of(EXTRACTOR).add([named])

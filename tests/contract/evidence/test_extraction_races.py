@@ -82,7 +82,7 @@ def test_ranks_beside_what_they_rank(kg: KnowledgeGraph) -> None:
     """Whatever is said meanwhile shows what wins in the end, also of an extractor that nobody knew before."""
     for number in range(ROUNDS):
         names = [f"x{number}", f"y{number}"]
-        ids = {name: kg.extractors.create(name).id for name in names[: number % 3]}
+        ids = {name: kg.extractors.create(name=name).id for name in names[: number % 3]}
         says = [
             lambda n=name, d=source: kg.extract(f"d{d}", n, document(keyed("ada", n, confidence=d / 10)))  # type: ignore[misc]
             for name in names

@@ -32,7 +32,7 @@ def test_extractors_are_named_by_what_they_say(kg: KnowledgeGraph) -> None:
     ada = kg.entities.get_by_key("ada")
     kg.assertions.add(ENTITY, ada.id, source="e")
     kg.assertions.add(ENTITY, ada.id, extractor="y 源", about="/metadata/born", value=1815)
-    kg.extractors.create("later")
+    kg.extractors.create(name="later")
     assert ranks(kg) == {"x": 0, "y 源": 0, "later": 0}
     named = kg.extractors.get_by_name("x")
     assert (named.id, named.created_by, named.version) == (extractor_id("x"), ANN, 1)
@@ -40,7 +40,7 @@ def test_extractors_are_named_by_what_they_say(kg: KnowledgeGraph) -> None:
     after = kg.extractors.list(created_after=named.created_at - timedelta(days=1), limit=1)
     assert after.items == (named,)
     with pytest.raises(AlreadyExists, match="x is taken by extractor"):
-        kg.extractors.create("x")
+        kg.extractors.create(name="x")
     for unknown in (lambda: kg.extractors.get_by_name("z"), lambda: kg.extractors.rank(extractor_id("z"), 1)):
         with pytest.raises(NotFound):
             unknown()
@@ -119,7 +119,7 @@ def test_a_load_that_brings_a_fact_back_knows_ranks(kg: KnowledgeGraph) -> None:
 
 def test_who_ranks_extractors(kg: KnowledgeGraph) -> None:
     """Moderators, from -1000 to 1000."""
-    id = kg.extractors.create("x").id
+    id = kg.extractors.create(name="x").id
     assert kg.acting_as(MODERATOR).extractors.rank(id, 1000).rank == 1000
     with pytest.raises(PermissionDenied):
         kg.acting_as(ANN).extractors.rank(id, 1)
@@ -128,4 +128,4 @@ def test_who_ranks_extractors(kg: KnowledgeGraph) -> None:
         with pytest.raises(InvalidInput):
             kg.extractors.rank(id, rank)
     with pytest.raises(InvalidInput):
-        kg.extractors.create("")
+        kg.extractors.create(name="")
