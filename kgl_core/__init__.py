@@ -7,11 +7,12 @@ from kgl_core.access.oauth_clients import Client, ClientCredentials
 from kgl_core.access.oauth_errors import InvalidClient, InvalidGrant, InvalidScope, OAuthError
 from kgl_core.access.users import User
 from kgl_core.evidence.assertions import Assertion, AssertionDraft, Location, SourcedAssertion, Stance
-from kgl_core.evidence.contributions import Contribution, FoundBy, SharingSource
 from kgl_core.evidence.extraction.extractions import ExtractionResult, ItemNote, Moved, Supported, WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing import AlreadyWithdrawn, NotWithdrawn
 from kgl_core.evidence.extraction.withdrawing_sources import TooManyFacts
-from kgl_core.evidence.sources import Source, SourceDraft
+from kgl_core.evidence.origins.contributions import Contribution, FoundBy, SharingSource
+from kgl_core.evidence.origins.extractors import Extractor, ExtractorDraft
+from kgl_core.evidence.origins.sources import Source, SourceDraft
 from kgl_core.evidence.supporting import Value
 from kgl_core.graph.deleting_and_restoring import Restoration
 from kgl_core.graph.entities import Entity, EntityDraft, EntityFilter
@@ -91,6 +92,8 @@ __all__ = [
     "EntityDraft",
     "EntityFilter",
     "ExtractionResult",
+    "Extractor",
+    "ExtractorDraft",
     "Fault",
     "FoundBy",
     "HistoryLost",

@@ -18,7 +18,8 @@ from kgl_core.evidence.asserting import Assertions
 from kgl_core.evidence.extraction.extracting import extract
 from kgl_core.evidence.extraction.extractions import ExtractionResult, WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing import reinstate_extraction, withdraw_extraction
-from kgl_core.evidence.naming_sources import Sources
+from kgl_core.evidence.origins.naming_extractors import Extractors
+from kgl_core.evidence.origins.naming_sources import Sources
 from kgl_core.exploration.exploring import RecordGraph
 from kgl_core.exploration.search.searching import Search
 from kgl_core.graph.editing_entities import Entities
@@ -54,6 +55,7 @@ class Transaction:
         self.users = Users(context, passwords)
         self.clients = Clients(context, random)
         self.sources = Sources(context)
+        self.extractors = Extractors(context)
         self.assertions = Assertions(context)
         self.search = Search(context)
 
@@ -120,6 +122,11 @@ class KnowledgeGraph:
     def sources(self) -> Sources:
         """Describe, correct, rank, read and list sources, and tell what each contributes."""
         return Sources(self._context)
+
+    @property
+    def extractors(self) -> Extractors:
+        """Name, rank, read and list extractors."""
+        return Extractors(self._context)
 
     @property
     def graph(self) -> RecordGraph:

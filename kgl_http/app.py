@@ -24,7 +24,7 @@ from kgl_http.api.middleware import Authentication, Compression, Observation, Ro
 from kgl_http.api.operations import operations_of
 from kgl_http.api.request import Request
 from kgl_http.api.response import Response
-from kgl_http.evidence import assertions, extractions, facts, sources
+from kgl_http.evidence import assertions, extractions, extractors, facts, sources
 from kgl_http.exploration import matching, searching, walks
 from kgl_http.graph import changes, entities, relationships, runs
 from kgl_http.openapi import docs_pages
@@ -116,6 +116,9 @@ def routes(given: Collaborators) -> Routes:
         (f"{API}/sources/{{id}}", sources.SourceById(kg, **conditional)),
         (f"{API}/sources/{{id}}/contribution", sources.SourceContribution(kg)),
         (f"{API}/sources/{{id}}/rank", sources.SourceRanking(kg)),
+        (f"{API}/extractors", extractors.Extractors(kg)),
+        (f"{API}/extractors/{{id}}", extractors.ExtractorById(kg)),
+        (f"{API}/extractors/{{id}}/rank", extractors.ExtractorRanking(kg)),
         (f"{API}/assertions", assertions.Assertions(kg)),
         (f"{API}/assertions/{{id}}", assertions.AssertionById(kg)),
         (f"{API}/extractions", extractions.Extractions(kg, given.slots, bytes_max=settings.import_bytes_max)),

@@ -40,7 +40,8 @@ def test_a_clean_database_is_said_to_be_clean(file: Path, sample: Sample) -> Non
     """With how much was looked at, and status 0."""
     told = kgl(f"sqlite:///{file}", "check").stdout
     assert told.startswith(
-        "Looked at 3 entities, 2 relationships, 12 changes, 0 runs, 0 sources, 0 extractions, 0 assertions, 1 users"
+        "Looked at 3 entities, 2 relationships, 12 changes, 0 runs, 0 sources, 0 extractors, 0 extractions, "
+        "0 assertions, 1 users"
     )
     assert told.endswith("\nNo faults.\n")
     assert json.loads(kgl(f"sqlite:///{file}", "check", "--json").stdout)["is_clean"] is True

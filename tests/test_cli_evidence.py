@@ -395,3 +395,65 @@ def test_a_file_that_is_none_of_documents_is_told_in_few_lines(sqlite_url: str, 
         "A file is JSON, or NDJSON with one document a line, in UTF-8. Check that these are such files.",
         "5,000 documents were refused as a whole and changed nothing, of which the first 20 are shown.",
     ]
+
+
+def test_the_values_of_a_fact_are_told(sqlite_url: str) -> None:
+    """With a star where they show, with ranks, and what is pinned first; as JSON as the API has it."""
+    item = {"type": "person", "key": "ada"}
+    for name, extractor in (("Ada", "x"), ("เอดา", "y")):
+        kgl(
+            sqlite_url,
+            "extract",
+            "-",
+            given=lines(document(PAGE, extractor, entities=[{**item, "name": name}], relationships=[])),
+        )
+    kgl(sqlite_url, "extractor", "rank", "x", "-1")
+    with connect(sqlite_url) as kg:
+        [ada] = kg.entities.list().items
+        kg.entities.update(ada.id, metadata={"born": 1815})
+    assert kgl(sqlite_url, "values", str(ada.id)).stdout.splitlines() == [
+        "* /metadata/born = 1815  pinned",
+        f'* /name = "เอดา"  {PAGE}  y',
+        f'  /name = "Ada"  {PAGE}  x  rank -1',
+        f'* /type = "person"  {PAGE}  y',
+        f'* /type = "person"  {PAGE}  x  rank -1',
+    ]
+    told = [json.loads(line) for line in kgl(sqlite_url, "values", "--json", str(ada.id)).stdout.splitlines()]
+    assert [(each["pointer"], each["rank"]) for each in told[:2]] == [("/metadata/born", None), ("/name", 0)]
+    assert "kgl export writes them" in kgl(sqlite_url, "values", str(uuid4()), status=1).stderr
+
+
+def test_sources_and_extractors_are_listed_and_ranked(sqlite_url: str) -> None:
+    """In the order of their first assertion; ranks below 0 are no options, and all facts follow."""
+    other = document(OTHER, "x 源", entities=[{**ADA, "key": "ada", "name": "Other"}], relationships=[])
+    found = document(type="page", entities=[{**ADA, "key": "ada", "confidence": 0.5}], relationships=[])
+    kgl(sqlite_url, "extract", "-", given=lines(found, other))
+    assert kgl(sqlite_url, "source", "list").stdout.splitlines() == [
+        f"    0  {PAGE}  page  A page",
+        f"    0  {OTHER}  A page",
+    ]
+    assert kgl(sqlite_url, "source", "list", "--type", "page").stdout.splitlines() == [f"    0  {PAGE}  page  A page"]
+    assert kgl(sqlite_url, "extractor", "list").stdout.splitlines() == ["    0  ner", "    0  x 源"]
+    with connect(sqlite_url) as kg:
+        assert [*by_name(kg)] == ["Other"]
+    assert kgl(sqlite_url, "extractor", "rank", "x 源", "-2").stdout == "the rank of x 源 is -2\n"
+    with connect(sqlite_url) as kg:
+        assert [*by_name(kg)] == ["Ada Lovelace"]
+    assert kgl(sqlite_url, "source", "rank", OTHER, "3").stdout == f"the rank of {OTHER} is 3\n"
+    with connect(sqlite_url) as kg:
+        assert [*by_name(kg)] == ["Other"]
+    [line] = kgl(sqlite_url, "source", "show", OTHER, "--json").stdout.splitlines()
+    shown = kgl(sqlite_url, "source", "show", OTHER).stdout.splitlines()
+    assert [part.split()[-1] for part in shown[:2]] == ["😀", json.loads(line)["id"]]
+    assert "rank      3" in shown
+    [_, line] = kgl(sqlite_url, "extractor", "list", "--json").stdout.splitlines()
+    assert (json.loads(line)["name"], json.loads(line)["rank"]) == ("x 源", -2)
+    for group, *more in (("source", "--title", "T", "--published", "1843"), ("extractor",)):
+        assert kgl(sqlite_url, group, "add", "new", *more).stdout.startswith(f"{group} ")
+        assert "is taken by" in kgl(sqlite_url, group, "add", "new", status=1).stderr
+        assert kgl(sqlite_url, group, "list").stdout.splitlines()[-1] == f"    0  new{'  T' if more else ''}"
+    assert "published 1843" in kgl(sqlite_url, "source", "show", "new").stdout
+    for group, known in (("source", PAGE), ("extractor", "ner")):
+        assert f"there is no {group} none" in kgl(sqlite_url, group, "rank", "none", "1", status=1).stderr
+        assert "1000" in kgl(sqlite_url, group, "rank", known, "1001", status=1).stderr
+        assert "integer" in kgl(sqlite_url, group, "rank", "none", "--much", status=2).stderr

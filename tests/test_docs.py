@@ -143,7 +143,7 @@ def test_the_permission_table_matches_the_code():
         "create": Action.CREATE,
         "change and delete": Action.CHANGE,
         "restore": Action.RESTORE,
-        "rank or withdraw sources": Action.RANK,
+        "rank sources and extractors, withdraw sources": Action.RANK,
         "manage users": Action.MANAGE_USERS,
         "manage service clients": Action.MANAGE_CLIENTS,
         "operate the service": Action.OPERATE,

@@ -1,4 +1,4 @@
-"""Migrations 0011 and 0012: facts go up with nothing lost and the feed in its place, and down where nothing is lost."""
+"""Migrations of evidence: facts go up with nothing lost and the feed in its place, and down where nothing is lost."""
 
 from collections.abc import Callable
 from typing import Any
@@ -147,6 +147,31 @@ def test_assertions_about_single_values_do_not_go_down(url: str, engine: Engine)
     assert migrate.current_revision(engine) == migrate.HEAD
     with connect(url, migrate=False) as kg:
         assert kg.entities.get_by_key("bo").metadata == {"born": 1}
+        require_sound(kg)
+
+
+def test_extractors_are_known_after_the_way_up(url: str, engine: Engine) -> None:
+    """By what they have asserted, since then; those that are ranked do not go down."""
+    migrate.upgrade(engine)
+    with connect(url, migrate=False) as kg:
+        kg.extract("d", "b 源", document(keyed("ada")))
+        kg.extract("e", "a", document(keyed("ada", "Ranked")))
+        kg.extract("f", "b 源", document(keyed("bo")))
+        kg.assertions.add(ENTITY, kg.entities.get_by_key("bo").id)
+        first = kg.assertions.list().items[0]
+        before = kg.extractors.list().items
+        assert [each.name for each in before] == ["b 源", "a"]
+    migrate.downgrade(engine, len(REVISIONS) - REVISIONS.index("0015"))
+    migrate.upgrade(engine)
+    with connect(url, migrate=False) as kg:
+        after = kg.extractors.list().items
+        assert [(each.id, each.name, each.rank) for each in after] == [(each.id, each.name, 0) for each in before]
+        assert (after[0].created_by, after[0].created_at) == (first.asserted_by, first.asserted_at)
+        kg.extractors.rank(kg.extractors.get_by_name("a").id, 1)
+    with pytest.raises(StoreError, match="extractors with a rank"):
+        migrate.downgrade(engine, 1)
+    with connect(url, migrate=False) as kg:
+        assert kg.entities.get_by_key("ada").name == "Ranked"
         require_sound(kg)
 
 

@@ -7,8 +7,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from kgl_adapters import connect
+from kgl_core import Actor, ActorKind, Role
+from kgl_core.graph.entities import ENTITY
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("extract-from-documents", "run-an-extractor-every-night", "who-says-so")
@@ -59,6 +64,26 @@ def test_the_page_can_be_followed(page: str, tmp_path: Path) -> None:
             else:
                 assert UUID.sub("ID", told) == expected, command
     assert ran >= 3
+
+
+def test_the_page_tells_who_pinned_what() -> None:
+    """The function on it finds whoever pinned it, as long as it is pinned."""
+    [code] = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/how-to/who-says-so.md").read_text(), re.M | re.S)
+    names: dict[str, Any] = {}
+    exec(code, names)  # what is tried out is our own page
+    ann, ben = (Actor(ActorKind.USER, name, Role.MODERATOR) for name in ("ann", "ben"))
+    with connect("memory://") as kg:
+        id = kg.extract("d", "x", {"entities": [{"key": "ada", "type": "person", "name": "Ada"}]}).labels
+        [ada] = kg.entities.list().items
+        assert names["who_pinned"](kg, ada.id) == id == {}
+        pinned = kg.acting_as(ann).entities.update(ada.id, name="A. L.")
+        kg.entities.create(type="person", name="Bo")
+        kg.acting_as(ben).entities.update(ada.id, name="Ada L.", metadata={"born": 1815})
+        told = names["who_pinned"](kg, ada.id)
+        assert told["/name"] == (ann, pinned.updated_at)
+        assert {pin: str(by) for pin, (by, _) in told.items()} == {"/metadata/born": "user:ben", "/name": "user:ann"}
+        kg.assertions.pin(ENTITY, ada.id, ["/metadata/born"])
+        assert [*names["who_pinned"](kg, ada.id)] == ["/metadata/born"]
 
 
 def id_of(key: str, folder: Path, environment: dict[str, str]) -> str:

@@ -15,7 +15,8 @@ from kgl_adapters.sql.graph.names import TERMS
 from kgl_adapters.sql.schema import SCHEMA
 from kgl_adapters.sql.storage import metadata_indexes
 from kgl_core import KnowledgeGraph
-from kgl_core.evidence.sources import source_id
+from kgl_core.evidence.origins.extractors import extractor_id
+from kgl_core.evidence.origins.sources import source_id
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.graph.relationships import RELATIONSHIP
@@ -174,6 +175,7 @@ IN_ORDER: dict[str, Call] = {
         kg.relationships.list, metadata={"in": "c1"}, sort="-created_at"
     ),
     "service clients": lambda kg: pages(kg.clients.list),
+    "extractors": lambda kg: pages(kg.extractors.list),
     "users": lambda kg: pages(kg.users.list),
     "runs": lambda kg: pages(kg.runs.list),
     "changes of a run": changes_of_a_run,
@@ -227,6 +229,7 @@ BY_INDEX: dict[str, Call] = {
     "services": services,
     "facts of a run": facts_of_a_run,
     "what a source contributes": lambda kg: kg.sources.contribution(source_id("d")),
+    "the rank of an extractor": lambda kg: kg.extractors.rank(extractor_id("x"), 1),
     "the end of a run": lambda kg: kg.runs.end(kg.runs.open().id),
 }
 """What an index must find; the little that is found may be sorted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Unpack
 from uuid import UUID
 
@@ -18,17 +18,18 @@ from kgl_core.evidence.assertions import (
 )
 from kgl_core.evidence.extraction.kept_extractions import extraction_id, forget_digest
 from kgl_core.evidence.ledger import Ledger
+from kgl_core.evidence.origins.sources import SOURCE, Source, source_id
 from kgl_core.evidence.recording import Work
-from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.evidence.stored_evidence import (
     ensure_sources,
     facts_of,
     first_assertion,
     lock_facts,
+    origins_of,
     sources_of,
 )
 from kgl_core.evidence.succeeding import succeeded
-from kgl_core.evidence.supporting import SourcesById, Value, values_of
+from kgl_core.evidence.supporting import Value, values_of
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.facts import PINNED_ACTIVE, Fact, is_deleted, last_name, pointer
 from kgl_core.graph.nouns import GraphNoun, noun_of
@@ -113,9 +114,9 @@ class Assertions:
         with self._context.store.snapshot() as uow:
             fact = found(uow.of(noun).get(wanted), noun.name, wanted)
             said = _in_force(uow, fact)
-            sources = sources_of(uow, said)
-        told = with_sources(said, sources) if fact.has_assertions else [_first(fact)]
-        return values_of(fact, told, sources)
+            origins = origins_of(uow, said)
+        told = with_sources(said, origins.sources) if fact.has_assertions else [_first(fact)]
+        return values_of(fact, told, origins)
 
     def add(self, noun: GraphNoun, id: UUID | str, /, **fields: Unpack[AssertionFields]) -> SourcedAssertion:
         """Assert a fact, or speak against it; what the actor said of it before with the same source and extractor goes.
@@ -232,7 +233,7 @@ def _say(work: Work, ledger: Ledger, fact: Fact, draft: AssertionDraft) -> Asser
     return said
 
 
-def with_sources(assertions: Sequence[Assertion], sources: SourcesById) -> list[SourcedAssertion]:
+def with_sources(assertions: Sequence[Assertion], sources: Mapping[UUID, Source]) -> list[SourcedAssertion]:
     """The assertions with the URIs of their sources."""
     uris: dict[UUID | None, str] = {id: source.uri for id, source in sources.items()}
     return [SourcedAssertion(**vars(each), source=uris.get(each.source_id)) for each in assertions]

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.evidence.sources import SOURCE, URI
+from kgl_core.evidence.origins.sources import SOURCE, URI
 from kgl_core.graph.entities import ENTITY, Json
 from kgl_core.graph.facts import last_name
 from kgl_core.graph.metadata import JsonValue
@@ -255,11 +255,20 @@ class AssertionRepository(Repository[Assertion, AssertionFilter, Never], Protoco
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         """What is in force that this actor's extractor found in this source, in any order."""
 
+    def found_by(self, extractor: str, after: UUID | None, limit: int) -> Sequence[Assertion]:
+        """Up to ``limit`` that are in force and that this extractor found, ordered by id, after the id ``after``."""
+
     def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID, bool]]:
         """Of each that `extracted` gives of a whole fact: its label, the fact, and if that is active; in any order."""
 
     def contributed(self, source_id: UUID, most: int) -> Sequence[Contributed]:
         """What is in force of a source about facts as a whole: that which was asserted first, up to ``most``."""
+
+    def stated_alone(self, uri: str, most: int) -> tuple[int, int]:
+        """How many active entities and relationships name this source of which only their creator has said anything.
+
+        Up to ``most`` of each are counted. What they say themselves is no assertion here.
+        """
 
     def sharing(
         self, source_id: UUID, most: int, most_others: int, limit: int

@@ -15,8 +15,8 @@ import attrs
 from kgl_core.evidence.assertions import Assertion
 from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work
-from kgl_core.evidence.stored_evidence import about, ensure_sources, first_assertion, sources_of
-from kgl_core.evidence.supporting import shown
+from kgl_core.evidence.stored_evidence import about, ensure_extractors, ensure_sources, first_assertion, sources_of
+from kgl_core.evidence.supporting import Origins, shown
 from kgl_core.graph.deleting_and_restoring import gone_with
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.facts import Fact, active_again, is_deleted, is_unsupported, retired
@@ -102,11 +102,13 @@ class Ledger:
     def settle(self, describe: Callable[[Fact], Fact] = lambda fact: fact) -> None:
         """Write everything. ``describe`` may set more in the next version of a fact."""
         told = self._assertions()
-        sources = sources_of(self._uow, [each for about in told.values() for each in about])
+        said = [each for about in told.values() for each in about]
+        extractors = ensure_extractors(self._context, self._uow, [*said, *self._added])
+        origins = Origins(sources_of(self._uow, said), extractors)
         for id in self._bare:
-            self._created[id] = attrs.evolve(self._created[id], **shown(self._created[id], told[id], sources))
+            self._created[id] = attrs.evolve(self._created[id], **shown(self._created[id], told[id], origins))
         next_states = {
-            fact.id: describe(attrs.evolve(fact, **shown(fact, told[fact.id], sources)))
+            fact.id: describe(attrs.evolve(fact, **shown(fact, told[fact.id], origins)))
             for fact in self._touched.values()
         }
         for entity in self._left_alone(next_states):

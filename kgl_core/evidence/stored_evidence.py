@@ -9,10 +9,11 @@ from uuid import UUID
 import attrs
 
 from kgl_core.evidence.assertions import Assertion, Stance
-from kgl_core.evidence.sources import SOURCE, Source, source_id
-from kgl_core.evidence.supporting import stated_by
+from kgl_core.evidence.origins.extractors import EXTRACTOR, Extractor, extractor_id
+from kgl_core.evidence.origins.sources import SOURCE, Source, source_id
+from kgl_core.evidence.supporting import Origins, stated_by
 from kgl_core.graph.entities import Entity
-from kgl_core.kernel.ids import AssertionId
+from kgl_core.kernel.ids import AssertionId, ExtractorId
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
 
@@ -42,6 +43,11 @@ def new_source(context: Context, uri: str, **fields: Any) -> Source:
     return Source(id=source_id(uri), uri=uri, created_by=context.actor, created_at=context.now(), **noted)
 
 
+def new_extractor(context: Context, name: str) -> Extractor:
+    """An extractor that the actor names for the first time."""
+    return Extractor(id=extractor_id(name), name=name, created_by=context.actor, created_at=context.now())
+
+
 def ensure_sources(
     context: Context, uow: UnitOfWork, uris: Collection[str], *, locked: bool = False, **fields: Any
 ) -> set[UUID]:
@@ -65,6 +71,20 @@ def ensure_sources(
         if "type" in news:
             typed.add(source.id)
     return typed
+
+
+def ensure_extractors(context: Context, uow: UnitOfWork, assertions: Iterable[Assertion]) -> dict[str, Extractor]:
+    """The extractors that assertions name, by name; those that are missing are stored.
+
+    None of them is ranked before the unit of work ends. So whoever ranks one afterwards finds all that was said.
+    """
+    wanted = _extractors_in(assertions)
+    if not wanted:
+        return {}
+    found = {each.id: each for each in uow.of(EXTRACTOR).find([*wanted], lock="share")}
+    new = [new_extractor(context, wanted[id]) for id in sorted(wanted.keys() - found.keys())]
+    uow.of(EXTRACTOR).add(new)
+    return {each.name: each for each in (*found.values(), *new)}
 
 
 def facts_of(uow: UnitOfWork, assertions: Collection[Assertion]) -> dict[UUID, Any]:
@@ -96,3 +116,15 @@ def sources_of(uow: UnitOfWork, assertions: Iterable[Assertion]) -> dict[UUID, S
     """The sources that assertions name and that are stored, by id."""
     ids = {each.source_id for each in assertions if each.source_id is not None}
     return {source.id: source for source in uow.of(SOURCE).find(ids)} if ids else {}
+
+
+def origins_of(uow: UnitOfWork, assertions: Collection[Assertion]) -> Origins:
+    """The sources and the extractors that assertions name."""
+    ids = _extractors_in(assertions)
+    extractors = uow.of(EXTRACTOR).find([*ids]) if ids else ()
+    return Origins(sources_of(uow, assertions), {each.name: each for each in extractors})
+
+
+def _extractors_in(assertions: Iterable[Assertion]) -> dict[ExtractorId, str]:
+    """The names of the extractors that found what is asserted, by id."""
+    return {extractor_id(name): name for name in {each.extractor for each in assertions} if name is not None}

@@ -1,8 +1,8 @@
 """What a fact shows of the assertions about it: its confidence, its source, and which of several values holds.
 
 Where sources say different things of one field, or of one name in its metadata, one wins: what was said directly before
-what an extractor found, then that of the source of the highest rank, then the most certain, then the newest. The others
-stay in their assertions, and win again when what beat them is withdrawn.
+what an extractor found, then that of the highest rank (see `Origins`), then the most certain, then the newest. The
+others stay in their assertions, and win again when what beat them is withdrawn.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import attrs
 
 from kgl_core.evidence.assertions import Assertion, Location, SourcedAssertion, Stance
 from kgl_core.evidence.combining import combined
-from kgl_core.evidence.sources import Source
+from kgl_core.evidence.origins.extractors import Extractor
+from kgl_core.evidence.origins.sources import Source
 from kgl_core.graph.facts import Fact, last_name, pointer
 from kgl_core.graph.metadata import METADATA_BYTES_MAX, METADATA_KEYS_MAX
 from kgl_core.graph.relationships import Relationship
@@ -32,7 +33,19 @@ _NEVER_EMPTY: Final = frozenset({"type", "name"})
 
 _NOTHING: Final = object()
 
-SourcesById = Mapping[UUID, Source]
+
+@attrs.frozen
+class Origins:
+    """The sources and the extractors that assertions name, as far as they are stored: by id, and by name."""
+
+    sources: Mapping[UUID, Source] = attrs.Factory(dict)
+    extractors: Mapping[str, Extractor] = attrs.Factory(dict)
+
+    def rank_of(self, assertion: Assertion) -> int:
+        """How far an assertion is trusted before others: the ranks of its source and of its extractor add up."""
+        source = None if assertion.source_id is None else self.sources.get(assertion.source_id)
+        extractor = None if assertion.extractor is None else self.extractors.get(assertion.extractor)
+        return sum(each.rank for each in (source, extractor) if each is not None)
 
 
 def stated(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +60,7 @@ def stated_by(said: Any) -> dict[str, Any]:
     return stated({name: getattr(said, name) for name in (*names, "metadata", "source_type")})
 
 
-def shown(fact: Fact, assertions: Iterable[Assertion], sources: SourcesById) -> dict[str, Any]:
+def shown(fact: Fact, assertions: Iterable[Assertion], origins: Origins) -> dict[str, Any]:
     """What a fact shows of the assertions in force about it: its fields by name, as its record has them.
 
     What is pinned stays as it is. Without any assertion for it, its confidence and source are unknown and its fields
@@ -61,13 +74,13 @@ def shown(fact: Fact, assertions: Iterable[Assertion], sources: SourcesById) -> 
         "sources_for": len({_source(each) for each in supporting}),
         "sources_against": len({_source(each) for each in against}),
         "confidence": combined((_source(each), each.confidence) for each in supporting),
-        **_origin(supporting, sources),
+        **_origin(supporting, origins),
     }
     pinned = frozenset(fact.pinned)
     changes = {name: value for name, value in changes.items() if pointer(name) not in pinned}
     if not supporting:
         return changes
-    stating = by_strength((each for each in everything if each.stance is Stance.FOR), sources)
+    stating = by_strength((each for each in everything if each.stance is Stance.FOR), origins)
     return {**changes, **_values(fact, stating, pinned)}
 
 
@@ -80,12 +93,12 @@ def _certainty(assertion: Assertion) -> float:
     return -1.0 if assertion.confidence is None else assertion.confidence
 
 
-def _origin(supporting: Sequence[Assertion], sources: SourcesById) -> dict[str, Any]:
+def _origin(supporting: Sequence[Assertion], origins: Origins) -> dict[str, Any]:
     """The source that a fact names: that of its strongest assertion, and of equally strong ones of the first."""
     if not supporting:
         return {"source": None, "source_type": None}
     strongest = max(supporting, key=_certainty)
-    source = None if strongest.source_id is None else sources[strongest.source_id]
+    source = None if strongest.source_id is None else origins.sources[strongest.source_id]
     type_ = strongest.values.get("source_type")
     return {
         "source": None if source is None else source.uri,
@@ -96,13 +109,11 @@ def _origin(supporting: Sequence[Assertion], sources: SourcesById) -> dict[str, 
 A = TypeVar("A", bound=Assertion)
 
 
-def by_strength(supporting: Iterable[A], sources: SourcesById) -> list[A]:
+def by_strength(supporting: Iterable[A], origins: Origins) -> list[A]:
     """The assertions for a fact, those first whose values win."""
 
     def strength(each: A) -> tuple[Any, ...]:
-        source = None if each.source_id is None else sources.get(each.source_id)
-        rank = 0 if source is None else source.rank
-        return (each.extractor is None, rank, _certainty(each), *each.age)
+        return (each.extractor is None, origins.rank_of(each), _certainty(each), *each.age)
 
     return sorted(supporting, key=strength, reverse=True)
 
@@ -112,8 +123,9 @@ class Value:
     """A value that an assertion states of one field of a fact, or of one name in its metadata; or that is pinned there.
 
     ``pointer`` is the JSON Pointer to it in the fact. ``is_shown`` says whether the fact shows this value.
-    ``locations`` are those of the assertion, which are of this value alone where it is about nothing else. One that
-    ``is_pinned`` was set by hand and is no assertion's: it has neither an id nor an author.
+    ``rank`` is that of its source and its extractor together. ``locations`` are those of the assertion, which are of
+    this value alone where it is about nothing else. One that ``is_pinned`` was set by hand and is no assertion's: it
+    has neither an id nor an author.
     """
 
     pointer: str
@@ -123,16 +135,17 @@ class Value:
     assertion_id: UUID | None = None
     source: str | None = None
     extractor: str | None = None
+    rank: int | None = None
     confidence: float | None = None
     locations: tuple[Location, ...] = ()
     asserted_by: Actor | None = None
     asserted_at: datetime | None = None
 
 
-def values_of(fact: Any, assertions: Iterable[SourcedAssertion], sources: SourcesById) -> list[Value]:
+def values_of(fact: Any, assertions: Iterable[SourcedAssertion], origins: Origins) -> list[Value]:
     """The pinned values of a fact, and those that assertions for it state: by pointer, those first that win."""
     found = _pinned_values(fact)
-    for each in by_strength((each for each in assertions if each.stance is Stance.FOR), sources):
+    for each in by_strength((each for each in assertions if each.stance is Stance.FOR), origins):
         told: dict[tuple[str, ...], Any] = {
             (name,): value for name, value in each.values.items() if name not in ("metadata", "source_type")
         }
@@ -148,6 +161,7 @@ def values_of(fact: Any, assertions: Iterable[SourcedAssertion], sources: Source
                     assertion_id=each.id,
                     source=each.source,
                     extractor=each.extractor,
+                    rank=origins.rank_of(each),
                     confidence=each.confidence,
                     locations=each.locations,
                     asserted_by=each.asserted_by,

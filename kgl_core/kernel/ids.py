@@ -20,6 +20,7 @@ UserId = NewType("UserId", UUID)
 ClientId = NewType("ClientId", UUID)
 RunId = NewType("RunId", UUID)
 SourceId = NewType("SourceId", UUID)
+ExtractorId = NewType("ExtractorId", UUID)
 AssertionId = NewType("AssertionId", UUID)
 
 Clock = Callable[[], datetime]

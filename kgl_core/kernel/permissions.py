@@ -45,7 +45,7 @@ class Action(StrEnum):
     CREATE = "create in the graph"
     CHANGE = "change or delete this record"
     RESTORE = "restore what was deleted"
-    RANK = "rank or withdraw sources"
+    RANK = "rank sources and extractors, withdraw sources"
     MANAGE_USERS = "manage users"
     MANAGE_CLIENTS = "manage service clients"
     OPERATE = "operate the service"

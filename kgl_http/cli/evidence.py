@@ -1,4 +1,4 @@
-"""``kgl extract``, ``withdraw``, ``reinstate``, ``assertions`` and ``contribution``: who says what of the graph."""
+"""``kgl extract``, ``withdraw``, ``reinstate``, ``assertions``, ``values``, ``contribution``: who says what."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, Final
 import click
 
 from kgl_core.evidence.assertions import SourcedAssertion
-from kgl_core.evidence.contributions import FactCounts
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
+from kgl_core.evidence.origins.contributions import FactCounts
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.errors import Fault, InvalidInput, NotFound
@@ -21,6 +21,7 @@ from kgl_core.kernel.strict_json import MALFORMED
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_core.storage.record_lines import parse_line
 from kgl_http.cli.opening import all_items, connected
+from kgl_http.cli.origins import as_json_line
 from kgl_http.cli.terminal import Interrupted, answering, note, say
 from kgl_http.settings import Settings
 
@@ -175,7 +176,7 @@ def contribution(settings: Settings, source: str, as_json: bool) -> None:
     with connected(settings) as kg:
         told = kg.sources.contribution(kg.sources.get_by_uri(source).id)
     if as_json:
-        say(_json(told))
+        say(as_json_line(told))
         return
     _tell_counts("all", told)
     for each in told.extractors:
@@ -208,7 +209,28 @@ def assertions(settings: Settings, id: str, as_json: bool) -> None:
     with connected(settings) as kg:
         noun = _noun_of(kg, id)
         for each in all_items(lambda **page: kg.assertions.of(noun, id, **page)):
-            say(_json(each) if as_json else _line(each))
+            say(as_json_line(each) if as_json else _line(each))
+
+
+@click.command()
+@click.argument("id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object a line.")
+@click.pass_obj
+def values(settings: Settings, id: str, as_json: bool) -> None:
+    """Tell what is pinned in an entity or a relationship, and what sources say of each field, those first that win.
+
+    A line begins with * where the fact shows the value.
+    """
+    with connected(settings) as kg:
+        told = kg.assertions.values(_noun_of(kg, id), id)
+    for each in told:
+        if as_json:
+            say(as_json_line(each))
+            continue
+        value = json.dumps(each.value, ensure_ascii=False)
+        from_where = "pinned" if each.is_pinned else f"{each.source or '-'}  {each.extractor or 'by hand'}"
+        rank = f"  rank {each.rank}" if each.rank else ""
+        say(f"{'*' if each.is_shown else ' '} {each.pointer} = {value}  {from_where}{rank}")
 
 
 def _noun_of(kg: KnowledgeGraph, id: str) -> Any:
@@ -229,10 +251,3 @@ def _line(each: SourcedAssertion) -> str:
     places = f"  {_counted(len(each.locations), 'place', 'places')}" if each.locations else ""
     value = "" if each.about is None else f"  {each.about} = {json.dumps(each.value, ensure_ascii=False)}"
     return f"{each.stance:<7}  {sure:>7}  {each.source or '-'}  {who}  {each.asserted_by}{places}{value}"
-
-
-def _json(each: object) -> str:
-    from kgl_http.api.envelope import dump_json
-    from kgl_http.api.json_views import unstructure
-
-    return dump_json(unstructure(each)).decode()

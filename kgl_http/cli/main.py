@@ -14,9 +14,10 @@ from kgl_core.distribution import DISTRIBUTION
 from kgl_http.cli.database.check import check
 from kgl_http.cli.database.indexes import index
 from kgl_http.cli.database.migrate import migrate
-from kgl_http.cli.evidence import assertions, contribution, extract, reinstate, withdraw
+from kgl_http.cli.evidence import assertions, contribution, extract, reinstate, values, withdraw
 from kgl_http.cli.import_and_export import export, import_
 from kgl_http.cli.oauth_clients import client
+from kgl_http.cli.origins import extractor, source
 from kgl_http.cli.serve import serve
 from kgl_http.cli.stats import runs, stats
 from kgl_http.cli.terminal import Commands
@@ -65,14 +66,17 @@ for command in (
     contribution,
     export,
     extract,
+    extractor,
     import_,
     index,
     migrate,
     reinstate,
     runs,
     serve,
+    source,
     stats,
     user,
+    values,
     withdraw,
 ):
     main.add_command(command)

@@ -6,11 +6,12 @@ from typing import Any
 
 import attrs
 
-from kgl_core.evidence.contributions import Contribution
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing_sources import SourceWithdrawal
-from kgl_core.evidence.naming_sources import Sources as SourceUseCases
-from kgl_core.evidence.sources import SOURCE, URI, Source, SourceDraft, SourceFilter, SourceRank
+from kgl_core.evidence.origins.contributions import Contribution
+from kgl_core.evidence.origins.naming_sources import Sources as SourceUseCases
+from kgl_core.evidence.origins.ranking import Rank
+from kgl_core.evidence.origins.sources import SOURCE, URI, Source, SourceDraft, SourceFilter
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.errors import NotFound
 from kgl_core.kernel.field_rules import Optional
@@ -95,13 +96,13 @@ class SourceRanking(GraphResource):
         summary="Set how far a source is trusted before others: where they differ, the highest rank wins",
         action=Action.RANK,
         takes_run=True,
-        body=SourceRank,
+        body=Rank,
         answers={200: Answer(Source, has_etag=True)},
         errors=(404,),
     )
     def on_put(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)
-        given = build(SourceRank, req.read_object())
+        given = build(Rank, req.read_object())
         send_record(req, resp, self._graph(req).sources.rank(req.read_id(id), given.rank))
 
 

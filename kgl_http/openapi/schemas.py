@@ -15,7 +15,8 @@ from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.passwords import Secret
 from kgl_core.access.tokens import IssuedAccess, IssuedTokens
 from kgl_core.access.users import USER
-from kgl_core.evidence.sources import SOURCE
+from kgl_core.evidence.origins.extractors import EXTRACTOR
+from kgl_core.evidence.origins.sources import SOURCE
 from kgl_core.exploration.metadata_tests import MetadataTests
 from kgl_core.graph.entities import BEGINNING, Beginning
 from kgl_core.graph.journal.changes import Change
@@ -58,7 +59,7 @@ from kgl_http.openapi.schema_parts import (
 )
 from kgl_http.openapi.shown_fields import FieldNames, Shown
 
-_NOUNS: Final = (*GRAPH_NOUNS, SOURCE, USER, CLIENT)
+_NOUNS: Final = (*GRAPH_NOUNS, SOURCE, EXTRACTOR, USER, CLIENT)
 _BY_RECORD: Final[Mapping[type, AnyNoun]] = {noun.record: noun for noun in _NOUNS}
 _BY_DRAFT: Final[Mapping[type, AnyNoun]] = {noun.draft: noun for noun in _NOUNS}
 

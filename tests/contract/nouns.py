@@ -15,7 +15,8 @@ from kgl_core.access.oauth_clients import CLIENT
 from kgl_core.access.users import USER
 from kgl_core.evidence.assertions import ASSERTION, Location, Stance
 from kgl_core.evidence.extraction.kept_extractions import EXTRACTION
-from kgl_core.evidence.sources import SOURCE, source_id
+from kgl_core.evidence.origins.extractors import EXTRACTOR, extractor_id
+from kgl_core.evidence.origins.sources import SOURCE, source_id
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.journal.runs import RUN, RunKind, RunState
 from kgl_core.graph.relationships import RELATIONSHIP
@@ -113,6 +114,13 @@ def _source(**fields: Any) -> Any:
     uri = fields.get("uri") or f"https://example.org/{next(_number)}"
     values = {"title": None, "type": None, "published": None, "metadata": {}, "created_by": SYSTEM, "created_at": NOON}
     return SOURCE.record(**{"id": source_id(uri), **values, "uri": uri, **fields})
+
+
+def _extractor(**fields: Any) -> Any:
+    name = fields.get("name") or f"ner {next(_number)}"
+    return EXTRACTOR.record(
+        **{"id": extractor_id(name), "created_by": SYSTEM, "created_at": NOON, **fields, "name": name}
+    )
 
 
 _SOURCE: Final = _source()
@@ -340,6 +348,16 @@ EXAMPLES: Final[Sequence[Example]] = (
         vary=lambda number: {"type": None if number % 3 else "paper"},
         filters=(
             ({"type": "paper"}, lambda row: row.type == "paper"),
+            ({"created_after": NOON}, lambda row: row.created_at > NOON),
+            ({"created_before": NOON + SECOND}, lambda row: row.created_at < NOON + SECOND),
+        ),
+    ),
+    Example(
+        noun=EXTRACTOR,
+        make=_extractor,
+        full=_extractor(name="spert:v2 “x” 源", rank=-7, created_by=Actor(ActorKind.SERVICE, "ai")),
+        changes={"rank": 1},
+        filters=(
             ({"created_after": NOON}, lambda row: row.created_at > NOON),
             ({"created_before": NOON + SECOND}, lambda row: row.created_at < NOON + SECOND),
         ),

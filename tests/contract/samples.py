@@ -32,7 +32,8 @@ from kgl_core.access.tokens import RefreshToken
 from kgl_core.access.users import USER
 from kgl_core.evidence.assertions import ASSERTION
 from kgl_core.evidence.extraction.kept_extractions import EXTRACTION
-from kgl_core.evidence.sources import SOURCE
+from kgl_core.evidence.origins.extractors import EXTRACTOR
+from kgl_core.evidence.origins.sources import SOURCE
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.journal.runs import RUN
 from kgl_core.graph.nouns import GRAPH_NOUNS
@@ -41,7 +42,7 @@ from kgl_core.kernel.ids import ClientId, UserId
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.units_of_work import Context, Store
 
-NOUNS: Sequence[Noun[Any, Any, Any, Any]] = (*GRAPH_NOUNS, USER, CLIENT, RUN, SOURCE, ASSERTION, EXTRACTION)
+NOUNS: Sequence[Noun[Any, Any, Any, Any]] = (*GRAPH_NOUNS, USER, CLIENT, RUN, SOURCE, EXTRACTOR, ASSERTION, EXTRACTION)
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 

@@ -28,7 +28,8 @@ from kgl_adapters.sql.engine.engines import make_engine, parse_url
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import Actor, ActorKind, InvalidInput, KglError, KnowledgeGraph, Page, Role, StaleVersion, Transaction
 from kgl_core.evidence.assertions import ASSERTION
-from kgl_core.evidence.sources import source_id
+from kgl_core.evidence.origins.extractors import extractor_id
+from kgl_core.evidence.origins.sources import source_id
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.kernel.units_of_work import Store
@@ -203,6 +204,10 @@ EVIDENCE: st.SearchStrategy[Command] = st.one_of(
         st.fixed_dictionaries({"source": SOURCES.filter(bool), "actor": ACTORS, "rank": st.integers(-1, 1)}),
     ),
     st.tuples(
+        st.just("rank extractor"),
+        st.fixed_dictionaries({"extractor": EXTRACTORS, "actor": ACTORS, "rank": st.integers(-1, 1)}),
+    ),
+    st.tuples(
         st.just("correct"),
         st.fixed_dictionaries({"source": SOURCES.filter(bool), "actor": ACTORS, "type": st.sampled_from(["t", "u"])}),
     ),
@@ -280,6 +285,8 @@ class Comparison(RuleBasedStateMachine):
             )
         if name == "rank":
             return graph.sources.rank(source_id(values["source"]), values["rank"])
+        if name == "rank extractor":
+            return graph.extractors.rank(extractor_id(values["extractor"]), values["rank"])
         if name == "correct":
             return graph.sources.update(source_id(values["source"]), type=values["type"])
         noun: Any = ENTITY if values["noun"] == "entity" else RELATIONSHIP
@@ -303,6 +310,7 @@ class Comparison(RuleBasedStateMachine):
             "take back",
             "pin",
             "rank",
+            "rank extractor",
             "correct",
             "said of",
             "values",
@@ -459,6 +467,7 @@ class Comparison(RuleBasedStateMachine):
     def list_assertions(self, sort: Any, limit: int, filter: dict[str, Any]) -> None:
         self.both(lambda graph: list(pages(graph.assertions.list, sort=sort, limit=limit, **filter)))
         self.both(lambda graph: list(pages(graph.sources.list, limit=limit)))
+        self.both(lambda graph: list(pages(graph.extractors.list, limit=limit)))
         self.both(lambda graph: [graph.sources.contribution(each.id) for each in graph.sources.list().items])
 
     @rule(places=st.lists(PLACES, max_size=4), keys=st.lists(KEYS.filter(bool), max_size=3))

@@ -18,7 +18,9 @@ from kgl_core.access.registering import Registration
 from kgl_core.evidence.assertions import AssertionDraft
 from kgl_core.evidence.extraction.extractions import Extraction, ExtractionAddress
 from kgl_core.evidence.extraction.withdrawing_sources import SourceWithdrawal
-from kgl_core.evidence.sources import SourceDraft, SourceRank
+from kgl_core.evidence.origins.extractors import ExtractorDraft
+from kgl_core.evidence.origins.ranking import Rank
+from kgl_core.evidence.origins.sources import SourceDraft
 from kgl_core.graph.entities import ENTITY, EntityDraft, EntitySelection
 from kgl_core.graph.journal.runs import RunDraft, RunEnd
 from kgl_core.graph.relationships import RelationshipDraft
@@ -195,6 +197,11 @@ def _source(api: Api, owner: str, is_gone: bool) -> Made:
     return str(made.id), {"uri": made.uri}
 
 
+def _extractor(api: Api, owner: str, is_gone: bool) -> Made:
+    made = api.kg.acting_as(api.actor(owner)).extractors.create(name=text_of("ner"))
+    return str(made.id), {}
+
+
 def _assertion(api: Api, owner: str, is_gone: bool) -> Made:
     entity = api.kg.entities.create(type="person", name="Ada")
     said = api.kg.acting_as(api.actor(owner)).assertions.add(ENTITY, entity.id, source=text_of("page"))
@@ -223,6 +230,7 @@ def _query(api: Api, route: Route, by: str) -> str:
 _PARAMETERS: Mapping[tuple[str, str], Callable[[Api, str, bool], Made]] = {
     ("/api/v1/entities/", "id"): _entity,
     ("/api/v1/sources/", "id"): _source,
+    ("/api/v1/extractors/", "id"): _extractor,
     ("/api/v1/assertions/", "id"): _assertion,
     ("/api/v1/relationships/", "id"): _relationship,
     ("/api/v1/runs/", "id"): _run,
@@ -364,7 +372,8 @@ _BODIES: Mapping[type, Callable[[Api, str], dict[str, Any]]] = {
         "fields": ["name"],
     },
     SourceWithdrawal: lambda api, by: {"uri": _supporting(api), "dry_run": True},
-    SourceRank: lambda api, by: {"rank": 5},
+    Rank: lambda api, by: {"rank": 5},
+    ExtractorDraft: lambda api, by: {"name": text_of("ner")},
     Pins: lambda api, by: {"pinned": ["/confidence", "/metadata/born"]},
     Extraction: lambda api, by: {
         "version": "2.1",

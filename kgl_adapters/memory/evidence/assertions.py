@@ -46,6 +46,10 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         return [each for each in self._mine(source_id, extractor, by) if each.withdrawn_at is None]
 
+    def found_by(self, extractor: str, after: UUID | None, limit: int) -> Sequence[Assertion]:
+        found = (each for each in self._rows() if each.extractor == extractor and each.withdrawn_at is None)
+        return self._first_by_id((each for each in found if after is None or each.id > after), limit)
+
     def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID, bool]]:
         found = (each for each in self.extracted(source_id, extractor, by) if each.about is None)
         return [(each.label, each.fact_id, self._is_about_active(each)) for each in found]
@@ -64,6 +68,13 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
             )
             for each, fact in found
         ]
+
+    def stated_alone(self, uri: str, most: int) -> tuple[int, int]:
+        entities, relationships = (
+            sum(1 for _ in islice((fact for fact in self._facts(noun) if _states_alone(fact, uri)), most))
+            for noun in (ENTITY, RELATIONSHIP)
+        )
+        return entities, relationships
 
     def sharing(
         self, source_id: UUID, most: int, most_others: int, limit: int
@@ -98,6 +109,9 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
         noun: AnyNoun = ENTITY if assertion.entity_id is not None else RELATIONSHIP
         return self._shelves(noun).rows.get(assertion.fact_id)
 
+    def _facts(self, noun: AnyNoun) -> Iterator[Any]:
+        return (fact for fact in self._shelves(noun).rows.values() if fact is not None)
+
     def _first(self, source_id: UUID, most: int) -> Iterator[Assertion]:
         """The first assertions in force of a source about facts as a whole."""
         whole = (each for each in self._group(_SOURCE, source_id) if each.withdrawn_at is None and each.about is None)
@@ -118,3 +132,7 @@ class MemoryAssertions(MemoryRepository[Assertion, AssertionFilter, Never]):
 
     def _change(self, ids: Collection[UUID], change: Callable[[Assertion], Assertion]) -> None:
         self.replace([change(found) for id in ids if (found := self.get(id)) is not None])
+
+
+def _states_alone(fact: Any, uri: str) -> bool:
+    return fact.source == uri and fact.is_active and not fact.has_assertions

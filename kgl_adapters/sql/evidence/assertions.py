@@ -7,16 +7,18 @@ from datetime import datetime
 from typing import Any, Final, Never
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text, update
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.evidence import tables
-from kgl_adapters.sql.evidence.contributions import contributed, sharing
+from kgl_adapters.sql.evidence.contributions import contributed, sharing, stated_alone
+from kgl_adapters.sql.evidence.tables import OF_EXTRACTOR
 from kgl_adapters.sql.graph.tables import ENTITIES, RELATIONSHIPS
 from kgl_adapters.sql.kernel.lookups import Finder
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_adapters.sql.kernel.repository import SqlRepository, lock_order
+from kgl_adapters.sql.kernel.statements import scanned
 from kgl_core.evidence.assertions import ASSERTION, Assertion, AssertionFilter, Contributed, Stance
 from kgl_core.kernel.permissions import Actor
 
@@ -38,6 +40,8 @@ class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
             table.c.extractor == bindparam("extractor"),
             table.c.asserted_by == bindparam("asserted_by"),
         ]
+        by_index = text(OF_EXTRACTOR)  # in so many words, or SQLite does not take it
+        self.found_by = self.select.where(table.c.extractor == bindparam("extractor"), by_index)
         self.extracted = Query(self.select.where(*mine, in_force), is_sqlite=is_sqlite)
         fact_id = func.coalesce(table.c.entity_id, table.c.relationship_id)
         entities, relationships = (defined[is_sqlite] for defined in (ENTITIES, RELATIONSHIPS))
@@ -54,6 +58,7 @@ class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
         of_run = table.c.withdrawn_run == bindparam("withdrawn_run")
         self.withdrawn = Query(self.select.where(*mine, then, of_run), is_sqlite=is_sqlite)
         self.contributed = Query(contributed(table, entities, relationships), is_sqlite=is_sqlite)
+        self.stated_alone = [Query(stated_alone(facts), is_sqlite=is_sqlite) for facts in (entities, relationships)]
         self.sharing = Query(sharing(table, entities, relationships), is_sqlite=is_sqlite)
         at_id = table.c.id == bindparam("at_id")
         names = ("withdrawn_at", "withdrawn_by", "withdrawn_run")
@@ -80,6 +85,11 @@ class SqlAssertions(SqlRepository[Assertion, AssertionFilter, Never]):
     def extracted(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[Assertion]:
         return self._extracted(self._of.extracted, source_id, extractor, by)
 
+    def found_by(self, extractor: str, after: UUID | None, limit: int) -> Sequence[Assertion]:
+        statement, parameters = scanned(self._of.found_by, self._of.table, after, limit, self._encoding)
+        rows = self._session.execute(statement, {**parameters, "extractor": extractor})
+        return [self._of.read(row) for row in rows]
+
     def labels(self, source_id: UUID, extractor: str, by: Actor) -> Sequence[tuple[str | None, UUID, bool]]:
         rows = self._session.fetch(self._of.labels, self._values(source_id, extractor, by))
         return [(label, self._encoding.read_id(id), bool(is_active)) for label, id, is_active in rows]
@@ -99,6 +109,11 @@ class SqlAssertions(SqlRepository[Assertion, AssertionFilter, Never]):
             Contributed(read(id), bool(is_entity), extractor, Stance(stance), bool(is_active), sources_for)
             for id, is_entity, extractor, stance, is_active, sources_for in rows
         ]
+
+    def stated_alone(self, uri: str, most: int) -> tuple[int, int]:
+        found = (self._session.fetch(query, {"uri": uri, "most": most}) for query in self._of.stated_alone)
+        [[entities]], [[relationships]] = map(list, found)
+        return int(entities), int(relationships)
 
     def sharing(
         self, source_id: UUID, most: int, most_others: int, limit: int

@@ -16,10 +16,13 @@ from sqlalchemy import (
     Table,
     bindparam,
     func,
+    literal_column,
     select,
+    text,
     union_all,
 )
 
+from kgl_adapters.sql.graph.tables import SOURCE_INDEXED, STATED_ALONE
 from kgl_core.evidence.assertions import Stance
 
 _MOST: BindParameter[int] = bindparam("most", type_=Integer)
@@ -38,6 +41,19 @@ def contributed(assertions: Table, entities: Table, relationships: Table) -> Sel
         func.coalesce(entities.c.deleted_at, relationships.c.deleted_at).is_(None),
         func.coalesce(entities.c.sources_for, relationships.c.sources_for),
     ).select_from(joined)
+
+
+def stated_alone(facts: Table) -> Select[Any]:
+    """How many active facts name a source of which nobody but their creator has said anything, up to so many."""
+    uri: BindParameter[str] = bindparam("uri", type_=facts.c.source.type)
+    found = select(facts.c.id).where(facts.c.source == uri, text(STATED_ALONE))
+    if facts.schema is not None:
+        found = found.where(_indexed(facts.c.source) == _indexed(uri))
+    return select(func.count()).select_from(found.limit(_MOST).subquery())
+
+
+def _indexed(source: Any) -> ColumnElement[str]:
+    return func.substr(source, literal_column("1"), literal_column(str(SOURCE_INDEXED)))
 
 
 def sharing(assertions: Table, entities: Table, relationships: Table) -> Select[Any]:

@@ -16,7 +16,8 @@ from kgl_adapters.sql.kernel.tables import GRAPH, define_noun, index
 from kgl_adapters.sql.types import JSON
 from kgl_core.evidence.assertions import ASSERTION, Location
 from kgl_core.evidence.extraction.kept_extractions import EXTRACTION
-from kgl_core.evidence.sources import SOURCE
+from kgl_core.evidence.origins.extractors import EXTRACTOR
+from kgl_core.evidence.origins.sources import SOURCE
 
 
 def _write_locations(value: Sequence[Location]) -> str:
@@ -34,9 +35,17 @@ def _read_locations(text: str) -> tuple[Location, ...]:
 _NOWHERE: Final = "[]"
 FORMS[tuple[Location, ...]] = alike(JSON, _write_locations, _read_locations)
 SOURCES: Final = define_noun(SOURCE, "sources", GRAPH, lambda: [index("ix_sources_created_at", "created_at", "id")])
+EXTRACTORS: Final = define_noun(
+    EXTRACTOR, "extractors", GRAPH, lambda: [index("ix_extractors_created_at", "created_at", "id")]
+)
 EXTRACTIONS: Final = define_noun(
     EXTRACTION, "extractions", GRAPH, lambda: [index("ix_extractions_source", "source_id", "created_at", "id")]
 )
+OF_EXTRACTOR: Final = "extractor > '' AND withdrawn_at IS NULL"
+"""What an extractor found, in words that other statements do not use.
+
+Else SQLite would look for what it found in one source among all that it ever found.
+"""
 ASSERTIONS: Final = define_noun(
     ASSERTION,
     "assertions",
@@ -49,6 +58,7 @@ ASSERTIONS: Final = define_noun(
             "ix_assertions_relationship", "relationship_id", "asserted_at", "id", where="relationship_id IS NOT NULL"
         ),
         index("ix_assertions_source", "source_id", "asserted_at", "id", where="source_id IS NOT NULL"),
+        index("ix_assertions_extractor", "extractor", "id", where=OF_EXTRACTOR),
         index("ix_assertions_label", "source_id", "label", where="label IS NOT NULL"),
         index("ix_assertions_asserted_at", "asserted_at", "id"),
         index("ix_assertions_run", "run", where="run IS NOT NULL"),

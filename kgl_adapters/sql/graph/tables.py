@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import CheckConstraint, Column, Identity, Index, Table, text
+from sqlalchemy import CheckConstraint, Column, Identity, Index, Table, func, text
 
 from kgl_adapters.sql.kernel.tables import GRAPH, define, define_noun, index
 from kgl_adapters.sql.types import ID, INSTANT, JSON, SEQUENCE, TEXT
@@ -83,6 +83,24 @@ def _index_steps(name: str, table: Table, left: str, entered: str) -> None:
 for _table in RELATIONSHIPS.values():
     _index_steps("ix_entity_relationships_leaving", _table, "source_entity_id", "target_entity_id")
     _index_steps("ix_entity_relationships_entering", _table, "target_entity_id", "source_entity_id")
+
+SOURCE_INDEXED: Final = 600
+"""So many characters of a source are indexed on PostgreSQL, whose indexes hold no long texts."""
+STATED_ALONE: Final = "source IS NOT NULL AND NOT has_assertions AND deleted_at IS NULL"
+"""What an active fact is of which nobody but its creator has said anything, and that names a source."""
+
+
+def _index_source(name: str, table: Table) -> None:
+    """Add an index of the active facts that alone say that their source supports them."""
+    source = table.c.source if table.schema is None else func.substr(table.c.source, 1, SOURCE_INDEXED)
+    condition = text(STATED_ALONE)
+    Index(name, source, postgresql_where=condition, sqlite_where=condition)
+
+
+for _table in ENTITIES.values():
+    _index_source("ix_entities_source", _table)
+for _table in RELATIONSHIPS.values():
+    _index_source("ix_entity_relationships_source", _table)
 
 RUNS: Final = define_noun(RUN, "runs", GRAPH, lambda: [index("ix_runs_created_at", "created_at", "id")])
 CHANGES: Final = define(

@@ -24,10 +24,10 @@ from kgl_core.evidence.extraction.kept_extractions import digest_of, keep_extrac
 from kgl_core.evidence.extraction.matching import ItemRefused, Matching
 from kgl_core.evidence.extraction.notes import Notes
 from kgl_core.evidence.ledger import Ledger
+from kgl_core.evidence.origins.sources import source_id
 from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.settling import settle_source
-from kgl_core.evidence.sources import source_id
 from kgl_core.evidence.stored_evidence import ends_of, ensure_sources
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.facts import Fact, is_deleted, pointer, went_last

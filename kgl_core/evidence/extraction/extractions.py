@@ -13,8 +13,8 @@ from uuid import UUID
 import attrs
 
 from kgl_core.evidence.assertions import LABEL, LOCATIONS, VERSION, Location
+from kgl_core.evidence.origins.sources import TITLE, URI
 from kgl_core.evidence.outcomes import FactOutcome
-from kgl_core.evidence.sources import TITLE, URI
 from kgl_core.graph.entities import ALIASES, KEY, NAME, Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.relationships import require_period

@@ -12,8 +12,8 @@ from uuid import UUID, uuid5
 import attrs
 
 from kgl_core.evidence.extraction.extractions import ExtractionAddress, ExtractionResult
+from kgl_core.evidence.origins.sources import SOURCE, source_id
 from kgl_core.evidence.recording import Work
-from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.graph.shared_fields import EXTRACTOR
 from kgl_core.kernel.checked_records import check, ruled
 from kgl_core.kernel.field_rules import Id, Optional

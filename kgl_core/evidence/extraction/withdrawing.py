@@ -17,9 +17,9 @@ from kgl_core.evidence.extraction.kept_extractions import (
     keep_extraction,
 )
 from kgl_core.evidence.ledger import Ledger
+from kgl_core.evidence.origins.sources import SOURCE, source_id
 from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work, recorded
-from kgl_core.evidence.sources import SOURCE, source_id
 from kgl_core.evidence.stored_evidence import facts_of, sources_of
 from kgl_core.evidence.succeeding import succeeded
 from kgl_core.graph.facts import Fact

@@ -20,8 +20,8 @@ from kgl_core.evidence.extraction.kept_extractions import (
 )
 from kgl_core.evidence.extraction.withdrawing import withdraw_all
 from kgl_core.evidence.ledger import Ledger
+from kgl_core.evidence.origins.sources import SOURCE, URI, source_id
 from kgl_core.evidence.recording import Work, recorded
-from kgl_core.evidence.sources import SOURCE, URI, source_id
 from kgl_core.evidence.stored_evidence import first_assertion
 from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.nouns import GRAPH_NOUNS

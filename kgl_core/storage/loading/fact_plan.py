@@ -13,9 +13,9 @@ from uuid import UUID
 import attrs
 
 from kgl_core.evidence.assertions import Assertion, Stance
-from kgl_core.evidence.sources import SOURCE, Source, source_id
-from kgl_core.evidence.stored_evidence import about, ensure_sources, new_source
-from kgl_core.evidence.supporting import shown, stated_by
+from kgl_core.evidence.origins.sources import SOURCE, Source, source_id
+from kgl_core.evidence.stored_evidence import about, ensure_sources, new_source, origins_of
+from kgl_core.evidence.supporting import Origins, shown, stated_by
 from kgl_core.graph.facts import Fact, active_again, pinned_by_hand, went_last
 from kgl_core.graph.journal.changes import ChangeAction
 from kgl_core.graph.nouns import GraphNoun
@@ -32,10 +32,10 @@ F = TypeVar("F", bound=Fact)
 
 @attrs.frozen
 class Evidence:
-    """What lines need to know to bring facts back: what is in force about these, and the sources that lines name."""
+    """What lines need to know to bring facts back: what is in force about these, and where that and lines come from."""
 
     told: Mapping[UUID, Sequence[Assertion]] = attrs.Factory(dict)
-    sources: Mapping[UUID, Source] = attrs.Factory(dict)
+    origins: Origins = attrs.Factory(Origins)
 
 
 NO_EVIDENCE: Final = Evidence()
@@ -47,10 +47,13 @@ def evidence_of(uow: UnitOfWork, facts: Iterable[Fact], lines: Iterable[GraphLin
     if not ids:
         return NO_EVIDENCE
     told: dict[UUID, list[Assertion]] = {}
-    for each in (*uow.assertions.of_entities(ids), *uow.assertions.of_relationships(ids)):
+    said = [*uow.assertions.of_entities(ids), *uow.assertions.of_relationships(ids)]
+    for each in said:
         told.setdefault(each.fact_id, []).append(each)
-    named = {source_id(line.source) for line in lines if line.source is not None}
-    return Evidence(told, {source.id: source for source in uow.of(SOURCE).find(named)} if named else {})
+    origins = origins_of(uow, said)
+    named = {source_id(line.source) for line in lines if line.source is not None} - origins.sources.keys()
+    others = uow.of(SOURCE).find(named) if named else ()
+    return Evidence(told, attrs.evolve(origins, sources={**origins.sources, **{each.id: each for each in others}}))
 
 
 def with_rivals(repository: Any, noun: GraphNoun, stored: Sequence[F]) -> Sequence[F]:
@@ -100,10 +103,11 @@ class FactPlan(Plan[L, F]):
         told = self._evidence.told.get(current.id, ())
         replaced = {each.id for each in told if each.by == said.by}
         in_force = [*(each for each in told if each.id not in replaced), said]
-        sources = dict(self._evidence.sources)
+        origins = self._evidence.origins
         if record.source is not None and said.source_id is not None:
-            sources.setdefault(said.source_id, new_source(self._context, record.source))
-        back = active_again(attrs.evolve(current, **shown(current, in_force, sources)), self._now)
+            named: dict[UUID, Source] = {said.source_id: new_source(self._context, record.source)}
+            origins = attrs.evolve(origins, sources={**named, **origins.sources})
+        back = active_again(attrs.evolve(current, **shown(current, in_force, origins)), self._now)
         if self._existing not in LEAVING and (changes := self._changes(record, back)):  # what is pinned, or a key
             require(self._context.actor, Action.CHANGE, current.created_by)
             changed = attrs.evolve(back, **changes)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kgl_core import Deleted, InvalidInput, KnowledgeGraph, NotFound, PermissionDenied, Stance
-from kgl_core.evidence.sources import source_id
+from kgl_core.evidence.origins.sources import source_id
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from tests.contract.evidence.documents import (

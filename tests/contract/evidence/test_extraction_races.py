@@ -78,6 +78,26 @@ def test_one_document_by_many_threads_at_once_is_one(kg: KnowledgeGraph) -> None
     assert kg.stats().changes == 3
 
 
+def test_ranks_beside_what_they_rank(kg: KnowledgeGraph) -> None:
+    """Whatever is said meanwhile shows what wins in the end, also of an extractor that nobody knew before."""
+    for number in range(ROUNDS):
+        names = [f"x{number}", f"y{number}"]
+        ids = {name: kg.extractors.create(name=name).id for name in names[: number % 3]}
+        says = [
+            lambda n=name, d=source: kg.extract(f"d{d}", n, document(keyed("ada", n, confidence=d / 10)))  # type: ignore[misc]
+            for name in names
+            for source in range(3)
+        ]
+        ranks = [
+            lambda i=id, r=rank: kg.extractors.rank(i, r)  # type: ignore[misc]
+            for id, rank in zip(ids.values(), (number + 1, number + 2), strict=False)
+        ]
+        at_once([*says[:3], *ranks, *says[3:]])
+        if ids:
+            assert kg.entities.get_by_key("ada").name == [*ids][-1]
+    assert len(kg.extractors.list().items) == 2 * ROUNDS
+
+
 class Client:
     """Extracts and withdraws documents that overlap with those of others."""
 

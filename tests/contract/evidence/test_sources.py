@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from kgl_core import InvalidInput, KnowledgeGraph, NotFound, PermissionDenied, StaleVersion
-from kgl_core.evidence import contributions
-from kgl_core.evidence.sources import source_id
+from kgl_core.evidence.origins import contributions
+from kgl_core.evidence.origins.sources import source_id
 from kgl_core.graph.entities import ENTITY
 from tests.contract.evidence.documents import ANN, BEN, MODERATOR, active, document, facts, joins, keyed
 
@@ -45,6 +45,35 @@ def test_a_source_tells_what_it_contributes(kg: KnowledgeGraph) -> None:
     assert (counts(told), told.only_here, told.shared_with) == ((3, 0, 1, 0), 2, ())
     with pytest.raises(NotFound):
         contribution(kg, "nobody names it")
+
+
+def test_what_facts_say_themselves_counts_as_well(kg: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For people, by whom it was loaded or made; once, also when somebody else says so, too."""
+    long = "https://example.org/" + "é" * 1970
+    for uri in ("d", long, f"{long}x"):
+        kg.load(
+            [{"kind": "entity", "key": f"{key} {uri[-2:]}", "type": "t", "name": key, "source": uri} for key in "abc"]
+        )
+        kg.sources.create(uri=uri)
+    made = {entity.key: entity for entity in kg.entities.list(source="d").items}
+    a, b, c = (made[f"{key} d"] for key in "abc")
+    kg.relationships.create(a.id, "knows", b.id, source="d")
+    kg.relationships.create(b.id, "knows", c.id, source="e")
+    told = contribution(kg, "d")
+    assert (counts(told), told.only_here, told.is_complete) == ((3, 1, 0, 0), 4, True)
+    assert [(each.extractor, each.rank, counts(each)) for each in told.extractors] == [(None, None, (3, 1, 0, 0))]
+    assert [counts(contribution(kg, uri)) for uri in (long, f"{long}x")] == [(3, 0, 0, 0)] * 2
+    kg.acting_as(ANN).assertions.add(ENTITY, a.id, source="e")
+    kg.extract("d", "x", document({"label": "b", "id": str(b.id), "type": "t", "name": "b"}))
+    told = contribution(kg, "d")
+    assert (counts(told), told.only_here) == ((3, 1, 0, 0), 3)
+    assert [(each.extractor, counts(each)) for each in told.extractors] == [(None, (3, 1, 0, 0)), ("x", (1, 0, 0, 0))]
+    kg.entities.delete(c.id)
+    kg.entities.update(a.id, source="e")
+    assert counts(contribution(kg, "d")) == (2, 1, 0, 0)
+    monkeypatch.setattr(contributions, "COUNTED_MAX", 2)
+    cut = contribution(kg, long)
+    assert (counts(cut), cut.only_here, cut.is_complete) == ((2, 0, 0, 0), 2, False)
 
 
 def test_other_sources_are_named_largest_first(kg: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:

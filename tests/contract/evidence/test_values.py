@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kgl_core import InvalidInput, KnowledgeGraph
-from kgl_core.evidence.sources import source_id
+from kgl_core.evidence.origins.sources import source_id
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from tests.contract.evidence.documents import ANN, active, document, facts, joins, keyed, said_of

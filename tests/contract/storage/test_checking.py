@@ -623,6 +623,7 @@ def test_a_store_that_kgl_wrote_is_clean(kg: KnowledgeGraph) -> None:
         "changes": 12,
         "runs": 0,
         "sources": 0,
+        "extractors": 0,
         "extractions": 0,
         "assertions": 0,
         "users": 1,

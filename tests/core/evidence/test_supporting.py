@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from kgl_core import Actor, ActorKind
 from kgl_core.evidence.assertions import Assertion, SourcedAssertion, Stance
 from kgl_core.evidence.combining import combined
-from kgl_core.evidence.sources import SOURCE, source_id
-from kgl_core.evidence.supporting import by_strength, shown, stated, stated_by, values_of
+from kgl_core.evidence.origins.extractors import EXTRACTOR, extractor_id
+from kgl_core.evidence.origins.sources import SOURCE, source_id
+from kgl_core.evidence.supporting import Origins, by_strength, shown, stated, stated_by, values_of
 from kgl_core.graph.facts import pointer
 from kgl_core.graph.metadata import METADATA_BYTES_MAX, METADATA_KEYS_MAX
 from kgl_core.kernel.ids import AssertionId
@@ -21,7 +22,7 @@ from tests.contract.samples import NOON, SECOND, entity, new_id, relationship
 
 ANN, BOT = Actor(ActorKind.USER, "ann"), Actor(ActorKind.SERVICE, "bot")
 URIS = ["https://example.org/1", "d2", "文書"]
-SOURCES = {
+_SOURCES = {
     source_id(uri): SOURCE.record(
         id=source_id(uri),
         uri=uri,
@@ -35,6 +36,8 @@ SOURCES = {
     )
     for uri, type_, rank in zip(URIS, ("wiki", None, "pdf"), (0, 0, 5), strict=True)
 }
+DOUBTED = EXTRACTOR.record(id=extractor_id("y"), name="y", created_by=ANN, created_at=NOON, rank=-3)
+ORIGINS = Origins(_SOURCES, {DOUBTED.name: DOUBTED})
 ADA, BO = entity("Ada"), entity("Bo")
 KNOWS = relationship(ADA, BO)
 
@@ -88,7 +91,7 @@ FIELDS = st.fixed_dictionaries(
     {
         "confidence": st.sampled_from([None, 0.0, 0.5, 0.5, 0.9, 1.0]),
         "extractor": st.sampled_from([None, "x", "y"]),
-        "source_id": st.sampled_from([None, *SOURCES]),
+        "source_id": st.sampled_from([None, *ORIGINS.sources]),
         "asserted_by": st.sampled_from([ANN, BOT]),
         "stance": st.sampled_from([Stance.FOR, Stance.FOR, Stance.FOR, Stance.AGAINST]),
         "after": st.integers(0, 3),
@@ -109,14 +112,14 @@ def test_the_order_of_assertions_does_not_matter(fact: Any, data: st.DataObject)
     """Neither for what is shown, to the last bit and type, nor for which values win."""
     said = data.draw(assertions(fact))
     other = data.draw(st.permutations(said))
-    assert repr(shown(fact, said, SOURCES)) == repr(shown(fact, other, SOURCES))
-    assert values_of(fact, sourced(said), SOURCES) == values_of(fact, sourced(other), SOURCES)
+    assert repr(shown(fact, said, ORIGINS)) == repr(shown(fact, other, ORIGINS))
+    assert values_of(fact, sourced(said), ORIGINS) == values_of(fact, sourced(other), ORIGINS)
 
 
 @given(assertions(ADA))
 def test_a_fact_counts_and_combines_its_sources(said: list[Assertion]) -> None:
     """Each source once, whoever found what there; a word without source is its author's."""
-    found = shown(ADA, said, SOURCES)
+    found = shown(ADA, said, ORIGINS)
     pro = [each for each in said if each.stance is Stance.FOR]
     con = [each for each in said if each.stance is Stance.AGAINST]
     assert found["sources_for"] == len({each.source_id or each.asserted_by for each in pro})
@@ -126,18 +129,19 @@ def test_a_fact_counts_and_combines_its_sources(said: list[Assertion]) -> None:
 
 
 def strength(each: Assertion) -> tuple[Any, ...]:
-    """What makes an assertion win: direct, then of a source of high rank, then sure, then new."""
+    """What makes an assertion win: direct, then of a source and an extractor of high rank, then sure, then new."""
     confidence = -1.0 if each.confidence is None else each.confidence
-    rank = 0 if each.source_id is None else SOURCES[each.source_id].rank
+    rank = 0 if each.source_id is None else ORIGINS.sources[each.source_id].rank
+    rank += DOUBTED.rank if each.extractor == "y" else 0
     return (each.extractor is None, rank, confidence, each.asserted_at, each.id.int)
 
 
 @given(assertions(ADA))
 def test_the_strongest_that_states_a_field_wins_it(said: list[Assertion]) -> None:
     """Field by field and name by name, by an independent rule; what only speaks against it states nothing."""
-    found = shown(ADA, said, SOURCES)
+    found = shown(ADA, said, ORIGINS)
     pro = sorted((each for each in said if each.stance is Stance.FOR), key=strength, reverse=True)
-    assert by_strength(pro, SOURCES) == pro
+    assert by_strength(pro, ORIGINS) == pro
     if not pro:
         assert {"name", "type", "aliases", "metadata"}.isdisjoint(found)
         assert (found["confidence"], found["source"], found["source_type"]) == (None, None, None)
@@ -153,7 +157,7 @@ def test_the_strongest_that_states_a_field_wins_it(said: list[Assertion]) -> Non
 @given(assertions(KNOWS))
 def test_a_period_is_taken_as_one(said: list[Assertion]) -> None:
     """Both ends are of the strongest assertion that states any."""
-    found = shown(KNOWS, said, SOURCES)
+    found = shown(KNOWS, said, ORIGINS)
     pro = sorted((each for each in said if each.stance is Stance.FOR), key=strength, reverse=True)
     dated = next((each.values for each in pro if {"valid_from", "valid_to"} & each.values.keys()), {})
     if pro:
@@ -161,7 +165,7 @@ def test_a_period_is_taken_as_one(said: list[Assertion]) -> None:
 
 
 def test_each_rule_beats_those_after_it() -> None:
-    """A person's word is worth more than any extractor's; then the source's rank; then the surer; then the newer."""
+    """A person's word is worth more than any extractor's; then the rank; then the surer; then the newer."""
     newer = say({"name": "newer"}, confidence=0.5, after=9)
     surer = say({"name": "surer"}, confidence=0.6, after=8)
     sure = say({"name": "sure"}, confidence=1.0, after=1)
@@ -169,10 +173,12 @@ def test_each_rule_beats_those_after_it() -> None:
     zero = say({"name": "zero"}, confidence=0.0, after=0)
     hand = say({"name": "hand"}, confidence=None, extractor=None, asserted_by=ANN)
     ranked = say({"name": "ranked"}, confidence=None, source_id=of("文書"))
-    ordered = [hand, ranked, sure, surer, newer, zero, unknown]
-    assert by_strength(reversed(ordered), SOURCES) == ordered
+    by_less = say({"name": "by less"}, confidence=None, source_id=of("文書"), extractor="y")
+    least = say({"name": "least"}, confidence=1.0, extractor="y", after=99)
+    ordered = [hand, ranked, by_less, sure, surer, newer, zero, unknown, least]
+    assert by_strength(reversed(ordered), ORIGINS) == ordered
     for number, winner in enumerate(ordered):
-        assert shown(ADA, ordered[number:], SOURCES)["name"] == winner.values["name"]
+        assert shown(ADA, ordered[number:], ORIGINS)["name"] == winner.values["name"]
 
 
 def test_the_source_is_the_surest_ones_and_of_equals_the_first() -> None:
@@ -184,7 +190,7 @@ def test_the_source_is_the_surest_ones_and_of_equals_the_first() -> None:
     against = say(source_id=of("d2"), confidence=1.0, stance=Stance.AGAINST)
 
     def origin(*said: Assertion) -> Any:
-        found = shown(ADA, said, SOURCES)
+        found = shown(ADA, said, ORIGINS)
         return found["source"], found["source_type"]
 
     assert origin(second, first, against) == ("文書", "pdf")
@@ -201,7 +207,7 @@ PINNABLE = ["name", "type", "aliases", "confidence", "source", "source_type"]
 def test_what_is_pinned_stays(said: list[Assertion], pinned: set[str]) -> None:
     """And nothing else."""
     fact = attrs.evolve(ADA, pinned=tuple(sorted(map(pointer, pinned))), name="by hand", confidence=0.123)
-    free, held = shown(ADA, said, SOURCES), shown(fact, said, SOURCES)
+    free, held = shown(ADA, said, ORIGINS), shown(fact, said, ORIGINS)
     assert pinned.isdisjoint(held)
     assert held == {name: value for name, value in free.items() if name not in pinned}
 
@@ -214,7 +220,7 @@ def test_pinned_names_in_metadata_stay_present_or_absent(
     names = sorted({name for each in said for name in each.values.get("metadata", {})} | {*by_hand})
     pinned = data.draw(st.sets(st.sampled_from(names))) if names else set()
     fact = attrs.evolve(ADA, metadata=by_hand, pinned=tuple(pointer("metadata", name) for name in sorted(pinned)))
-    free, held = shown(ADA, said, SOURCES)["metadata"], shown(fact, said, SOURCES)["metadata"]
+    free, held = shown(ADA, said, ORIGINS)["metadata"], shown(fact, said, ORIGINS)["metadata"]
     for name in names:
         wanted = by_hand if name in pinned else free
         assert (name in held) is (name in wanted)
@@ -225,7 +231,7 @@ def test_pinned_names_in_metadata_stay_present_or_absent(
 def test_one_pinned_end_holds_the_period(pinned: str) -> None:
     """Both ends, since the other one might be of another period."""
     fact = attrs.evolve(KNOWS, valid_from="1800", valid_to=None, pinned=(pinned,))
-    found = shown(fact, [say({"valid_from": "1990", "valid_to": "1991"}, fact=fact)], SOURCES)
+    found = shown(fact, [say({"valid_from": "1990", "valid_to": "1991"}, fact=fact)], ORIGINS)
     assert {"valid_from", "valid_to"}.isdisjoint(found)
 
 
@@ -250,7 +256,7 @@ def test_metadata_takes_what_fits_and_the_stronger_first(parts: list[tuple[str, 
         say({"metadata": {name: character * (length // len(character.encode()))}}, confidence=1 - number / 100)
         for number, (name, length, character) in enumerate(parts)
     ]
-    found = shown(ADA, said, SOURCES)
+    found = shown(ADA, said, ORIGINS)
     if not said:
         return
     kept = found["metadata"]
@@ -269,7 +275,7 @@ def test_metadata_takes_as_many_names_as_may_be() -> None:
     """Inner names count too."""
     first = {f"n{number}": number for number in range(METADATA_KEYS_MAX - 3)}
     inner = {"deep": [{"a": 1, "b": 2, "c": 3}], "z1": 1, "z2": 2, "z3": 3, "z4": 4}
-    found = shown(ADA, [say({"metadata": first}, confidence=1.0), say({"metadata": inner})], SOURCES)["metadata"]
+    found = shown(ADA, [say({"metadata": first}, confidence=1.0), say({"metadata": inner})], ORIGINS)["metadata"]
     assert found == {**first, "z1": 1, "z2": 2, "z3": 3}
 
 
@@ -279,7 +285,7 @@ def test_values_are_told_with_their_pointers_and_whether_they_show() -> None:
     strong = say({"name": "Ada", "metadata": {"a/b": 1, "名": None}}, confidence=0.9)
     weak = say({"name": "A.", "metadata": {"a/b": 1.0, "c": 1}, "source_type": "s"}, confidence=0.5)
     against = say({"name": "no"}, stance=Stance.AGAINST, confidence=1.0)
-    found = values_of(fact, [*sourced([weak, against]), *sourced([strong], "s")], SOURCES)
+    found = values_of(fact, [*sourced([weak, against]), *sourced([strong], "s")], ORIGINS)
     assert [(value.pointer, value.value, value.is_shown, value.source) for value in found] == [
         ("/metadata/a~1b", 1, True, "s"),
         ("/metadata/a~1b", 1.0, False, None),
@@ -316,4 +322,4 @@ def test_a_fact_shows_itself_when_only_it_speaks() -> None:
         ADA, aliases=("A",), metadata={"a": [1.0, {"~": "/"}]}, confidence=0.3, source=URIS[1], source_type="t"
     )
     itself = say(stated_by(told), source_id=of(URIS[1]), confidence=0.3, extractor=None, asserted_by=told.created_by)
-    assert attrs.evolve(told, **shown(told, [itself], SOURCES)) == attrs.evolve(told, has_assertions=True)
+    assert attrs.evolve(told, **shown(told, [itself], ORIGINS)) == attrs.evolve(told, has_assertions=True)

@@ -97,7 +97,8 @@ def test_every_write_of_the_graph_takes_a_key(api: Api) -> None:
         differs = call.send(api, "admin", headers=key, query_string="atomic=true&dry_run=true")
         problem(differs, 422, "idempotency_key_reused")
     collections = {f"/api/v1/{noun.plural}" for noun in GRAPH_NOUNS}
-    others = {"/api/v1/runs", "/api/v1/runs/{id}/end", "/api/v1/sources", "/api/v1/extractions/reinstate", IMPORT}
+    others = {"/api/v1/runs", "/api/v1/runs/{id}/end", "/api/v1/extractions/reinstate", IMPORT}
+    others |= {"/api/v1/sources", "/api/v1/extractors"}
     below = {f"{path}/{{id}}/{name}" for path in collections for name in ("restore", "assertions")}
     assert keyed == {*collections, *below, *others}
 

@@ -70,6 +70,10 @@ GET    /api/v1/sources/{id}                         401      401  200    200    
 PATCH  /api/v1/sources/{id}                         401      401  403    200       200   200    403    200     403
 GET    /api/v1/sources/{id}/contribution            401      401  200    200       200   200    200    403     200
 PUT    /api/v1/sources/{id}/rank                    401      401  403    403       200   200    403    403     403
+GET    /api/v1/extractors                           401      401  200    200       200   200    200    403     200
+POST   /api/v1/extractors                           401      401  201    201       201   201    403    201     201
+GET    /api/v1/extractors/{id}                      401      401  200    200       200   200    200    403     200
+PUT    /api/v1/extractors/{id}/rank                 401      401  403    403       200   200    403    403     403
 GET    /api/v1/assertions                           401      401  200    200       200   200    200    403     200
 GET    /api/v1/assertions/{id}                      401      401  200    200       200   200    200    403     200
 DELETE /api/v1/assertions/{id}                      401      401  403    200       200   200    403    200     403

@@ -95,7 +95,7 @@ def test_a_source_tells_what_it_contributes(api: Api) -> None:
         **counts,
         "entities_against": 1,
         "only_here": 2,
-        "extractors": [{**against, "extractor": None}, {**counts, "extractor": "spert"}],
+        "extractors": [{**against, "extractor": None, "rank": None}, {**counts, "extractor": "spert", "rank": 0}],
         "shared_with": [{"id": str(uuid5(NAMESPACE_URL, "other")), "uri": "other", "shared": 1}],
         "truncated": False,
         "is_complete": True,

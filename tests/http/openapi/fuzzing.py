@@ -14,7 +14,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from kgl_core.evidence.assertions import ASSERTION, QUOTE_BYTES_MAX
-from kgl_core.evidence.sources import SOURCE
+from kgl_core.evidence.origins.extractors import EXTRACTOR
+from kgl_core.evidence.origins.sources import SOURCE
 from kgl_core.graph.metadata import JsonObject, JsonValue
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.errors import Fault
@@ -95,7 +96,7 @@ class Served:
     def __init__(self, api: Api) -> None:
         ends = [api.entity(name=name)["id"] for name in ("Ada", "Note G", "Charles")]
         self.ids: Mapping[str, str] = {
-            **{noun.plural: record_of(api, noun.plural) for noun in (*GRAPH_NOUNS, SOURCE, ASSERTION)},
+            **{noun.plural: record_of(api, noun.plural) for noun in (*GRAPH_NOUNS, SOURCE, EXTRACTOR, ASSERTION)},
             "entities": ends[0],
             "relationships": api.relationship(ends[1], ends[2])["id"],
             "users": str(api.account("grace").id),
@@ -187,6 +188,8 @@ def mend(case: Any, to: Served) -> None:
         case.body.pop("uri", None)  # it identifies the source and never changes
     if case.operation.path == "/api/v1/sources" and "uri" in query:
         case.query = {"uri": query["uri"]}
+    if case.operation.path == "/api/v1/extractors" and "name" in query:
+        case.query = {"name": query["name"]}
     if period_of(query.get("valid_at", "1994")) is None:
         del query["valid_at"]
     if "wait" in query:

@@ -8,23 +8,23 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.evidence.contributions import Contribution, contribution_of
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing_sources import withdraw_source
-from kgl_core.evidence.settling import settle_source
-from kgl_core.evidence.sources import (
+from kgl_core.evidence.origins.contributions import Contribution, contribution_of
+from kgl_core.evidence.origins.ranking import set_rank
+from kgl_core.evidence.origins.sources import (
     SOURCE,
     Source,
     SourceDraft,
     SourceFields,
     SourceFilter,
     SourceFilterFields,
-    SourceRank,
     source_id,
 )
+from kgl_core.evidence.settling import settle_source
 from kgl_core.graph.entities import Json
 from kgl_core.kernel.checked_records import build, rebuild, same_values
-from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput
+from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput, NotFound
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.merge_patch import merge_patch
 from kgl_core.kernel.nouns.listings import read_page
@@ -36,6 +36,10 @@ from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, transaction
 
 _URI_STAYS: Final = "it identifies the source and can't change; leave it out, or describe another source"
+
+_DESCRIBE_FIRST: Final = (
+    "check the spelling; one that only imports name is there once you describe it: kgl source add, or POST …/sources"
+)
 
 
 class Sources:
@@ -76,15 +80,17 @@ class Sources:
         require(self._context.actor, Action.READ)
         wanted = build(SourceDraft, {"uri": uri}).uri
         with self._context.store.read() as uow:
-            return found(uow.of(SOURCE).get(source_id(wanted)), "source", wanted)
+            source = uow.of(SOURCE).get(source_id(wanted))
+        if source is None:
+            raise NotFound("source", wanted, _DESCRIBE_FIRST)
+        return source
 
     def contribution(self, id: UUID | str) -> Contribution:
         """What a source contributes to the graph, and which other sources say the same. Raises NotFound."""
         require(self._context.actor, Action.READ)
         wanted = require_id(id)
         with self._context.store.snapshot() as uow:
-            found(uow.of(SOURCE).get(wanted), "source", wanted)
-            return contribution_of(uow, wanted)
+            return contribution_of(uow, found(uow.of(SOURCE).get(wanted), "source", wanted))
 
     def update(self, id: UUID | str, *, expected_version: int | None = None, **changes: Unpack[SourceFields]) -> Source:
         """Change the given fields of a source and return it; an update that changes nothing makes no new version.
@@ -123,21 +129,8 @@ class Sources:
 
         The facts follow as `settle_source` says. Raises NotFound.
         """
-        require(self._context.actor, Action.RANK)
-        wanted, given = require_id(id), build(SourceRank, {"rank": rank})
-
-        def set_rank() -> Source:
-            with self._context.store.begin() as uow:
-                source = found(uow.of(SOURCE).get(wanted, lock="update"), "source", wanted)
-                if source.rank == given.rank:
-                    return source
-                ranked = attrs.evolve(source, rank=given.rank, version=source.version + 1)
-                uow.of(SOURCE).replace([ranked])
-                uow.commit()
-            return ranked
-
-        ranked = self._context.retry(set_rank)
-        settle_source(self._context, wanted)
+        ranked = set_rank(self._context, SOURCE, id, rank)
+        settle_source(self._context, ranked.id)
         return ranked
 
     def withdraw(self, uri: str, *, dry_run: bool = False) -> WithdrawalResult:

@@ -12,7 +12,7 @@ from kgl_core.graph.entities import Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.shared_fields import SOURCE_LENGTH_MAX, SOURCE_TYPE
 from kgl_core.kernel.checked_records import check, ruled
-from kgl_core.kernel.field_rules import Instant, Integer, Optional, Text
+from kgl_core.kernel.field_rules import Instant, Optional, Text
 from kgl_core.kernel.ids import SourceId, uri_id
 from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.periods import Date
@@ -20,7 +20,6 @@ from kgl_core.kernel.permissions import Actor
 
 URI: Final = Text(SOURCE_LENGTH_MAX)
 TITLE: Final = Text(500)
-RANK_MAX: Final = 1_000
 
 
 class SourceFields(TypedDict, total=False):
@@ -60,8 +59,8 @@ def source_id(uri: str) -> SourceId:
 class Source:
     """A source as a store keeps it: a checked draft, and who named it first and when.
 
-    Where sources differ, what those of a higher ``rank`` say wins. ``version`` counts from 1 and grows by 1 with every
-    change.
+    Where sources differ, what those of a higher ``rank`` say wins: `Origins` has the rule. ``version`` counts from 1
+    and grows by 1 with every change.
     """
 
     id: SourceId
@@ -74,16 +73,6 @@ class Source:
     created_at: datetime
     rank: int = 0
     version: int = 1
-
-
-@attrs.frozen(kw_only=True)
-class SourceRank:
-    """How far a source is trusted before others, checked as a whole: raises InvalidInput. The default is 0."""
-
-    rank: int = ruled(Integer(-RANK_MAX, RANK_MAX))
-
-    def __attrs_post_init__(self) -> None:
-        check(self)
 
 
 class SourceFilterFields(TypedDict, total=False):
