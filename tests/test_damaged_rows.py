@@ -49,7 +49,7 @@ def test_what_reads_a_damaged_row_says_so(file: Path, sample: Sample, column: st
         lambda kg: kg.entities.get(sample.ada.id),
         lambda kg: kg.entities.get_by_key("a"),
         lambda kg: kg.entities.list(),
-        lambda kg: kg.entities.list_json({}, sort="created_at", limit=50),
+        lambda kg: kg.entities.list_json({}, sort="created_at", limit=50, cursor=None),
         lambda kg: kg.entities.get_many(ids=[sample.ada.id]),
         lambda kg: list(kg.dump()),
     ]
