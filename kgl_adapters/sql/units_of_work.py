@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine, NestedTransaction, Transaction
@@ -80,9 +79,11 @@ class SqlUnitOfWork:
         repository: Repository[R, F, V] = made
         return repository
 
-    @cached_property  # it knows what it has locked
+    @property
     def entities(self) -> SqlEntities:
-        return self._entities or SqlEntities(self._graph)
+        if self._entities is None:
+            self._entities = SqlEntities(self._graph)
+        return self._entities  # always the same: it knows what it has locked
 
     @property
     def relationships(self) -> SqlRelationships:

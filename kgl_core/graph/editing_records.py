@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from kgl_core.graph.entities import Json
 from kgl_core.graph.facts import brought_back, gone, pinned_by_hand
 from kgl_core.graph.journal.changes import ChangeAction
+from kgl_core.graph.reading_records import ReadRecords
 from kgl_core.kernel.checked_records import build, rebuild, same_values, unknown_names
 from kgl_core.kernel.errors import AlreadyExists, InvalidInput
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.merge_patch import merge_patch
-from kgl_core.kernel.nouns.json_records import JsonRecord
-from kgl_core.kernel.nouns.listings import read_json_page, read_page
-from kgl_core.kernel.nouns.noun import Noun
-from kgl_core.kernel.nouns.pages import Page
 from kgl_core.kernel.nouns.read_only_fields import read_whole, require_noted, take_noted
-from kgl_core.kernel.nouns.records import Record, RecordSelection, found
+from kgl_core.kernel.nouns.records import Record, found
 from kgl_core.kernel.nouns.taken_values import name_holder
-from kgl_core.kernel.nouns.versions import Precondition, in_order, next_version, require_fixed, require_state
+from kgl_core.kernel.nouns.versions import Precondition, next_version, require_fixed, require_state
 from kgl_core.kernel.permissions import Action, require
-from kgl_core.kernel.units_of_work import Context, UnitOfWork, transaction
+from kgl_core.kernel.units_of_work import UnitOfWork, transaction
 
 R = TypeVar("R", bound=Record)
 D = TypeVar("D")
@@ -32,7 +28,7 @@ F = TypeVar("F")
 T = TypeVar("T")
 
 
-class Records(Generic[R, D, F]):
+class Records(ReadRecords[R, D, F]):
     """The use cases of a noun's records, on behalf of one actor.
 
     A subclass names the noun, and gives ``create``, ``list``, ``count``, ``update`` and ``restore`` the arguments of
@@ -40,11 +36,6 @@ class Records(Generic[R, D, F]):
     arguments, and StoreError when the store is in trouble. An id is a UUID or its canonical text. A ``precondition`` is
     called once it is certain that the actor may make the change.
     """
-
-    _noun: Noun[R, D, F, Any]
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
 
     # What a noun may do besides.
 
@@ -86,31 +77,6 @@ class Records(Generic[R, D, F]):
             name_holder(error, self._context, noun, record)
             raise
         return record
-
-    def get(self, id: UUID | str, *, include_deleted: bool = False) -> R:
-        """The record with this id. Raises NotFound, and Deleted unless ``include_deleted`` is set."""
-        require(self._context.actor, Action.READ)
-        wanted = require_id(id)
-        with self._context.store.read() as uow:
-            record = found(uow.of(self._noun).get(wanted), self._noun.name, wanted)
-        if record.deleted_at is not None and not include_deleted:
-            raise gone(self._noun.name, record)
-        return record
-
-    def get_many(self, *, ids: Collection[UUID | str], is_active: bool | None = True) -> Sequence[R]:
-        """The records with any of these ids, up to 1,000, ordered by id; what does not exist is left out.
-
-        ``is_active`` False finds the deleted ones, None both.
-        """
-        require(self._context.actor, Action.READ)
-        selection = build(RecordSelection, {"ids": tuple(ids), "is_active": is_active})
-        with self._context.store.read() as uow:
-            records = uow.of(self._noun).find(selection.ids)
-        return in_order(records, is_active)
-
-    def list_json(self, filter: Mapping[str, Any], *, sort: str, limit: int, cursor: str | None) -> Page[JsonRecord]:
-        """What ``list`` gives, as JSON: quicker where records only pass through. The filters are those of ``list``."""
-        return self._list(filter, sort, limit, cursor, read_json_page)
 
     def replace(
         self,
@@ -169,31 +135,6 @@ class Records(Generic[R, D, F]):
         return deleted
 
     # What a subclass gives its arguments and its words.
-
-    def _list(
-        self, filter: Mapping[str, Any], sort: str, limit: int, cursor: str | None, read: Any = read_page
-    ) -> Page[Any]:
-        """A page of the records that match the filter; ``limit`` is 1..200.
-
-        Raises InvalidCursor when ``cursor`` is from another filter or sort; HistoryLost when it is from another store,
-        or from before a backup was restored.
-        """
-        require(self._context.actor, Action.READ)
-        wanted = build(self._noun.filter, filter)
-        with self._reading(wanted) as uow:
-            page: Page[Any] = read(self._noun, uow.of(self._noun), wanted, sort, limit, cursor)
-        return page
-
-    def _count(self, filter: Mapping[str, Any]) -> int:
-        """How many records match the filter."""
-        require(self._context.actor, Action.READ)
-        wanted = build(self._noun.filter, filter)
-        with self._reading(wanted) as uow:
-            return uow.of(self._noun).count(wanted)
-
-    def _reading(self, filter: Any) -> AbstractContextManager[UnitOfWork]:
-        """A unit of work that reads a listing with this filter."""
-        return self._context.store.read()
 
     def _update(self, id: UUID | str, changes: Mapping[str, Any], expected_version: int | None) -> R:
         """Change the given fields of a record and return it; if that changes nothing, there is no new version.

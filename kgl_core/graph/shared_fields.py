@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from kgl_core.graph.metadata_filters import NAMES_RULE, MetadataConditions
+from kgl_core.graph.metadata import NAMES_RULE, MetadataConditions
 from kgl_core.kernel.checked_records import ruled
 from kgl_core.kernel.field_rules import Flag, Id, Integer, Number, Optional, Text
 from kgl_core.kernel.ids import uri_id

@@ -80,11 +80,11 @@ class Compression:
     """
 
     def process_response(self, req: Any, resp: Any, resource: object, is_success: bool) -> None:
-        # Falcon fills in the type of JSON only when it sends it.
-        if resp.get_header("ETag", default="W/")[:2] != "W/" or not _COMPRESSIBLE.match(resp.content_type or JSON):
-            return
         is_stream = resp.stream is not None
         if not is_stream and len(resp.data or b"") < GZIP_BYTES_MIN:
+            return
+        # Falcon fills in the type of JSON only when it sends it.
+        if resp.get_header("ETag", default="W/")[:2] != "W/" or not _COMPRESSIBLE.match(resp.content_type or JSON):
             return
         resp.append_header("Vary", "Accept-Encoding")
         if not accepts_gzip(req.get_header("Accept-Encoding", default="")):

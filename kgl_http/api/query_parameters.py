@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from kgl_core.graph.metadata_filters import MetadataConditions
+from kgl_core.graph.metadata import MetadataConditions
 from kgl_core.kernel.checked_records import build, check, ruled, rules_of, said, unknown_names
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import (

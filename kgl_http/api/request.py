@@ -68,8 +68,8 @@ class Request(falcon.Request):
     @property
     def traceparent(self) -> str | None:
         """The client's W3C trace context (level 1, section 3.2), or None if it is not well-formed."""
-        given = self.env.get("HTTP_TRACEPARENT", "")
-        return given if _TRACEPARENT.fullmatch(given) else None
+        given: str | None = self.env.get("HTTP_TRACEPARENT")
+        return given if given and _TRACEPARENT.fullmatch(given) else None
 
     @property
     def actor(self) -> Actor:

@@ -15,7 +15,7 @@ from kgl_core.kernel.permissions import Action
 from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send, send_shown
 from kgl_http.api.operations import JSON, MERGE_PATCH, Answer, GraphResource
-from kgl_http.api.preconditions import precondition, send_record
+from kgl_http.api.preconditions import precondition, send_json_record, send_record
 from kgl_http.api.query_parameters import NoQuery, RecordQuery, filter_of
 
 Described = dict[str, Any]
@@ -122,7 +122,8 @@ class RecordById(RecordResource, ABC):
 
     def _get(self, req: Any, resp: Any, id: str) -> None:
         query = req.read_query(RecordQuery)
-        send_record(req, resp, self._records(req).get(req.read_id(id), include_deleted=query.include_deleted))
+        shown = self._records(req).get_json(req.read_id(id), include_deleted=query.include_deleted)
+        send_json_record(req, resp, shown)
 
     def _replace(self, req: Any, resp: Any, id: str) -> None:
         req.read_query(NoQuery)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kgl_core.exploration.metadata_tests import ORDERING, TESTS_RULE, MetadataTests
-from kgl_core.graph.metadata_filters import NAMES_MAX, MetadataConditions
+from kgl_core.graph.metadata import NAMES_MAX, MetadataConditions
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.periods import DATE_ADVICE, DATE_LENGTH_MAX, DATE_PATTERN
 from kgl_core.kernel.text import INVISIBLE_16_BITS

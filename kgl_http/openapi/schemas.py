@@ -20,8 +20,7 @@ from kgl_core.evidence.origins.sources import SOURCE
 from kgl_core.exploration.metadata_tests import MetadataTests
 from kgl_core.graph.entities import BEGINNING, Beginning
 from kgl_core.graph.journal.changes import Change
-from kgl_core.graph.metadata import JsonObject, JsonValue
-from kgl_core.graph.metadata_filters import MetadataConditions
+from kgl_core.graph.metadata import JsonObject, JsonValue, MetadataConditions
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, Mapped, rules_of, said
 from kgl_core.kernel.field_rules import (

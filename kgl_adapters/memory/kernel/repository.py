@@ -74,6 +74,10 @@ class MemoryRepository(Generic[R, F, V]):
             found = [row for row in found if is_past(value_of(row), after)]
         return [self._detached(row) for row in found[:limit]]
 
+    def get_json(self, id: UUID) -> JsonRecord | None:
+        found = self.get(id)
+        return None if found is None else json_record(found, self._noun.hidden)
+
     def list_json(
         self, filter: F, sort: str, after: Position | None, limit: int
     ) -> tuple[Sequence[JsonRecord], R | None]:

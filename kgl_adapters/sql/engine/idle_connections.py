@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -53,7 +53,11 @@ class Idle:
 
     def take(self) -> Lent:
         """The connection that was used last, or one from the pool. Raises what the pool raises."""
-        while (lent := self._next(self._idle.pop)) is not None:
+        while self._idle:
+            try:
+                lent = self._idle.pop()
+            except IndexError:  # another thread was quicker
+                break
             if self._cleared_s < lent.since_s > time.monotonic() - IDLE_MAX_S:
                 return lent
             lent.proxy.close()
@@ -93,20 +97,19 @@ class Idle:
 
     def _drop(self, _: Engine) -> None:
         """Close those that wait, as the engine has done with those in its pool."""
-        while (lent := self._next(self._idle.popleft)) is not None:
+        while (lent := self._first()) is not None:
             lent.proxy.invalidate()
             lent.proxy.close()
 
     def _give_back(self) -> bool:
-        lent = self._next(self._idle.popleft)
+        lent = self._first()
         if lent is not None:
             lent.proxy.close()
         return lent is not None
 
-    @staticmethod
-    def _next(pop: Callable[[], Lent]) -> Lent | None:
+    def _first(self) -> Lent | None:
         try:
-            return pop()
+            return self._idle.popleft()
         except IndexError:  # none waits
             return None
 

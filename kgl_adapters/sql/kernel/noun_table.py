@@ -51,7 +51,10 @@ class NounTable(Generic[R, F, V]):
         self.read: Callable[[Sequence[Any]], R] = compile_reader(
             noun.record, noun.fields, table.name, is_sqlite=is_sqlite
         )
-        self.read_json: Callable[[Sequence[Any]], JsonRecord] = compile_json_reader(noun, is_sqlite=is_sqlite)
+        self.read_json: Callable[[Sequence[Any]], JsonRecord]
+        self.read_json, self.pass_json = (
+            compile_json_reader(noun, is_sqlite=is_sqlite, passes=passes) for passes in (False, not is_sqlite)
+        )
         self.inserted = (*noun.field_names, *noun.derived)
         self.updated = tuple(name for name in self.inserted if name not in noun.kept)
         self.select = select(*self.columns)

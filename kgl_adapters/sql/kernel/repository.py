@@ -62,11 +62,15 @@ class SqlRepository(Generic[R, F, V]):
     def list(self, filter: F, sort: str, after: Position | None, limit: int) -> Sequence[R]:
         return [*map(self._of.read, self._of.listing.page(self._session, filter, sort, after, limit))]
 
+    def get_json(self, id: UUID) -> JsonRecord | None:
+        found = self._session.fetch(self._of.get, {"id": self._encoding.id(id)})
+        return self._of.read_json(found[0]) if found else None
+
     def list_json(
         self, filter: F, sort: str, after: Position | None, limit: int
     ) -> tuple[Sequence[JsonRecord], R | None]:
         rows = self._of.listing.page(self._session, filter, sort, after, limit + 1)
-        shown = [*map(self._of.read_json, rows[:limit])]
+        shown = [*map(self._of.pass_json, rows[:limit])]
         return shown, self._of.read(rows[limit - 1]) if len(rows) > limit else None
 
     def count(self, filter: F) -> int:

@@ -43,14 +43,16 @@ class Form:
     """How values of one type are held: the type of their column, and how they are written there and read back.
 
     Each pair of conversions is for PostgreSQL and for SQLite. ``show`` gives a value as JSON has it, where that is not
-    what ``read`` gives. A column that holds the first text of ``empty`` has the value whose source code is the second,
-    or as JSON the third: nothing is called for it.
+    what ``read`` gives; ``passed`` gives it from a column that holds nothing but JSON, without reading that. A column
+    that holds the first text of ``empty`` has the value whose source code is the second, or as JSON the third: nothing
+    is called for it.
     """
 
     column: TypeEngine[Any]
     write: tuple[_Convert, _Convert] = (same, same)
     read: tuple[_Convert, _Convert] = (same, same)
-    show: tuple[_Convert, _Convert] | None = None
+    show: _Convert | None = None
+    passed: _Convert | None = None
     empty: tuple[str, str, str] | None = None
 
 
@@ -72,12 +74,10 @@ FORMS: Final[dict[Any, Form]] = {
     bool: Form(FLAG, read=(same, bool)),
     UUID: Form(ID, (same, uuid_bytes), (same, uuid_of)),
     datetime: Form(INSTANT, (same, micros_of), (same, moment_of)),
-    Actor: alike(TEXT, str, Actor.parse, show=(_show_actor, _show_actor)),
+    Actor: alike(TEXT, str, Actor.parse, show=_show_actor),
     tuple[Scope, ...]: alike(TEXT, scope_text, _read_scopes),
-    tuple[str, ...]: alike(JSON, write_texts, read_texts, show=(show_array, read_texts), empty=("[]", "()", "[]")),
-    Mapping[str, Any]: alike(
-        JSON, write_metadata, read_object, show=(show_object, read_object), empty=("{}", "{}", "{}")
-    ),
+    tuple[str, ...]: alike(JSON, write_texts, read_texts, passed=show_array, empty=("[]", "()", "[]")),
+    Mapping[str, Any]: alike(JSON, write_metadata, read_object, passed=show_object, empty=("{}", "{}", "{}")),
 }
 """By the type of a field, beside enums of texts. A noun with a field of another type adds that, beside its table."""
 
@@ -112,30 +112,35 @@ def compile_reader(
     It raises UnreadableRow for a row that can't be decoded, which it names by its first value, the key in ``table``.
     """
     names: dict[str, Any] = {"cls": cls}
-    values = {field.name: _converted(field, names, is_sqlite=is_sqlite, is_json=False) for field in fields}
+    values = {field.name: _converted(field, names, is_sqlite=is_sqlite) for field in fields}
     arguments = ", ".join(f"{name}={value}" for name, value in values.items())
     found: Callable[[Sequence[Any]], R] = _compile(fields, f"cls({arguments})", table, names)
     return found
 
 
-def compile_json_reader(noun: AnyNoun, *, is_sqlite: bool) -> Callable[[Sequence[Any]], JsonRecord]:
+def compile_json_reader(
+    noun: AnyNoun, *, is_sqlite: bool, passes: bool = False
+) -> Callable[[Sequence[Any]], JsonRecord]:
     """A function from a row of the columns of a noun's fields to what `kgl_core.kernel.nouns.json_records` makes of it.
 
-    JSON from PostgreSQL passes as it is, since its columns hold nothing else. Raises as `compile_reader` says.
+    With ``passes``, what is JSON already stays as it is: for PostgreSQL, whose columns of JSON hold nothing else.
+    Raises as `compile_reader` says.
     """
     names: dict[str, Any] = {}
     shown = [field for field in noun.fields if field.name not in noun.hidden]
-    values = {field.name: _converted(field, names, is_sqlite=is_sqlite, is_json=True) for field in shown}
+    values = {field.name: _converted(field, names, is_sqlite=is_sqlite, is_json=True, passes=passes) for field in shown}
     if noun.is_deletable:
         values["is_active"] = "deleted_at is None"
     items = ", ".join(f"{name!r}: {value}" for name, value in values.items())
     return _compile(noun.fields, f"{{{items}}}", noun.plural, names)
 
 
-def _converted(field: Field, names: dict[str, Any], *, is_sqlite: bool, is_json: bool) -> str:
+def _converted(
+    field: Field, names: dict[str, Any], *, is_sqlite: bool, is_json: bool = False, passes: bool = False
+) -> str:
     """The source code of a field's value, from the one in its column; what that calls is added to ``names``."""
     form, value = form_of(field), field.name
-    convert = (form.show if is_json and form.show else form.read)[is_sqlite]
+    convert = (passes and form.passed) or (is_json and form.show) or form.read[is_sqlite]
     if convert is not same:
         names[f"read_{field.name}"] = convert
         value = _unless_none(value, f"read_{field.name}({value})", field)

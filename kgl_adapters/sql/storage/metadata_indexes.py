@@ -22,7 +22,7 @@ from kgl_adapters.sql.engine.engines import begin
 from kgl_adapters.sql.kernel.json_values import index_expression, is_indexable
 from kgl_adapters.sql.kernel.tables import GRAPH, TABLES
 from kgl_adapters.sql.storage.migrating import locked, require_head, translated
-from kgl_core.graph.metadata_filters import NAMES_RULE
+from kgl_core.graph.metadata import NAMES_RULE
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import Faults

@@ -39,6 +39,9 @@ class Repository(Protocol[R, F, V]):
     def list(self, filter: F, sort: str, after: Position | None, limit: int, /) -> Sequence[R]:
         """Up to ``limit`` records that match ``filter``, ordered by ``sort``, then id, after position ``after``."""
 
+    def get_json(self, id: UUID, /) -> JsonRecord | None:
+        """What `get` gives, as JSON, in which nothing is encoded yet; for nouns that are deletable."""
+
     def list_json(
         self, filter: F, sort: str, after: Position | None, limit: int, /
     ) -> tuple[Sequence[JsonRecord], R | None]:

@@ -8,8 +8,7 @@ from typing import Any
 from kgl_core.access.passwords import Secret
 from kgl_core.exploration.metadata_tests import TESTS_RULE, MetadataTests
 from kgl_core.graph.entities import ALIASES_MAX, BEGINNING, Beginning
-from kgl_core.graph.metadata import JsonObject, JsonValue
-from kgl_core.graph.metadata_filters import WANTED_RULE, MetadataConditions
+from kgl_core.graph.metadata import WANTED_RULE, JsonObject, JsonValue, MetadataConditions
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import MISSING, Built, BuiltLater, Mapped, rules_of, said
 from kgl_core.kernel.field_rules import (
