@@ -29,6 +29,20 @@ _NONE_WAITS: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK})
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
+class Remembered:
+    """The attributes of gunicorn's configuration, which change no more in a worker, each looked up once.
+
+    gunicorn looks up some twenty of them for each request, which take a fifth of its time.
+    """
+
+    def __init__(self, configuration: Any) -> None:
+        self._configuration = configuration
+
+    def __getattr__(self, name: str) -> Any:
+        value = self.__dict__[name] = getattr(self._configuration, name)
+        return value
+
+
 class Connection(TConn):  # type: ignore[misc]
     """A connection that can be closed again by whoever does not know that it is closed."""
 
@@ -47,6 +61,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.cfg = Remembered(self.cfg)
         self.method_queue = CallQueue()
 
     def get_thread_pool(self) -> RequestThreads:

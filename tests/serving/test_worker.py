@@ -5,6 +5,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import pytest
+
+from kgl_http.server.worker import Remembered
 from tests.serving.service import BIN, THREADS, WORKERS, read_answer, serving, until
 
 _SERVE: Final = "from kgl_http.cli.main import main; main()"
@@ -127,3 +130,22 @@ def read_status(answers: BinaryIO) -> int:
         length = int(value) if name.lower() == b"content-length" else length
     assert len(answers.read(length)) == length
     return status
+
+
+def test_what_is_remembered_of_a_configuration_is_what_it_says() -> None:
+    """It is asked once for each attribute; what it does not have raises, each time."""
+    asked = []
+
+    class Told:
+        def __getattr__(self, name: str) -> str:
+            asked.append(name)
+            if name == "missing":
+                raise AttributeError(name)
+            return name.upper()
+
+    remembered = Remembered(Told())
+    assert [remembered.keepalive, remembered.keepalive, remembered.workers] == ["KEEPALIVE", "KEEPALIVE", "WORKERS"]
+    assert asked == ["keepalive", "workers"]
+    for _ in range(2):
+        with pytest.raises(AttributeError, match="missing"):
+            _ = remembered.missing
