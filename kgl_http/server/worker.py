@@ -54,6 +54,7 @@ class Connection(TConn):  # type: ignore[misc]
 class Worker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's worker, which no client can keep by pausing, and which drops nobody when it stops."""
 
+    cfg: Any
     when_stopping: Callable[[], object] = staticmethod(lambda: None)
     """Called once, as soon as the worker stops, while requests go on."""
     _accept_from = _alive_at = 0.0
