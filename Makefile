@@ -33,7 +33,7 @@ run: $(READY) ## Serve the API, with the demo graph in a new kgl.db, until Ctrl-
 	@sed -n '/^    api=/,/^$$/{s/8000/$(PORT)/;p;}' README.md
 	$(BIN)/kgl serve --port $(PORT)
 
-test: $(READY) ## Run the tests on all three stores: 6 minutes
+test: $(READY) ## Run the tests on all three stores: ten minutes on two cores
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 check: $(READY) ## Check format, style, types and import rules: half a minute
