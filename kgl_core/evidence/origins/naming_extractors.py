@@ -14,48 +14,28 @@ from kgl_core.evidence.origins.extractors import (
     ExtractorFilterFields,
     extractor_id,
 )
+from kgl_core.evidence.origins.naming import Naming
 from kgl_core.evidence.origins.ranking import set_rank
 from kgl_core.evidence.settling import settle_extractor
 from kgl_core.evidence.stored_evidence import new_extractor
 from kgl_core.kernel.checked_records import build
-from kgl_core.kernel.errors import AlreadyExists
-from kgl_core.kernel.ids import require_id
-from kgl_core.kernel.nouns.listings import read_page
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
 from kgl_core.kernel.nouns.records import found
 from kgl_core.kernel.permissions import Action, require
-from kgl_core.kernel.units_of_work import Context, transaction
+from kgl_core.kernel.units_of_work import transaction
 
 
-class Extractors:
-    """The use cases of extractors, on behalf of one actor.
+class Extractors(Naming[Extractor]):
+    """The use cases of extractors, on behalf of one actor. `Naming` says what every method raises."""
 
-    Every method raises PermissionDenied when the actor may not call it, InvalidInput for malformed arguments, and
-    StoreError when the store is in trouble. An id is a UUID or its canonical text.
-    """
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _noun = EXTRACTOR
 
     @transaction
     def create(self, /, **fields: Unpack[ExtractorFields]) -> Extractor:
         """Name an extractor before it says anything, so that it can be ranked. Raises AlreadyExists."""
         require(self._context.actor, Action.CREATE)
         named = new_extractor(self._context, build(ExtractorDraft, fields).name)
-        try:
-            with self._context.store.begin() as uow:
-                uow.of(EXTRACTOR).add([named])
-                uow.commit()
-        except AlreadyExists as error:
-            raise AlreadyExists("extractor", "name", named.name, named.id) from error
-        return named
-
-    def get(self, id: UUID | str) -> Extractor:
-        """The extractor with this id. Raises NotFound."""
-        require(self._context.actor, Action.READ)
-        wanted = require_id(id)
-        with self._context.store.read() as uow:
-            return found(uow.of(EXTRACTOR).get(wanted), "extractor", wanted)
+        return self._add(named, "name", named.name)
 
     def get_by_name(self, name: str) -> Extractor:
         """The extractor with this name. Raises NotFound."""
@@ -83,6 +63,4 @@ class Extractors:
     ) -> Page[Extractor]:
         """A page of the extractors that ever said something; ``limit`` is 1..200. Raises InvalidCursor, HistoryLost."""
         require(self._context.actor, Action.READ)
-        wanted = build(ExtractorFilter, filter)
-        with self._context.store.read() as uow:
-            return read_page(EXTRACTOR, uow.of(EXTRACTOR), wanted, sort, limit, cursor)
+        return self._list(build(ExtractorFilter, filter), sort, limit, cursor)

@@ -11,6 +11,7 @@ import attrs
 from kgl_core.evidence.extraction.extractions import WithdrawalResult
 from kgl_core.evidence.extraction.withdrawing_sources import withdraw_source
 from kgl_core.evidence.origins.contributions import Contribution, contribution_of
+from kgl_core.evidence.origins.naming import Naming
 from kgl_core.evidence.origins.ranking import set_rank
 from kgl_core.evidence.origins.sources import (
     SOURCE,
@@ -24,16 +25,15 @@ from kgl_core.evidence.origins.sources import (
 from kgl_core.evidence.settling import settle_source
 from kgl_core.graph.entities import Json
 from kgl_core.kernel.checked_records import build, rebuild, same_values
-from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput, NotFound
+from kgl_core.kernel.errors import Fault, InvalidInput, NotFound
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.merge_patch import merge_patch
-from kgl_core.kernel.nouns.listings import read_page
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
 from kgl_core.kernel.nouns.read_only_fields import require_noted, take_noted
 from kgl_core.kernel.nouns.records import found
 from kgl_core.kernel.nouns.versions import Precondition, require_state
 from kgl_core.kernel.permissions import Action, require
-from kgl_core.kernel.units_of_work import Context, transaction
+from kgl_core.kernel.units_of_work import transaction
 
 _URI_STAYS: Final = "it identifies the source and can't change; leave it out, or describe another source"
 
@@ -42,15 +42,10 @@ _DESCRIBE_FIRST: Final = (
 )
 
 
-class Sources:
-    """The use cases of sources, on behalf of one actor.
+class Sources(Naming[Source]):
+    """The use cases of sources, on behalf of one actor. `Naming` says what every method raises."""
 
-    Every method raises PermissionDenied when the actor may not call it, InvalidInput for malformed arguments, and
-    StoreError when the store is in trouble. An id is a UUID or its canonical text.
-    """
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    _noun = SOURCE
 
     @transaction
     def create(self, /, **fields: Unpack[SourceFields]) -> Source:
@@ -60,20 +55,7 @@ class Sources:
         said = {name: getattr(draft, name) for name in SOURCE.said}
         actor, now = self._context.actor, self._context.now()
         source = Source(id=source_id(draft.uri), created_by=actor, created_at=now, **said)
-        try:
-            with self._context.store.begin() as uow:
-                uow.of(SOURCE).add([source])
-                uow.commit()
-        except AlreadyExists as error:
-            raise AlreadyExists("source", "uri", source.uri, source.id) from error
-        return source
-
-    def get(self, id: UUID | str) -> Source:
-        """The source with this id. Raises NotFound."""
-        require(self._context.actor, Action.READ)
-        wanted = require_id(id)
-        with self._context.store.read() as uow:
-            return found(uow.of(SOURCE).get(wanted), "source", wanted)
+        return self._add(source, "uri", source.uri)
 
     def get_by_uri(self, uri: str) -> Source:
         """The source with this URI. Raises NotFound."""
@@ -147,9 +129,7 @@ class Sources:
     ) -> Page[Source]:
         """A page of sources; ``limit`` is 1..200. Raises InvalidCursor, HistoryLost."""
         require(self._context.actor, Action.READ)
-        wanted = build(SourceFilter, filter)
-        with self._context.store.read() as uow:
-            return read_page(SOURCE, uow.of(SOURCE), wanted, sort, limit, cursor)
+        return self._list(build(SourceFilter, filter), sort, limit, cursor)
 
     @transaction
     def _change(
