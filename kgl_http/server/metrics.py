@@ -36,6 +36,7 @@ _UNMATCHED: Final = "unmatched"
 _REFUSALS: Final = (InvalidCredentials, InvalidToken, OAuthError, InvalidInput, BadRequest)
 
 M = TypeVar("M", Counter, Histogram)
+T = TypeVar("T")
 
 
 class Metrics:
@@ -86,7 +87,7 @@ class Metrics:
         # Threads share deques without a lock; this one's length is a count.
         self._answering: deque[None] = deque()
         self._answered: deque[tuple[str, str, int, float]] = deque()
-        self._changed: deque[tuple[type, ChangeAction, int]] = deque()
+        self._changed: deque[tuple[type, ChangeAction]] = deque()
         self._checked_out: list[Callable[[], int]] = []
 
     def began(self) -> None:
@@ -116,28 +117,17 @@ class Metrics:
 
     def publish(self) -> None:
         """Count what happened since the last time, and write the gauges: now and then, and not with each request."""
-        answers = Tally[Counter]()
-        while self._answered:
-            try:
-                method, route, status, duration_s = self._answered.popleft()
-            except IndexError:  # another thread was quicker
-                break
+        counts = Tally[Counter]()
+        for method, route, status, duration_s in _taken(self._answered):
             requests, durations = self._requests_of(method, route, status), self._durations_of(method, route)
             if requests is not None and durations is not None:
-                answers[requests] += 1
+                counts[requests] += 1
                 durations.observe(duration_s)
-        for requests, number in answers.items():
-            requests.inc(number)
-        changes = Tally[Counter]()
-        while self._changed:
-            try:
-                kind, action, number = self._changed.popleft()
-            except IndexError:  # another thread was quicker
-                break
-            counter = self._changes_of(kind.__name__.lower(), action.value)
-            if counter is not None:
-                changes[counter] += number
-        for counter, number in changes.items():
+        for kind, action in _taken(self._changed):
+            changes = self._changes_of(kind.__name__.lower(), action.value)
+            if changes is not None:
+                counts[changes] += 1
+        for counter, number in counts.items():
             counter.inc(number)
         self._in_flight.set(len(self._answering))
         self._connections.set(sum(checked_out() for checked_out in self._checked_out))
@@ -162,11 +152,7 @@ class Metrics:
 
     def changed(self, changes: Sequence[Change]) -> None:
         """Count committed changes. `publish` shows it."""
-        if len(changes) == 1:
-            self._changed.append((type(changes[0].record), changes[0].action, 1))
-        else:
-            alike = Tally((type(change.record), change.action) for change in changes)
-            self._changed.extend((*each, number) for each, number in alike.items())
+        self._changed.extend((type(change.record), change.action) for change in changes)
         if len(self._changed) >= _WAITING_MAX:
             self.publish()
 
@@ -182,6 +168,16 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+def _taken(waiting: deque[T]) -> Iterator[T]:
+    """What waits in a deque that threads share, each taken out."""
+    while waiting:
+        try:
+            first = waiting.popleft()
+        except IndexError:  # another thread was quicker
+            return
+        yield first
 
 
 def _children(metric: M) -> Callable[..., M | None]:
