@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Final
 
-import attrs
 from sqlalchemy import URL, Engine
 
 from kgl_adapters.clock_and_ids import new_id, now, random
@@ -84,18 +83,19 @@ def _opened(text: str, migrate: bool | None, pool: Pool) -> Engine:
     if text.startswith("memory:"):
         raise InvalidUrl("the memory store's URL is memory:// and nothing more")
     url = parse_url(text)
-    engine = make_engine(url, attrs.evolve(pool, statement_timeout_s=None) if url.drivername != "sqlite" else pool)
+    is_sqlite = url.drivername == "sqlite"
+    engine = make_engine(url, pool if is_sqlite else None)
     try:
-        if migrate is False and url.drivername == "sqlite" and not is_in_memory(url):
+        if migrate is False and is_sqlite and not is_in_memory(url):
             _require_file(url.database or "", engine)
-        if migrate or (migrate is None and url.drivername == "sqlite" and migrating.is_empty(engine)):
+        if migrate or (migrate is None and is_sqlite and migrating.is_empty(engine)):
             migrating.upgrade(engine)
         migrating.require_head(engine)
         warn_of_modes(url)
     except BaseException:
         engine.dispose()
         raise
-    if pool.statement_timeout_s is None or url.drivername == "sqlite":
+    if is_sqlite or pool.statement_timeout_s is None:
         return engine
     engine.dispose()  # its connections have no limit
     return make_engine(url, pool)

@@ -30,7 +30,7 @@ _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS,
 
 
 class Remembered:
-    """The attributes of gunicorn's configuration, which change no more in a worker, each looked up once.
+    """The attributes of gunicorn's configuration, which no longer change in a worker, each looked up once.
 
     gunicorn looks up some twenty of them for each request, which take a fifth of its time.
     """

@@ -51,10 +51,9 @@ class NounTable(Generic[R, F, V]):
         self.read: Callable[[Sequence[Any]], R] = compile_reader(
             noun.record, noun.fields, table.name, is_sqlite=is_sqlite
         )
-        self.read_json: Callable[[Sequence[Any]], JsonRecord]
-        self.read_json, self.pass_json = (
-            compile_json_reader(noun, is_sqlite=is_sqlite, passes=passes) for passes in (False, not is_sqlite)
-        )
+        if noun.is_deletable:
+            self.read_json: Callable[[Sequence[Any]], JsonRecord] = compile_json_reader(noun, is_sqlite=is_sqlite)
+            self.pass_json = self.read_json if is_sqlite else compile_json_reader(noun, is_sqlite=False, passes=True)
         self.inserted = (*noun.field_names, *noun.derived)
         self.updated = tuple(name for name in self.inserted if name not in noun.kept)
         self.select = select(*self.columns)

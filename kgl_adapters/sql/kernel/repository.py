@@ -109,7 +109,7 @@ class SqlRepository(Generic[R, F, V]):
             raise self._stale(records)
 
     def _replace_rows(self, records: Sequence[R], rows: Sequence[tuple[Any, ...]]) -> int:
-        """Write the rows of these records; how many of them were there, with an earlier version."""
+        """Write the rows of these records; returns how many of them were there, with an earlier version."""
         return self._session.run(self._of.replace.text, list(rows) if len(rows) > 1 else rows[0]).rowcount
 
     def delete(self, id: UUID) -> None:
