@@ -65,7 +65,8 @@ from kgl_core.knowledge_graph import KnowledgeGraph, Transaction
 from kgl_core.storage.checking.findings import CheckReport, Problem
 from kgl_core.storage.dumping import Dump
 from kgl_core.storage.extracting_many import DocumentResult
-from kgl_core.storage.loading.load import LoadResult, LoadSummary, Refusal
+from kgl_core.storage.loading.load import LoadResult, LoadSummary
+from kgl_core.storage.loading.reading import Refusal
 from kgl_core.storage.stats import Stats
 
 __all__ = [

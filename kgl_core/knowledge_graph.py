@@ -39,7 +39,8 @@ from kgl_core.storage.dumping import Dump, OnUnreadable
 from kgl_core.storage.extracting_many import DocumentResult, extract_many
 from kgl_core.storage.indexing import rebuild_index
 from kgl_core.storage.loading.existing_records import Existing
-from kgl_core.storage.loading.load import Load, LoadResult, LoadSummary, Refusal
+from kgl_core.storage.loading.load import Load, LoadResult, LoadSummary
+from kgl_core.storage.loading.reading import Refusal
 from kgl_core.storage.stats import Stats, read_stats
 
 

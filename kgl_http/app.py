@@ -13,7 +13,7 @@ from kgl_core.access.logging_in import Auth
 from kgl_core.access.tokens import TokenSigner
 from kgl_core.kernel.errors import KglError
 from kgl_core.knowledge_graph import KnowledgeGraph
-from kgl_core.storage.loading.load import BATCH_BYTES_MAX
+from kgl_core.storage.loading.reading import BATCH_BYTES_MAX
 from kgl_http.access import logging_in, oauth, oauth_clients, users
 from kgl_http.access.oauth_server import OAuthServer
 from kgl_http.api import health

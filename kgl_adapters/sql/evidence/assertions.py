@@ -45,14 +45,13 @@ class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
         self.extracted = Query(self.select.where(*mine, in_force), is_sqlite=is_sqlite)
         fact_id = func.coalesce(table.c.entity_id, table.c.relationship_id)
         entities, relationships = (defined[is_sqlite] for defined in (ENTITIES, RELATIONSHIPS))
-        is_active = func.coalesce(entities.c.deleted_at, relationships.c.deleted_at).is_(None)
-        joined = table.outerjoin(entities, entities.c.id == table.c.entity_id)
-        joined = joined.outerjoin(relationships, relationships.c.id == table.c.relationship_id)
-        labels = (
-            select(table.c.label, fact_id, is_active)
-            .select_from(joined)
-            .where(*mine, in_force, table.c.about.is_(None))
+        # Each fact is looked up by itself: for a join, PostgreSQL might read all facts.
+        gone_at = (
+            select(facts.c.deleted_at).where(facts.c.id == column).scalar_subquery()
+            for facts, column in ((entities, table.c.entity_id), (relationships, table.c.relationship_id))
         )
+        is_active = func.coalesce(*gone_at).is_(None)
+        labels = select(table.c.label, fact_id, is_active).where(*mine, in_force, table.c.about.is_(None))
         self.labels = Query(labels, is_sqlite=is_sqlite)
         then = table.c.withdrawn_at == bindparam("withdrawn_at")
         of_run = table.c.withdrawn_run == bindparam("withdrawn_run")

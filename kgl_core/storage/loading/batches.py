@@ -18,11 +18,11 @@ from kgl_core.storage.loading.existing_records import Existing, KeyTaken, Outcom
 from kgl_core.storage.loading.fact_plan import evidence_of, with_rivals
 from kgl_core.storage.loading.keys import Waiting
 from kgl_core.storage.loading.noun_plan import NounPlan
+from kgl_core.storage.loading.reading import Numbered
 from kgl_core.storage.loading.relationship_ends import Ends
 from kgl_core.storage.loading.relationship_plan import RelationshipPlan
-from kgl_core.storage.record_lines import EntityLine, GraphLine, Line, NounLine, RelationshipLine
+from kgl_core.storage.record_lines import EntityLine, GraphLine, NounLine, RelationshipLine
 
-Numbered = tuple[int, Line]
 _Graph = Sequence[tuple[int, GraphLine]]
 Applied = tuple[int, Outcome, Record]
 Refused = tuple[int, KglError]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain, islice
@@ -16,37 +16,21 @@ import attrs
 from kgl_core.graph.journal.running import running
 from kgl_core.graph.journal.runs import RunDraft, RunKind
 from kgl_core.kernel.checked_records import build
-from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput, KglError, NotFound, StaleVersion
+from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput, NotFound, StaleVersion
 from kgl_core.kernel.ids import RunId
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, JoinedStore, once
-from kgl_core.storage.loading.batches import Applied, Batch, Numbered
+from kgl_core.storage.loading.batches import Applied, Batch
 from kgl_core.storage.loading.existing_records import Existing, Outcome
 from kgl_core.storage.loading.keys import Waiting
+from kgl_core.storage.loading.reading import Numbered, Refusal, read_batches, refusal_of
 from kgl_core.storage.record_files import read_items
-from kgl_core.storage.record_lines import read_line
 
-BATCH_RECORDS_MAX: Final = 5_000
-BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
+BATCH_RECORDS_MAX: Final = 20_000
+"""How many records a batch has, unless the store wants smaller ones."""
 REFUSALS_KEPT_MAX: Final = 100
-DETAIL_LENGTH_MAX: Final = 500
 SPLITS_MAX: Final = 64
 """How often a batch is divided to find the record that the store refuses; after that it is refused as a whole."""
-
-
-@attrs.frozen
-class Refusal:
-    """A record that was not loaded: its number (the line, from 1), a stable code, and what to do.
-
-    ``detail`` has at most DETAIL_LENGTH_MAX characters.
-    """
-
-    number: int
-    code: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"line {self.number}: {self.detail} ({self.code})"
 
 
 @attrs.frozen
@@ -83,6 +67,9 @@ class LoadSummary:
     kept: int = 0
     refused_by_code: Mapping[str, int] = attrs.Factory(dict)
     run: RunId | None = None
+
+
+Items = Sequence[Numbered | Refusal]
 
 
 class Load:
@@ -143,7 +130,8 @@ class Load:
         self._existing, self._is_dry_run = Existing(existing), dry_run
         is_one = atomic or dry_run
         with ExitStack() as stack:
-            batches = _batches(read_items(records))
+            records_max = min(BATCH_RECORDS_MAX, self._context.store.batch_records_max)
+            batches = read_batches(read_items(records), records_max)
             with _collector_paused():
                 first = [*islice(batches, 1)]
             has_records = bool(first)
@@ -175,14 +163,14 @@ class Load:
             run=self._context.run if is_kept else None,
         )
 
-    def _load_next(self, batches: Iterator[Sequence[Numbered | Refusal]]) -> bool:
+    def _load_next(self, batches: Iterator[Items]) -> bool:
         with _collector_paused():
             batch = next(batches, None)
             if batch is not None:
                 self._load(batch)
         return batch is not None
 
-    def _load(self, items: Sequence[Numbered | Refusal], *, is_last: bool = False) -> None:
+    def _load(self, items: Items, *, is_last: bool = False) -> None:
         pending, splits = [items], 0
         while pending:
             part = pending.pop()
@@ -198,13 +186,13 @@ class Load:
                     middle = len(part) // 2
                     pending += [part[middle:], part[:middle]]
                 else:
-                    self._tell((), malformed + [_refusal(number, error) for number, _ in records])
+                    self._tell((), malformed + [refusal_of(number, error) for number, _ in records])
                 continue
             if batch is None:
                 self._tell((), malformed)
                 continue
             self._waiting = batch.waiting
-            self._tell(batch.applied, malformed + [_refusal(number, error) for number, error in batch.refused])
+            self._tell(batch.applied, malformed + [refusal_of(number, error) for number, error in batch.refused])
 
     def _apply(self, records: Sequence[Numbered], is_last: bool) -> Batch:
         with self._context.store.begin() as uow:
@@ -250,40 +238,3 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _refusal(number: int, error: KglError) -> Refusal:
-    code = error.faults[0].code if isinstance(error, InvalidInput) else error.code
-    detail = str(error)
-    if len(detail) > DETAIL_LENGTH_MAX:
-        detail = detail[: DETAIL_LENGTH_MAX - 1] + "…"
-    return Refusal(number, code, detail)
-
-
-def _batches(records: Iterable[object]) -> Iterator[Sequence[Numbered | Refusal]]:
-    """The numbered records, in runs of bounded count and size; malformed ones as refusals, without blank lines."""
-    batch: list[Numbered | Refusal] = []
-    size = 0
-    for number, item in enumerate(records, 1):
-        try:
-            record = read_line(item)
-        except InvalidInput as error:
-            batch.append(_refusal(number, error))
-        else:
-            if record is None:
-                continue
-            batch.append((number, record))
-        size += _weight(item)
-        if len(batch) >= BATCH_RECORDS_MAX or size >= BATCH_BYTES_MAX:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _weight(item: object) -> int:
-    """About how many bytes an item takes: the length of a line, or of a mapping's longest parts."""
-    if isinstance(item, bytes | str):
-        return len(item)
-    values = islice(item.values(), 64) if isinstance(item, dict) else ()
-    return sum(len(value) * 64 for value in values if isinstance(value, str | list | tuple | dict))

@@ -84,10 +84,13 @@ class Ends:
         """The entity that the record of line ``number`` names by id or key; an active one rather than a deleted one."""
         if key is not None:
             id = self.holder(key, number) or self.deleted(key, number)
-        if id is None or self._since.get(id, 0) > number:
+        # Most batches have no entities of their own, and looking ids up in empty dictionaries is slow.
+        if id is None or (self._since and self._since.get(id, 0) > number):
             return None
         end = self._by_id.get(id)
-        return end._replace(is_active=False) if end is not None and self._back.get(id, 0) > number else end
+        if self._back and end is not None and self._back.get(id, 0) > number:
+            return end._replace(is_active=False)
+        return end
 
     def _give(self, number: int, key: str, id: UUID | None) -> None:
         self._moves.setdefault(key, [(-1, self._holders.get(key))]).append((number, id))

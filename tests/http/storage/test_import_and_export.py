@@ -10,7 +10,7 @@ import pytest
 from falcon import testing
 
 from kgl_core.kernel.store_errors import StoreUnavailable
-from kgl_core.storage.loading.load import BATCH_BYTES_MAX
+from kgl_core.storage.loading.reading import BATCH_BYTES_MAX
 from kgl_core.storage.record_lines import LINE_BYTES_MAX
 from kgl_http.api import middleware
 from kgl_http.server.long_bodies import SHORT_BYTES_MAX
