@@ -216,13 +216,20 @@ def parse_line(line: bytes | str) -> object:
 
 def write_line(record: Record) -> dict[str, Json]:
     """The record as a JSON object that `read_line` takes; leaves out what is empty, versions, times and actors."""
-    noun = noun_of(record)
+    noun, fields = noun_of(record), vars(record)
     written: dict[str, Json] = {"kind": noun.name, "id": str(record.id)}
     for name in noun.said:
-        value = getattr(record, name)
-        if value is None or value == () or value == {}:
+        value = fields[name]
+        if value is None:
             continue
-        written[name] = list(value) if type(value) is tuple else str(value) if type(value) is UUID else value
+        kind = type(value)
+        if kind is UUID:
+            written[name] = str(value)
+        elif kind is tuple or kind is dict:
+            if value:
+                written[name] = list(value) if kind is tuple else value
+        else:
+            written[name] = value
     if record.deleted_at is not None:
         written["is_active"] = False
         if isinstance(record, Relationship) and record.deleted_with is not None:

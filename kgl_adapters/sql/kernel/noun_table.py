@@ -58,6 +58,9 @@ class NounTable(Generic[R, F, V]):
         self.updated = tuple(name for name in self.inserted if name not in noun.kept)
         self.select = select(*self.columns)
         self.listing = Listing(noun, table, self.columns, is_sqlite=is_sqlite)
+        in_order = self.select.order_by(table.c.id).limit(bindparam("limit"))
+        self.first_rows = Query(in_order, is_sqlite=is_sqlite)
+        self.rows_after = Query(in_order.where(table.c.id > bindparam("after")), is_sqlite=is_sqlite)
         self.get = Query(self.select.where(table.c.id == bindparam("id")), is_sqlite=is_sqlite)
         self.by_id = {lock: Finder(table, self.columns, [table.c.id], lock) for lock in LOCKS}
         unique = [] if noun.unique is None else [table.c[name] for name in noun.unique.fields]

@@ -9,7 +9,6 @@ from uuid import UUID
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.kernel.lookups import Finder, LockingFinder
 from kgl_adapters.sql.kernel.noun_table import NounTable
-from kgl_adapters.sql.kernel.statements import scanned
 from kgl_core.kernel.errors import NotFound, StaleVersion
 from kgl_core.kernel.nouns.json_records import JsonRecord
 from kgl_core.kernel.nouns.noun import Noun
@@ -83,8 +82,11 @@ class SqlRepository(Generic[R, F, V]):
         return int(self._session.execute(self._of.count_deleted).scalar_one())
 
     def scan(self, after: UUID | None, limit: int) -> Sequence[R]:
-        statement, parameters = scanned(self._of.select, self._of.table, after, limit, self._encoding)
-        return [self._of.read(row) for row in self._session.execute(statement, parameters)]
+        if after is None:
+            rows = self._session.fetch(self._of.first_rows, {"limit": limit})
+        else:
+            rows = self._session.fetch(self._of.rows_after, {"after": self._encoding.id(after), "limit": limit})
+        return [*map(self._of.read, rows)]
 
     def add(self, records: Sequence[R]) -> None:
         of = self._of
