@@ -256,7 +256,7 @@ class Graph(Generic[E, R]):
         """The relationships among entities, the strongest first, and whether these are all."""
         steps = uow.walks.between(ids, ids, query, query.max_relationships + 1)
         kept = steps[: query.max_relationships]
-        return self._records(uow).relationships(step.id for step in kept), len(kept) == len(steps)
+        return self._records(uow).of_steps(kept), len(kept) == len(steps)
 
 
 RecordGraph = Graph[Entity, Relationship]

@@ -36,6 +36,9 @@ STEPS_MAX: Final = 200_000
 """How many relationships one level of a walk looks at."""
 LEFT_OUT_MAX: Final = 10_000
 """Up to where it is counted how many relationships of an entity were left out."""
+_FEW_STEPS: Final = 16
+_STEPS_FOR_ONE: Final = 3
+"""How many steps are likely to be needed to reach another entity: others lead to the same ones."""
 CUTS_MAX: Final = 100
 """How many entities an answer names at which something was left out."""
 
@@ -164,15 +167,39 @@ def reach(walks: Walks, start: UUID, begin: Begin, query: NeighborhoodQuery) -> 
             found.cuts |= dict.fromkeys(frontier, (0, None))
             break
         after = begin if distance == 1 else Begin()
-        frontier = _level(walks, frontier, query, found, distance, after)
+        found, frontier = _level(walks, frontier, query, found, distance, after)
     return found
 
 
 def _level(
-    walks: Walks, frontier: Sequence[UUID], query: NeighborhoodQuery, found: Reach, distance: int, begin: Begin
-) -> Sequence[UUID]:
-    """Take one step from each entity of a frontier, and note what is reached and what is left out."""
-    most = query.max_per_entity
+    walks: Walks, frontier: Sequence[UUID], query: NeighborhoodQuery, before: Reach, distance: int, begin: Begin
+) -> tuple[Reach, Sequence[UUID]]:
+    """Take one step from each entity of a frontier: how far the walk is then, and what this step reached.
+
+    At first only the strongest steps of each are read, as many as are likely to fill the answer; if they don't, all.
+    """
+    if not frontier:
+        return before, ()
+    room = query.max_entities - len(before.distances)
+    few = max(_FEW_STEPS, _STEPS_FOR_ONE * room // len(frontier))
+    if few < query.max_per_entity:
+        found, reached = _follow(walks, frontier, query, before, distance, begin, few)
+        if found.reason == "max_entities" or found.cuts == before.cuts:
+            return found, reached
+    return _follow(walks, frontier, query, before, distance, begin, query.max_per_entity)
+
+
+def _follow(
+    walks: Walks,
+    frontier: Sequence[UUID],
+    query: NeighborhoodQuery,
+    before: Reach,
+    distance: int,
+    begin: Begin,
+    most: int,
+) -> tuple[Reach, Sequence[UUID]]:
+    """The same, up to ``most`` steps from each entity."""
+    found = Reach(dict(before.distances), dict(before.cuts), before.reason)
     steps = walks.steps(frontier, query, each=most + 1, limit=STEPS_MAX, after=begin.place)
     followed = {id: list(own) for id, own in groupby(steps, attrgetter("from_id"))}
     if len(steps) == STEPS_MAX:
@@ -199,7 +226,7 @@ def _level(
         kept = followed[step.from_id][:rank]
         if step.from_id not in found.cuts or begin.done + rank < found.cuts[step.from_id][0]:
             found.cuts[step.from_id] = _cut_after(kept, begin)
-    return reached
+    return found, reached
 
 
 def _unread(frontier: Sequence[UUID], followed: Mapping[UUID, object]) -> Sequence[UUID]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
+from kgl_core.exploration.walks import Step
 from kgl_core.graph.entities import ENTITY, Entity
 from kgl_core.graph.facts import gone
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun
@@ -46,6 +47,25 @@ def part_of(record: Any, names: Iterable[str]) -> Part:
     return {name: getattr(record, name) for name in names}
 
 
+def _part_of_step(step: Step) -> Part:
+    """What a step forward tells of its relationship; its names are those in _IN_STEPS."""
+    confidence, created_at, id = step.place
+    return {
+        "id": id,
+        "source_entity_id": step.from_id,
+        "relationship_type": step.relationship_type,
+        "target_entity_id": step.to_id,
+        "confidence": confidence,
+        "created_at": created_at,
+        "is_active": True,
+    }
+
+
+_IN_STEPS: Final = frozenset(
+    {"id", "source_entity_id", "relationship_type", "target_entity_id", "confidence", "created_at", "is_active"}
+)
+
+
 class Records(Generic[E, R]):
     """Reads entities as E and relationships as R: the records, or parts of them if there are ``fields``.
 
@@ -62,6 +82,14 @@ class Records(Generic[E, R]):
     def relationships(self, ids: Iterable[UUID]) -> tuple[R, ...]:
         """The relationships."""
         return self._read(RELATIONSHIP, ids)
+
+    def of_steps(self, steps: Sequence[Step]) -> tuple[R, ...]:
+        """The relationships of steps that `Walks.between` found: what these tell need not be read."""
+        names = () if self._fields is None else part_names(RELATIONSHIP, self._fields)
+        if not names or not _IN_STEPS.issuperset(names):
+            return self.relationships(step.id for step in steps)
+        wholes = map(_part_of_step, steps)
+        return tuple([{name: whole[name] for name in names} for whole in wholes])  # type: ignore[misc]  # R is Part then
 
     def shown(self, entities: Iterable[Entity]) -> tuple[E, ...]:
         """Entities that were read as a whole already."""

@@ -99,7 +99,7 @@ class Step(NamedTuple):
     """A relationship, as it is followed from one entity to another.
 
     ``is_forward`` says whether that is from its source to its target. ``weight`` is what the walk asked for of its
-    metadata; None if there is no number.
+    metadata; None if there is no number. `Walks.between` alone tells the ``relationship_type``.
     """
 
     from_id: UUID
@@ -107,6 +107,7 @@ class Step(NamedTuple):
     place: Place
     is_forward: bool
     weight: float | None = None
+    relationship_type: str | None = None
 
     @property
     def id(self) -> UUID:
@@ -115,7 +116,7 @@ class Step(NamedTuple):
 
     def back(self) -> Step:
         """The same relationship, followed the other way."""
-        return Step(self.to_id, self.from_id, self.place, not self.is_forward, self.weight)
+        return self._replace(from_id=self.to_id, to_id=self.from_id, is_forward=not self.is_forward)
 
 
 def strength(place: Place | Relationship) -> tuple[float, float, int]:
@@ -178,7 +179,7 @@ class Walks(Protocol):
     ) -> Sequence[Step]:
         """The relationships from any of the one entities to any of the others: up to ``limit``, the strongest first.
 
-        They are steps forward. The filter's direction and entity types do not matter.
+        They are steps forward, with their types. The filter's direction and entity types do not matter.
         """
 
     def degrees(self, entity_id: UUID) -> Sequence[Degree]:

@@ -90,7 +90,8 @@ class MemoryWalks:
             for row in self._admitted(id, "out" if is_leaving else "in", filter)
             if (row.target_entity_id in targets if is_leaving else row.source_entity_id in sources)
         )
-        return [_step(row, is_forward=True) for row in nsmallest(limit, list(found), key=strength)]
+        strongest = nsmallest(limit, list(found), key=strength)
+        return [_step(row, is_forward=True)._replace(relationship_type=row.relationship_type) for row in strongest]
 
     def degrees(self, entity_id: UUID) -> Sequence[Degree]:
         directions: tuple[Direction, Direction] = ("in", "out")

@@ -166,11 +166,11 @@ class WalkStatements:
         return Query(union_all(last, strongest), is_sqlite=False)  # type: ignore[arg-type]
 
     def _edges(self, shape: Shape, id: ColumnElement[Any], *, leaving: bool) -> Select[Any]:
-        """The first ``:each`` relationships that leave or enter an entity, with their other end besides."""
+        """The first ``:each`` relationships that leave or enter one: ends, place, type, and the other end again."""
         table = self._table
         near, far = self._ends(leaving=leaving)
         ends = (table.c.source_entity_id, table.c.target_entity_id)
-        found = select(*ends, *self._place(), literal_column("1").label("forward"), far.label("far"))
+        found = select(*ends, *self._place(), table.c.relationship_type, far.label("far"))
         found = found.where(near == id, *self._admitted(shape))
         return found.order_by(*_strongest(table)).limit(_number("each"))
 

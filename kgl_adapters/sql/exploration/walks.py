@@ -124,7 +124,7 @@ class SqlWalks:
         parameters |= {"ids": array([*ids]), "others": array([*others]), "limit": limit}
         rows = self._session.fetch(query, parameters)
         many = {row[not leaving] for row in rows if row[-1]}
-        return [self._step(row[:-1]) for row in rows if not row[-1] and row[not leaving] not in many], [*many]
+        return [self._edge(row) for row in rows if not row[-1] and row[not leaving] not in many], [*many]
 
     def _looked_through(
         self, query: Query, parameters: Mapping[str, Any], ids: Collection[UUID], others: Collection[UUID]
@@ -138,7 +138,7 @@ class SqlWalks:
             if len(rows) == parameters["each"]:
                 many.append(id)
             else:
-                steps += [self._step(row[:-1]) for row in rows if row[-1] in wanted]
+                steps += [self._edge(row) for row in rows if row[-1] in wanted]
         return steps, many
 
     def _of_each(
@@ -163,6 +163,16 @@ class SqlWalks:
             weighed = weight_of(read_metadata(metadata[0]).get(weight)) if weight is not None else None
             from_id = from_id if type(from_id) is UUID else encoding.read_id(from_id)
             return Step(from_id, encoding.read_id(to_id), place, bool(is_forward), weighed)
+        except UNREADABLE as error:
+            raise unreadable(RELATIONSHIPS[encoding.is_sqlite].name, (id,), error) from error
+
+    def _edge(self, row: Sequence[Any]) -> Step:
+        """The step forward in a row of what is adjacent. Raises UnreadableRow."""
+        source_id, target_id, confidence, created_at, id, type, _ = row
+        encoding = self._encoding
+        try:
+            place = Place(confidence, encoding.read_instant(created_at), encoding.read_id(id))
+            return Step(encoding.read_id(source_id), encoding.read_id(target_id), place, True, None, type)
         except UNREADABLE as error:
             raise unreadable(RELATIONSHIPS[encoding.is_sqlite].name, (id,), error) from error
 
