@@ -45,9 +45,13 @@ def seen_by_going_on(drawn: Drawn, start: str, **query: Any) -> dict[str, list[s
 UNCAPPED = {"max_entities": 10_000, "max_per_entity": 10_000, "max_relationships": 50_000}
 
 
+@pytest.mark.parametrize("few", [1, 16])
 @pytest.mark.parametrize("caps", [{"max_per_entity": 3}, {"max_entities": 4}, {"max_per_entity": 2, "max_entities": 2}])
-def test_going_on_shows_every_neighbor_once(store: Store, caps: dict[str, int]) -> None:
+def test_going_on_shows_every_neighbor_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caps: dict[str, int], few: int
+) -> None:
     """Without a gap and without showing one twice, over ties and unknown confidences and parallel relationships."""
+    monkeypatch.setattr(neighborhoods, "_FEW_STEPS", few)
     drawn = Drawn(store, Clock())
     sure = ("", ".5", "1", "0", ".5", "", ".5")
     drawn.draw(",".join(f"Hub-{n} {sure[n % 7]}" for n in range(20)))

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from kgl_core import Deleted, InvalidInput, NotFound
+from kgl_core.exploration import neighborhoods
 from kgl_core.kernel.units_of_work import Store
 from tests.contract.exploration.drawing import Drawn
 from tests.contract.samples import Clock
@@ -91,6 +92,27 @@ def test_no_hub_takes_the_place_of_all_others(store: Store) -> None:
     assert {"Ash", "Elm", "Hub", "Oak"} < set(distances)
     assert len(distances) == 50
     assert left_out == {"Hub": 60 - 46}
+
+
+@pytest.mark.parametrize(
+    ("more", "distances", "left_out"),
+    [
+        ("Elm-Oak 1, Oak-Elm 1, Elm-Fir .5, Oak-Yew .4", {"Fir"}, {"Oak": 1}),  # the strongest reach nothing new
+        ("Elm-E1 .9, Elm-E2 .8, Elm-E3 .7, Oak-O1 .6, Oak-O2 .5", {"E1"}, {"Elm": 2, "Oak": 2}),
+        ("Elm-E1 .9, Elm-Oak .8, Oak-O1 .6", {"E1"}, {"Elm": 1, "Oak": 1}),  # what was not read may lead nowhere new
+        ("Elm-E1 .9, Oak-E1 .8, Elm-Oak .7", {"E1"}, None),
+    ],
+)
+def test_few_steps_are_read_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch, more: str, distances: set[str], left_out: dict[str, int] | None
+) -> None:
+    """The strongest of each; the others only if these don't fill the answer."""
+    monkeypatch.setattr(neighborhoods, "_FEW_STEPS", 1)
+    monkeypatch.setattr(neighborhoods, "_STEPS_FOR_ONE", 0)
+    drawn = Drawn(store)
+    drawn.draw(f"Ash-Elm 1, Ash-Oak .9, {more}")
+    found = drawn.around("Ash", depth=2, direction="out", max_entities=4)
+    assert (set(found[0]), found[2]) == ({"Ash", "Elm", "Oak"} | distances, left_out)
 
 
 def test_layers_that_are_all_joined(store: Store) -> None:
