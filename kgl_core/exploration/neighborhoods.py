@@ -36,8 +36,8 @@ STEPS_MAX: Final = 200_000
 """How many relationships one level of a walk looks at."""
 LEFT_OUT_MAX: Final = 10_000
 """Up to where it is counted how many relationships of an entity were left out."""
-_FEW_STEPS: Final = 16
-_STEPS_FOR_ONE: Final = 3
+_FEW_STEPS: Final = 8
+_STEPS_FOR_ONE: Final = 2
 """How many steps are likely to be needed to reach another entity: others lead to the same ones."""
 CUTS_MAX: Final = 100
 """How many entities an answer names at which something was left out."""
@@ -212,20 +212,23 @@ def _follow(
             del own[most:]
             found.cuts[id] = _cut_after(own, begin)
             found.reason = found.reason or "max_per_entity"
-    ranked = [(rank, step) for own in followed.values() for rank, step in enumerate(own)]
-    ranked.sort(key=lambda each: (each[0], strength(each[1].place)))
     reached: list[UUID] = []
-    for rank, step in ranked:
-        if step.to_id in found.distances:
-            continue
+    rest = [*followed.values()]
+    for rank in range(max(map(len, rest), default=0)):
+        rest = [own for own in rest if len(own) > rank]
+        ranked = [own[rank] for own in rest]
         if len(found.distances) < query.max_entities:
-            found.distances[step.to_id] = distance
-            reached.append(step.to_id)
-            continue
-        found.reason = "max_entities"
-        kept = followed[step.from_id][:rank]
-        if step.from_id not in found.cuts or begin.done + rank < found.cuts[step.from_id][0]:
-            found.cuts[step.from_id] = _cut_after(kept, begin)
+            ranked.sort(key=lambda step: strength(step.place))
+        for step in ranked:
+            if step.to_id in found.distances:
+                continue
+            if len(found.distances) < query.max_entities:
+                found.distances[step.to_id] = distance
+                reached.append(step.to_id)
+                continue
+            found.reason = "max_entities"
+            if step.from_id not in found.cuts or begin.done + rank < found.cuts[step.from_id][0]:
+                found.cuts[step.from_id] = _cut_after(followed[step.from_id][:rank], begin)
     return found, reached
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
+from datetime import datetime
+from itertools import islice, starmap
 from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
@@ -49,11 +50,15 @@ class SqlWalks:
         shape, parameters = self._read(filter, after, free, has_weight=weight is not None)
         parameters |= {"each": _NO_LIMIT if each is None else each, "limit": limit}
         query = self._statements.steps(shape)
-        found: dict[UUID, list[Step]] = {}
-        for row in islice(self._of_each(query, entity_ids, parameters), limit):
-            step = self._step(row, weight)
-            found.setdefault(step.from_id, []).append(step)
-        return [step for id in entity_ids for step in found.get(id, ())]
+        rows = islice(self._of_each(query, entity_ids, parameters), limit)
+        found: dict[UUID, list[Step]] = {id: [] for id in entity_ids}
+        if self._session.is_sqlite or weight is not None:
+            for row in rows:
+                found[row[0]].append(self._step(row, weight))
+        else:  # what PostgreSQL gives is what a step has, so that no call is made for each
+            for from_id, to_id, confidence, created_at, id, is_forward in rows:
+                found[from_id].append(Step(from_id, to_id, Place(confidence, created_at, id), bool(is_forward)))
+        return [step for id in entity_ids for step in found[id]]
 
     def neighbors(
         self, entity_ids: Sequence[UUID], filter: WalkFilter, *, limit: int, free: Collection[UUID] = ()
@@ -124,7 +129,9 @@ class SqlWalks:
         parameters |= {"ids": array([*ids]), "others": array([*others]), "limit": limit}
         rows = self._session.fetch(query, parameters)
         many = {row[not leaving] for row in rows if row[-1]}
-        return [self._edge(row) for row in rows if not row[-1] and row[not leaving] not in many], [*many]
+        if not many:
+            return [*starmap(_edge, rows)], []
+        return [_edge(*row) for row in rows if not row[-1] and row[not leaving] not in many], [*many]
 
     def _looked_through(
         self, query: Query, parameters: Mapping[str, Any], ids: Collection[UUID], others: Collection[UUID]
@@ -138,7 +145,7 @@ class SqlWalks:
             if len(rows) == parameters["each"]:
                 many.append(id)
             else:
-                steps += [self._edge(row) for row in rows if row[-1] in wanted]
+                steps += [self._read_edge(row) for row in rows if row[-1] in wanted]
         return steps, many
 
     def _of_each(
@@ -166,13 +173,13 @@ class SqlWalks:
         except UNREADABLE as error:
             raise unreadable(RELATIONSHIPS[encoding.is_sqlite].name, (id,), error) from error
 
-    def _edge(self, row: Sequence[Any]) -> Step:
-        """The step forward in a row of what is adjacent. Raises UnreadableRow."""
-        source_id, target_id, confidence, created_at, id, type, _ = row
+    def _read_edge(self, row: Sequence[Any]) -> Step:
+        """As `_edge`, of a row of SQLite. Raises UnreadableRow."""
+        source_id, target_id, confidence, created_at, id, type, far = row
         encoding = self._encoding
         try:
-            place = Place(confidence, encoding.read_instant(created_at), encoding.read_id(id))
-            return Step(encoding.read_id(source_id), encoding.read_id(target_id), place, True, None, type)
+            ends, at = (encoding.read_id(source_id), encoding.read_id(target_id)), encoding.read_instant(created_at)
+            return _edge(*ends, confidence, at, encoding.read_id(id), type, far)
         except UNREADABLE as error:
             raise unreadable(RELATIONSHIPS[encoding.is_sqlite].name, (id,), error) from error
 
@@ -206,3 +213,16 @@ class SqlWalks:
             **{name: len(values) for name, values in lists.items()},
         )
         return shape, parameters
+
+
+def _edge(
+    source_id: UUID,
+    target_id: UUID,
+    confidence: float | None,
+    created_at: datetime,
+    id: UUID,
+    relationship_type: str,
+    _: object,
+) -> Step:
+    """The step forward in a row of what is adjacent."""
+    return Step(source_id, target_id, Place(confidence, created_at, id), True, None, relationship_type)
