@@ -383,3 +383,19 @@ def test_a_certain_index_serves_it_on_postgres(name: str, postgres_plans: Callab
     for plan in plans:
         assert set(re.findall(r" using (\w+)| Scan on (ix_\w+)", plan)), plan
         assert all(index in found or found.startswith("pk_") for found in re.findall(r"\b(?:ix|pk)_\w+", plan)), plan
+
+
+def extracting_again(kg: KnowledgeGraph) -> None:
+    """Extract a document three times: new, the same, and with something else in it."""
+    found = {"entities": [{"label": label, "type": "t1", "name": f"named {label}"} for label in "AB"]}
+    for document in (found, found, {"entities": found["entities"][:1], "version": "2"}):
+        kg.extract("f", "x", document)
+    kg.withdraw("f", "x")
+
+
+@pytest.mark.parametrize("kind", ["sqlite_plans", "postgres_plans"])
+def test_no_document_reads_all_that_its_extractor_found(kind: str, request: pytest.FixtureRequest) -> None:
+    """A source has few assertions, an extractor may have millions; no database has statistics here."""
+    plans = request.getfixturevalue(kind)(extracting_again)
+    assert any("ix_assertions_" in plan for plan in plans)
+    assert not [plan for plan in plans if "ix_assertions_extractor" in plan]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Never
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import bindparam, func, literal_column, select, text, update
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
@@ -15,7 +15,7 @@ from kgl_adapters.sql.evidence import tables
 from kgl_adapters.sql.evidence.contributions import contributed, sharing, stated_alone
 from kgl_adapters.sql.evidence.tables import OF_EXTRACTOR
 from kgl_adapters.sql.graph.tables import ENTITIES, RELATIONSHIPS
-from kgl_adapters.sql.kernel.lookups import Finder
+from kgl_adapters.sql.kernel.lookups import Finder, among, texts
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_adapters.sql.kernel.repository import SqlRepository, lock_order
 from kgl_adapters.sql.kernel.statements import scanned
@@ -34,12 +34,15 @@ class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
         in_force = table.c.withdrawn_at.is_(None)
         self.of_entities = Finder(table, columns, [table.c.entity_id], None, in_force)
         self.of_relationships = Finder(table, columns, [table.c.relationship_id], None, in_force)
-        self.labelled = Finder(table, columns, [table.c.source_id, table.c.label, table.c.extractor])
+        # A source has few assertions, an extractor may have millions. A database without statistics does not know
+        # whose index to take; this keeps it from that of extractors.
         mine = [
             table.c.source_id == bindparam("source_id"),
-            table.c.extractor == bindparam("extractor"),
+            func.coalesce(table.c.extractor, literal_column("''")) == bindparam("extractor"),
             table.c.asserted_by == bindparam("asserted_by"),
         ]
+        labelled = self.select.where(*mine[:2], among(table.c.label, "labels", is_sqlite=is_sqlite))
+        self.labelled = Query(labelled, is_sqlite=is_sqlite)
         by_index = text(OF_EXTRACTOR)  # in so many words, or SQLite does not take it
         self.found_by = self.select.where(table.c.extractor == bindparam("extractor"), by_index)
         self.extracted = Query(self.select.where(*mine, in_force), is_sqlite=is_sqlite)
@@ -123,8 +126,9 @@ class SqlAssertions(SqlRepository[Assertion, AssertionFilter, Never]):
         return [(self._encoding.read_id(id), number) for id, number, _ in rows], int(rows[0][2]) if rows else 0
 
     def labelled(self, source_id: UUID, extractor: str, labels: Collection[str]) -> Sequence[Assertion]:
-        wanted = [(source_id, label, extractor) for label in sorted(labels)]
-        return [*map(self._of.read, self._of.labelled.find(self._session, wanted))]
+        asked = {"source_id": self._encoding.id(source_id), "extractor": extractor}
+        asked["labels"] = texts([*labels], is_sqlite=self._session.is_sqlite)
+        return [*map(self._of.read, self._session.fetch(self._of.labelled, asked))]
 
     def withdraw(self, ids: Collection[UUID], at: datetime, by: Actor, run: UUID | None) -> None:
         encoding = self._encoding

@@ -6,10 +6,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Select, Table, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, Column, ColumnElement, Select, Table, Text, Uuid, any_, bindparam, func, select, text
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.kernel.json_columns import write_json
+from kgl_adapters.sql.types import TEXT
 from kgl_core.kernel.nouns.repositories import Lock
 
 Combinations = Sequence[tuple[UUID | str, ...]]
@@ -81,6 +83,18 @@ def locking(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:
     if lock == "share":
         return statement.with_for_update(read=True, of=table)
     return statement.with_for_update(key_share=True, of=table)
+
+
+def among(column: ColumnElement[Any], name: str, *, is_sqlite: bool) -> ColumnElement[bool]:
+    """Whether a text is one of those in the parameter ``name``, which `texts` makes; the SQL is always the same."""
+    if is_sqlite:
+        return column.in_(select(func.json_each(bindparam(name, type_=Text())).table_valued("value").c.value))
+    return column == any_(bindparam(name, type_=ARRAY(TEXT)))
+
+
+def texts(values: Sequence[str], *, is_sqlite: bool) -> Any:
+    """The parameter that `among` takes."""
+    return write_json(values) if is_sqlite else [*values]
 
 
 def _in_arrays(by: Sequence[Column[Any]]) -> str:

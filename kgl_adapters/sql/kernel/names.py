@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, Table, bindparam, literal_column, select
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.kernel.json_columns import write_json
-from kgl_adapters.sql.types import TEXT
+from kgl_adapters.sql.kernel.lookups import among, texts
 from kgl_core.kernel.nouns.noun import Condition
 from kgl_core.kernel.nouns.spellings import SPELLINGS_MAX, spellings_of
 
@@ -30,14 +29,11 @@ class NameCondition:
         parameters: dict[str, Any] = {f"{self._filter}_{n}": form for n, form in enumerate(forms)}
         found = [name for (name,) in session.fetch(self._query(len(forms)), parameters)]
         spellings = sorted(spellings_of(wanted, found, self._filter))
-        return len(forms), {**parameters, self._filter: write_json(spellings) if self._is_sqlite else spellings}
+        return len(forms), {**parameters, self._filter: texts(spellings, is_sqlite=self._is_sqlite)}
 
     def where(self, count: int) -> ColumnElement[bool]:
         """The WHERE clause for names that have ``count`` sort forms."""
-        if self._is_sqlite:
-            given = func.json_each(bindparam(self._filter, type_=Text())).table_valued("value")
-            return self._is_found(count) & self._name.in_(select(given.c.value))
-        return self._is_found(count) & (self._name == any_(bindparam(self._filter, type_=ARRAY(TEXT))))
+        return self._is_found(count) & among(self._name, self._filter, is_sqlite=self._is_sqlite)
 
     def _is_found(self, count: int) -> ColumnElement[bool]:
         forms = [bindparam(f"{self._filter}_{n}", type_=self._sorted.type) for n in range(count)]
