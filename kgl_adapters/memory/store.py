@@ -31,7 +31,6 @@ from kgl_core.kernel.nouns.noun import AnyNoun, Noun
 from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.store_errors import StoreBusy, StoreClosed
-from kgl_core.kernel.units_of_work import BATCH_RECORDS
 
 WRITER_WAIT_S = 10.0
 R = TypeVar("R", bound=Kept)
@@ -140,8 +139,6 @@ class MemoryStore:
 
     ``observer`` is told of the changes that are committed.
     """
-
-    batch_records_max = BATCH_RECORDS
 
     def __init__(self, observer: Observer | None = None) -> None:
         self.observer = observer

@@ -40,15 +40,13 @@ from kgl_core.kernel.nouns.noun import Noun
 from kgl_core.kernel.nouns.records import Kept
 from kgl_core.kernel.nouns.repositories import Repository
 from kgl_core.kernel.store_errors import CommitUnknown, StoreBusy, StoreUnavailable
-from kgl_core.kernel.units_of_work import BATCH_RECORDS, UnitOfWork
+from kgl_core.kernel.units_of_work import UnitOfWork
 
 R = TypeVar("R", bound=Kept)
 F = TypeVar("F")
 V = TypeVar("V")
 
 
-_SQLITE_BATCH_RECORDS_MAX: Final = 20_000
-"""A transaction writes every page that it changes, of every index, to two files: a few large ones write far fewer."""
 _POSTGRES_TABLES: Final = {noun: tables[False] for noun, tables in NOUN_TABLES.items()}
 
 
@@ -190,10 +188,6 @@ class SqlStore:
         self._encoding = ENCODINGS[engine.dialect.name == "sqlite"]
         # SQLite's own waiting is polling, in which one of many threads can starve.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
-
-    @property
-    def batch_records_max(self) -> int:
-        return _SQLITE_BATCH_RECORDS_MAX if self._encoding.is_sqlite else BATCH_RECORDS
 
     def replicate(self, engine: Engine, writers: Writers, **options: Any) -> Replica:
         """Let the standby behind this engine answer reads of entities and relationships; see `Replica`."""

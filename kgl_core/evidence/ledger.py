@@ -45,6 +45,7 @@ class Ledger:
         self._added: list[Assertion] = []
         self._withdrawn: list[Assertion] = []
         self._reinstated: list[Assertion] = []
+        self._changes: list[tuple[ChangeAction, Fact]] = []
         self.outcomes: dict[UUID, FactOutcome] = {}
         self.support: Mapping[UUID, Sequence[Assertion]] = {}
 
@@ -128,6 +129,7 @@ class Ledger:
         self._write(relationships, next_states, back, self._created_of(Relationship), retires=True)
         self._write_assertions()
         self._retire(entities, next_states)
+        self._work.log(self._changes)
 
     def _add(self, fact: Fact, assertion: Assertion) -> None:
         self._added.append(assertion)
@@ -285,7 +287,7 @@ class Ledger:
         repository: Any = self._uow.of(noun_of(changes[0][1]))
         repository.replace(sorted(updated, key=lambda fact: fact.id))
         repository.add(created)
-        self._work.log(changes)
+        self._changes += changes
         self.outcomes.update({fact.id: FactOutcome.of(action) for action, fact in changes})
 
 

@@ -34,8 +34,6 @@ from kgl_core.storage.checking.inspection import Inspection
 
 SWEPT_MAX: Final = 100
 """How many expired rows one call deletes: more than it adds, and few enough not to be noticed."""
-BATCH_RECORDS: Final = 5_000
-"""The `Store.batch_records_max` of most stores."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,10 +88,6 @@ class UnitOfWork(Protocol):
 class Store(Protocol):
     """Opens units of work; shared by threads. Every method raises StoreClosed after `close`."""
 
-    @property
-    def batch_records_max(self) -> int:
-        """How many records one unit of work of a load should write: more may be faster, but others wait for it."""
-
     def begin(self, *, adds_only: bool = False) -> AbstractContextManager[UnitOfWork]:
         """A unit of work that reads and writes. Without a commit, it leaves no trace.
 
@@ -143,8 +137,6 @@ def once(run: Callable[[], T], *also: type[Conflict]) -> T:
 
 class JoinedStore:
     """A store within an open unit of work, so that several use cases are committed together or not at all."""
-
-    batch_records_max = BATCH_RECORDS
 
     def __init__(self, uow: UnitOfWork) -> None:
         self._uow = uow

@@ -118,10 +118,6 @@ class HeldStore:
             self._current.reset(before)
             hold.abandon()
 
-    @property
-    def batch_records_max(self) -> int:
-        return self._store.batch_records_max
-
     def begin(self, *, adds_only: bool = False) -> AbstractContextManager[UnitOfWork]:
         hold = self._current.get()
         return self._store.begin(adds_only=adds_only) if hold is None else hold.begin()

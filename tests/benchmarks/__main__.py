@@ -21,7 +21,7 @@ from kgl_adapters.sql.engine.engines import parse_url
 from kgl_core.storage.loading.load import BATCH_RECORDS_MAX
 from tests.benchmarks.application import compare_applications
 from tests.benchmarks.extracting import CLIENTS, DOCUMENTS, compare_extractions
-from tests.benchmarks.loading import POSTGRES_BATCH_RECORDS, Race, race
+from tests.benchmarks.loading import Race, race
 from tests.benchmarks.memory import peak_of_load
 from tests.benchmarks.percentiles import percentile
 from tests.benchmarks.power_law import RELATIONSHIPS_EACH
@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _loads(stores: dict[str, Fresh], scale: Scale) -> None:
     _print_head(
-        f"Bulk load, in transactions of {BATCH_RECORDS_MAX:,} records, on PostgreSQL of {POSTGRES_BATCH_RECORDS:,}",
+        f"Bulk load, in transactions of up to {BATCH_RECORDS_MAX:,} records",
         ("store", "records", "kgl, records/s", "floor, records/s", "kgl / floor"),
     )
     for store, fresh in stores.items():

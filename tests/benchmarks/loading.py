@@ -22,11 +22,10 @@ from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS
 from kgl_adapters.sql.graph.tables import CHANGES, ENTITIES, RELATIONSHIPS
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
-from kgl_core.kernel.units_of_work import BATCH_RECORDS as POSTGRES_BATCH_RECORDS
 from kgl_core.storage.loading.load import BATCH_RECORDS_MAX
 from tests.benchmarks.records import entity_lines, relationship_lines
 
-SLICE: Final = 5 * BATCH_RECORDS_MAX
+SLICE: Final = 10 * BATCH_RECORDS_MAX
 _ENTITIES, _RELATIONSHIPS, _CHANGES = ENTITIES[False], RELATIONSHIPS[False], CHANGES[False]
 _COLUMNS: Final = {
     _ENTITIES: (*ENTITY.field_names, "sort_name"),
@@ -77,7 +76,7 @@ class PostgresMirror:
         logged = f"(SELECT *, row_number() OVER (ORDER BY sequence) - 1 AS place FROM {_name(_CHANGES)}"
         logged += f" WHERE sequence > {self._read_up_to}) AS logged"
         # Within a batch, rows lie in the order in which they were written.
-        order = f"place / {POSTGRES_BATCH_RECORDS}, record.ctid"
+        order = f"place / {BATCH_RECORDS_MAX}, record.ctid"
         with self._source.cursor() as cursor:
             rows = self._blocks(
                 cursor,
@@ -93,7 +92,7 @@ class PostgresMirror:
     @staticmethod
     def _blocks(cursor: psycopg.Cursor[Any], selected: str) -> list[bytes]:
         with cursor.copy(f"COPY (SELECT {selected}) TO STDOUT") as copy:
-            return [b"".join(lines) for lines in chunked(map(bytes, copy), POSTGRES_BATCH_RECORDS)]
+            return [b"".join(lines) for lines in chunked(map(bytes, copy), BATCH_RECORDS_MAX)]
 
     def write(self, table: Table, transactions: Sequence[tuple[Block, Block]]) -> None:
         with self._target.cursor() as cursor:

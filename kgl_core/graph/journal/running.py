@@ -150,7 +150,7 @@ class _StoreInRun:
     def __init__(self, store: Store, id: RunId) -> None:
         self.whole, self._id = store, id
         self.read, self.snapshot, self.rehearse, self.close = store.read, store.snapshot, store.rehearse, store.close
-        self.snapshot_at_place, self.batch_records_max = store.snapshot_at_place, store.batch_records_max
+        self.snapshot_at_place = store.snapshot_at_place
 
     def begin(self, *, adds_only: bool = False) -> AbstractContextManager[UnitOfWork]:
         return self._begin()  # to look at the run is more than to add

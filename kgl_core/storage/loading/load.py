@@ -26,8 +26,7 @@ from kgl_core.storage.loading.keys import Waiting
 from kgl_core.storage.loading.reading import Numbered, Refusal, read_batches, refusal_of
 from kgl_core.storage.record_files import read_items
 
-BATCH_RECORDS_MAX: Final = 20_000
-"""How many records a batch has, unless the store wants smaller ones."""
+BATCH_RECORDS_MAX: Final = 5_000
 REFUSALS_KEPT_MAX: Final = 100
 SPLITS_MAX: Final = 64
 """How often a batch is divided to find the record that the store refuses; after that it is refused as a whole."""
@@ -130,8 +129,7 @@ class Load:
         self._existing, self._is_dry_run = Existing(existing), dry_run
         is_one = atomic or dry_run
         with ExitStack() as stack:
-            records_max = min(BATCH_RECORDS_MAX, self._context.store.batch_records_max)
-            batches = read_batches(read_items(records), records_max)
+            batches = read_batches(read_items(records), BATCH_RECORDS_MAX)
             with _collector_paused():
                 first = [*islice(batches, 1)]
             has_records = bool(first)

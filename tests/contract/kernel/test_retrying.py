@@ -58,7 +58,6 @@ class ConflictingStore:
         self._store = store
         self.read, self.snapshot, self.close = store.read, store.snapshot, store.close
         self.snapshot_at_place, self.rehearse = store.snapshot_at_place, store.rehearse
-        self.batch_records_max = store.batch_records_max
         self.conflicts, self.passing, self.begun = 0, 0, 0
         self.error: Callable[[], KglError] = TransactionConflict
 
