@@ -37,8 +37,9 @@ STEPS_MAX: Final = 200_000
 LEFT_OUT_MAX: Final = 10_000
 """Up to where it is counted how many relationships of an entity were left out."""
 _FEW_STEPS: Final = 8
+"""How many steps of each entity are read at first, at least."""
 _STEPS_FOR_ONE: Final = 2
-"""How many steps are likely to be needed to reach another entity: others lead to the same ones."""
+"""How many steps it is likely to take to reach one more entity: some lead to entities that are there already."""
 CUTS_MAX: Final = 100
 """How many entities an answer names at which something was left out."""
 
@@ -112,7 +113,8 @@ class Truncated:
     """That an answer does not have everything: ``reason`` is the cap that was met.
 
     ``at`` are the entities at which something was left out, the nearest first, up to 100; ``more_entities`` is how many
-    there are besides. ``more_relationships`` says that there are more between the entities of the answer.
+    there are besides. What was left out may lead to entities that the answer has already. ``more_relationships`` says
+    that there are more between the entities of the answer.
     """
 
     reason: Literal["max_entities", "max_per_entity", "max_relationships", "max_steps"]
@@ -174,9 +176,10 @@ def reach(walks: Walks, start: UUID, begin: Begin, query: NeighborhoodQuery) -> 
 def _level(
     walks: Walks, frontier: Sequence[UUID], query: NeighborhoodQuery, before: Reach, distance: int, begin: Begin
 ) -> tuple[Reach, Sequence[UUID]]:
-    """Take one step from each entity of a frontier: how far the walk is then, and what this step reached.
+    """Take one step from each entity of a frontier; returns how far the walk is then, and what it has just reached.
 
-    At first only the strongest steps of each are read, as many as are likely to fill the answer; if they don't, all.
+    At first only the strongest steps of each entity are read, as many as are likely to fill the answer. If they don't
+    fill it, all are read.
     """
     if not frontier:
         return before, ()
@@ -198,7 +201,7 @@ def _follow(
     begin: Begin,
     most: int,
 ) -> tuple[Reach, Sequence[UUID]]:
-    """The same, up to ``most`` steps from each entity."""
+    """Do what `_level` does with up to ``most`` steps from each entity."""
     found = Reach(dict(before.distances), dict(before.cuts), before.reason)
     steps = walks.steps(frontier, query, each=most + 1, limit=STEPS_MAX, after=begin.place)
     followed = {id: list(own) for id, own in groupby(steps, attrgetter("from_id"))}

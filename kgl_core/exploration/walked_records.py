@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -47,23 +48,16 @@ def part_of(record: Any, names: Iterable[str]) -> Part:
     return {name: getattr(record, name) for name in names}
 
 
-def _part_of_step(step: Step) -> Part:
-    """What a step forward tells of its relationship; its names are those in _IN_STEPS."""
-    confidence, created_at, id = step.place
-    return {
-        "id": id,
-        "source_entity_id": step.from_id,
-        "relationship_type": step.relationship_type,
-        "target_entity_id": step.to_id,
-        "confidence": confidence,
-        "created_at": created_at,
-        "is_active": True,
-    }
-
-
-_IN_STEPS: Final = frozenset(
-    {"id", "source_entity_id", "relationship_type", "target_entity_id", "confidence", "created_at", "is_active"}
-)
+_TOLD_BY_STEPS: Final[Mapping[str, Callable[[Step], Any]]] = {
+    "id": attrgetter("place.id"),
+    "source_entity_id": attrgetter("from_id"),
+    "relationship_type": attrgetter("relationship_type"),
+    "target_entity_id": attrgetter("to_id"),
+    "confidence": attrgetter("place.confidence"),
+    "created_at": attrgetter("place.created_at"),
+    "is_active": lambda _: True,
+}
+"""The fields of a relationship that a step forward along it tells."""
 
 
 class Records(Generic[E, R]):
@@ -85,11 +79,11 @@ class Records(Generic[E, R]):
 
     def of_steps(self, steps: Sequence[Step]) -> tuple[R, ...]:
         """The relationships of steps that `Walks.between` found: what these tell need not be read."""
-        names = () if self._fields is None else part_names(RELATIONSHIP, self._fields)
-        if not names or not _IN_STEPS.issuperset(names):
+        names = None if self._fields is None else part_names(RELATIONSHIP, self._fields)
+        if names is None or not _TOLD_BY_STEPS.keys() >= {*names}:
             return self.relationships(step.id for step in steps)
-        wholes = map(_part_of_step, steps)
-        return tuple([{name: whole[name] for name in names} for whole in wholes])  # type: ignore[misc]  # R is Part then
+        told = [(name, _TOLD_BY_STEPS[name]) for name in names]
+        return tuple([{name: get(step) for name, get in told} for step in steps])  # type: ignore[misc]  # R is Part then
 
     def shown(self, entities: Iterable[Entity]) -> tuple[E, ...]:
         """Entities that were read as a whole already."""

@@ -220,16 +220,10 @@ def write_line(record: Record) -> dict[str, Json]:
     written: dict[str, Json] = {"kind": noun.name, "id": str(record.id)}
     for name in noun.said:
         value = fields[name]
-        if value is None:
-            continue
         kind = type(value)
-        if kind is UUID:
-            written[name] = str(value)
-        elif kind is tuple or kind is dict:
-            if value:
-                written[name] = list(value) if kind is tuple else value
-        else:
-            written[name] = value
+        if value is None or (not value and (kind is tuple or kind is dict)):
+            continue
+        written[name] = list(value) if kind is tuple else str(value) if kind is UUID else value
     if record.deleted_at is not None:
         written["is_active"] = False
         if isinstance(record, Relationship) and record.deleted_with is not None:

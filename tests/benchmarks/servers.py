@@ -1,4 +1,4 @@
-"""A PostgreSQL for measurements: the tests' server, but as durable as it is by default, and with buffers."""
+"""A PostgreSQL for measurements: the tests' server, but durable, and with more memory for its buffers."""
 
 import os
 from collections.abc import Iterator

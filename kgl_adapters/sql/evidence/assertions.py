@@ -36,12 +36,12 @@ class AssertionTable(NounTable[Assertion, AssertionFilter, Never]):
         self.of_relationships = Finder(table, columns, [table.c.relationship_id], None, in_force)
         # A source has few assertions, an extractor may have millions. A database without statistics does not know
         # whose index to take; this keeps it from that of extractors.
-        mine = [
+        extracted = [
             table.c.source_id == bindparam("source_id"),
             func.coalesce(table.c.extractor, literal_column("''")) == bindparam("extractor"),
-            table.c.asserted_by == bindparam("asserted_by"),
         ]
-        labelled = self.select.where(*mine[:2], among(table.c.label, "labels", is_sqlite=is_sqlite))
+        mine = [*extracted, table.c.asserted_by == bindparam("asserted_by")]
+        labelled = self.select.where(*extracted, among(table.c.label, "labels", is_sqlite=is_sqlite))
         self.labelled = Query(labelled, is_sqlite=is_sqlite)
         by_index = text(OF_EXTRACTOR)  # in so many words, or SQLite does not take it
         self.found_by = self.select.where(table.c.extractor == bindparam("extractor"), by_index)

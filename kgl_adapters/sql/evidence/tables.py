@@ -44,7 +44,8 @@ EXTRACTIONS: Final = define_noun(
 OF_EXTRACTOR: Final = "extractor > '' AND withdrawn_at IS NULL"
 """What an extractor found, in words that other statements do not use.
 
-Else SQLite would look for what it found in one source among all that it ever found.
+Else SQLite would look for what it found in one source among all that it ever found. PostgreSQL sees through the words:
+`kgl_adapters.sql.evidence.assertions` keeps it from that.
 """
 ASSERTIONS: Final = define_noun(
     ASSERTION,

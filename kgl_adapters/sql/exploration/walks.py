@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice, starmap
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
@@ -129,8 +129,6 @@ class SqlWalks:
         parameters |= {"ids": array([*ids]), "others": array([*others]), "limit": limit}
         rows = self._session.fetch(query, parameters)
         many = {row[not leaving] for row in rows if row[-1]}
-        if not many:
-            return [*starmap(_edge, rows)], []
         return [_edge(*row) for row in rows if not row[-1] and row[not leaving] not in many], [*many]
 
     def _looked_through(

@@ -7,15 +7,14 @@ from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, any_, bindparam, update
+from sqlalchemy import bindparam, update
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.graph.names import NameIndex, NamesBeside, with_names
-from kgl_adapters.sql.kernel.lookups import Finder, LockingFinder
+from kgl_adapters.sql.kernel.lookups import Finder, LockingFinder, among, texts
 from kgl_adapters.sql.kernel.noun_table import NounTable
 from kgl_adapters.sql.kernel.repository import SqlRepository
-from kgl_adapters.sql.types import TEXT
 from kgl_core.graph.entities import ENTITY, End, Entity, EntityFilter
 from kgl_core.kernel.ids import EntityId
 from kgl_core.kernel.nouns.repositories import Lock
@@ -29,8 +28,7 @@ class EntityTable(NounTable[Entity, EntityFilter, str]):
     def __init__(self, *, is_sqlite: bool) -> None:
         super().__init__(ENTITY, is_sqlite=is_sqlite)
         table = self.table
-        sort_names: Any = bindparam("sort_names", type_=TEXT if is_sqlite else ARRAY(TEXT))
-        has_name = table.c.sort_name == (sort_names if is_sqlite else any_(sort_names))
+        has_name = among(table.c.sort_name, "sort_names", is_sqlite=is_sqlite)
         self.by_sort_name = Query(self.select.where(has_name).limit(bindparam("limit")), is_sqlite=is_sqlite)
         end = (table.c.id, table.c.key, table.c.deleted_at)
         self.end_by_id = Finder(table, end, [table.c.id], "share")
@@ -105,15 +103,8 @@ class SqlEntities(SqlRepository[Entity, EntityFilter, str]):
         return End(EntityId(self._encoding.read_id(id)), key, deleted_at is None)
 
     def find_by_sort_name(self, sort_names: Collection[str], limit: int) -> Sequence[Entity]:
-        rows: list[Sequence[Any]] = []
-        # SQLite has no arrays, but a look-up costs it next to nothing.
-        groups = [[name] for name in sort_names] if self._session.is_sqlite else [list(sort_names)]
-        for group in groups:
-            parameters = {"sort_names": group[0] if self._session.is_sqlite else group, "limit": limit - len(rows)}
-            rows += self._session.fetch(self._of.by_sort_name, parameters)
-            if len(rows) >= limit:
-                break
-        return [*map(self._of.read, rows)]
+        wanted = texts([*sort_names], is_sqlite=self._session.is_sqlite)
+        return [*map(self._of.read, self._session.fetch(self._of.by_sort_name, {"sort_names": wanted, "limit": limit}))]
 
 
 _key_of: Callable[[End], Any] = attrgetter("key")

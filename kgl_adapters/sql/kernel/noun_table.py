@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Select, bindparam, delete, func, literal_column, select, update
@@ -58,9 +59,6 @@ class NounTable(Generic[R, F, V]):
         self.updated = tuple(name for name in self.inserted if name not in noun.kept)
         self.select = select(*self.columns)
         self.listing = Listing(noun, table, self.columns, is_sqlite=is_sqlite)
-        in_order = self.select.order_by(table.c.id).limit(bindparam("limit"))
-        self.first_rows = Query(in_order, is_sqlite=is_sqlite)
-        self.rows_after = Query(in_order.where(table.c.id > bindparam("after")), is_sqlite=is_sqlite)
         self.get = Query(self.select.where(table.c.id == bindparam("id")), is_sqlite=is_sqlite)
         self.by_id = {lock: Finder(table, self.columns, [table.c.id], lock) for lock in LOCKS}
         unique = [] if noun.unique is None else [table.c[name] for name in noun.unique.fields]
@@ -84,6 +82,14 @@ class NounTable(Generic[R, F, V]):
             type_ = table.c[noun.type_field]
             is_counted = [self.is_active] if noun.is_deletable else []
             self.count_by_type = select(type_, func.count()).where(*is_counted).group_by(type_).order_by(type_)
+
+    @cached_property
+    def scans(self) -> tuple[Query, Query]:
+        """Up to ``:limit`` rows by id: the first, and those past ``:after``. Few processes ask for them."""
+        id = self.table.c.id
+        first = self.select.order_by(id).limit(bindparam("limit"))
+        is_sqlite = self.table.schema is None
+        return Query(first, is_sqlite=is_sqlite), Query(first.where(id > bindparam("after")), is_sqlite=is_sqlite)
 
     @property
     def is_active(self) -> ColumnElement[bool]:

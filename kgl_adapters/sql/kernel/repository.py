@@ -82,10 +82,11 @@ class SqlRepository(Generic[R, F, V]):
         return int(self._session.execute(self._of.count_deleted).scalar_one())
 
     def scan(self, after: UUID | None, limit: int) -> Sequence[R]:
+        first, rest = self._of.scans
         if after is None:
-            rows = self._session.fetch(self._of.first_rows, {"limit": limit})
+            rows = self._session.fetch(first, {"limit": limit})
         else:
-            rows = self._session.fetch(self._of.rows_after, {"after": self._encoding.id(after), "limit": limit})
+            rows = self._session.fetch(rest, {"after": self._encoding.id(after), "limit": limit})
         return [*map(self._of.read, rows)]
 
     def add(self, records: Sequence[R]) -> None:

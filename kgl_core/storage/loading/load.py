@@ -23,7 +23,7 @@ from kgl_core.kernel.units_of_work import Context, JoinedStore, once
 from kgl_core.storage.loading.batches import Applied, Batch
 from kgl_core.storage.loading.existing_records import Existing, Outcome
 from kgl_core.storage.loading.keys import Waiting
-from kgl_core.storage.loading.reading import Numbered, Refusal, read_batches, refusal_of
+from kgl_core.storage.loading.reading import Items, Numbered, Refusal, read_batches, refusal_of
 from kgl_core.storage.record_files import read_items
 
 BATCH_RECORDS_MAX: Final = 5_000
@@ -66,9 +66,6 @@ class LoadSummary:
     kept: int = 0
     refused_by_code: Mapping[str, int] = attrs.Factory(dict)
     run: RunId | None = None
-
-
-Items = Sequence[Numbered | Refusal]
 
 
 class Load:

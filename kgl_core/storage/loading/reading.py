@@ -14,6 +14,7 @@ from kgl_core.storage.record_lines import Line, read_line
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 DETAIL_LENGTH_MAX: Final = 500
 Numbered = tuple[int, Line]
+"""A line, and its number from 1."""
 
 
 @attrs.frozen
@@ -31,6 +32,10 @@ class Refusal:
         return f"line {self.number}: {self.detail} ({self.code})"
 
 
+Items = Sequence[Numbered | Refusal]
+"""What was read, in order: lines, and refusals of what is none."""
+
+
 def refusal_of(number: int, error: KglError) -> Refusal:
     """The refusal of a record that raised this error."""
     code = error.faults[0].code if isinstance(error, InvalidInput) else error.code
@@ -40,7 +45,7 @@ def refusal_of(number: int, error: KglError) -> Refusal:
     return Refusal(number, code, detail)
 
 
-def read_batches(records: Iterable[object], records_max: int) -> Iterator[Sequence[Numbered | Refusal]]:
+def read_batches(records: Iterable[object], records_max: int) -> Iterator[Items]:
     """The numbered records, in runs of bounded count and size; malformed ones as refusals, without blank lines.
 
     A batch has up to ``records_max`` records, and ends with the one that takes it to BATCH_BYTES_MAX.

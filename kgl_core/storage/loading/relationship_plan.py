@@ -33,7 +33,7 @@ class RelationshipPlan(FactPlan[RelationshipLine, Relationship]):
         self._active: dict[Triple, UUID] = {}
         self._deleted: dict[Triple, UUID] = {}
         for relationship in stored:
-            self._note(relationship, relationship.triple)
+            self._note(relationship)
 
     @property
     def created(self) -> list[Relationship]:
@@ -53,7 +53,7 @@ class RelationshipPlan(FactPlan[RelationshipLine, Relationship]):
             _require_active(source, target)
         outcome, relationship = self._apply_to(current, record)
         if relationship.is_active and not current.is_active:
-            self._note(relationship, relationship.triple)
+            self._note(relationship)
         return outcome, relationship
 
     def _require_place(self, fact: Relationship) -> None:
@@ -98,7 +98,7 @@ class RelationshipPlan(FactPlan[RelationshipLine, Relationship]):
         triple = (source.id, record.relationship_type, target.id, record.key)
         if record.is_active:
             _require_active(source, target)
-            if record.id is None and self._deleted and triple in self._deleted:
+            if record.id is None and triple in self._deleted:
                 gone = self._by_id[self._deleted[triple]]
                 raise RecordRefused(
                     "deleted",
@@ -127,12 +127,12 @@ class RelationshipPlan(FactPlan[RelationshipLine, Relationship]):
             valid_to=record.valid_to,
         )
         self._created[relationship.id] = None
-        self._note(relationship, triple)
+        self._note(relationship)
         self._keep(relationship, ChangeAction.CREATED)
         return Outcome.CREATED, relationship
 
-    def _note(self, relationship: Relationship, triple: Triple) -> None:
-        id = relationship.id
+    def _note(self, relationship: Relationship) -> None:
+        triple, id = relationship.triple, relationship.id
         if relationship.is_active:
             self._active[triple] = id
         elif triple not in self._deleted or id.int < self._deleted[triple].int:
