@@ -184,6 +184,7 @@ RELATIONSHIP: Final = Noun[Relationship, RelationshipDraft, RelationshipFilter, 
     empty_for_none=("key",),
     references={"source_entity_id": ENTITY, "target_entity_id": ENTITY},
     type_field="relationship_type",
+    said_of_deleted=("deleted_with",),
 )
 
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from kgl_core.graph.entities import Json
 from kgl_core.graph.nouns import GRAPH_NOUNS
-from kgl_core.graph.relationships import Relationship, RelationshipFilter
+from kgl_core.graph.relationships import RELATIONSHIP, RelationshipFilter
 from kgl_core.kernel.nouns.records import Record
-from kgl_core.kernel.periods import Period, period_of
+from kgl_core.kernel.periods import Period, period_between, period_of
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context
 from kgl_core.storage.checking.inspection import Inspection
@@ -19,7 +19,8 @@ from kgl_core.storage.record_lines import write_line
 
 _PAGE: Final = 1_000
 OnUnreadable = Callable[[str, UUID | None, str], object]
-_Choose = Callable[[Iterable[Record]], Iterator[Record]]
+_Line = dict[str, Any]
+_Choose = Callable[[Iterable[_Line]], Iterator[_Line]]
 
 
 class Dump(Iterator[dict[str, Json]]):
@@ -74,14 +75,16 @@ class Dump(Iterator[dict[str, Json]]):
 
 
 def _wanted(valid_at: str | None) -> _Choose:
-    """What leaves out the records that are not wanted. Raises InvalidInput for what is no date."""
+    """What leaves out the lines that are not wanted. Raises InvalidInput for what is no date."""
     if valid_at is None:
         return iter
     RelationshipFilter(valid_at=valid_at)  # refuses what is no date
     period = period_of(valid_at) or Period()
 
-    def is_wanted(record: Record) -> bool:
-        return not isinstance(record, Relationship) or not record.is_active or record.period.overlaps(period)
+    def is_wanted(line: _Line) -> bool:
+        if line["kind"] != RELATIONSHIP.name or line.get("is_active") is False:
+            return True
+        return period_between(line.get("valid_from"), line.get("valid_to")).overlaps(period)
 
     return partial(filter, is_wanted)
 
@@ -91,13 +94,13 @@ def _read(context: Context, on_unreadable: OnUnreadable | None, wanted: _Choose)
     with context.store.snapshot_at_place() as (uow, cursor):
         yield cursor
         if on_unreadable is not None:
-            yield from map(write_line, wanted(_readable(uow.inspection, on_unreadable)))
+            yield from wanted(map(write_line, _readable(uow.inspection, on_unreadable)))
             return
         for noun in GRAPH_NOUNS:
             last = None
-            while page := uow.of(noun).scan(last, _PAGE):
-                yield from map(write_line, wanted(page))
-                last = page[-1].id
+            while page := uow.of(noun).scan_lines(last, _PAGE):
+                last = UUID(page[-1]["id"])
+                yield from wanted(page)
 
 
 def _readable(inspection: Inspection, on_unreadable: OnUnreadable) -> Generator[Record]:

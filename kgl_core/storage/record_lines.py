@@ -16,11 +16,12 @@ import attrs
 from kgl_core.graph.entities import ALIASES, ENTITY, KEY, NAME, Json
 from kgl_core.graph.metadata import JsonObject
 from kgl_core.graph.nouns import GRAPH_NOUNS, GraphNoun, noun_of
-from kgl_core.graph.relationships import RELATIONSHIP, Relationship, require_period
+from kgl_core.graph.relationships import RELATIONSHIP, require_period
 from kgl_core.graph.shared_fields import CONFIDENCE, SOURCE, SOURCE_TYPE
 from kgl_core.kernel.checked_records import MISSING, build, check, required, ruled, rules_of
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import TYPE_NAME, Flag, Id, Optional
+from kgl_core.kernel.nouns.json_records import json_line
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.kernel.periods import Date
 from kgl_core.kernel.strict_json import MALFORMED, parse_json
@@ -216,16 +217,4 @@ def parse_line(line: bytes | str) -> object:
 
 def write_line(record: Record) -> dict[str, Json]:
     """The record as a JSON object that `read_line` takes; leaves out what is empty, versions, times and actors."""
-    noun, fields = noun_of(record), vars(record)
-    written: dict[str, Json] = {"kind": noun.name, "id": str(record.id)}
-    for name in noun.said:
-        value = fields[name]
-        kind = type(value)
-        if value is None or (not value and (kind is tuple or kind is dict)):
-            continue
-        written[name] = list(value) if kind is tuple else str(value) if kind is UUID else value
-    if record.deleted_at is not None:
-        written["is_active"] = False
-        if isinstance(record, Relationship) and record.deleted_with is not None:
-            written["deleted_with"] = str(record.deleted_with)
-    return written
+    return json_line(record, noun_of(record))

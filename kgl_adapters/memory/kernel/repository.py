@@ -14,7 +14,7 @@ import attrs
 
 from kgl_adapters.memory.kernel.shelves import Shelf
 from kgl_core.kernel.errors import AlreadyExists, NotFound, StaleVersion
-from kgl_core.kernel.nouns.json_records import JsonRecord, json_record
+from kgl_core.kernel.nouns.json_records import JsonRecord, json_line, json_record
 from kgl_core.kernel.nouns.noun import NOUNS, AnyNoun, Comparison, Condition, Noun, Related
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.nouns.records import Kept
@@ -97,6 +97,9 @@ class MemoryRepository(Generic[R, F, V]):
 
     def scan(self, after: UUID | None, limit: int) -> Sequence[R]:
         return self._first_by_id((row for row in self._rows() if after is None or row.id > after), limit)
+
+    def scan_lines(self, after: UUID | None, limit: int) -> Sequence[dict[str, Any]]:
+        return [json_line(record, self._noun) for record in self.scan(after, limit)]
 
     def add(self, records: Sequence[R]) -> None:
         rows = self._shelf.rows

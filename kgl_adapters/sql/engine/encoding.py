@@ -40,6 +40,14 @@ def uuid_of(value: bytes) -> UUID:
     return UUID(bytes=value)
 
 
+def uuid_text(value: bytes) -> str:
+    """The id in a column of SQLite, as text."""
+    digits = value.hex()
+    if len(digits) != 32:
+        raise ValueError("an id has 16 bytes")
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def reason_of(error: Exception) -> str:
     """Why a row could not be decoded, in short."""
     return error.reason if isinstance(error, UnreadableRow) else f"{type(error).__name__}: {error}"[:200]

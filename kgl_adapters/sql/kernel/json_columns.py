@@ -40,6 +40,11 @@ def write_texts(value: Sequence[str]) -> str:
     return write_json(value) if value else _NO_TEXTS
 
 
+def read_list(text: str) -> list[str]:
+    """The JSON array of strings in a column, as a list. Raises ValueError for anything else."""
+    return [*read_texts(text)]
+
+
 def read_texts(text: str) -> tuple[str, ...]:
     """The JSON array of strings in a column. Raises ValueError for anything else."""
     return () if text == _NO_TEXTS else texts(orjson.loads(text))

@@ -11,7 +11,7 @@ from sqlalchemy import Column, ColumnElement, Select, bindparam, delete, func, l
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.kernel.listings import Listing
 from kgl_adapters.sql.kernel.lookups import Finder, LockingFinder
-from kgl_adapters.sql.kernel.row_forms import compile_json_reader, compile_reader, compile_writer
+from kgl_adapters.sql.kernel.row_forms import compile_json_reader, compile_line_reader, compile_reader, compile_writer
 from kgl_adapters.sql.kernel.tables import TABLES
 from kgl_core.kernel.nouns.json_records import JsonRecord
 from kgl_core.kernel.nouns.noun import Noun
@@ -90,6 +90,11 @@ class NounTable(Generic[R, F, V]):
         first = self.select.order_by(id).limit(bindparam("limit"))
         is_sqlite = self.table.schema is None
         return Query(first, is_sqlite=is_sqlite), Query(first.where(id > bindparam("after")), is_sqlite=is_sqlite)
+
+    @cached_property
+    def read_line(self) -> Callable[[Sequence[Any]], dict[str, Any]]:
+        """The line of an export that a row is. Few processes ask for it."""
+        return compile_line_reader(self.noun, is_sqlite=self.table.schema is None)
 
     @property
     def is_active(self) -> ColumnElement[bool]:

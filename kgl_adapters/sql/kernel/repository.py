@@ -82,12 +82,16 @@ class SqlRepository(Generic[R, F, V]):
         return int(self._session.execute(self._of.count_deleted).scalar_one())
 
     def scan(self, after: UUID | None, limit: int) -> Sequence[R]:
+        return [*map(self._of.read, self._scanned(after, limit))]
+
+    def scan_lines(self, after: UUID | None, limit: int) -> Sequence[dict[str, Any]]:
+        return [*map(self._of.read_line, self._scanned(after, limit))]
+
+    def _scanned(self, after: UUID | None, limit: int) -> Sequence[Sequence[Any]]:
         first, rest = self._of.scans
         if after is None:
-            rows = self._session.fetch(first, {"limit": limit})
-        else:
-            rows = self._session.fetch(rest, {"after": self._encoding.id(after), "limit": limit})
-        return [*map(self._of.read, rows)]
+            return self._session.fetch(first, {"limit": limit})
+        return self._session.fetch(rest, {"after": self._encoding.id(after), "limit": limit})
 
     def add(self, records: Sequence[R]) -> None:
         of = self._of

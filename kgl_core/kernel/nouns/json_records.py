@@ -1,10 +1,12 @@
-"""What a record looks like as JSON."""
+"""What a record looks like as JSON, in answers and in lines of an export."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any
+from uuid import UUID
 
+from kgl_core.kernel.nouns.noun import AnyNoun
 from kgl_core.kernel.permissions import Actor
 
 JsonRecord = Mapping[str, Any]
@@ -26,3 +28,22 @@ def json_record(record: Any, hidden: Collection[str]) -> dict[str, Any]:
     if record.deleted_by is not None:
         fields["deleted_by"] = json_actor(record.deleted_by)
     return fields
+
+
+def json_line(record: Any, noun: AnyNoun) -> dict[str, Any]:
+    """A record that can be restored once it is deleted, as a line of an export.
+
+    It has what callers say of the record unless that is empty, and no versions, times and actors.
+    """
+    fields = vars(record)
+    line: dict[str, Any] = {"kind": noun.name, "id": str(record.id)}
+    for name in noun.said:
+        value = fields[name]
+        kind = type(value)
+        if value is None or (not value and (kind is tuple or kind is dict)):
+            continue
+        line[name] = list(value) if kind is tuple else str(value) if kind is UUID else value
+    if record.deleted_at is not None:
+        line["is_active"] = False
+        line.update((name, str(fields[name])) for name in noun.said_of_deleted if fields[name] is not None)
+    return line

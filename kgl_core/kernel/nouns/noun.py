@@ -109,8 +109,9 @@ class Noun(Generic[R, D, F, V]):
     compare, beside those of a `RecordFilter`. ``fixed`` are fields that no later version changes, beside those of
     `NEVER_CHANGE`; ``hidden`` are shown to nobody; ``derived`` are properties that stores keep beside the fields, to
     filter and sort by; ``empty_for_none`` are optional texts that are part of a unique value; ``references`` are fields
-    that hold the id of another noun's record; records are counted by ``type_field``. With ``is_removable``, records can
-    be removed for good.
+    that hold the id of another noun's record; records are counted by ``type_field``; ``said_of_deleted`` are ids that
+    lines of an export have of deleted records, beside what callers say. With ``is_removable``, records can be removed
+    for good.
 
     Raises TypeError if it names a field that its records do not have.
     """
@@ -129,11 +130,12 @@ class Noun(Generic[R, D, F, V]):
     empty_for_none: tuple[str, ...] = ()
     references: Mapping[str, Noun[Any, Any, Any, Any]] = attrs.Factory(dict)
     type_field: str | None = None
+    said_of_deleted: tuple[str, ...] = ()
     is_removable: bool = False
 
     def __attrs_post_init__(self) -> None:
         known = {*self.field_names, *self.derived}
-        named = {*self.sorts.values(), *self.fixed, *self.hidden, *self.references}
+        named = {*self.sorts.values(), *self.fixed, *self.hidden, *self.references, *self.said_of_deleted}
         named.update(() if self.unique is None else self.unique.fields)
         named.update(() if self.type_field is None else (self.type_field,))
         for condition in self.all_conditions.values():

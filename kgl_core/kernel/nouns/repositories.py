@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
 
 from kgl_core.kernel.nouns.json_records import JsonRecord
@@ -58,6 +58,9 @@ class Repository(Protocol[R, F, V]):
 
     def scan(self, after: UUID | None, limit: int, /) -> Sequence[R]:
         """Up to ``limit`` records, active and deleted, ordered by id, after the id ``after``."""
+
+    def scan_lines(self, after: UUID | None, limit: int, /) -> Sequence[dict[str, Any]]:
+        """What `scan` gives as `json_line` makes it, for nouns that are deletable; never the store's own values."""
 
     def add(self, records: Sequence[R], /) -> None:
         """Store new records: all or none.

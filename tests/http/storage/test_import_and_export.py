@@ -407,7 +407,8 @@ def test_an_export_that_cannot_begin_is_a_problem(api: Api, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise StoreUnavailable("no route to the host db.internal")
 
-    monkeypatch.setattr("kgl_core.storage.dumping.write_line", fail)
+    for repository in ("memory.kernel.repository.MemoryRepository", "sql.kernel.repository.SqlRepository"):
+        monkeypatch.setattr(f"kgl_adapters.{repository}.scan_lines", fail)
     api.entity()
     for _ in range(3):
         found = problem(api("GET", EXPORT), 503, "store_unavailable")
