@@ -57,7 +57,7 @@ class SqlRefreshTokens:
         return None if row is None else self._of.read(row)
 
     def add(self, token: RefreshToken) -> None:
-        self._session.insert(self._of.table, _COLUMNS, [self._of.write(token)])
+        self._session.insert(self._of.table, _COLUMNS, [token], self._of.write)
 
     def mark_used(self, hash: bytes, at: datetime, child_seed: bytes) -> None:
         parameters = {"at_hash": hash, "at": self._encoding.instant(at), "seed": child_seed}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +21,13 @@ def same(value: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=1024)  # what is written together has the same moment
+def moment_text(moment: datetime) -> str:
+    """The text of a moment for PostgreSQL."""
+    return moment.isoformat()
+
+
+@lru_cache(maxsize=1024)
 def micros_of(moment: datetime) -> int:
     """The value of a moment in a column of SQLite."""
     return (moment - _EPOCH) // _MICROSECOND
@@ -28,6 +36,11 @@ def micros_of(moment: datetime) -> int:
 def moment_of(micros: int) -> datetime:
     """The moment in a column of SQLite."""
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def uuid_digits(id: UUID) -> str:
+    """The text of an id for PostgreSQL."""
+    return id.hex
 
 
 def uuid_bytes(id: UUID) -> bytes:

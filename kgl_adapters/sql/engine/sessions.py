@@ -138,20 +138,25 @@ class Session:
         finally:
             driver.set_progress_handler(None, 0)
 
-    def insert(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows whose values are in the order of ``columns``, as fast as the driver can."""
-        if not rows:
+    def insert(
+        self, table: Table, columns: Sequence[str], of: Sequence[T], write: Callable[[T], tuple[Any, ...]]
+    ) -> None:
+        """Insert a row for each item ``of`` a sequence, as fast as the driver can.
+
+        ``write`` gives an item's values, in the order of ``columns``. PostgreSQL stores rows while others are made.
+        """
+        if not of:
             return
         self.require_transaction()
         names = ", ".join(f'"{column}"' for column in columns)
-        if not self.is_sqlite and len(rows) > 1:
+        if not self.is_sqlite and len(of) > 1:
             with self.savepoint():
-                self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", rows)
+                self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", map(write, of))
             return
         marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
         statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
-        with self.all_or_none(rows):
-            self.run(statement, list(rows) if len(rows) > 1 else rows[0])
+        with self.all_or_none(of):
+            self.run(statement, [*map(write, of)] if len(of) > 1 else write(of[0]))
 
     def run(self, statement: str, parameters: Any = ()) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement in the driver's own SQL, once or for each of a list of parameters."""

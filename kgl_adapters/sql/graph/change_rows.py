@@ -10,7 +10,15 @@ from uuid import UUID
 import attrs
 import orjson
 
-from kgl_adapters.sql.engine.encoding import UNREADABLE, Encoding, unreadable
+from kgl_adapters.sql.engine.encoding import (
+    UNREADABLE,
+    Encoding,
+    micros_of,
+    moment_text,
+    unreadable,
+    uuid_bytes,
+    uuid_digits,
+)
 from kgl_adapters.sql.kernel.json_columns import read_object, texts
 from kgl_core.graph.facts import Fact
 from kgl_core.graph.journal.changes import Change, ChangeAction
@@ -84,18 +92,20 @@ class ChangeRows:
 
     def __init__(self, encoding: Encoding) -> None:
         self._encoding = encoding
+        self._id: Callable[[UUID], Any] = uuid_bytes if encoding.is_sqlite else uuid_digits
+        self._instant: Callable[[datetime], Any] = micros_of if encoding.is_sqlite else moment_text
 
     def write(self, change: Change) -> tuple[Any, ...]:
         """The values of CHANGE_COLUMNS."""
         record = change.record
         return (
-            self._encoding.instant(change.at),
+            self._instant(change.at),
             str(change.actor),
             _ACTIONS[change.action],
             noun_of(record).name,
-            self._encoding.id(record.id),
+            self._id(record.id),
             write_record(record),
-            None if change.run is None else self._encoding.id(change.run),
+            None if change.run is None else self._id(change.run),
         )
 
     def read(self, row: Sequence[Any]) -> Change:

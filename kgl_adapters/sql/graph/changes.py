@@ -85,13 +85,13 @@ class SqlChangeLog:
             self._on_append(changes)
 
     def _insert(self, changes: Sequence[Change]) -> None:
-        rows = [self._rows.write(change) for change in changes]
-        if len(rows) == 1 and not self._session.is_sqlite:
-            self._session.run(_APPEND_ONE, rows[0])
+        write = self._rows.write
+        if len(changes) == 1 and not self._session.is_sqlite:
+            self._session.run(_APPEND_ONE, write(changes[0]))
             return
-        if rows and not self._session.is_sqlite:
+        if changes and not self._session.is_sqlite:
             self._session.execute(ANNOUNCE)
-        self._session.insert(CHANGES[self._session.is_sqlite], CHANGE_COLUMNS, rows)
+        self._session.insert(CHANGES[self._session.is_sqlite], CHANGE_COLUMNS, changes, write)
 
     def read(self, after: str | None, limit: int, run: UUID | None = None) -> Sequence[Change]:
         if run is not None:

@@ -144,8 +144,7 @@ class NameIndex:
         elif len(entities) == 1:
             self._session.run(INSERT_NAMES, name_arrays(rows))
         else:
-            values = [(id, *row, _tsvector(row)) for id, row in rows]
-            self._session.insert(NAMES[False], (*_PARTS, "terms"), values)
+            self._session.insert(NAMES[False], (*_PARTS, "terms"), rows, _values)
 
     def replace(self, entities: Sequence[Entity], before: Mapping[UUID, Entity] = _NOTHING) -> None:
         """Let the index have the names that entities have now.
@@ -249,6 +248,12 @@ def match_all(terms: Sequence[str]) -> str:
 
 def _rows(entities: Iterable[Entity]) -> list[tuple[UUID, NameRow]]:
     return [(entity.id, row) for entity in entities for row in name_rows(entity)]
+
+
+def _values(row: tuple[UUID, NameRow]) -> tuple[Any, ...]:
+    """The values of PostgreSQL's columns."""
+    id, name = row
+    return (id.hex, *name, _tsvector(name))
 
 
 def _numbers(values: Iterable[int]) -> str:

@@ -73,7 +73,7 @@ class SqlAnswers:
         return bool(self._session.execute(_CLAIM, {"high": high, "low": low}).scalar_one())
 
     def add(self, answer: KeptAnswer) -> None:
-        self._session.insert(self._of.table, _COLUMNS, [self._of.write(answer)])
+        self._session.insert(self._of.table, _COLUMNS, [answer], self._of.write)
 
     def delete(self, id: bytes) -> None:
         self._session.execute(self._of.delete, {"at_id": id})

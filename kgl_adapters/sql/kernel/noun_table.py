@@ -48,7 +48,9 @@ class NounTable(Generic[R, F, V]):
         self.write: Callable[[R], tuple[Any, ...]] = compile_writer(
             (*noun.fields, *noun.derived_fields), is_sqlite=is_sqlite
         )
-        self.derive: Callable[[R], tuple[Any, ...]] = compile_writer(noun.derived_fields, is_sqlite=is_sqlite)
+        self.derive: Callable[[R], tuple[Any, ...]] = compile_writer(
+            noun.derived_fields, is_sqlite=is_sqlite, compares=True
+        )
         self.read: Callable[[Sequence[Any]], R] = compile_reader(
             noun.record, noun.fields, table.name, is_sqlite=is_sqlite
         )

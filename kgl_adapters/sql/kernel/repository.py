@@ -96,7 +96,7 @@ class SqlRepository(Generic[R, F, V]):
     def add(self, records: Sequence[R]) -> None:
         of = self._of
         try:
-            self._session.insert(of.table, of.inserted, [of.write(record) for record in records])
+            self._session.insert(of.table, of.inserted, records, of.write)
         except NotFound as error:
             referred = " or ".join(sorted({noun.name for noun in of.noun.references.values()}))
             raise NotFound(referred, f"that this {of.noun.name} refers to") from error

@@ -20,9 +20,11 @@ from kgl_adapters.sql.engine.encoding import (
     UNREADABLE,
     micros_of,
     moment_of,
+    moment_text,
     same,
     unreadable,
     uuid_bytes,
+    uuid_digits,
     uuid_of,
     uuid_text,
 )
@@ -52,7 +54,8 @@ def _read_scopes(text: str) -> tuple[Scope, ...]:
 class Form:
     """How values of one type are held: the type of their column, and how they are written there and read back.
 
-    Each pair of conversions is for PostgreSQL and for SQLite. ``show`` gives a value as JSON has it, where that is not
+    Each pair of conversions is for PostgreSQL and for SQLite. ``sent`` is what PostgreSQL's driver is given instead,
+    where it converts text faster. ``show`` gives a value as JSON has it, where that is not
     what ``read`` gives; ``passed`` gives it from a column that holds nothing but JSON, without reading that; ``line``
     gives it as a line of an export has it, where that is not what ``read`` gives. A column
     that holds the first text of ``empty`` has the value whose source code is the second, or as JSON the third: nothing
@@ -62,6 +65,7 @@ class Form:
     column: TypeEngine[Any]
     write: tuple[_Convert, _Convert] = (same, same)
     read: tuple[_Convert, _Convert] = (same, same)
+    sent: _Convert | None = None
     show: _Convert | None = None
     passed: _Convert | None = None
     line: tuple[_Convert, _Convert] | None = None
@@ -84,8 +88,8 @@ FORMS: Final[dict[Any, Form]] = {
     float: Form(CONFIDENCE),
     bytes: Form(BYTES),
     bool: Form(FLAG, read=(same, bool)),
-    UUID: Form(ID, (same, uuid_bytes), (same, uuid_of), line=(str, uuid_text)),
-    datetime: Form(INSTANT, (same, micros_of), (same, moment_of)),
+    UUID: Form(ID, (same, uuid_bytes), (same, uuid_of), sent=uuid_digits, line=(str, uuid_text)),
+    datetime: Form(INSTANT, (same, micros_of), (same, moment_of), sent=moment_text),
     Actor: alike(TEXT, str, Actor.parse, show=_show_actor),
     tuple[Scope, ...]: alike(TEXT, scope_text, _read_scopes),
     tuple[str, ...]: alike(
@@ -103,12 +107,20 @@ def form_of(field: Field) -> Form:
     return FORMS[field.type]
 
 
-def compile_writer(fields: Sequence[Field], *, is_sqlite: bool) -> Callable[[Any], tuple[Any, ...]]:
-    """A function from a record to the values of the columns of these fields or properties."""
+def compile_writer(
+    fields: Sequence[Field], *, is_sqlite: bool, compares: bool = False
+) -> Callable[[Any], tuple[Any, ...]]:
+    """A function from a record to the values of the columns of these fields or properties.
+
+    With ``compares``, they are as the driver reads them, and not as it is given them.
+    """
     names: dict[str, Any] = {}
     parts = []
     for field in fields:
-        value, write = f"record.{field.name}", form_of(field).write[is_sqlite]
+        value, form = f"record.{field.name}", form_of(field)
+        write = form.write[is_sqlite]
+        if form.sent is not None and not (is_sqlite or compares):
+            write = form.sent
         if write is not same:
             names[f"write_{field.name}"] = write
             value = _unless_none(value, f"write_{field.name}({value})", field)
