@@ -88,7 +88,7 @@ class FactPlan(Plan[L, F]):
 
     def _retired(self, value: Any) -> F | None:
         """The retired fact that had this unique value last; None if another that had it was deleted since."""
-        last = self._last_gone.get(value)
+        last = self._last_gone.get(value) if self._last_gone else None  # most batches name nothing that is gone
         fact = None if last is None else self._by_id[last]
         return fact if fact is not None and fact.is_retired else None
 

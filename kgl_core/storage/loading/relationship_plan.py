@@ -98,7 +98,7 @@ class RelationshipPlan(FactPlan[RelationshipLine, Relationship]):
         triple = (source.id, record.relationship_type, target.id, record.key)
         if record.is_active:
             _require_active(source, target)
-            if record.id is None and triple in self._deleted:
+            if self._deleted and record.id is None and triple in self._deleted:
                 gone = self._by_id[self._deleted[triple]]
                 raise RecordRefused(
                     "deleted",
@@ -147,9 +147,10 @@ def _taken(holder: UUID) -> RecordRefused:
 
 def _require_active(*ends: End | None) -> None:
     """Raise RecordRefused when an end is deleted or retired."""
-    if gone := [end for end in ends if end is not None and not end.is_active]:
-        advice = "restore it first, or load a line of it before this one if it is retired"
-        raise RecordRefused("ends_deleted", f"its end, entity {gone[0].id}, is deleted or retired; {advice}")
+    for end in ends:
+        if end is not None and not end.is_active:
+            advice = "restore it first, or load a line of it before this one if it is retired"
+            raise RecordRefused("ends_deleted", f"its end, entity {end.id}, is deleted or retired; {advice}")
 
 
 def _triple(record: RelationshipLine, source: End | None, target: End | None) -> Triple | None:
