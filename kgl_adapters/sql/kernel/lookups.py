@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, ColumnElement, Select, Table, Text, Uuid, any_, bindparam, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    LargeBinary,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    select,
+    text,
+)
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
@@ -14,14 +28,16 @@ from kgl_adapters.sql.kernel.json_columns import write_json
 from kgl_adapters.sql.types import TEXT
 from kgl_core.kernel.nouns.repositories import Lock
 
+_ID_BYTES: Final = 16
 Combinations = Sequence[tuple[UUID | str, ...]]
 """The values to look rows up by: each tuple has one for each column."""
 
 
 class Finder:
-    """Finds the rows whose ``by`` columns have one of many combinations of values, in the order of their ids.
+    """Finds the rows whose ``by`` columns have one of many combinations of values.
 
-    Locked rows cannot change until the transaction ends; ``share`` lets others lock them in the same way.
+    Locked rows cannot change until the transaction ends; ``share`` lets others lock them in the same way. They are
+    locked in the order of their ids.
     """
 
     def __init__(
@@ -32,14 +48,14 @@ class Finder:
         lock: Lock = None,
         condition: ColumnElement[bool] | None = None,
     ) -> None:
-        statement = locking(select(*columns), table, lock)
+        is_sqlite = table.schema is None
+        statement = select(*columns) if is_sqlite else locking(select(*columns), table, lock)
         if condition is not None:
             statement = statement.where(condition)
-        is_sqlite = table.schema is None
         one = [column == bindparam(f"value_{i}", type_=column.type) for i, column in enumerate(by)]
+        many = _in_list(by) if is_sqlite else [text(_in_arrays(by))]
         self._one = Query(statement.where(*one), is_sqlite=is_sqlite)
-        if not is_sqlite:
-            self._many = Query(statement.where(text(_in_arrays(by))), is_sqlite=False)
+        self._many = Query(statement.where(*many), is_sqlite=is_sqlite)
 
     def find(self, session: Session, values: Combinations) -> list[Sequence[Any]]:
         """The rows that have any of ``values``."""
@@ -48,9 +64,7 @@ class Finder:
         if len(values) == 1:
             parameters = {f"value_{i}": session.encoding.value(value) for i, value in enumerate(values[0])}
             return [*session.fetch(self._one, parameters)]
-        if session.is_sqlite:
-            return [*session.lookup(self._one.text, [tuple(map(session.encoding.value, value)) for value in values])]
-        return [*session.fetch(self._many, _arrays(values))]
+        return [*session.fetch(self._many, _list(values) if session.is_sqlite else _arrays(values))]
 
 
 class LockingFinder:
@@ -104,6 +118,39 @@ def _in_arrays(by: Sequence[Column[Any]]) -> str:
         return f"{by[0].table.fullname}.{by[0].name} = ANY({arrays[0]})"
     names = ", ".join(f"{column.table.fullname}.{column.name}" for column in by)
     return f"({names}) IN (SELECT * FROM unnest({', '.join(arrays)}))"  # noqa: S608  # names of our own
+
+
+def _in_list(by: Sequence[Column[Any]]) -> list[ColumnElement[bool]]:
+    """SQLite's conditions for many values: a JSON array of all texts, and for each column of ids these on end.
+
+    One statement for all takes less than half as long as one for each.
+    """
+    each = func.json_each(bindparam("texts", type_=Text())).table_valued("key", "value", name="each")
+    texts = [column for column in by if not isinstance(column.type, Uuid)]
+    begin = each.c.key * _ID_BYTES + 1
+    values: dict[Column[Any], ColumnElement[Any]] = {
+        column: func.substr(bindparam(f"ids_{place}", type_=LargeBinary()), begin, _ID_BYTES)
+        for place, column in enumerate(by)
+        if column not in texts
+    }
+    if len(texts) == 1:
+        values[texts[0]] = each.c.value
+    else:
+        values |= {column: func.json_extract(each.c.value, f"$[{n}]") for n, column in enumerate(texts)}
+    return [column == values[column] for column in by]
+
+
+def _list(values: Combinations) -> dict[str, str | bytes]:
+    """The parameters of `_in_list`."""
+    parameters: dict[str, str | bytes] = {}
+    texts: list[Sequence[UUID | str]] = []
+    for place, column in enumerate(zip(*values, strict=True)):
+        if isinstance(column[0], UUID):
+            parameters[f"ids_{place}"] = b"".join([value.bytes for value in column])
+        else:
+            texts.append(column)
+    parameters["texts"] = write_json(texts[0] if len(texts) == 1 else [*zip(*texts, strict=True)] or [0] * len(values))
+    return parameters
 
 
 def _arrays(values: Combinations) -> dict[str, str]:
