@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from copy import copy
 from functools import cache, lru_cache
 from itertools import islice
@@ -50,15 +50,30 @@ def _said(cls: Hashable) -> Mapping[str, str]:
 
 
 @cache
-def _checks(cls: Hashable) -> Sequence[tuple[str, str, Rule, Any]]:
+def _checker(cls: Hashable) -> Callable[[Any], None]:
+    """What applies the rules of a class: compiled once, as attrs compiles its methods, since every call needs it."""
     fields = attrs.fields_dict(cls)  # type: ignore[arg-type]
-    # An optional field is None or follows the inner rule. Handling None here saves a call for each value.
-    return [
-        (name, f"/{said(name)}", rule.rule, None)
-        if isinstance(rule, Optional)
-        else (name, f"/{said(name)}", rule, _when_null(fields[name]))
-        for name, rule in _rules(cls).items()
-    ]
+    names: dict[str, Any] = {"Stored": Stored, "InvalidInput": InvalidInput, "missing": MISSING, "copy": copy}
+    names |= {"put": object.__setattr__, "required": required}
+    lines = ["def check(record):", " faults = []"]
+    for name, rule in _rules(cls).items():
+        pointer, empty = f"/{said(name)}", _when_null(fields[name])
+        # An optional field is None or follows the inner rule. Handling None here saves a call for each value.
+        is_optional = isinstance(rule, Optional) or empty is None
+        names[f"rule_{name}"], names[f"empty_{name}"] = rule.rule if isinstance(rule, Optional) else rule, empty
+        lines.append(f" value = record.{name}")
+        if not (is_optional or empty is MISSING):
+            lines += [" if value is None:", f"  value = copy(empty_{name})", f"  put(record, {name!r}, value)"]
+        lines += [
+            f" if value is missing: faults.append(required({said(name)!r}))",
+            " elif value is not None:" if is_optional else " else:",
+            f"  normal = value.value if value.__class__ is Stored else rule_{name}(value, {pointer!r}, faults)",
+            f"  if normal is not value: put(record, {name!r}, normal)",
+        ]
+    source = "\n".join([*lines, " if faults: raise InvalidInput(faults)", ""])
+    exec(compile(source, f"<rules of {cls}>", "exec"), names)  # noqa: S102  # names and rules of our own classes
+    checker: Callable[[Any], None] = names["check"]
+    return checker
 
 
 def _when_null(field: attrs.Attribute[Any]) -> Any:
@@ -89,24 +104,8 @@ def check(record: Any) -> None:
 
     None means the same as leaving the field out.
     """
-    faults: Faults = []
     cls: Any = type(record)
-    for name, pointer, rule, when_null in _checks(cls):
-        value = getattr(record, name)
-        if value is MISSING:
-            faults.append(required(said(name)))
-            continue
-        if value is None:
-            if when_null is None:
-                continue
-            if when_null is not MISSING:
-                value = copy(when_null)
-                object.__setattr__(record, name, value)
-        normal = value.value if value.__class__ is Stored else rule(value, pointer, faults)
-        if normal is not value:
-            object.__setattr__(record, name, normal)
-    if faults:
-        raise InvalidInput(faults)
+    _checker(cls)(record)
 
 
 def build(cls: type[T], values: Mapping[str, Any]) -> T:

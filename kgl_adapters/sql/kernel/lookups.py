@@ -82,11 +82,12 @@ class LockingFinder:
         if "deleted_at" in table.c:  # then what is unique has a partial index for each state
             found = f"{found} AND deleted_at IS NULL UNION ALL {found} AND deleted_at IS NOT NULL"
         ids = f"SELECT unnest(CAST(:ids AS uuid[])) UNION ALL {found}"
-        self._statement = locking(select(*columns), table, lock).where(text(f"{table.fullname}.id = ANY(ARRAY({ids}))"))
+        statement = locking(select(*columns), table, lock).where(text(f"{table.fullname}.id = ANY(ARRAY({ids}))"))
+        self._query = Query(statement, is_sqlite=False)
 
     def find(self, session: Session, ids: Collection[UUID], values: Combinations) -> list[Sequence[Any]]:
         """The rows with these ids or values, of which there must be some."""
-        return list(session.execute(self._statement, {"ids": array(list(ids)), **_arrays(values)}))
+        return [*session.fetch(self._query, {"ids": array([*ids]), **_arrays(values)})]
 
 
 def locking(statement: Select[Any], table: Table, lock: Lock) -> Select[Any]:

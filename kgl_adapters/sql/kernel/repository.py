@@ -48,7 +48,7 @@ class SqlRepository(Generic[R, F, V]):
         return self._of.read(found[0]) if found else None
 
     def get_by(self, value: V) -> R | None:
-        [values] = _ordered(self._of.noun, [value])
+        [values] = _columns(self._of.noun, [value])
         parameters = {f"value_{number}": self._encoding.value(part) for number, part in enumerate(values)}
         found = self._session.fetch(self._of.get_by, parameters)
         return self._of.read(found[0]) if found else None
@@ -134,13 +134,13 @@ class SqlRepository(Generic[R, F, V]):
         values: Collection[V],
     ) -> Sequence[T]:
         """The rows with these ids or unique values, each once, converted by ``read``."""
-        ordered = _ordered(self._of.noun, values)
+        by = _columns(self._of.noun, values)
         if locking is None or self._session.is_sqlite:
-            rows = (*by_id.find(self._session, lock_order(ids)), *self._find_by(by_value, ordered))
+            rows = (*by_id.find(self._session, lock_order(ids)), *self._find_by(by_value, by))
             return tuple({each.id: each for each in map(read, rows)}.values())
         ids, values = frozenset(ids), frozenset(values)
         while True:
-            found = tuple(map(read, locking.find(self._session, ids, ordered)))
+            found = tuple(map(read, locking.find(self._session, ids, by)))
             if all(value_of(each) in values or each.id in ids for each in found):
                 return found
             # A value was taken from a record while this waited for it, and perhaps given to another.
@@ -167,17 +167,11 @@ class SqlRepository(Generic[R, F, V]):
         raise AssertionError("a replacement failed that nothing stood in the way of")
 
 
-def _ordered(noun: Noun[Any, Any, Any, V], values: Collection[V]) -> list[tuple[Any, ...]]:
-    """Unique values as tuples, one part for each column, in an order that is always the same."""
+def _columns(noun: Noun[Any, Any, Any, V], values: Collection[V]) -> list[tuple[Any, ...]]:
+    """Unique values as tuples, one part for each column."""
     given: Collection[Any] = values
     if noun.unique is None or len(noun.unique.fields) == 1:
-        return [(value,) for value in sorted(given)]
-    held = (
-        [tuple(["" if part is None else part for part in value]) for value in given] if noun.empty_for_none else given
-    )
-    return sorted(held, key=_comparable)
-
-
-def _comparable(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What orders tuples as they order themselves, without comparing UUIDs, which is slow."""
-    return tuple([value.int if type(value) is UUID else value for value in values])
+        return [(value,) for value in given]
+    if not noun.empty_for_none:
+        return [*given]
+    return [tuple(["" if part is None else part for part in value]) for value in given]
