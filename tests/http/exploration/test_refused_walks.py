@@ -101,10 +101,10 @@ def test_too_much_is_refused(drawn: Drawn, query: list[tuple[str, str]]) -> None
 
 
 def test_a_pattern_that_takes_sqlite_too_long(empty_url: Callable[[str], str]) -> None:
-    """Is ended after the time that the settings name: here there are a few million rows to sort."""
+    """Is ended after the time that the settings name: here there are many millions of rows to sort."""
     with making_apis(empty_url("sqlite")) as make:
-        api = make(database_statement_timeout="0.1")
-        ids = [api.entity(key=str(n))["id"] for n in range(10)]
+        api = make(database_statement_timeout="0.5")
+        ids = [api.entity(key=str(n))["id"] for n in range(20)]
         ends = [{"source_entity_id": one, "target_entity_id": other} for one in ids for other in ids]
         api.kg.load([{"kind": "relationship", "relationship_type": "knows", **each} for each in ends])
         chain = {f"r{n}": {"source": f"n{n}", "target": f"n{n + 1}"} for n in range(5)}
@@ -118,7 +118,7 @@ def test_a_walk_that_takes_too_long_is_an_error(empty_url: Callable[[str], str])
     """And no empty answer: here it waits for a lock that nobody gives back."""
     url = empty_url("postgres")
     with making_apis(url) as make:
-        api = make(database_statement_timeout="0.1")
+        api = make(database_statement_timeout="0.5")
         ada, bob = (api.entity()["id"] for _ in range(2))
         engine = create_engine(parse_url(url), poolclass=NullPool)
         with engine.begin() as other:
