@@ -133,13 +133,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _loads(stores: dict[str, Fresh], scale: Scale) -> None:
     _print_head(
-        f"Bulk load, in transactions of up to {BATCH_RECORDS_MAX:,} records",
+        f"Bulk load, in transactions of up to {BATCH_RECORDS_MAX:,} records, and dumps",
         ("store", "records", "kgl, records/s", "floor, records/s", "kgl / floor"),
     )
     for store, fresh in stores.items():
-        races = race(fresh(), fresh(), scale.entities)
+        *races, dumps = race(fresh(), fresh(), scale.entities)
         both = Race("both", *(sum(getattr(race, name) for race in races) for name in ("records", "kgl_s", "floor_s")))
-        for found in (*races, both):
+        for found in (*races, both, dumps):
             _print_row(
                 store,
                 f"{found.records:,} ({found.what})",

@@ -24,6 +24,7 @@ import psycopg
 
 from kgl_adapters import connect
 from kgl_adapters.sql.evidence.tables import ASSERTIONS, EXTRACTIONS, SOURCES
+from kgl_adapters.sql.graph.names import NAMES
 from kgl_adapters.sql.graph.tables import CHANGES, ENTITIES, RELATIONSHIPS, RUNS
 from tests.benchmarks.contenders import Contender, kgl, plain
 
@@ -38,6 +39,7 @@ _ROWS: Final = (
     (RUNS, "id = %(run)s"),
     (SOURCES, "id = (SELECT source_id FROM {extractions} WHERE run = %(run)s)"),
     (ENTITIES, "id IN (SELECT entity_id FROM {assertions} WHERE run = %(run)s)"),
+    (NAMES, "entity_id IN (SELECT entity_id FROM {assertions} WHERE run = %(run)s)"),
     (RELATIONSHIPS, "id IN (SELECT relationship_id FROM {assertions} WHERE run = %(run)s)"),
     (ASSERTIONS, "run = %(run)s"),
     (EXTRACTIONS, "run = %(run)s"),

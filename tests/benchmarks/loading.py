@@ -1,18 +1,21 @@
-"""Bulk loads against their floor: the driver's own way to write the same rows, into tables of the same kind.
+"""Bulk loads and dumps against their floor: the driver's own way to write and read the same rows, in the same tables.
 
 The two take turns. kgl loads a slice of the records into an empty, migrated database; the rows that this wrote are
 read back, untimed; and the bare driver writes the same rows, in the same order and in transactions of the same size,
 into another such database. Only loading and writing are timed: the floor parses, checks, compares and makes nothing.
+
+Then both databases are dumped, by turns: by kgl as lines, and by the bare driver as objects of all columns as they are.
 """
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from typing import Any, Final, Protocol
 
 import attrs
+import orjson
 import psycopg
 from sqlalchemy import Table
 
@@ -20,11 +23,14 @@ from kgl_adapters import connect
 from kgl_adapters.sql.engine.engines import make_engine, parse_url
 from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS
 from kgl_adapters.sql.graph.tables import CHANGES, ENTITIES, RELATIONSHIPS
+from kgl_core import KnowledgeGraph
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.relationships import RELATIONSHIP
 from kgl_core.storage.loading.load import BATCH_RECORDS_MAX
 from tests.benchmarks.records import entity_lines, relationship_lines
 
+_DUMPS: Final = 3
+_ROWS_AT_ONCE: Final = 1_000
 SLICE: Final = 10 * BATCH_RECORDS_MAX
 _ENTITIES, _RELATIONSHIPS, _CHANGES = ENTITIES[False], RELATIONSHIPS[False], CHANGES[False]
 _COLUMNS: Final = {
@@ -60,6 +66,9 @@ class Mirror(Protocol):
 
     def write(self, table: Table, transactions: Sequence[tuple[Block, Block]]) -> None:
         """Write such rows into the table and the log."""
+
+    def dump(self) -> int:
+        """Write all rows of both tables, by id, as JSON objects; returns how many there were."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -102,6 +111,16 @@ class PostgresMirror:
                         copy.write(block)
                 self._target.commit()
 
+    def dump(self) -> int:
+        count = 0
+        for table in (_ENTITIES, _RELATIONSHIPS):
+            with self._target.cursor("dump") as cursor:
+                cursor.itersize = _ROWS_AT_ONCE
+                cursor.execute(f"SELECT {_columns(table)} FROM {_name(table)} ORDER BY id")  # type: ignore[arg-type]
+                count += _written(table, cursor)
+        self._target.rollback()
+        return count
+
     def close(self) -> None:
         self._source.close()
         self._target.close()
@@ -133,13 +152,20 @@ class SqliteMirror:
                 self._target.executemany(f"INSERT INTO {into.name} ({_columns(into)}) VALUES ({marks})", rows)
             self._target.execute("COMMIT")
 
+    def dump(self) -> int:
+        tables = (_ENTITIES, _RELATIONSHIPS)
+        return sum(
+            _written(table, self._target.execute(f"SELECT {_columns(table)} FROM {table.name} ORDER BY id"))
+            for table in tables
+        )
+
     def close(self) -> None:
         self._source.close()
         self._target.close()
 
 
 def race(kgl_url: str, floor_url: str, count: int) -> list[Race]:
-    """Load ``count`` entities and twice as many relationships into both databases, which are empty."""
+    """Load ``count`` entities and twice as many relationships into both databases, which are empty, and dump them."""
     with ExitStack() as stack:
         connect(floor_url, migrate=True).close()
         kg = stack.enter_context(connect(kgl_url, migrate=True))
@@ -167,7 +193,27 @@ def race(kgl_url: str, floor_url: str, count: int) -> list[Race]:
         with connect(floor_url) as floor:
             if floor.stats() != kg.stats():
                 raise RuntimeError("the floor did not write what kgl wrote")
-        return races
+        return [*races, _race_dumps(kg, mirror)]
+
+
+def _race_dumps(kg: KnowledgeGraph, mirror: Mirror) -> Race:
+    dumps = Race("dumped")
+    for _ in range(_DUMPS):
+        began = time.perf_counter()
+        found = sum(1 for _ in map(orjson.dumps, kg.dump()))
+        dumps.kgl_s += time.perf_counter() - began
+        began = time.perf_counter()
+        if mirror.dump() != found:
+            raise RuntimeError("the floor did not dump what kgl dumped")
+        dumps.floor_s += time.perf_counter() - began
+        dumps.records += found
+    return dumps
+
+
+def _written(table: Table, rows: Iterable[tuple[Any, ...]]) -> int:
+    """Write each row as JSON; returns how many there were."""
+    names = _COLUMNS[table]
+    return sum(1 for row in rows if orjson.dumps(dict(zip(names, row, strict=True)), default=bytes.hex))
 
 
 def chunked(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
