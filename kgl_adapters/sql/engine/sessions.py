@@ -116,9 +116,7 @@ class Session:
                 rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(text, values).fetchall()
             return rows
         except connection.dialect.loaded_dbapi.Error as error:
-            if connection.dialect.is_disconnect(error, proxy.driver_connection, None):
-                self._connections.note_loss()
-                connection.invalidate(error)
+            self._note_if_lost(connection, proxy.driver_connection, error)
             if self._repeats:
                 self.close()
             raise translate(error, self.where) from error
@@ -149,13 +147,16 @@ class Session:
             return
         self.require_transaction()
         names = ", ".join(f'"{column}"' for column in columns)
-        if not self.is_sqlite and len(of) > 1:
-            self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", map(write, of))
-            return
         marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
         statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
-        with self.all_or_none(of):
-            self.run(statement, [*map(write, of)] if len(of) > 1 else write(of[0]))
+        if self.is_sqlite:
+            with self.all_or_none(of):
+                self.run(statement, [*map(write, of)] if len(of) > 1 else write(of[0]))
+        elif len(of) > 1:
+            self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", map(write, of))
+        else:
+            with self._driver_cursor() as cursor:
+                cursor.execute(statement, write(of[0]))
 
     def run(self, statement: str, parameters: Any = ()) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement in the driver's own SQL, once or for each of a list of parameters."""
@@ -217,19 +218,12 @@ class Session:
 
         SQLite runs in this process: many small statements cost it less than building one large one.
         """
-        cursor: Any = self.connection.connection.cursor()
-        try:
+        with self._driver_cursor() as cursor:
             return [row for value in values for row in cursor.execute(statement, value)]
-        except self.connection.dialect.loaded_dbapi.Error as error:
-            raise translate(error, self.where) from error
-        finally:
-            cursor.close()
 
     def _copy(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Copy all of the rows or none: in a savepoint of the driver's own, which takes half as long as `savepoint`."""
-        cursor: Any = self.connection.connection.cursor()
-        failure = self.connection.dialect.loaded_dbapi.Error
-        try:
+        with self._driver_cursor() as cursor:
             cursor.execute("SAVEPOINT before_rows")
             try:
                 with cursor.copy(statement) as copy:
@@ -237,12 +231,28 @@ class Session:
                         copy.write_row(row)
             except BaseException:
                 # A connection that is lost now, or was left in the middle by Ctrl-C, undoes more than this.
-                with suppress(failure):
+                with suppress(self.connection.dialect.loaded_dbapi.Error):
                     cursor.execute("ROLLBACK TO SAVEPOINT before_rows")
                     cursor.execute("RELEASE SAVEPOINT before_rows")
                 raise
             cursor.execute("RELEASE SAVEPOINT before_rows")
-        except failure as error:
+
+    @contextmanager
+    def _driver_cursor(self) -> Iterator[Any]:
+        """A cursor of the driver's, whose errors become ours."""
+        connection = self.connection
+        driver = connection.connection.driver_connection
+        cursor: Any = connection.connection.cursor()
+        try:
+            yield cursor
+        except connection.dialect.loaded_dbapi.Error as error:
+            self._note_if_lost(connection, driver, error)
             raise translate(error, self.where) from error
         finally:
             cursor.close()
+
+    def _note_if_lost(self, connection: Connection, driver: Any, error: Any) -> None:
+        """Let nobody use the connection any more if this error of the driver's says that it is lost."""
+        if connection.dialect.is_disconnect(error, driver, None):
+            self._connections.note_loss()
+            connection.invalidate(error)

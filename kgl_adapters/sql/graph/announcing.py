@@ -14,18 +14,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import text
-
 from kgl_adapters.sql.graph.tables import CHANGES
 
-_ANNOUNCEMENT: Final = (
+ANNOUNCEMENT: Final = (
     "SELECT CASE WHEN current_setting('kgl.changes_announced', true) = 'yes' THEN 'before'"
     " ELSE CAST(pg_advisory_xact_lock_shared(-1 - CASE WHEN is_called THEN last_value ELSE 0 END) AS text)"
     " || set_config('kgl.changes_announced', 'yes', true) END AS at"
     " FROM backend_entities.changes_sequence_seq"
 )
-ANNOUNCE: Final = text(_ANNOUNCEMENT)
-ANNOUNCED: Final = f"announced AS MATERIALIZED ({_ANNOUNCEMENT})"
+ANNOUNCED: Final = f"announced AS MATERIALIZED ({ANNOUNCEMENT})"
 """The announcement as a CTE."""
 
 

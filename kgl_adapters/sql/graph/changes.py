@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, func, select, text
 
 from kgl_adapters.sql.engine.encoding import UNREADABLE, reason_of
 from kgl_adapters.sql.engine.sessions import Session
-from kgl_adapters.sql.graph.announcing import ANNOUNCE, ANNOUNCED, insert_announced
+from kgl_adapters.sql.graph.announcing import ANNOUNCED, ANNOUNCEMENT, insert_announced
 from kgl_adapters.sql.graph.change_rows import CHANGE_COLUMNS, ChangeRows
 from kgl_adapters.sql.graph.tables import CHANGES
 from kgl_core.graph.journal.changes import BEGINNING, Change, Observer, Place
@@ -90,7 +90,7 @@ class SqlChangeLog:
             self._session.run(_APPEND_ONE, write(changes[0]))
             return
         if changes and not self._session.is_sqlite:
-            self._session.execute(ANNOUNCE)
+            self._session.run(ANNOUNCEMENT)
         self._session.insert(CHANGES[self._session.is_sqlite], CHANGE_COLUMNS, changes, write)
 
     def read(self, after: str | None, limit: int, run: UUID | None = None) -> Sequence[Change]:
