@@ -55,11 +55,10 @@ class Form:
     """How values of one type are held: the type of their column, and how they are written there and read back.
 
     Each pair of conversions is for PostgreSQL and for SQLite. ``sent`` is what PostgreSQL's driver is given instead,
-    where it converts text faster. ``show`` gives a value as JSON has it, where that is not
-    what ``read`` gives; ``passed`` gives it from a column that holds nothing but JSON, without reading that; ``line``
-    gives it as a line of an export has it, where that is not what ``read`` gives. A column
-    that holds the first text of ``empty`` has the value whose source code is the second, or as JSON the third: nothing
-    is called for it.
+    where it converts text faster. ``show`` gives a value as JSON has it, and ``line`` as a line of an export has it,
+    where that is not what ``read`` gives; ``passed`` gives it from a column that holds nothing but JSON, without
+    reading that. A column that holds the first text of ``empty`` has the value whose source code is the second, or as
+    JSON the third: nothing is called for it.
     """
 
     column: TypeEngine[Any]

@@ -6,10 +6,12 @@ What one noun promises besides, such as what its own filters mean, is in the fil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from kgl_core import SYSTEM, AlreadyExists, NotFound, StaleVersion
+from kgl_core.kernel.nouns.json_records import json_line
 from kgl_core.kernel.nouns.pages import Position
 from kgl_core.kernel.units_of_work import Store, UnitOfWork
 from tests.contract.nouns import EXAMPLES, Example
@@ -571,6 +573,24 @@ def test_scan_goes_by_id_through_all(store: Store, of: Example) -> None:
         while page := uow.of(of.noun).scan(scanned[-1].id if scanned else None, 4):
             scanned += page
     assert scanned == by_id(rows)
+
+
+@each(is_deletable)
+def test_scanned_lines_are_those_of_the_records(store: Store, of: Example) -> None:
+    """Of active and deleted ones, whatever of their fields is empty; nobody shares their values with the store."""
+    told = {"metadata": {"a": [1, None], "ü": {}}, "aliases": ("Ada", "เอดา")}
+    full = {name: value for name, value in told.items() if name in of.noun.said}
+    keep(store, *some(of, 7), of.make(**{**of.vary(8), **full}), of.make(**{**of.vary(9), **full, **GONE}))
+    expected = [json_line(record, of.noun) for record in everything(store, of)]
+    for _ in range(2):
+        with store.snapshot() as uow:
+            repository = uow.of(of.noun)
+            lines = [*repository.scan_lines(None, 4)]
+            lines += repository.scan_lines(UUID(lines[-1]["id"]), 100)
+        assert lines == expected
+        assert [[*line] for line in lines] == [[*line] for line in expected]
+        for line in lines:
+            line.get("metadata", {}).clear()
 
 
 @each(lambda of: "metadata" in of.noun.json_fields)
