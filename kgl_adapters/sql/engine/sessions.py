@@ -137,26 +137,27 @@ class Session:
             driver.set_progress_handler(None, 0)
 
     def insert(
-        self, table: Table, columns: Sequence[str], of: Sequence[T], write: Callable[[T], tuple[Any, ...]]
+        self, table: Table, columns: Sequence[str], items: Sequence[T], write: Callable[[T], tuple[Any, ...]]
     ) -> None:
-        """Insert a row for each item ``of`` a sequence, as fast as the driver can.
+        """Insert a row for each of the items, as fast as the driver can.
 
-        ``write`` gives an item's values, in the order of ``columns``. PostgreSQL stores rows while others are made.
+        ``write`` gives the values of an item, in the order of ``columns``. It is called while PostgreSQL stores the
+        rows that it was sent before.
         """
-        if not of:
+        if not items:
             return
         self.require_transaction()
         names = ", ".join(f'"{column}"' for column in columns)
         marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
         statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
         if self.is_sqlite:
-            with self.all_or_none(of):
-                self.run(statement, [*map(write, of)] if len(of) > 1 else write(of[0]))
-        elif len(of) > 1:
-            self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", map(write, of))
+            with self.all_or_none(items):
+                self.run(statement, [*map(write, items)] if len(items) > 1 else write(items[0]))
+        elif len(items) > 1:
+            self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", map(write, items))
         else:
             with self._driver_cursor() as cursor:
-                cursor.execute(statement, write(of[0]))
+                cursor.execute(statement, write(items[0]))
 
     def run(self, statement: str, parameters: Any = ()) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement in the driver's own SQL, once or for each of a list of parameters."""
@@ -216,13 +217,13 @@ class Session:
     def lookup(self, statement: str, values: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows that a statement in SQLite's own SQL finds for each of ``values``.
 
-        SQLite runs in this process: many small statements cost it less than building one large one.
+        For what one statement can't ask of all at once. SQLite runs in this process, so each takes microseconds.
         """
         with self._driver_cursor() as cursor:
             return [row for value in values for row in cursor.execute(statement, value)]
 
     def _copy(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Copy all of the rows or none: in a savepoint of the driver's own, which takes half as long as `savepoint`."""
+        """Copy all of the rows or none. A savepoint by the driver alone takes half as long as `savepoint`."""
         with self._driver_cursor() as cursor:
             cursor.execute("SAVEPOINT before_rows")
             try:
@@ -239,7 +240,7 @@ class Session:
 
     @contextmanager
     def _driver_cursor(self) -> Iterator[Any]:
-        """A cursor of the driver's, whose errors become ours."""
+        """A cursor of the driver; its errors are translated."""
         connection = self.connection
         driver = connection.connection.driver_connection
         cursor: Any = connection.connection.cursor()
@@ -252,7 +253,7 @@ class Session:
             cursor.close()
 
     def _note_if_lost(self, connection: Connection, driver: Any, error: Any) -> None:
-        """Let nobody use the connection any more if this error of the driver's says that it is lost."""
+        """Give the connection up if the driver's error says that it is lost."""
         if connection.dialect.is_disconnect(error, driver, None):
             self._connections.note_loss()
             connection.invalidate(error)

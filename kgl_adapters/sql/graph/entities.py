@@ -33,7 +33,7 @@ class EntityTable(NounTable[Entity, EntityFilter, str]):
         end = (table.c.id, table.c.key, table.c.deleted_at)
         self.end_by_id = Finder(table, end, [table.c.id], "share")
         self.end_by_key = self.finders(end, [table.c.key])
-        self.locking_end = LockingFinder(table, end, [table.c.key], "share")
+        self.locking_end = None if is_sqlite else LockingFinder(table, end, [table.c.key], "share")
         self.clear_key = update(table).where(table.c.id == bindparam("at_id")).values(key=None)
 
 

@@ -6,26 +6,12 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import (
-    ARRAY,
-    Column,
-    ColumnElement,
-    LargeBinary,
-    Select,
-    Table,
-    Text,
-    Uuid,
-    any_,
-    bindparam,
-    func,
-    select,
-    text,
-)
+from sqlalchemy import ARRAY, Column, ColumnElement, Select, Table, Text, Uuid, any_, bindparam, func, select, text
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.kernel.json_columns import write_json
-from kgl_adapters.sql.types import TEXT
+from kgl_adapters.sql.types import BYTES, TEXT
 from kgl_core.kernel.nouns.repositories import Lock
 
 _ID_BYTES: Final = 16
@@ -36,8 +22,8 @@ Combinations = Sequence[tuple[UUID | str, ...]]
 class Finder:
     """Finds the rows whose ``by`` columns have one of many combinations of values.
 
-    Locked rows cannot change until the transaction ends; ``share`` lets others lock them in the same way. They are
-    locked in the order of their ids.
+    PostgreSQL locks rows in the order of their ids; they cannot change until the transaction ends. ``share`` lets
+    others lock them in the same way. SQLite has nothing to lock: there is one writer at a time.
     """
 
     def __init__(
@@ -122,23 +108,19 @@ def _in_arrays(by: Sequence[Column[Any]]) -> str:
 
 
 def _in_list(by: Sequence[Column[Any]]) -> list[ColumnElement[bool]]:
-    """SQLite's conditions for many values: a JSON array of all texts, and for each column of ids these on end.
+    """SQLite's conditions for many values, so that one statement finds all: it takes less than half of the time.
 
-    One statement for all takes less than half as long as one for each.
+    The texts of each are an element of a JSON array. The ids of each column are joined, 16 bytes each.
     """
     each = func.json_each(bindparam("texts", type_=Text())).table_valued("key", "value", name="each")
-    texts = [column for column in by if not isinstance(column.type, Uuid)]
-    begin = each.c.key * _ID_BYTES + 1
-    values: dict[Column[Any], ColumnElement[Any]] = {
-        column: func.substr(bindparam(f"ids_{place}", type_=LargeBinary()), begin, _ID_BYTES)
-        for place, column in enumerate(by)
-        if column not in texts
-    }
-    if len(texts) == 1:
-        values[texts[0]] = each.c.value
-    else:
-        values |= {column: func.json_extract(each.c.value, f"$[{n}]") for n, column in enumerate(texts)}
-    return [column == values[column] for column in by]
+    texts = [place for place, column in enumerate(by) if not isinstance(column.type, Uuid)]
+
+    def value(place: int) -> ColumnElement[Any]:
+        if place not in texts:
+            return func.substr(bindparam(f"ids_{place}", type_=BYTES), each.c.key * _ID_BYTES + 1, _ID_BYTES)
+        return each.c.value if len(texts) == 1 else func.json_extract(each.c.value, f"$[{texts.index(place)}]")
+
+    return [column == value(place) for place, column in enumerate(by)]
 
 
 def _list(values: Combinations) -> dict[str, str | bytes]:
@@ -150,7 +132,10 @@ def _list(values: Combinations) -> dict[str, str | bytes]:
             parameters[f"ids_{place}"] = b"".join([value.bytes for value in column])
         else:
             texts.append(column)
-    parameters["texts"] = write_json(texts[0] if len(texts) == 1 else [*zip(*texts, strict=True)] or [0] * len(values))
+    if len(texts) == 1:
+        parameters["texts"] = write_json(texts[0])
+    else:
+        parameters["texts"] = write_json([*zip(*texts, strict=True)] if texts else [0] * len(values))
     return parameters
 
 

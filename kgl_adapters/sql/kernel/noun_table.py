@@ -62,10 +62,16 @@ class NounTable(Generic[R, F, V]):
         self.select = select(*self.columns)
         self.listing = Listing(noun, table, self.columns, is_sqlite=is_sqlite)
         self.get = Query(self.select.where(table.c.id == bindparam("id")), is_sqlite=is_sqlite)
-        self.by_id = {lock: Finder(table, self.columns, [table.c.id], lock) for lock in LOCKS}
+        self.by_id = (
+            dict.fromkeys(LOCKS, Finder(table, self.columns, [table.c.id]))
+            if is_sqlite
+            else {lock: Finder(table, self.columns, [table.c.id], lock) for lock in LOCKS}
+        )
         unique = [] if noun.unique is None else [table.c[name] for name in noun.unique.fields]
         self.by_value = self.finders(self.columns, unique)
-        self.locking = {lock: LockingFinder(table, self.columns, unique, lock) for lock in LOCKS if lock and unique}
+        self.locking: dict[Lock, LockingFinder] = {}
+        if unique and not is_sqlite:
+            self.locking = {lock: LockingFinder(table, self.columns, unique, lock) for lock in LOCKS if lock}
         if unique:
             has_value = [column == bindparam(f"value_{n}", type_=column.type) for n, column in enumerate(unique)]
             state = [self.is_active] if noun.is_deletable else []

@@ -55,7 +55,7 @@ class SqlRepository(Generic[R, F, V]):
 
     def find(self, ids: Collection[UUID], values: Collection[V] = (), *, lock: Lock = None) -> Sequence[R]:
         of = self._of
-        locking = of.locking[lock] if lock and values else None
+        locking = of.locking.get(lock) if values else None
         return self._find(of.by_id[lock], of.by_value, locking, of.read, of.noun.unique_value, ids, values)
 
     def list(self, filter: F, sort: str, after: Position | None, limit: int) -> Sequence[R]:
@@ -135,7 +135,7 @@ class SqlRepository(Generic[R, F, V]):
     ) -> Sequence[T]:
         """The rows with these ids or unique values, each once, converted by ``read``."""
         by = _columns(self._of.noun, values)
-        if locking is None or self._session.is_sqlite:
+        if locking is None:
             rows = (*by_id.find(self._session, lock_order(ids)), *self._find_by(by_value, by))
             return tuple({each.id: each for each in map(read, rows)}.values())
         ids, values = frozenset(ids), frozenset(values)

@@ -111,7 +111,7 @@ def compile_writer(
 ) -> Callable[[Any], tuple[Any, ...]]:
     """A function from a record to the values of the columns of these fields or properties.
 
-    With ``compares``, they are as the driver reads them, and not as it is given them.
+    With ``compares``, they are as the driver reads them back, to be compared with a row.
     """
     names: dict[str, Any] = {}
     parts = []
