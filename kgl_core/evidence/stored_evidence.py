@@ -48,16 +48,26 @@ def new_extractor(context: Context, name: str) -> Extractor:
     return Extractor(id=extractor_id(name), name=name, created_by=context.actor, created_at=context.now())
 
 
+@attrs.frozen
+class EnsuredSources:
+    """The ids of the sources that were missing, and of those whose type was filled.
+
+    Nothing has been said of the former. Facts may have to show the types of the latter: see `settle_source`.
+    """
+
+    added: frozenset[UUID] = frozenset()
+    typed: frozenset[UUID] = frozenset()
+
+
 def ensure_sources(
     context: Context, uow: UnitOfWork, uris: Collection[str], *, locked: bool = False, **fields: Any
-) -> set[UUID]:
+) -> EnsuredSources:
     """Store the sources with these URIs that are missing, with these fields.
 
-    With ``locked``, lock the others, and fill those of the fields that they do not have. Returns the ids of those whose
-    type it filled, which facts may have to show: see `settle_source`.
+    With ``locked``, lock the others, and fill those of the fields that they do not have.
     """
     if not uris:
-        return set()
+        return EnsuredSources()
     repository = uow.of(SOURCE)
     wanted = {source_id(uri): uri for uri in uris}
     found = repository.find([*wanted], lock="update" if locked else None)
@@ -70,7 +80,7 @@ def ensure_sources(
             repository.replace([attrs.evolve(source, version=source.version + 1, **news)])
         if "type" in news:
             typed.add(source.id)
-    return typed
+    return EnsuredSources(frozenset(missing), frozenset(typed))
 
 
 def ensure_extractors(context: Context, uow: UnitOfWork, assertions: Iterable[Assertion]) -> dict[str, Extractor]:

@@ -58,7 +58,7 @@ def _checker(cls: Hashable) -> Callable[[Any], None]:
     lines = ["def check(record):", " faults = []"]
     for name, rule in _rules(cls).items():
         pointer, empty = f"/{said(name)}", _when_null(fields[name])
-        # An optional field is None or follows the inner rule. Handling None here saves a call for each value.
+        # An optional field is None or follows the inner rule. None, and a default, need no call.
         is_optional = isinstance(rule, Optional) or empty is None
         names[f"rule_{name}"], names[f"empty_{name}"] = rule.rule if isinstance(rule, Optional) else rule, empty
         lines.append(f" value = record.{name}")
@@ -66,7 +66,7 @@ def _checker(cls: Hashable) -> Callable[[Any], None]:
             lines += [" if value is None:", f"  value = copy(empty_{name})", f"  put(record, {name!r}, value)"]
         lines += [
             f" if value is missing: faults.append(required({said(name)!r}))",
-            " elif value is not None:" if is_optional else " else:",
+            f" elif value is not {'None' if is_optional else f'empty_{name}'}:",
             f"  normal = value.value if value.__class__ is Stored else rule_{name}(value, {pointer!r}, faults)",
             f"  if normal is not value: put(record, {name!r}, normal)",
         ]

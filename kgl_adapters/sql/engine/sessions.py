@@ -137,12 +137,19 @@ class Session:
             driver.set_progress_handler(None, 0)
 
     def insert(
-        self, table: Table, columns: Sequence[str], items: Sequence[T], write: Callable[[T], tuple[Any, ...]]
+        self,
+        table: Table,
+        columns: Sequence[str],
+        items: Sequence[T],
+        write: Callable[[T], tuple[Any, ...]],
+        *,
+        may_refuse: bool = True,
     ) -> None:
-        """Insert a row for each of the items, as fast as the driver can.
+        """Insert a row for each of the items, as fast as the driver can: all of them or none.
 
         ``write`` gives the values of an item, in the order of ``columns``. It is called while PostgreSQL stores the
-        rows that it was sent before.
+        rows that it was sent before. Where the table refuses a row, the unit of work can go on; not so where it
+        ``may_refuse`` none, which saves a savepoint.
         """
         if not items:
             return
@@ -151,10 +158,12 @@ class Session:
         marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
         statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
         if self.is_sqlite:
-            with self.all_or_none(items):
+            with self.all_or_none(items if may_refuse else ()):
                 self.run(statement, [*map(write, items)] if len(items) > 1 else write(items[0]))
         elif len(items) > 1:
-            self._copy(f"COPY {table.fullname} ({names}) FROM STDIN", map(write, items))
+            copy = self._copy_or_undo if may_refuse else self._copy
+            with self._driver_cursor() as cursor:
+                copy(cursor, f"COPY {table.fullname} ({names}) FROM STDIN", map(write, items))
         else:
             with self._driver_cursor() as cursor:
                 cursor.execute(statement, write(items[0]))
@@ -222,21 +231,24 @@ class Session:
         with self._driver_cursor() as cursor:
             return [row for value in values for row in cursor.execute(statement, value)]
 
-    def _copy(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Copy all of the rows or none. A savepoint by the driver alone takes half as long as `savepoint`."""
-        with self._driver_cursor() as cursor:
-            cursor.execute("SAVEPOINT before_rows")
-            try:
-                with cursor.copy(statement) as copy:
-                    for row in rows:
-                        copy.write_row(row)
-            except BaseException:
-                # A connection that is lost now, or was left in the middle by Ctrl-C, undoes more than this.
-                with suppress(self.connection.dialect.loaded_dbapi.Error):
-                    cursor.execute("ROLLBACK TO SAVEPOINT before_rows")
-                    cursor.execute("RELEASE SAVEPOINT before_rows")
-                raise
-            cursor.execute("RELEASE SAVEPOINT before_rows")
+    def _copy_or_undo(self, cursor: Any, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Copy rows, or undo that. A savepoint by the driver alone takes half as long as `savepoint`."""
+        cursor.execute("SAVEPOINT before_rows")
+        try:
+            self._copy(cursor, statement, rows)
+        except BaseException:
+            # A connection that is lost now, or was left in the middle by Ctrl-C, undoes more than this.
+            with suppress(self.connection.dialect.loaded_dbapi.Error):
+                cursor.execute("ROLLBACK TO SAVEPOINT before_rows")
+                cursor.execute("RELEASE SAVEPOINT before_rows")
+            raise
+        cursor.execute("RELEASE SAVEPOINT before_rows")
+
+    @staticmethod
+    def _copy(cursor: Any, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        with cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
 
     @contextmanager
     def _driver_cursor(self) -> Iterator[Any]:

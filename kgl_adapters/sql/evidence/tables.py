@@ -25,13 +25,14 @@ def _write_locations(value: Sequence[Location]) -> str:
 
 
 def _given(place: Location) -> dict[str, Any]:
-    return {name: value for name, value in attrs.asdict(place).items() if value is not None}
+    return {name: value for name in _PARTS if (value := getattr(place, name)) is not None}
 
 
 def _read_locations(text: str) -> tuple[Location, ...]:
     return () if text == _NOWHERE else tuple(Location(**place) for place in orjson.loads(text))
 
 
+_PARTS: Final = tuple(field.name for field in attrs.fields(Location))
 _NOWHERE: Final = "[]"
 FORMS[tuple[Location, ...]] = alike(JSON, _write_locations, _read_locations)
 SOURCES: Final = define_noun(SOURCE, "sources", GRAPH, lambda: [index("ix_sources_created_at", "created_at", "id")])

@@ -91,7 +91,7 @@ class SqlChangeLog:
             return
         if changes and not self._session.is_sqlite:
             self._session.run(ANNOUNCEMENT)
-        self._session.insert(CHANGES[self._session.is_sqlite], CHANGE_COLUMNS, changes, write)
+        self._session.insert(CHANGES[self._session.is_sqlite], CHANGE_COLUMNS, changes, write, may_refuse=False)
 
     def read(self, after: str | None, limit: int, run: UUID | None = None) -> Sequence[Change]:
         if run is not None:

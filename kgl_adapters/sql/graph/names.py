@@ -144,7 +144,7 @@ class NameIndex:
         elif len(entities) == 1:
             self._session.run(INSERT_NAMES, name_arrays(rows))
         else:
-            self._session.insert(NAMES[False], (*_PARTS, "terms"), rows, _values)
+            self._session.insert(NAMES[False], (*_PARTS, "terms"), rows, _values, may_refuse=False)
 
     def replace(self, entities: Sequence[Entity], before: Mapping[UUID, Entity] = _NOTHING) -> None:
         """Let the index have the names that entities have now.

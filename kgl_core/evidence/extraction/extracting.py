@@ -63,11 +63,13 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
         title = extraction.title or address.source
         with recorded(context, RunKind.EXTRACTION, title) as work:
             # Locked, so that two extractions of one document come one after the other.
-            typed.update(ensure_sources(context, work.uow, [address.source], locked=True, **described))
-            extracting = _Extracting(work, address, extraction, notes.copy())
+            ensured = ensure_sources(context, work.uow, [address.source], locked=True, **described)
+            typed.update(ensured.typed)
+            is_first = bool(ensured.added)
+            extracting = _Extracting(work, address, extraction, notes.copy(), is_first=is_first)
             result = extracting.run(entities, relationships)
             is_plain = result.retires and not result.items and extracting.labels_are_kept
-            keep_extraction(work, address, digest if is_plain else None, context.now())
+            keep_extraction(work, address, digest if is_plain else None, context.now(), is_first=is_first)
             return result
 
     result = context.retry(run, AlreadyExists)
@@ -77,12 +79,14 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
 
 
 class _Extracting:
-    """One extraction in its unit of work."""
+    """One extraction in its unit of work. It ``is_first`` where nothing has been said of its source before."""
 
-    def __init__(self, work: Work, address: ExtractionAddress, extraction: Extraction, notes: Notes) -> None:
+    def __init__(
+        self, work: Work, address: ExtractionAddress, extraction: Extraction, notes: Notes, *, is_first: bool
+    ) -> None:
         self._work, self._context, self._uow = work, work.context, work.uow
         self._address, self._extraction = address, extraction
-        self._notes = notes
+        self._notes, self._is_first = notes, is_first
         self._now = work.context.now()
         self._claims: dict[UUID, Claim] = {}
         self._new: dict[UUID, Triple | None] = {}
@@ -99,8 +103,10 @@ class _Extracting:
     ) -> ExtractionResult:
         """Do everything but the commit."""
         of_source = source_id(self._address.source)
-        said = self._uow.assertions.extracted(of_source, self._address.extractor, self._context.actor)
-        before = [each for each in said if each.about is None]
+        before: list[Assertion] = []
+        if not self._is_first:
+            said = self._uow.assertions.extracted(of_source, self._address.extractor, self._context.actor)
+            before = [each for each in said if each.about is None]
         previous = {each.fact_id: each for each in before}
         matching = self._match(of_source, entities, relationships, before)
         self._claim_entities(entities, matching)
@@ -132,7 +138,7 @@ class _Extracting:
         ids |= ends_of(self._uow, {each.relationship_id for each in before if each.relationship_id is not None})
         return Matching(
             self._uow,
-            of_source,
+            None if self._is_first else of_source,
             self._address.extractor,
             entities,
             by_name=self._extraction.match_names,

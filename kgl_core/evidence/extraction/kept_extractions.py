@@ -117,11 +117,16 @@ def result_in_force(context: Context, address: ExtractionAddress, digest: bytes)
     )
 
 
-def keep_extraction(work: Work, address: ExtractionAddress, digest: bytes | None, at: datetime) -> None:
-    """Keep which document is in force since then, or WITHDRAWN; its source is locked."""
+def keep_extraction(
+    work: Work, address: ExtractionAddress, digest: bytes | None, at: datetime, *, is_first: bool = False
+) -> None:
+    """Keep which document is in force since then, or WITHDRAWN; its source is locked.
+
+    It ``is_first`` where nothing has been said of the source before.
+    """
     repository, context = work.uow.of(EXTRACTION), work.context
     id = extraction_id(address.source, address.extractor, context.actor)
-    before = repository.get(id)
+    before = None if is_first else repository.get(id)
     kept = KeptExtraction(
         id=id,
         source_id=source_id(address.source),

@@ -32,12 +32,14 @@ class Matching:
     An item means the entity with its id; else the one with its key; else the one that its label meant in this source
     before; else, where ``by_name`` is set, the only active one of its type and name. Otherwise it means a new one. A
     retired one whose key another has now stands for that one.
+
+    ``source_id`` is None where nothing has been said of the source before.
     """
 
     def __init__(
         self,
         uow: UnitOfWork,
-        source_id: UUID,
+        source_id: UUID | None,
         extractor: str,
         items: Sequence[Numbered],
         *,
@@ -46,8 +48,10 @@ class Matching:
         keys: Collection[str],
     ) -> None:
         self._by_name = by_name
+        self._labelled: Mapping[str, UUID] = {}
         labels = {item.label for _, item in items if item.id is None and item.label is not None}
-        self._labelled = _latest(uow.assertions.labelled(source_id, extractor, labels)) if labels else {}
+        if labels and source_id is not None:
+            self._labelled = _latest(uow.assertions.labelled(source_id, extractor, labels))
         named = self._nameless(item for _, item in items) if by_name else ()
         sort_names = {sort_name(item.name) for item in named}
         candidates = uow.entities.find_by_sort_name(sort_names, NAMED_MAX + 1) if sort_names else ()
