@@ -27,6 +27,7 @@ from kgl_core.distribution import DISTRIBUTION
 from kgl_http.cli.terminal import note, opened
 from kgl_http.server import log
 from kgl_http.server.listener import listen, refuse
+from kgl_http.server.shares import Shares
 from kgl_http.server.worker import Worker
 from kgl_http.settings import InvalidSettings, Settings, secret_fault
 
@@ -60,11 +61,13 @@ class Service(BaseApplication):  # type: ignore[misc]
             "logger_class": GunicornLogger,
             "proc_name": "kgl",
             "when_ready": self._when_ready,
+            "pre_fork": self._pre_fork,
             "post_worker_init": self._post_worker_init,
             "worker_exit": self._worker_exit,
             "child_exit": _child_exit,
         }
         self._container: Any = None
+        self._shares = Shares(workers)
         super().__init__()
 
     def load_config(self) -> None:
@@ -89,6 +92,9 @@ class Service(BaseApplication):  # type: ignore[misc]
         )
         if advice := advice_on_modes(parse_url(self._settings.database_url)):
             _log.warning(advice)
+
+    def _pre_fork(self, server: Any, worker: Worker) -> None:
+        worker.share = self._shares.take()
 
     def _post_worker_init(self, worker: Any) -> None:
         # What is there before the first request is never garbage: to look through it all again stops every thread.
@@ -199,6 +205,8 @@ def _in_memory() -> str | None:
 def _child_exit(server: Any, worker: Any) -> None:
     from prometheus_client.multiprocess import mark_process_dead
 
+    if worker.share is not None:
+        worker.share.give_back()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         with suppress(OSError):
             mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -15,6 +15,7 @@ from typing import Any, Final
 from gunicorn.http.errors import InvalidHeader, UnsupportedTransferCoding
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
+from kgl_http.server.shares import Share
 from kgl_http.server.threads import CallQueue, RequestThreads, Served
 
 CLIENT_IDLE_S = 30
@@ -25,6 +26,8 @@ _ACCEPT_AGAIN_S: Final = 1.0
 _HANDSHAKE_S: Final = 0.25
 """How long a stopping worker accepts: a client that has been answered by the kernel needs a round trip to connect."""
 _PAUSE_S: Final = 1e-9  # as short as the system can sleep
+_TURN_S: Final = 0.001
+"""How long a worker leaves a connection that waits to those who have fewer."""
 _NONE_WAITS: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK})
 _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -57,6 +60,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     cfg: Any
     when_stopping: Callable[[], object] = staticmethod(lambda: None)
     """Called once, as soon as the worker stops, while requests go on."""
+    share: Share | None = None
+    """How many connections it has, beside what the other workers have."""
     _accept_from = _alive_at = 0.0
     _is_due = True
 
@@ -64,6 +69,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.cfg = Remembered(self.cfg)
         self.method_queue = CallQueue()
+
+    @property
+    def nr_conns(self) -> int:
+        """How many connections it has, which gunicorn counts."""
+        return self._connections
+
+    @nr_conns.setter
+    def nr_conns(self, count: int) -> None:
+        self._connections = count
+        if self.share is not None:
+            self.share.note(count)
 
     def get_thread_pool(self) -> RequestThreads:
         return RequestThreads(self.cfg.threads, self.handle, self._hand_over)
@@ -95,6 +111,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._stop_accepting()
 
     def accept(self, listener: Any) -> None:
+        if self.share is not None and self.share.is_larger():
+            time.sleep(_TURN_S)
         if self._accept(listener):
             # Give the other workers a chance: the one that is awake would accept a whole burst of connections.
             time.sleep(_PAUSE_S)
@@ -148,6 +166,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         service stops, `kgl_http.server.listener.refuse` has made sure that no new ones come between the two.
         """
         self.when_stopping()
+        if self.share is not None:
+            self.share.stop()
+            self.share = None
         until = time.monotonic() + _HANDSHAKE_S
         while (left := until - time.monotonic()) > 0:
             self.wait_for_and_dispatch_events(left)

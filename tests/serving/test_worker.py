@@ -80,7 +80,7 @@ def test_clients_that_never_close_keep_nobody_waiting(sqlite_url: str, tmp_path:
 
 
 def test_workers_share_connections(sqlite_url: str, tmp_path: Path) -> None:
-    """Each gets some of those that are opened at once, and not one of them nearly all."""
+    """Each gets about as many of those that are opened at once: at least half of what would be even."""
     with serving(sqlite_url, tmp_path / "run") as service, ExitStack() as stack:
         service._token = "none"
         until(lambda: len(service.workers()) == WORKERS)
@@ -96,7 +96,7 @@ def test_workers_share_connections(sqlite_url: str, tmp_path: Path) -> None:
         for _ in range(count):
             stack.enter_context(service.socket())
         until(lambda: sum(map(sockets_of, before)) >= sum(before.values()) + count)
-        assert min(sockets_of(worker) - before[worker] for worker in before) >= 8
+        assert min(sockets_of(worker) - before[worker] for worker in before) >= 16
 
 
 def sockets_of(pid: int) -> int:
