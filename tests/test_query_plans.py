@@ -401,3 +401,30 @@ def test_no_document_reads_all_that_its_extractor_found(kind: str, request: pyte
     plans = request.getfixturevalue(kind)(extracting_again)
     assert any("ix_assertions_" in plan for plan in plans)
     assert not [plan for plan in plans if "ix_assertions_extractor" in plan]
+
+
+def test_many_words_are_looked_up_by_index_whatever_it_costs(empty_url: Callable[[str], str]) -> None:
+    """PostgreSQL thinks that to look for a thousand words in every row is as cheap as to look for one."""
+    plans: list[str] = []
+
+    class Explaining(Cursor[Any]):
+        """A cursor that notes the plan by which it looks words up."""
+
+        def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
+            if query.startswith("WITH having_any"):
+                plans.extend(row[0] for row in super().execute(f"EXPLAIN {query}", params).fetchall())
+            return super().execute(query, params, **more)
+
+    def explain(connection: Any, _: object) -> None:
+        connection.cursor_factory = Explaining
+
+    event.listen(Engine, "connect", explain)
+    try:
+        with connect(empty_url("postgres"), migrate=False) as kg:
+            kg.load(records(ENTITIES))
+            kg.entities.create(type="animal", name="zebra")
+            assert kg.search("zebre").nearest_words == ("zebra",)
+    finally:
+        event.remove(Engine, "connect", explain)
+    assert any("ix_entity_names_terms" in line for line in plans)
+    assert not [line for line in plans if "Seq Scan" in line]

@@ -9,7 +9,10 @@ from sqlalchemy import Engine, event, text
 
 from kgl_adapters.sql.engine.bounded_connection import BoundedConnection
 from kgl_adapters.sql.engine.connections import Connections
+from kgl_adapters.sql.engine.encoding import ENCODINGS
 from kgl_adapters.sql.engine.engines import Pool, make_engine, parse_url
+from kgl_adapters.sql.engine.queries import Query
+from kgl_adapters.sql.engine.sessions import Session
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.store_errors import CommitUnknown, MigrationNeeded, StoreBusy, StoreUnavailable
 from tests.postgres import fresh_database
@@ -54,6 +57,28 @@ def test_both_ways_share_connections_and_limits(engine: Engine) -> None:
                 call("SELECT 1", {})
     assert connections.fetch("SELECT 1", {}) == [(1,)]
     assert connections.in_use() == 0
+
+
+def test_a_snapshot_leaves_statements_prepared(engine: Engine) -> None:
+    """Those that are read again and again are parsed once, although each snapshot ends."""
+    connections = Connections(engine)
+    query = Query(text("SELECT CAST(:given AS int)"), is_sqlite=False)
+    for number in range(20):
+        session = Session(connections, ENCODINGS[False], in_snapshot=True)
+        assert session.fetch(query, {"given": number}) == [(number,)]
+        session.close()
+    prepared = connections.fetch("SELECT statement FROM pg_prepared_statements", {})
+    assert [statement for (statement,) in prepared if statement.startswith("SELECT CAST")]
+
+
+def test_a_snapshot_in_which_a_statement_failed_ends(engine: Engine) -> None:
+    """The connection is given back, and serves on."""
+    connections = Connections(engine)
+    session = Session(connections, ENCODINGS[False], in_snapshot=True)
+    with pytest.raises(KglError):
+        session.fetch(Query(text("SELECT 1 / CAST(:given AS int)"), is_sqlite=False), {"given": 0})
+    session.close()
+    assert connections.fetch("SELECT 1", {}) == [(1,)]
 
 
 def test_an_error_of_the_statement_loses_nothing(engine: Engine) -> None:

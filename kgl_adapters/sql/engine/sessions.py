@@ -8,7 +8,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, CursorResult, NestedTransaction, Table
+from sqlalchemy import Connection, CursorResult, NestedTransaction, Table, Transaction
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.sql import Executable
 
@@ -46,6 +46,7 @@ class Session:
         self._connection = connection
         self._is_writing = connection is not None
         self._in_snapshot = in_snapshot
+        self._snapshot: Transaction | None = None
         self._repeats = not self._is_writing
         self._ends_at: float | None = None
         self.is_sqlite = encoding.is_sqlite
@@ -57,7 +58,7 @@ class Session:
         """The connection, opened when there is none yet."""
         if self._connection is None:
             if self._in_snapshot:
-                self._connection, _ = self._connections.begin(writing=False)
+                self._connection, self._snapshot = self._connections.begin(writing=False)
             else:
                 self._connection = self._connections.open()
         return self._connection
@@ -67,7 +68,14 @@ class Session:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             with closed(connection):
-                pass
+                self._end_snapshot()
+
+    def _end_snapshot(self) -> None:
+        """End it by COMMIT: after a ROLLBACK, PostgreSQL's driver prepares every statement anew."""
+        if self._snapshot is not None:
+            snapshot, self._snapshot = self._snapshot, None
+            with suppress(DBAPIError, InvalidRequestError):  # nothing was written, so nothing can be lost
+                snapshot.commit()
 
     def limit_time(self) -> None:
         """Let all that is fetched from now on take no longer than a statement may. StatementTimeout is raised then.
