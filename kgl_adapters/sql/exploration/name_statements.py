@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import attrs
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Integer,
     Select,
@@ -32,6 +31,8 @@ from kgl_adapters.sql.kernel.listings import FilterShape
 from kgl_core.exploration.search.ranking import Fit
 
 _COMBINATIONS_MAX: Final = 256
+LOOKED_THROUGH_MAX: Final = 5_000
+"""In how many names that have the terms of a question its other parts are looked for."""
 LENGTHS: Final = 10_000
 """More than the words of a name have characters: fit and length are compared as one number, in this base."""
 
@@ -50,6 +51,13 @@ class Shape:
     candidates: int
     limit: int
 
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """What is counted before the hits, in its order, is cut where it reaches these."""
+        if self.beginning:
+            return (self.candidates,)
+        return (self.candidates, self.candidates, *([LOOKED_THROUGH_MAX] if self.parts else []))
+
 
 class NameStatements:
     """The statements for one kind of database."""
@@ -62,8 +70,8 @@ class NameStatements:
         self.facet = lru_cache(maxsize=_COMBINATIONS_MAX)(self._make_facet)
 
     def _make_hits(self, shape: Shape) -> Query:
-        """The best entities, beside how many names were taken by their beginning and by their terms, and in all."""
-        ways = self._ways(shape)
+        """The best entities, and before each how many names were taken in each way, as `Shape.bounds` has them."""
+        ways, looked_through = self._ways(shape)
         taken = union_all(*(select(way) for way in ways)).cte("taken")
         c = taken.c
         # Whether a beginning fits is asked again: by terms, such names are found, too.
@@ -82,14 +90,18 @@ class NameStatements:
         fitting = best.c.rank // _number(LENGTHS)
         found = found.order_by(fitting, e.sources_for.desc(), confidence, best.c.rank, e.id)
         ranked = found.limit(_number(shape.limit)).subquery("ranked")
-        counts = select(*(select(func.count()).select_from(way).scalar_subquery().label(way.name) for way in ways))
+        counted = [*ways, *looked_through]
+        counts = select(
+            *(select(func.count()).select_from(each).scalar_subquery().label(each.name) for each in counted)
+        )
         numbers = counts.subquery("numbers")
         joined = numbers.outerjoin(ranked, true())
         return self._of_entities.listing.query(select(*numbers.c, *ranked.c).select_from(joined))
 
     def _make_facet(self, shape: Shape, field: str) -> Query:
         """The values of a field among the entities that are found, and how many have each."""
-        taken = union_all(*(select(way.c.entity_id) for way in self._ways(shape))).subquery("taken")
+        ways, _ = self._ways(shape)
+        taken = union_all(*(select(way.c.entity_id) for way in ways)).subquery("taken")
         best = select(taken.c.entity_id).distinct().subquery("best")
         value = self._of_entities.table.c[field]
         count = func.count()
@@ -106,8 +118,11 @@ class NameStatements:
         joined = best.join(entities.table, entities.table.c.id == best.c.entity_id)
         return statement.select_from(joined).where(entities.is_active, *conditions)
 
-    def _ways(self, shape: Shape) -> list[Any]:
-        """The names that are taken: by their beginning, and unless these are enough, by their terms."""
+    def _ways(self, shape: Shape) -> tuple[list[Any], list[Any]]:
+        """The names that are taken: by their beginning, and unless these are enough, by their terms.
+
+        Besides, the names with these terms in which parts of the question are looked for, if it has any.
+        """
         names = self._names
         columns = (names.c.entity_id, names.c.field, names.c.words)
         of_type = []
@@ -118,18 +133,26 @@ class NameStatements:
         parts = [self._has_part(names.c.words, f"part_{n}") for n in range(shape.parts)]
         begins = (names.c.words >= bindparam("whole"), names.c.words < bindparam("beyond"))
         by_beginning = select(*columns).where(*begins, *of_type, *parts).order_by(names.c.words)
-        ways = [by_beginning.limit(_number(shape.candidates)).cte("by_beginning")]
+        ways: list[Any] = [by_beginning.limit(_number(shape.candidates)).cte("by_beginning")]
+        looked_through: list[Any] = []
         if not shape.beginning:
-            by_terms = self._having_terms(select(*columns)).where(*parts)
+            by_terms = self._having_terms(select(*columns))
             if not self._is_sqlite:
                 # Materialized, it is planned without the LIMIT. With it, the planner may look through the table instead
                 # of the index, in the belief that it will find enough soon.
                 by_terms = select(by_terms.cte("having_terms").prefix_with("MATERIALIZED"))
+            if shape.parts:
+                some = by_terms.limit(_number(LOOKED_THROUGH_MAX))
+                # It is read twice. On PostgreSQL, it comes from what is materialized already.
+                looked = some.cte("looked_through") if self._is_sqlite else some.subquery("looked_through")
+                parts = [self._has_part(looked.c.words, f"part_{n}") for n in range(shape.parts)]
+                by_terms = select(looked).where(*parts)
+                looked_through.append(looked)
             # None where enough names begin with the question: others rank lower, and would only be looked at.
             enough = select(func.count()).select_from(ways[0]).scalar_subquery() >= _number(shape.candidates)
             limit = case((enough, _number(0)), else_=_number(shape.candidates))
             ways.append(by_terms.limit(limit).cte("by_terms"))
-        return ways
+        return ways, looked_through
 
     def _having_terms(self, statement: Select[Any]) -> Select[Any]:
         names = self._names
@@ -139,7 +162,7 @@ class NameStatements:
         joined = index.join(names, names.c.id == index.c.rowid)
         return statement.select_from(joined).where(text(f"{TERMS} MATCH :terms"))
 
-    def _has_part(self, words: Column[Any], parameter: str) -> ColumnElement[bool]:
+    def _has_part(self, words: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
         find = func.instr if self._is_sqlite else func.strpos
         padded = literal_column("' '").concat(words).concat(literal_column("' '"))
         found: ColumnElement[int] = find(padded, bindparam(parameter), type_=Integer)

@@ -65,9 +65,9 @@ class SqlNames:
     ) -> Hits:
         shape, parameters = self._read(question, filter, candidates, limit, beginning=beginning)
         rows = self._session.fetch(self._statements.hits(shape), parameters)
-        ways = 1 if beginning else 2
-        is_cut = any(number >= candidates for number in rows[0][:ways])
-        found = [row[ways:] for row in rows if row[ways] is not None]
+        counted = len(shape.bounds)
+        is_cut = any(number >= bound for number, bound in zip(rows[0], shape.bounds, strict=False))
+        found = [row[counted:] for row in rows if row[counted] is not None]
         read_id = self._encoding.read_id
         hits = [
             Hit(read_id(id), rank // LENGTHS, sources, confidence, rank % LENGTHS)

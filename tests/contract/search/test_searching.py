@@ -6,6 +6,10 @@ from typing import Any
 import attrs
 import pytest
 
+from kgl_adapters.memory.store import MemoryStore
+from kgl_adapters.sql.exploration import name_statements
+from kgl_adapters.sql.exploration import names as searched_names
+from kgl_adapters.sql.exploration.name_statements import NameStatements
 from kgl_core import HistoryLost, InvalidCursor, InvalidInput, KnowledgeGraph
 from kgl_core.exploration.search.nearest_words import edits
 from kgl_core.kernel.units_of_work import Store
@@ -245,6 +249,23 @@ def test_a_word_of_many_scripts_costs_little(store: Store) -> None:
     results = kg.search(f"{word} {word[::-1]} {word[1:]} unknown")
     assert (results.total, results.nearest_words) == (0, ())
     assert len(edits("абвгдежзийклмнопрсту")) < 10_000
+
+
+def test_parts_are_looked_for_in_so_many_names(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If more have the words, this is told, and the total is a least number."""
+    kg = filled(store, [*(f"oak beech elm {n}" for n in range(6)), "oak elm beech"])
+    for most, is_cut in ((8, False), (3, not isinstance(store, MemoryStore))):
+        monkeypatch.setattr(name_statements, "LOOKED_THROUGH_MAX", most)
+        made = {is_sqlite: NameStatements(is_sqlite=is_sqlite) for is_sqlite in (False, True)}
+        monkeypatch.setattr(searched_names, "_STATEMENTS", made)
+        results = kg.search('"elm beech"')
+        assert results.total == len(results.items) <= 1
+        if is_cut:
+            assert results.truncated is not None
+            assert results.truncated.reason == "max_candidates"
+        else:
+            assert results.truncated is None
+            assert results.total == 1
 
 
 @pytest.mark.parametrize("q", ["", "  ", "\u200b", "x" * 501, "a" + "\u0301" * 40])
