@@ -99,10 +99,15 @@ def by_itself(hit: Hit) -> tuple[int, int, float, int, int]:
     return (hit.fit, -hit.sources, confidence, hit.length, hit.entity_id.int)
 
 
-def closely(hit: Hit, distance: int, degree: int) -> tuple[int, int, int, float, int, int, int]:
-    """A key to sort hits by all there is, the best first."""
-    fit, sources, confidence, length, id = by_itself(hit)
-    return (fit, distance, sources, confidence, -degree, length, id)
+def before_degree(hit: Hit, distance: int) -> tuple[int, int, int, float]:
+    """A key to sort hits by what comes before the degree, the best first; those with the same key are tied."""
+    fit, sources, confidence, _, _ = by_itself(hit)
+    return (fit, distance, sources, confidence)
+
+
+def after_degree(hit: Hit) -> tuple[int, int]:
+    """A key to sort hits of the same degree that are tied."""
+    return (hit.length, hit.entity_id.int)
 
 
 def _uncased(text: str) -> str:

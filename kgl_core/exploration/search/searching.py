@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Unpack
@@ -21,8 +22,9 @@ from kgl_core.exploration.search.ranking import (
     Fit,
     Hit,
     Matched,
+    after_degree,
+    before_degree,
     best_name,
-    closely,
 )
 from kgl_core.exploration.subgraphs import Cap
 from kgl_core.exploration.walked_records import whole_records
@@ -223,10 +225,11 @@ def _ranked(uow: UnitOfWork, question: Question, hits: Sequence[Hit]) -> list[UU
     if len(head) > 1:
         whole = uow.entities.find([hit.entity_id for hit in head if hit.fit < Fit.BEGINNING])
         distances: dict[UUID, int] = {entity.id: best[1] for entity in whole if (best := best_name(question, entity))}
-        degrees = uow.walks.counts([hit.entity_id for hit in head], WalkFilter(), DEGREE_MAX)
-        head = sorted(
-            head, key=lambda hit: closely(hit, distances.get(hit.entity_id, 0), degrees.get(hit.entity_id, 0))
-        )
+        first = {hit.entity_id: before_degree(hit, distances.get(hit.entity_id, 0)) for hit in head}
+        often = Counter(first.values())
+        tied = [id for id, key in first.items() if often[key] > 1]
+        degrees = uow.walks.counts(tied, WalkFilter(), DEGREE_MAX)
+        head = sorted(head, key=lambda hit: (first[hit.entity_id], -degrees.get(hit.entity_id, 0), *after_degree(hit)))
     return [hit.entity_id for hit in (*head, *rest)]
 
 
