@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -403,28 +404,51 @@ def test_no_document_reads_all_that_its_extractor_found(kind: str, request: pyte
     assert not [plan for plan in plans if "ix_assertions_extractor" in plan]
 
 
-def test_many_words_are_looked_up_by_index_whatever_it_costs(empty_url: Callable[[str], str]) -> None:
-    """PostgreSQL thinks that to look for a thousand words in every row is as cheap as to look for one."""
-    plans: list[str] = []
+@contextmanager
+def asking_before(beginning: str, question: str, answers: list[str]) -> Iterator[None]:
+    """A block in which PostgreSQL is asked something before each statement that begins so; {} stands for that."""
 
-    class Explaining(Cursor[Any]):
-        """A cursor that notes the plan by which it looks words up."""
+    class Asking(Cursor[Any]):
+        """A cursor that asks."""
 
         def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
-            if query.startswith("WITH having_any"):
-                plans.extend(row[0] for row in super().execute(f"EXPLAIN {query}", params).fetchall())
+            if query.startswith(beginning):
+                given = params if "{}" in question else None
+                answers.extend(row[0] for row in super().execute(question.format(query), given).fetchall())
             return super().execute(query, params, **more)
 
-    def explain(connection: Any, _: object) -> None:
-        connection.cursor_factory = Explaining
+    def watch(connection: Any, _: object) -> None:
+        connection.cursor_factory = Asking
 
-    event.listen(Engine, "connect", explain)
+    event.listen(Engine, "connect", watch)
     try:
-        with connect(empty_url("postgres"), migrate=False) as kg:
-            kg.load(records(ENTITIES))
-            kg.entities.create(type="animal", name="zebra")
-            assert kg.search("zebre").nearest_words == ("zebra",)
+        yield
     finally:
-        event.remove(Engine, "connect", explain)
-    assert any("ix_entity_names_terms" in line for line in plans)
-    assert not [line for line in plans if "Seq Scan" in line]
+        event.remove(Engine, "connect", watch)
+
+
+def test_many_words_are_looked_up_by_index_whatever_it_costs(empty_url: Callable[[str], str]) -> None:
+    """PostgreSQL thinks that to look for a thousand words in every row is as cheap as to look for one."""
+    plan: list[str] = []
+    with (
+        asking_before("WITH having_any", "EXPLAIN {}", plan),
+        connect(empty_url("postgres"), migrate=False) as kg,
+    ):
+        kg.load(records(ENTITIES))
+        kg.entities.create(type="animal", name="zebra")
+        assert kg.search("zebre").nearest_words == ("zebra",)
+    assert any("ix_entity_names_terms" in line for line in plan)
+    assert not [line for line in plan if "Seq Scan" in line]
+
+
+def test_patterns_are_planned_for_their_values(empty_url: Callable[[str], str]) -> None:
+    """A common value and a rare one may want other plans, although the statement is the same."""
+    modes: list[str] = []
+    with (
+        asking_before("", "SHOW plan_cache_mode", modes),
+        connect(empty_url("postgres"), migrate=False) as kg,
+    ):
+        kg.load(records(ENTITIES))
+        modes.clear()
+        kg.graph.match({"nodes": {"a": {"type": "t1"}}, "return": ["a"], "count": True})
+    assert modes.count("force_custom_plan") >= 2

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+from sqlalchemy import text
+
+from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.exploration.pattern_shapes import Shape, ShapeReader
 from kgl_adapters.sql.exploration.pattern_statements import STATEMENTS
 from kgl_core.exploration.patterns import Pattern, Row
+
+# In which order PostgreSQL best looks for the parts of a pattern depends on the values in its conditions. Without this,
+# it would keep one plan for all values. It holds until the end of the snapshot.
+_PLANNED_ANEW: Final = Query(text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"), is_sqlite=False)
 
 
 class SqlPatterns:
@@ -22,13 +29,18 @@ class SqlPatterns:
     def rows(self, pattern: Pattern, limit: int) -> Sequence[Row]:
         shape, parameters = self._read(pattern, limit)
         shown, read_id = len(shape.returned), self._session.encoding.read_id
-        found = self._session.fetch(self._statements.rows(shape), parameters)
+        found = self._fetch(self._statements.rows(shape), parameters)
         return [tuple(None if id is None else read_id(id) for id in row[:shown]) for row in found]
 
     def count(self, pattern: Pattern, most: int) -> int:
         shape, parameters = self._read(pattern, most)
-        [(count,)] = self._session.fetch(self._statements.count(shape), parameters)
+        [(count,)] = self._fetch(self._statements.count(shape), parameters)
         return int(count)
+
+    def _fetch(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        if not self._session.is_sqlite:
+            self._session.fetch(_PLANNED_ANEW, {})
+        return self._session.fetch(query, parameters)
 
     def _read(self, pattern: Pattern, limit: int) -> tuple[Shape, dict[str, Any]]:
         """What the SQL depends on, and the parameters of its conditions."""
