@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, MetaData, Table, event, text
 
 from kgl_adapters.sql.engine.bounded_connection import BoundedConnection
 from kgl_adapters.sql.engine.connections import Connections
@@ -13,6 +13,7 @@ from kgl_adapters.sql.engine.encoding import ENCODINGS
 from kgl_adapters.sql.engine.engines import Pool, make_engine, parse_url
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
+from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.store_errors import CommitUnknown, MigrationNeeded, StoreBusy, StoreUnavailable
 from tests.postgres import fresh_database
@@ -286,3 +287,20 @@ def test_a_loss_takes_along_what_is_lent_at_that_time(url: str) -> None:
     assert backend(connections) != pid
     assert connections.in_use() == 0
     engine.dispose()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_nothing_is_committed_on_a_lost_connection(engine: Engine, url: str, count: int) -> None:
+    """Whoever catches the loss and goes on is told again, whether one row was written at that time or several."""
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE things (id int)"))
+    things = Table("things", MetaData())
+    store = SqlStore(engine)
+    with store.begin() as uow:
+        session: Session = uow._session  # type: ignore[attr-defined]
+        end(url, session.connection.scalar(text(_PID)) or 0)
+        with pytest.raises(StoreUnavailable):
+            session.insert(things, ["id"], range(count), lambda number: (number,))
+        with pytest.raises(StoreUnavailable, match="try all of it again"):
+            uow.commit()
+    assert store.connections.fetch("SELECT * FROM things", {}) == []

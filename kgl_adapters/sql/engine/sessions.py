@@ -17,7 +17,7 @@ from kgl_adapters.sql.engine.driver_errors import translate
 from kgl_adapters.sql.engine.encoding import Encoding
 from kgl_adapters.sql.engine.idle_connections import cursor_of
 from kgl_adapters.sql.engine.queries import Query
-from kgl_core.kernel.store_errors import StatementTimeout, StoreFault
+from kgl_core.kernel.store_errors import StatementTimeout, StoreFault, StoreUnavailable
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -227,7 +227,12 @@ class Session:
                 raise StoreFault("an earlier error, which undid the whole transaction")
 
     def require_transaction(self) -> None:
-        """Raise StoreFault where an earlier error has undone the transaction: what follows would be kept without it."""
+        """Raise StoreFault where an earlier error has undone the transaction: what follows would be kept without it.
+
+        Where that error was the loss of the connection, raise StoreUnavailable.
+        """
+        if self._is_writing and self.connection.invalidated:
+            raise StoreUnavailable(f"{self.where} has lost the connection of this transaction; try all of it again")
         if self.is_undone:
             raise StoreFault("an earlier error, which undid the whole transaction")
 
