@@ -43,11 +43,12 @@ class Question:
     def is_answered_by(self, words: str) -> bool:
         """Whether a name with these words is what the question asks for."""
         held = terms_of(words)
-        return (
-            all(term in held for term in self.terms)
-            and all(any(term.startswith(beginning) for term in held) for beginning in self.beginnings)
-            and all(part in f" {words} " for part in self.parts)
-        )
+        if not set(self.terms).issubset(held):
+            return False
+        for beginning in self.beginnings:
+            if beginning not in held and not any(term.startswith(beginning) for term in held):
+                return False
+        return not self.parts or all(part in f" {words} " for part in self.parts)
 
 
 def read_question(text: str) -> Question:

@@ -71,8 +71,12 @@ def fit_of(question: Question, field: NameField, words: str) -> Fit | None:
     return None if field == "key" else Fit.WORDS
 
 
-def best_name(question: Question, entity: Entity) -> tuple[Fit, int, int, NameField, str] | None:
-    """The name of an entity that fits a question best: how well, how far in spelling, how long, and which it is."""
+BestName = tuple[Fit, int, int, NameField, str]
+"""The name of an entity that fits a question best: how well, how far in spelling, how long its words are, and which."""
+
+
+def best_name(question: Question, entity: Entity) -> BestName | None:
+    """The name of an entity that fits a question best; None if none does."""
     found = None
     for field, text in names_of(entity):
         words = words_of(text)

@@ -19,6 +19,7 @@ from kgl_core.exploration.search.ranking import (
     DEGREE_MAX,
     RANKED_MAX,
     SCORES,
+    BestName,
     Fit,
     Hit,
     Matched,
@@ -27,7 +28,6 @@ from kgl_core.exploration.search.ranking import (
     best_name,
 )
 from kgl_core.exploration.subgraphs import Cap
-from kgl_core.exploration.walked_records import whole_records
 from kgl_core.exploration.walks import WalkFilter
 from kgl_core.graph.entities import Entity, EntityFilter, EntityFilterFields
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
@@ -50,7 +50,7 @@ RESULTS_MAX: Final = 1_000
 """How many of the entities that answer a question can be reached, page by page."""
 SUGGESTIONS_MAX: Final = 20
 FACET_VALUES_MAX: Final = 50
-_READ_STEPS: Final = (250, 500, RESULTS_MAX)
+_READ_STEPS: Final = (150, 300, 600, RESULTS_MAX)
 """How many of the best a store is asked for, by the page: few different numbers, of which each has a plan."""
 _COME_MEANWHILE: Final = 50
 """How many entities may have come before the place of a cursor since then; it is still found by its entity."""
@@ -167,11 +167,12 @@ class Search:
                 step for step in _READ_STEPS if step == RESULTS_MAX or step > begin + query.limit + _COME_MEANWHILE
             )
             hits = uow.names.find(question, query, candidates=CANDIDATES_MAX, limit=limit)
-            ranked = _ranked(uow, question, hits.best)
+            answers = _Answers(uow, question)
+            ranked = answers.ranked(hits.best)
             if last in ranked:
                 begin = ranked.index(last) + 1
             page = ranked[begin : begin + query.limit]
-            items = _found(uow, question, page)
+            items = answers.found(page)
             facets_found = uow.names.facets(
                 question, query, query.facets, candidates=CANDIDATES_MAX, limit=FACET_VALUES_MAX
             )
@@ -203,7 +204,8 @@ class Search:
             hits = uow.names.find(question, filter, candidates=_SUGGESTED_FROM, limit=_SUGGESTED_FROM, beginning=True)
             if hits.total < query.limit:
                 hits = uow.names.find(question, filter, candidates=_SUGGESTED_FROM, limit=_SUGGESTED_FROM)
-            return _found(uow, question, _ranked(uow, question, hits.best)[: query.limit])
+            answers = _Answers(uow, question)
+            return answers.found(answers.ranked(hits.best)[: query.limit])
 
     def link(self, names: Sequence[str | Mapping[str, Any]], *, limit: int = 5) -> tuple[Linked, ...]:
         """For each of up to 1,000 names, up to ``limit`` (1..20) entities that have just this name.
@@ -219,29 +221,44 @@ class Search:
             return link(uow, query)
 
 
-def _ranked(uow: UnitOfWork, question: Question, hits: Sequence[Hit]) -> list[UUID]:
-    """The entities of these hits, the best first: spelling and degree decide among the best of them."""
-    head, rest = hits[:RANKED_MAX], hits[RANKED_MAX:]
-    if len(head) > 1:
-        whole = uow.entities.find([hit.entity_id for hit in head if hit.fit < Fit.BEGINNING])
-        distances: dict[UUID, int] = {entity.id: best[1] for entity in whole if (best := best_name(question, entity))}
-        first = {hit.entity_id: before_degree(hit, distances.get(hit.entity_id, 0)) for hit in head}
-        often = Counter(first.values())
-        tied = [id for id, key in first.items() if often[key] > 1]
-        degrees = uow.walks.counts(tied, WalkFilter(), DEGREE_MAX)
-        head = sorted(head, key=lambda hit: (first[hit.entity_id], -degrees.get(hit.entity_id, 0), *after_degree(hit)))
-    return [hit.entity_id for hit in (*head, *rest)]
+class _Answers:
+    """The entities that answer a question, each of which is read once."""
 
+    def __init__(self, uow: UnitOfWork, question: Question) -> None:
+        self._uow, self._question = uow, question
+        self._known: dict[UUID, tuple[Entity, BestName]] = {}
 
-def _found(uow: UnitOfWork, question: Question, ids: Sequence[UUID]) -> tuple[Found, ...]:
-    found = []
-    for entity in whole_records(uow).entities(ids):
-        best = best_name(question, entity)
-        if best is not None:
-            fit, _, _, field, text = best
-            matched = Matched(field, text, highlights(question, text))
-            found.append(Found(entity=entity, score=SCORES[fit], matched=matched))
-    return tuple(found)
+    def ranked(self, hits: Sequence[Hit]) -> list[UUID]:
+        """The ids of these hits, the best first: spelling and degree decide among the best of them."""
+        head, rest = hits[:RANKED_MAX], hits[RANKED_MAX:]
+        if len(head) > 1:
+            self._read([hit.entity_id for hit in head if hit.fit < Fit.BEGINNING])
+            distances = {id: best[1] for id, (_, best) in self._known.items()}
+            first = {hit.entity_id: before_degree(hit, distances.get(hit.entity_id, 0)) for hit in head}
+            often = Counter(first.values())
+            tied = [id for id, key in first.items() if often[key] > 1]
+            degrees = self._uow.walks.counts(tied, WalkFilter(), DEGREE_MAX)
+            head = sorted(
+                head, key=lambda hit: (first[hit.entity_id], -degrees.get(hit.entity_id, 0), *after_degree(hit))
+            )
+        return [hit.entity_id for hit in (*head, *rest)]
+
+    def found(self, ids: Sequence[UUID]) -> tuple[Found, ...]:
+        """What is told of the entities with these ids, in their order."""
+        self._read(ids)
+        return tuple(self._found(*self._known[id]) for id in ids if id in self._known)
+
+    def _read(self, ids: Sequence[UUID]) -> None:
+        unknown = [id for id in ids if id not in self._known]
+        for entity in self._uow.entities.find(unknown) if unknown else ():
+            best = best_name(self._question, entity)
+            if best is not None:
+                self._known[entity.id] = (entity, best)
+
+    def _found(self, entity: Entity, best: BestName) -> Found:
+        fit, _, _, field, text = best
+        matched = Matched(field, text, highlights(self._question, text))
+        return Found(entity=entity, score=SCORES[fit], matched=matched)
 
 
 def _cut(hits: Hits) -> Cap | None:
