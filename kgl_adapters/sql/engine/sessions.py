@@ -167,22 +167,20 @@ class Session:
         statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
         if self.is_sqlite:
             with self.all_or_none(items if may_refuse else ()):
-                self.run(statement, [*map(write, items)] if len(items) > 1 else write(items[0]))
+                self.write(statement, [*map(write, items)] if len(items) > 1 else write(items[0]))
         elif len(items) > 1:
             copy = self._copy_or_undo if may_refuse else self._copy
             with self._driver_cursor() as cursor:
                 copy(cursor, f"COPY {table.fullname} ({names}) FROM STDIN", map(write, items))
         else:
-            with self._driver_cursor() as cursor:
-                cursor.execute(statement, write(items[0]))
+            self.write(statement, write(items[0]))
 
-    def run(self, statement: str, parameters: Any = ()) -> CursorResult[*tuple[Any, ...]]:
-        """Run a statement in the driver's own SQL, once or for each of a list of parameters."""
+    def write(self, statement: str, parameters: tuple[Any, ...] | Sequence[tuple[Any, ...]] = ()) -> int:
+        """Run a statement in the driver's own SQL, once or for each of a list of parameters; how many rows it wrote."""
         self.require_transaction()
-        try:
-            return self.connection.exec_driver_sql(statement, parameters)
-        except DBAPIError as error:
-            raise translate(error, self.where) from error
+        with self._driver_cursor() as cursor:
+            (cursor.execute if type(parameters) is tuple else cursor.executemany)(statement, parameters)
+            return int(cursor.rowcount)
 
     @contextmanager
     def savepoint(self) -> Iterator[NestedTransaction]:
@@ -236,11 +234,10 @@ class Session:
         if self.is_undone:
             raise StoreFault("an earlier error, which undid the whole transaction")
 
-    def lookup(self, statement: str, values: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """The rows that a statement in SQLite's own SQL finds for each of ``values``.
-
-        For what one statement can't ask of all at once. SQLite runs in this process, so each takes microseconds.
-        """
+    def lookup(self, statement: str, values: Iterable[tuple[Any, ...]] = ((),)) -> list[tuple[Any, ...]]:
+        """The rows that a statement in the driver's own SQL finds, or brings, for each of ``values``."""
+        if self._is_writing:
+            self.require_transaction()
         with self._driver_cursor() as cursor:
             return [row for value in values for row in cursor.execute(statement, value)]
 

@@ -87,10 +87,10 @@ class SqlChangeLog:
     def _insert(self, changes: Sequence[Change]) -> None:
         write = self._rows.write
         if len(changes) == 1 and not self._session.is_sqlite:
-            self._session.run(_APPEND_ONE, write(changes[0]))
+            self._session.write(_APPEND_ONE, write(changes[0]))
             return
         if changes and not self._session.is_sqlite:
-            self._session.run(ANNOUNCEMENT)
+            self._session.write(ANNOUNCEMENT)
         self._session.insert(CHANGES[self._session.is_sqlite], CHANGE_COLUMNS, changes, write, may_refuse=False)
 
     def read(self, after: str | None, limit: int, run: UUID | None = None) -> Sequence[Change]:

@@ -73,7 +73,8 @@ class SqlEntities(SqlRepository[Entity, EntityFilter, str]):
         names = NameIndex(self._session)
         if len(before) == len(records) == 1 and not self._session.is_sqlite:
             if beside := names.beside(records[0], before[records[0].id]):
-                return int(self._session.run(_REPLACE_WITH_NAMES, (*rows[0], *beside)).scalar_one())
+                [(count,)] = self._session.lookup(_REPLACE_WITH_NAMES, [(*rows[0], *beside)])
+                return int(count)
             return super()._replace_rows(records, rows)
         count = super()._replace_rows(records, rows)
         names.replace(records, before)

@@ -142,7 +142,7 @@ class NameIndex:
         if self._session.is_sqlite:
             self._add(rows)
         elif len(entities) == 1:
-            self._session.run(INSERT_NAMES, name_arrays(rows))
+            self._session.write(INSERT_NAMES, name_arrays(rows))
         else:
             self._session.insert(NAMES[False], (*_PARTS, "terms"), rows, _values, may_refuse=False)
 
@@ -169,9 +169,9 @@ class NameIndex:
             if new.id not in before or len(held[new.id]) > len(wanted[new.id])
         ]
         if cut:
-            self._session.run(_CUT, (array([id for id, _ in cut]), _numbers([number for _, number in cut])))
+            self._session.write(_CUT, (array([id for id, _ in cut]), _numbers([number for _, number in cut])))
         if put:
-            self._session.run(_PUT, name_arrays(put))
+            self._session.write(_PUT, name_arrays(put))
 
     def beside(self, entity: Entity, before: Entity) -> tuple[Any, ...] | None:
         """What the statement `with_names` takes, after the entity's own values; None if the names stay as they are."""
@@ -195,7 +195,7 @@ class NameIndex:
         if self._session.is_sqlite:
             return {id: [*self._kept(id.bytes)] for id in ids}
         found: dict[UUID, list[NameRow]] = {id: [] for id in ids}
-        for id, terms, *held in self._session.run(_OF_ENTITIES, (array(ids),)):
+        for id, terms, *held in self._session.lookup(_OF_ENTITIES, [(array(ids),)]):
             row = NameRow(*held)
             if set(terms) == set(row.terms):
                 found[id].append(row)
@@ -209,9 +209,9 @@ class NameIndex:
         """Add rows to SQLite. The ids ascend, since a full-text table is slower otherwise."""
         if not rows:
             return
-        [(first,)] = self._session.lookup(_NEXT_ID, [()])
-        self._session.run(_ADD_ROWS, [(first + n, id.bytes, *row) for n, (id, row) in enumerate(rows)])
-        self._session.run(_ADD_TERMS, [(first + n, " ".join(row.terms)) for n, (_, row) in enumerate(rows)])
+        [(first,)] = self._session.lookup(_NEXT_ID)
+        self._session.write(_ADD_ROWS, [(first + n, id.bytes, *row) for n, (id, row) in enumerate(rows)])
+        self._session.write(_ADD_TERMS, [(first + n, " ".join(row.terms)) for n, (_, row) in enumerate(rows)])
 
     def tidy(self) -> None:
         """Remove rows of no entity, and make SQLite's full-text table anew from the rows."""
@@ -220,18 +220,18 @@ class NameIndex:
         self._session.execute(delete(names).where(~is_there))
         if not self._session.is_sqlite:
             return
-        self._session.run(f"DROP TABLE IF EXISTS {TERMS}")
-        self._session.run(CREATE_TERMS)
+        self._session.write(f"DROP TABLE IF EXISTS {TERMS}")
+        self._session.write(CREATE_TERMS)
         after = 0
         while rows := self._session.lookup(_SOME, [(after,)]):
-            self._session.run(_ADD_TERMS, [(id, " ".join(NameRow(*row).terms)) for id, *row in rows])
+            self._session.write(_ADD_TERMS, [(id, " ".join(NameRow(*row).terms)) for id, *row in rows])
             after = rows[-1][0]
 
     def _remove(self, rows: Sequence[tuple[int, NameRow]]) -> None:
         if not rows:
             return
-        self._session.run(_REMOVE_TERMS, [(id, " ".join(row.terms)) for id, row in rows])
-        self._session.run("DELETE FROM entity_names WHERE id = ?", [(id,) for id, _ in rows])
+        self._session.write(_REMOVE_TERMS, [(id, " ".join(row.terms)) for id, row in rows])
+        self._session.write("DELETE FROM entity_names WHERE id = ?", [(id,) for id, _ in rows])
 
 
 def quoted_term(term: str, *, is_sqlite: bool) -> str:

@@ -63,7 +63,7 @@ class SqlRelationships(SqlRepository[Relationship, RelationshipFilter, Triple]):
             [(*marks, self._encoding.id(id)) for id in ids] if self._session.is_sqlite else (*marks, array(ids))
         )
         with self._session.savepoint() as savepoint:
-            is_complete = self._session.run(self._of.mark, parameters).rowcount == len(ids)
+            is_complete = self._session.write(self._of.mark, parameters) == len(ids)
             if not is_complete:
                 savepoint.rollback()
         if not is_complete:

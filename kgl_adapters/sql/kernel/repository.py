@@ -117,7 +117,7 @@ class SqlRepository(Generic[R, F, V]):
 
     def _replace_rows(self, records: Sequence[R], rows: Sequence[tuple[Any, ...]]) -> int:
         """Write the rows of these records; returns how many of them were there, with an earlier version."""
-        return self._session.run(self._of.replace.text, list(rows) if len(rows) > 1 else rows[0]).rowcount
+        return self._session.write(self._of.replace.text, list(rows) if len(rows) > 1 else rows[0])
 
     def delete(self, id: UUID) -> None:
         if not self._session.execute(self._of.delete, {"at_id": self._encoding.id(id)}).rowcount:

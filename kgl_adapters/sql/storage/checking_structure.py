@@ -76,13 +76,13 @@ def mend(session: Session, code: str, keys: Sequence[str]) -> int:
         if code == "missing_index":
             session.execute(CreateIndex(_indexes(session)[name]))
         elif code == "damaged_index" and session.is_sqlite:
-            session.run(f'REINDEX "{name}"')
+            session.write(f'REINDEX "{name}"')
         elif code == "damaged_index":
             found = session.execute(text("SELECT schemaname FROM pg_indexes WHERE indexname = :name"), {"name": name})
-            session.run(f'REINDEX INDEX "{found.scalars().first()}"."{name}"')
+            session.write(f'REINDEX INDEX "{found.scalars().first()}"."{name}"')
         elif code == "missing_constraint":
             constraint = _constraints(session)[name]
-            session.run(f'ALTER TABLE {constraint.table.fullname} DROP CONSTRAINT IF EXISTS "{name}"')
+            session.write(f'ALTER TABLE {constraint.table.fullname} DROP CONSTRAINT IF EXISTS "{name}"')
             session.execute(AddConstraint(constraint))
         elif code == "sequence_behind":
             session.execute(text("LOCK TABLE backend_entities.changes IN EXCLUSIVE MODE"))
@@ -146,7 +146,7 @@ def _of_sqlite(session: Session) -> Iterator[Finding]:
     damaged: set[str] = set()
     broken: set[str] = set()
     try:
-        for (words,) in session.run(f"PRAGMA integrity_check({_DAMAGES_MAX})"):
+        for (words,) in session.lookup(f"PRAGMA integrity_check({_DAMAGES_MAX})"):
             if found := _IN_INDEX.search(words):
                 damaged.add(found[1])
             elif _IN_ROWS.match(words):
@@ -159,7 +159,7 @@ def _of_sqlite(session: Session) -> Iterator[Finding]:
     for name in sorted(damaged):
         yield Finding("damaged_index", name, name)
     followed = {table.name for table in _tables(session) if table.foreign_keys}  # row by row, by their ids
-    for table, rowid, parent, _ in session.run("PRAGMA foreign_key_check"):
+    for table, rowid, parent, _ in session.lookup("PRAGMA foreign_key_check"):
         if table not in followed:
             yield Finding("broken_reference", f"row {rowid} of {table}, to {parent}")
     for name in _missing_indexes(session):
