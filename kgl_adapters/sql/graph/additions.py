@@ -35,7 +35,7 @@ class Additions:
         observer: Observer | None,
     ) -> None:
         self._connections, self._of, self._on_end, self._observer = connections, tables, on_end, observer
-        self._tables: list[NounTable[Any, Any, Any]] = []
+        self._inserts: list[str] = []
         self._values: list[Any] = []
         self._changes: list[Change] = []
 
@@ -47,7 +47,7 @@ class Additions:
 
     def of(self, noun: AnyNoun) -> _NounAdditions:
         """What adds to a noun's table."""
-        return _NounAdditions(self._of[noun], self._tables, self._values)
+        return _NounAdditions(self._of[noun], self._inserts, self._values)
 
     @property
     def changes(self) -> Additions:
@@ -62,7 +62,7 @@ class Additions:
         """Add and append everything. Raises what adding and appending would, and CommitUnknown."""
         [change] = self._changes
         try:
-            self._connections.run(_statement(*self._tables), (*self._values, *_CHANGE_ROWS.write(change)))
+            self._connections.run(_statement(*self._inserts), (*self._values, *_CHANGE_ROWS.write(change)))
         finally:
             self._on_end()
         if self._observer is not None:
@@ -70,28 +70,27 @@ class Additions:
 
 
 class _NounAdditions:
-    def __init__(self, of: NounTable[Any, Any, Any], tables: list[NounTable[Any, Any, Any]], values: list[Any]) -> None:
-        self._of, self._tables, self._values = of, tables, values
+    def __init__(self, of: NounTable[Any, Any, Any], inserts: list[str], values: list[Any]) -> None:
+        self._of, self._inserts, self._values = of, inserts, values
 
     def add(self, records: Sequence[Any]) -> None:
         for record in records:
-            self._tables.append(self._of)
+            self._inserts.append(_insert(self._of))
             self._values += self._of.write(record)
             if self._of.beside is not None:
-                self._values += self._of.beside.values(record)
+                insert, values = self._of.beside.adding(record)
+                self._inserts.append(insert)
+                self._values += values
 
 
 @cache
-def _statement(*tables: NounTable[Any, Any, Any]) -> str:
-    """A statement that takes the values of a row of each of these tables, and then those of CHANGE_COLUMNS.
-
-    What stands beside a row comes after it.
-    """
-    inserts = [insert for of in tables for insert in (_insert(of), of.beside and of.beside.insert) if insert]
+def _statement(*inserts: str) -> str:
+    """A statement that takes the values of each of these, and then those of CHANGE_COLUMNS."""
     added = "".join(f"added_{number} AS ({insert}), " for number, insert in enumerate(inserts))
     return f"WITH {added}{ANNOUNCED} {insert_announced(CHANGE_COLUMNS)}"
 
 
+@cache
 def _insert(of: NounTable[Any, Any, Any]) -> str:
     names, marks = ", ".join(f'"{name}"' for name in of.inserted), ", ".join("%s" for _ in of.inserted)
     return f"INSERT INTO {of.table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own

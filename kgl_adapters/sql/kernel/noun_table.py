@@ -26,11 +26,10 @@ LOCKS: Final[tuple[Lock, ...]] = (None, "update", "share")
 
 
 class RowsBeside(Protocol[R_contra]):
-    """Rows of another table that go with a record: PostgreSQL's statement that adds them, and its values."""
+    """Rows of another table that go with a record."""
 
-    insert: str
-
-    def values(self, record: R_contra, /) -> tuple[Any, ...]: ...
+    def adding(self, record: R_contra, /) -> tuple[str, tuple[Any, ...]]:
+        """PostgreSQL's statement that adds them, and its values; few different records have different statements."""
 
 
 class NounTable(Generic[R, F, V]):
