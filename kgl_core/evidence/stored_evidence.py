@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -50,11 +50,12 @@ def new_extractor(context: Context, name: str) -> Extractor:
 
 @attrs.frozen
 class EnsuredSources:
-    """The ids of the sources that were missing, and of those whose type was filled.
+    """Sources as they are stored now, by id; the ids of those that were missing, and of those whose type was filled.
 
-    Nothing has been said of the former. Facts may have to show the types of the latter: see `settle_source`.
+    Nothing has been said of what was missing. Facts may have to show a type that was filled: see `settle_source`.
     """
 
+    by_id: Mapping[UUID, Source] = attrs.Factory(dict)
     added: frozenset[UUID] = frozenset()
     typed: frozenset[UUID] = frozenset()
 
@@ -71,16 +72,20 @@ def ensure_sources(
     repository = uow.of(SOURCE)
     wanted = {source_id(uri): uri for uri in uris}
     found = repository.find([*wanted], lock="update" if locked else None)
-    missing = sorted(wanted.keys() - {source.id for source in found})
-    repository.add([new_source(context, wanted[id], **fields) for id in missing])
+    by_id: dict[UUID, Source] = {source.id: source for source in found}
+    missing = sorted(wanted.keys() - by_id.keys())
+    new = [new_source(context, wanted[id], **fields) for id in missing]
+    repository.add(new)
+    by_id |= {source.id: source for source in new}
     typed: set[UUID] = set()
     for source in found if locked else ():
         news = {name: value for name, value in fields.items() if value is not None and getattr(source, name) is None}
         if news:
-            repository.replace([attrs.evolve(source, version=source.version + 1, **news)])
+            by_id[source.id] = attrs.evolve(source, version=source.version + 1, **news)
+            repository.replace([by_id[source.id]])
         if "type" in news:
             typed.add(source.id)
-    return EnsuredSources(frozenset(missing), frozenset(typed))
+    return EnsuredSources(by_id, frozenset(missing), frozenset(typed))
 
 
 def ensure_extractors(context: Context, uow: UnitOfWork, assertions: Iterable[Assertion]) -> dict[str, Extractor]:

@@ -24,7 +24,7 @@ from kgl_core.evidence.extraction.kept_extractions import digest_of, keep_extrac
 from kgl_core.evidence.extraction.matching import ItemRefused, Matching
 from kgl_core.evidence.extraction.notes import Notes
 from kgl_core.evidence.ledger import Ledger
-from kgl_core.evidence.origins.sources import source_id
+from kgl_core.evidence.origins.sources import Source
 from kgl_core.evidence.outcomes import FactOutcome
 from kgl_core.evidence.recording import Work, recorded
 from kgl_core.evidence.settling import settle_source
@@ -65,8 +65,9 @@ def extract(context: Context, source: str, extractor: str, document: Mapping[str
             # Locked, so that two extractions of one document come one after the other.
             ensured = ensure_sources(context, work.uow, [address.source], locked=True, **described)
             typed.update(ensured.typed)
-            is_first = bool(ensured.added)
-            extracting = _Extracting(work, address, extraction, notes.copy(), is_first=is_first)
+            [source] = ensured.by_id.values()
+            is_first = source.id in ensured.added
+            extracting = _Extracting(work, source, address.extractor, extraction, notes.copy(), is_first=is_first)
             result = extracting.run(entities, relationships)
             is_plain = result.retires and not result.items and extracting.labels_are_kept
             keep_extraction(work, address, digest if is_plain else None, context.now(), is_first=is_first)
@@ -82,10 +83,10 @@ class _Extracting:
     """One extraction in its unit of work. It ``is_first`` where nothing has been said of its source before."""
 
     def __init__(
-        self, work: Work, address: ExtractionAddress, extraction: Extraction, notes: Notes, *, is_first: bool
+        self, work: Work, source: Source, extractor: str, extraction: Extraction, notes: Notes, *, is_first: bool
     ) -> None:
         self._work, self._context, self._uow = work, work.context, work.uow
-        self._address, self._extraction = address, extraction
+        self._source, self._extractor, self._extraction = source, extractor, extraction
         self._notes, self._is_first = notes, is_first
         self._now = work.context.now()
         self._claims: dict[UUID, Claim] = {}
@@ -102,20 +103,19 @@ class _Extracting:
         relationships: Sequence[tuple[int, ExtractedRelationship]],
     ) -> ExtractionResult:
         """Do everything but the commit."""
-        of_source = source_id(self._address.source)
         before: list[Assertion] = []
         if not self._is_first:
-            said = self._uow.assertions.extracted(of_source, self._address.extractor, self._context.actor)
+            said = self._uow.assertions.extracted(self._source.id, self._extractor, self._context.actor)
             before = [each for each in said if each.about is None]
         previous = {each.fact_id: each for each in before}
-        matching = self._match(of_source, entities, relationships, before)
+        matching = self._match(entities, relationships, before)
         self._claim_entities(entities, matching)
         found = self._claim_relationships(relationships, matching, before)
         facts: dict[UUID, Any] = {**matching.by_id, **found}
         kept = {id: claim.label_after(previous.get(id)) for id, claim in self._claims.items()}
         self.labels_are_kept = self._labels == {label: id for id, label in kept.items() if label is not None}
         ledger = Ledger(self._work)
-        self._assert(ledger, of_source, facts, previous)
+        self._assert(ledger, facts, previous)
         retires = self._extraction.complete and not self._notes.refused
         dropped = previous.keys() - self._claims.keys() - self._left if retires else set()
         for id in dropped:
@@ -127,7 +127,6 @@ class _Extracting:
 
     def _match(
         self,
-        of_source: UUID,
         entities: Sequence[tuple[int, ExtractedEntity]],
         relationships: Sequence[tuple[int, ExtractedRelationship]],
         before: Sequence[Assertion],
@@ -138,8 +137,8 @@ class _Extracting:
         ids |= ends_of(self._uow, {each.relationship_id for each in before if each.relationship_id is not None})
         return Matching(
             self._uow,
-            None if self._is_first else of_source,
-            self._address.extractor,
+            None if self._is_first else self._source.id,
+            self._extractor,
             entities,
             by_name=self._extraction.match_names,
             ids=ids,
@@ -250,9 +249,7 @@ class _Extracting:
         self._left.add(fact.id)
         self._notes.deleted(at, fact)
 
-    def _assert(
-        self, ledger: Ledger, of_source: UUID, facts: Mapping[UUID, Fact], previous: Mapping[UUID, Assertion]
-    ) -> None:
+    def _assert(self, ledger: Ledger, facts: Mapping[UUID, Fact], previous: Mapping[UUID, Assertion]) -> None:
         for id, claim in self._claims.items():
             was = previous.get(id)
             if was is not None and claim.is_as(was) and not facts[id].is_retired:
@@ -263,13 +260,13 @@ class _Extracting:
                 ledger.create(fact)
             if was is not None:
                 ledger.withdraw(fact, was)
-            ledger.say(fact, source_id=of_source, extractor=self._address.extractor, **claim.fields(was))
+            ledger.say(fact, source_id=self._source.id, extractor=self._extractor, **claim.fields(was))
 
     def _made(self, claim: Claim) -> Fact:
         """The new fact that is claimed."""
         noted = {
-            "source": self._address.source,
-            "source_type": self._extraction.type,
+            "source": self._source.uri,
+            "source_type": self._source.type,
             "created_by": self._context.actor,
             "created_at": self._now,
             "updated_at": self._now,

@@ -97,6 +97,9 @@ class Matching:
                 raise ItemRefused(
                     "key_differs", f"entity {item.id} has the key {found.key}; leave out the id or the key"
                 )
+            holder = self._holder(item.key) if found.key is None else None
+            if holder not in (None, found.id):
+                raise ItemRefused("key_taken", f"entity {holder} has the key {item.key}; leave out the id or the key")
             return self.now(found.id)
         if item.key is not None and (known := self.entity_with_key(item.key)) is not None:
             return known
@@ -118,6 +121,11 @@ class Matching:
     def give_key(self, id: UUID, key: str) -> None:
         """Note that an entity is to have this key."""
         self._new_by_key[key] = id
+
+    def _holder(self, key: str | None) -> UUID | None:
+        """The id of the entity that has a key, may come back with it, or gets it in this extraction."""
+        id = None if key is None else self.entity_with_key(key)
+        return None if id in self.by_id and is_deleted(self.by_id[id]) else id
 
     def _by_its_name(self, item: ExtractedEntity) -> UUID | None:
         found = self._named.get((item.type, identity_form(item.name)), [])

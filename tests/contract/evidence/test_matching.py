@@ -63,6 +63,51 @@ def test_an_id_comes_before_a_key_and_a_key_before_a_label(kg: KnowledgeGraph) -
     assert active(kg).keys() == {"One", "Two"}
 
 
+def test_a_key_that_another_entity_has_spoils_only_its_item(kg: KnowledgeGraph) -> None:
+    """Whether that has it already, is given it by another item, or is new."""
+    holder = kg.entities.create(type="person", name="Holder", key="k1").id
+    one, two = (str(kg.entities.create(type="person", name=name).id) for name in ("One", "Two"))
+    result = kg.extract(
+        "d",
+        "x",
+        document(
+            person("T1", "One", id=one, key="k1"),
+            person("T2", "One", id=one, key="k2"),
+            person("T3", "Two", id=two, key="k2"),
+            person("T4", "Four", key="k4"),
+            person("T5", "Two", id=two, key="k4"),
+            person("T6", "Six"),
+        ),
+    )
+    assert codes(result.items) == [(f"/entities/{number}", "key_taken") for number in (0, 2, 4)]
+    assert [str(holder) in note.detail for note in result.items] == [True, False, False]
+    assert result.labels.keys() == {"T2", "T4", "T6"}
+    assert kg.entities.get(one).key == "k2"
+    assert kg.check().is_clean
+
+
+def test_the_key_of_a_retired_entity_is_its_own(kg: KnowledgeGraph) -> None:
+    """One document would give the key away, and supports the entity that had it again."""
+    label = kg.extract("d", "x", document(person("T1", "Ada", key="k1"))).labels["T1"]
+    kg.extract("d", "x", document())
+    other = kg.entities.create(type="person", name="Bo").id
+    result = kg.extract("d", "x", document(person("T2", "Bo", id=str(other), key="k1"), person("T1", "Ada")))
+    assert codes(result.items) == [("/entities/0", "key_taken")]
+    assert kg.entities.get_by_key("k1").id == label
+    kg.entities.delete(label)
+    kg.extract("d", "x", document(person("T2", "Bo", id=str(other), key="k1"), person("T1", "Ada")))
+    assert kg.entities.get_by_key("k1").id == other
+
+
+def test_new_facts_show_what_is_known_of_their_source(kg: KnowledgeGraph) -> None:
+    """Its type, which an extraction may leave out, or state otherwise."""
+    kg.sources.create(uri="d", type="web")
+    for label, type_ in (("T1", None), ("T2", "web"), ("T3", "book")):
+        made = kg.extract("d", "x", {**document(person(label, label)), "complete": False, "type": type_})
+        assert kg.entities.get(made.labels[label]).source_type == "web"
+    assert kg.check().is_clean
+
+
 def test_an_entity_gets_the_key_that_is_found_later(kg: KnowledgeGraph) -> None:
     """Once; then that identifies it in other documents too."""
     first = kg.extract("d1", "x", document(person("T1", "Ada"))).labels["T1"]
