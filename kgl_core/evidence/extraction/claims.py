@@ -19,11 +19,15 @@ from kgl_core.kernel.ids import EntityId, RelationshipId
 
 @attrs.define
 class Claim:
-    """What an extraction says of one fact: the strongest confidence, and all the places."""
+    """What an extraction says of one fact: the strongest confidence, and all the places.
+
+    ``is_known_otherwise`` says whether the item with this label means the fact by an id or a key, too.
+    """
 
     fact_id: UUID
     version: str | None
     label: str | None
+    is_known_otherwise: bool
     confidence: float | None
     places: dict[Location, None]
     values: Mapping[str, Any]
@@ -36,15 +40,16 @@ class Claim:
     @staticmethod
     def of(fact_id: UUID, item: ExtractedEntity | ExtractedRelationship, version: str | None) -> Claim:
         """The claim of one item."""
-        label: str | None = None
+        label, is_known_otherwise = None, True
         fields: dict[str, Any]
         if isinstance(item, ExtractedEntity):
-            label = item.label
+            label, is_known_otherwise = item.label, item.id is not None or item.key is not None
             fields = {"type": item.type, "name": item.name, "aliases": item.aliases}
         else:
             fields = {"valid_from": item.valid_from, "valid_to": item.valid_to}
         values = stated({**fields, "metadata": item.metadata})
-        return Claim(fact_id, version, label, item.confidence, dict.fromkeys(item.locations), values)
+        places = dict.fromkeys(item.locations)
+        return Claim(fact_id, version, label, is_known_otherwise, item.confidence, places, values)
 
     def differs(self, other: Claim) -> tuple[str, ...]:
         """The names of the values that another claim of the same fact states otherwise."""
@@ -52,13 +57,17 @@ class Claim:
         return tuple(name for name in both if not same_json(self.values[name], other.values[name]))
 
     def add(self, other: Claim) -> None:
-        """Put another claim of the same fact with this one, whose values and label stay."""
+        """Put another claim of the same fact with this one, whose values stay.
+
+        The label stays, unless another is all by which the fact is found again.
+        """
         known = [each for each in (self.confidence, other.confidence) if each is not None]
         self.confidence = max(known, default=None)
         self.places |= other.places
         known_period = () if self.values.keys().isdisjoint(PERIOD) else PERIOD
         self.values = {name: other.values[name] for name in other.values if name not in known_period} | {**self.values}
-        self.label = other.label if self.label is None else self.label
+        if other.label is not None and (self.label is None or self.is_known_otherwise > other.is_known_otherwise):
+            self.label, self.is_known_otherwise = other.label, other.is_known_otherwise
 
     def is_as(self, assertion: Assertion) -> bool:
         """Whether an assertion says the same."""

@@ -99,6 +99,22 @@ def test_the_key_of_a_retired_entity_is_its_own(kg: KnowledgeGraph) -> None:
     assert kg.entities.get_by_key("k1").id == other
 
 
+def test_of_two_labels_that_is_kept_which_is_needed(kg: KnowledgeGraph) -> None:
+    """An item with a key means its entity again without its label; the one that was found by its name does not."""
+    kg.extract("other", "x", document(person("a", "Zoe Jones", key="k1")))
+    sent = {
+        **document(person("A", "Z. Jones", confidence=0.9, key="k1"), person("B", "Zoe Jones")),
+        "match_names": True,
+    }
+    labels = kg.extract("d", "x", sent).labels
+    assert labels["A"] == labels["B"]
+    for _ in range(2):
+        again = kg.extract("d", "x", sent)
+        assert (again.created, again.updated, again.unchanged) == (0, 0, 1)
+        assert again.labels == labels
+    assert kg.entities.count() == 1
+
+
 def test_new_facts_show_what_is_known_of_their_source(kg: KnowledgeGraph) -> None:
     """Its type, which an extraction may leave out, or state otherwise."""
     kg.sources.create(uri="d", type="web")
