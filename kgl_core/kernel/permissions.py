@@ -126,11 +126,16 @@ def grant(actor: Actor, action: Action) -> Grant:
     return max(granted, key=lambda grant: grant.value, default=Grant.NONE)
 
 
-def require(actor: Actor, action: Action, owner: Actor | None = None) -> None:
-    """Raise PermissionDenied unless ``actor`` may do ``action``; ``owner`` created the record, if there is one."""
+def may(actor: Actor, action: Action, owner: Actor | None = None) -> bool:
+    """Whether ``actor`` may do ``action``; ``owner`` created the record, if there is one."""
     granted = grant(actor, action)
-    if granted is Grant.ANY or (granted is Grant.OWN and owner == actor):
+    return granted is Grant.ANY or (granted is Grant.OWN and owner == actor)
+
+
+def require(actor: Actor, action: Action, owner: Actor | None = None) -> None:
+    """Raise PermissionDenied unless ``actor`` `may` do this."""
+    if may(actor, action, owner):
         return
-    if granted is Grant.OWN:
+    if grant(actor, action) is Grant.OWN:
         raise PermissionDenied(actor, action, f"{owner} created it; ask them or a moderator")
     raise PermissionDenied(actor, action, "ask an admin for a role or scope that includes it")

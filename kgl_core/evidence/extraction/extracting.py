@@ -35,7 +35,7 @@ from kgl_core.graph.journal.runs import RunKind
 from kgl_core.graph.relationships import Relationship, Triple
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput
-from kgl_core.kernel.permissions import Action, require
+from kgl_core.kernel.permissions import Action, may, require
 from kgl_core.kernel.units_of_work import Context
 
 
@@ -170,13 +170,17 @@ class _Extracting:
                 continue
             self._claim(f"/entities/{number}", Claim.of(id, item, self._extraction.version))
             if item.key is not None and entity is not None and entity.key is None and id not in self._keys:
-                self._give_key(entity, item.key, matching)
+                self._give_key(number, entity, item.key, matching)
 
-    def _give_key(self, entity: Entity, key: str, matching: Matching) -> None:
-        """Give a key to an entity that has none, unless somebody took it away."""
-        if pointer("key") not in entity.pinned:
+    def _give_key(self, number: int, entity: Entity, key: str, matching: Matching) -> None:
+        """Give a key to an entity without one, unless somebody took it away; to another's only in this document."""
+        if pointer("key") in entity.pinned:
+            return
+        matching.give_key(entity.id, key)
+        if may(self._context.actor, Action.CHANGE, entity.created_by):
             self._keys[entity.id] = key
-            matching.give_key(entity.id, key)
+        else:
+            self._notes.key_not_given(f"/entities/{number}/key", entity)
 
     def _claim_relationships(
         self, items: Sequence[tuple[int, ExtractedRelationship]], matching: Matching, before: Sequence[Assertion]

@@ -61,6 +61,11 @@ class Notes:
             detail = f"entity {given} is retired, and {now} has its key now; the item is taken to mean that one"
             self.tell(at, "moved", detail, now)
 
+    def key_not_given(self, at: str, entity: Fact) -> None:
+        """Note that an entity does not get the key that an item gives it."""
+        detail = f"{entity.created_by} created entity {entity.id}, which has no key; ask them or a moderator to set it"
+        self.tell(at, "key_not_given", detail, entity.id)
+
     def checked(self, cls: type[I], name: str, items: Sequence[Any]) -> list[tuple[int, I]]:
         """The items that are in order, with their numbers; the others are refused."""
         rule = Built(cls)

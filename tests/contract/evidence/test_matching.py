@@ -7,6 +7,7 @@ from kgl_core.graph.entities import ENTITY, NAMED_MAX
 from tests.contract.evidence.documents import (
     ANN,
     BEN,
+    MODERATOR,
     active,
     document,
     facts,
@@ -113,6 +114,20 @@ def test_of_two_labels_that_is_kept_which_is_needed(kg: KnowledgeGraph) -> None:
         assert (again.created, again.updated, again.unchanged) == (0, 0, 1)
         assert again.labels == labels
     assert kg.entities.count() == 1
+
+
+def test_nobody_keys_what_they_may_not_change(kg: KnowledgeGraph) -> None:
+    """The key counts within the document, which says that the entity does not get it; a moderator can give it."""
+    ada = kg.acting_as(ANN).entities.create(type="person", name="Ada").id
+    items = (keyed("k1", "Ada", id=str(ada)), person("T2", "Bo"))
+    joined = {"source_entity_key": "k1", "relationship_type": "knows", "target_entity_label": "T2"}
+    sent = document(*items, joined)
+    result = kg.acting_as(BEN).extract("d", "x", sent)
+    assert (codes(result.items), result.refused, result.created) == ([("/entities/0/key", "key_not_given")], 0, 2)
+    assert kg.entities.get(ada).key is None
+    kg.acting_as(MODERATOR).extract("d", "x", sent)
+    assert kg.entities.get(ada).key == "k1"
+    assert not kg.acting_as(BEN).extract("d", "x", sent).items
 
 
 def test_new_facts_show_what_is_known_of_their_source(kg: KnowledgeGraph) -> None:
