@@ -123,12 +123,12 @@ class Client:
 
     def _withdraw(self, at: At) -> None:
         if at[1] == EVERYBODY:
-            self._send("DELETE", at, allowed=(200, 404))
+            self._send("DELETE", at, allowed=(200, 404, 409))
         elif said := self.last.get(at):
             assert self._send("DELETE", at, allowed=(200,)).data["withdrawn"] == len(said)
             self._withdrawn[at] = said
         else:
-            self._send("DELETE", at, allowed=(404,))
+            self._send("DELETE", at, allowed=(409 if at in self._withdrawn else 404,))
         self.last[at] = {}
 
     def _reinstate(self, at: At) -> None:
