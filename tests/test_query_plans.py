@@ -405,8 +405,8 @@ def test_no_document_reads_all_that_its_extractor_found(kind: str, request: pyte
 
 
 @contextmanager
-def asking_before(beginning: str, question: str, answers: list[str]) -> Iterator[None]:
-    """A block in which PostgreSQL is asked something before each statement that begins so; {} stands for that."""
+def asked_before(url: str, beginning: str, question: str, answers: list[str]) -> Iterator[KnowledgeGraph]:
+    """A graph on PostgreSQL, which is asked something before each statement that begins so; {} stands for that."""
 
     class Asking(Cursor[Any]):
         """A cursor that asks."""
@@ -422,7 +422,9 @@ def asking_before(beginning: str, question: str, answers: list[str]) -> Iterator
 
     event.listen(Engine, "connect", watch)
     try:
-        yield
+        with connect(url, migrate=False) as kg:
+            kg.load(records(ENTITIES))
+            yield kg
     finally:
         event.remove(Engine, "connect", watch)
 
@@ -430,11 +432,7 @@ def asking_before(beginning: str, question: str, answers: list[str]) -> Iterator
 def test_many_words_are_looked_up_by_index_whatever_it_costs(empty_url: Callable[[str], str]) -> None:
     """PostgreSQL thinks that to look for a thousand words in every row is as cheap as to look for one."""
     plan: list[str] = []
-    with (
-        asking_before("WITH having_any", "EXPLAIN {}", plan),
-        connect(empty_url("postgres"), migrate=False) as kg,
-    ):
-        kg.load(records(ENTITIES))
+    with asked_before(empty_url("postgres"), "WITH having_any", "EXPLAIN {}", plan) as kg:
         kg.entities.create(type="animal", name="zebra")
         assert kg.search("zebre").nearest_words == ("zebra",)
     assert any("ix_entity_names_terms" in line for line in plan)
@@ -444,11 +442,7 @@ def test_many_words_are_looked_up_by_index_whatever_it_costs(empty_url: Callable
 def test_patterns_are_planned_for_their_values(empty_url: Callable[[str], str]) -> None:
     """A common value and a rare one may want other plans, although the statement is the same."""
     modes: list[str] = []
-    with (
-        asking_before("", "SHOW plan_cache_mode", modes),
-        connect(empty_url("postgres"), migrate=False) as kg,
-    ):
-        kg.load(records(ENTITIES))
+    with asked_before(empty_url("postgres"), "", "SHOW plan_cache_mode", modes) as kg:
         modes.clear()
         kg.graph.match({"nodes": {"a": {"type": "t1"}}, "return": ["a"], "count": True})
     assert modes.count("force_custom_plan") >= 2

@@ -8,7 +8,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, CursorResult, NestedTransaction, Table, Transaction
+from sqlalchemy import Connection, CursorResult, NestedTransaction, Table, Transaction, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.sql import Executable
 
@@ -24,6 +24,7 @@ Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 _LOOK_EVERY: Final = 10_000
 """How many of its instructions SQLite runs, which is less than a millisecond, before it looks at the time."""
+_SETTING: Final = Query(text("SELECT set_config(:name, :value, true)"), is_sqlite=False)
 
 
 class Session:
@@ -92,14 +93,18 @@ class Session:
 
     def fetch(self, query: Query, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows that a query finds."""
-        if self._is_writing:
-            self.require_transaction()
+        self.require_transaction()
         if self._is_late():
             raise StatementTimeout
         values = query.values(parameters)
         if self._connection is None and not self._in_snapshot and not (self.is_sqlite and self._ends_at):
             return self._connections.fetch(query.text, values)
         return self._run(partial(self._fetch, query.text, values))
+
+    def set_locally(self, name: str, value: str) -> None:
+        """Set one of PostgreSQL's settings until the transaction or the snapshot ends. SQLite has none of them."""
+        if not self.is_sqlite:
+            self.fetch(_SETTING, {"name": name, "value": value})
 
     def _run(self, run: Callable[[], T]) -> T:
         if not self._repeats:
@@ -156,17 +161,16 @@ class Session:
         """Insert a row for each of the items, as fast as the driver can: all of them or none.
 
         ``write`` gives the values of an item, in the order of ``columns``. It is called while PostgreSQL stores the
-        rows that it was sent before. Where the table refuses a row, the unit of work can go on; not so where it
-        ``may_refuse`` none, which saves a savepoint.
+        rows that it was sent before. If the table refuses one, the unit of work can go on. Where it never does, pass
+        ``may_refuse=False``: that saves PostgreSQL a savepoint, and any error there undoes the whole transaction.
         """
         if not items:
             return
-        self.require_transaction()
         names = ", ".join(f'"{column}"' for column in columns)
         marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
         statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
         if self.is_sqlite:
-            with self.all_or_none(items if may_refuse else ()):
+            with self.all_or_none(items):
                 self.write(statement, [*map(write, items)] if len(items) > 1 else write(items[0]))
         elif len(items) > 1:
             copy = self._copy_or_undo if may_refuse else self._copy
@@ -177,7 +181,6 @@ class Session:
 
     def write(self, statement: str, parameters: tuple[Any, ...] | Sequence[tuple[Any, ...]] = ()) -> int:
         """Run a statement in the driver's own SQL, once or for each of a list of parameters; how many rows it wrote."""
-        self.require_transaction()
         with self._driver_cursor() as cursor:
             (cursor.execute if type(parameters) is tuple else cursor.executemany)(statement, parameters)
             return int(cursor.rowcount)
@@ -235,9 +238,7 @@ class Session:
             raise StoreFault("an earlier error, which undid the whole transaction")
 
     def lookup(self, statement: str, values: Iterable[tuple[Any, ...]] = ((),)) -> list[tuple[Any, ...]]:
-        """The rows that a statement in the driver's own SQL finds, or brings, for each of ``values``."""
-        if self._is_writing:
-            self.require_transaction()
+        """The rows that a statement in the driver's own SQL returns, which runs once for each of ``values``."""
         with self._driver_cursor() as cursor:
             return [row for value in values for row in cursor.execute(statement, value)]
 
@@ -263,6 +264,7 @@ class Session:
     @contextmanager
     def _driver_cursor(self) -> Iterator[Any]:
         """A cursor of the driver; its errors are translated."""
+        self.require_transaction()
         connection = self.connection
         driver = connection.connection.driver_connection
         cursor: Any = connection.connection.cursor()

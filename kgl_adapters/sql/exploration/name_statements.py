@@ -53,7 +53,7 @@ class Shape:
 
     @property
     def bounds(self) -> tuple[int, ...]:
-        """What is counted before the hits, in its order, is cut where it reaches these."""
+        """Where the numbers before each hit reach these, in the same order, not all was looked at."""
         if self.beginning:
             return (self.candidates,)
         return (self.candidates, self.candidates, *([LOOKED_THROUGH_MAX] if self.parts else []))

@@ -48,9 +48,6 @@ _WORDS_HAVING: Final = Query(
     ),
     is_sqlite=False,
 )
-# PostgreSQL takes a thousand terms to be as cheap to look for in a row as one. Without this, it might look through the
-# table, which takes seconds. It holds until the end of the snapshot.
-_BY_INDEX: Final = Query(text("SELECT set_config('enable_seqscan', 'off', true)"), is_sqlite=False)
 
 
 class SqlNames:
@@ -65,9 +62,9 @@ class SqlNames:
     ) -> Hits:
         shape, parameters = self._read(question, filter, candidates, limit, beginning=beginning)
         rows = self._session.fetch(self._statements.hits(shape), parameters)
-        counted = len(shape.bounds)
-        is_cut = any(number >= bound for number, bound in zip(rows[0], shape.bounds, strict=False))
-        found = [row[counted:] for row in rows if row[counted] is not None]
+        bounds = shape.bounds
+        is_cut = any(number >= bound for number, bound in zip(rows[0], bounds, strict=False))
+        found = [row[len(bounds) :] for row in rows if row[len(bounds)] is not None]
         read_id = self._encoding.read_id
         hits = [
             Hit(read_id(id), rank // LENGTHS, sources, confidence, rank % LENGTHS)
@@ -98,7 +95,9 @@ class SqlNames:
         quoted = [quoted_term(term, is_sqlite=is_sqlite) for term in terms]
         if is_sqlite:
             return {term for (term,) in self._session.lookup(_EXISTING, zip(terms, quoted, strict=True))}
-        self._session.fetch(_BY_INDEX, {})
+        # PostgreSQL takes a thousand terms to be as cheap to look for in a row as one. Without this, it might look
+        # through the table, which takes seconds.
+        self._session.set_locally("enable_seqscan", "off")
         rows = self._session.fetch(_WORDS_HAVING, {"any": " | ".join(quoted)})
         return {term for (words,) in rows for term in terms_of(words)}.intersection(terms)
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-from sqlalchemy import text
+from typing import Any
 
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.exploration.pattern_shapes import Shape, ShapeReader
 from kgl_adapters.sql.exploration.pattern_statements import STATEMENTS
 from kgl_core.exploration.patterns import Pattern, Row
-
-# In which order PostgreSQL best looks for the parts of a pattern depends on the values in its conditions. Without this,
-# it would keep one plan for all values. It holds until the end of the snapshot.
-_PLANNED_ANEW: Final = Query(text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"), is_sqlite=False)
 
 
 class SqlPatterns:
@@ -38,8 +32,9 @@ class SqlPatterns:
         return int(count)
 
     def _fetch(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
-        if not self._session.is_sqlite:
-            self._session.fetch(_PLANNED_ANEW, {})
+        # In which order PostgreSQL best looks for the parts of a pattern depends on the values in its conditions.
+        # Without this, it would keep one plan for all values.
+        self._session.set_locally("plan_cache_mode", "force_custom_plan")
         return self._session.fetch(query, parameters)
 
     def _read(self, pattern: Pattern, limit: int) -> tuple[Shape, dict[str, Any]]:

@@ -77,10 +77,9 @@ class _NounAdditions:
         for record in records:
             self._inserts.append(_insert(self._of))
             self._values += self._of.write(record)
-            if self._of.beside is not None:
-                insert, values = self._of.beside.adding(record)
-                self._inserts.append(insert)
-                self._values += values
+            if self._of.beside is not None and (adding := self._of.beside.adding(record)):
+                self._inserts.append(adding[0])
+                self._values += adding[1]
 
 
 @cache

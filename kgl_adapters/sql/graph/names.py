@@ -108,8 +108,10 @@ def name_arrays(rows: Sequence[tuple[UUID, NameRow]]) -> tuple[str, ...]:
 class NamesBeside:
     """The rows of an entity's names, which PostgreSQL adds in the statement that adds the entity."""
 
-    def adding(self, entity: Entity, /) -> tuple[str, tuple[Any, ...]]:
+    def adding(self, entity: Entity, /) -> tuple[str, tuple[Any, ...]] | None:
         rows = name_rows(entity)
+        if not rows:  # it is not active
+            return None
         return _insert_rows(len(rows)), tuple(value for row in rows for value in _values((entity.id, row)))
 
 
@@ -138,13 +140,13 @@ class NameIndex:
 
     def add(self, entities: Sequence[Entity]) -> None:
         """Add the names of new entities."""
-        rows = _rows(entities)
         if self._session.is_sqlite:
-            self._add(rows)
+            self._add(_rows(entities))
         elif len(entities) == 1:
-            self._session.write(INSERT_NAMES, name_arrays(rows))
+            if adding := NamesBeside().adding(entities[0]):
+                self._session.write(*adding)
         else:
-            self._session.insert(NAMES[False], (*_PARTS, "terms"), rows, _values, may_refuse=False)
+            self._session.insert(NAMES[False], (*_PARTS, "terms"), _rows(entities), _values, may_refuse=False)
 
     def replace(self, entities: Sequence[Entity], before: Mapping[UUID, Entity] = _NOTHING) -> None:
         """Let the index have the names that entities have now.

@@ -28,8 +28,8 @@ LOCKS: Final[tuple[Lock, ...]] = (None, "update", "share")
 class RowsBeside(Protocol[R_contra]):
     """Rows of another table that go with a record."""
 
-    def adding(self, record: R_contra, /) -> tuple[str, tuple[Any, ...]]:
-        """PostgreSQL's statement that adds them, and its values; few different records have different statements."""
+    def adding(self, record: R_contra, /) -> tuple[str, tuple[Any, ...]] | None:
+        """PostgreSQL's statement that adds them, of which there are few, and its values; None if there are no rows."""
 
 
 class NounTable(Generic[R, F, V]):

@@ -66,7 +66,8 @@ class Claim:
         self.places |= other.places
         known_period = () if self.values.keys().isdisjoint(PERIOD) else PERIOD
         self.values = {name: other.values[name] for name in other.values if name not in known_period} | {**self.values}
-        if other.label is not None and (self.label is None or self.is_known_otherwise > other.is_known_otherwise):
+        is_needed = self.label is None or (self.is_known_otherwise and not other.is_known_otherwise)
+        if other.label is not None and is_needed:
             self.label, self.is_known_otherwise = other.label, other.is_known_otherwise
 
     def is_as(self, assertion: Assertion) -> bool:
