@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import attrs
@@ -24,6 +24,7 @@ from kgl_http.api.query_parameters import NoQuery, filter_of
 from kgl_http.exploration.walk_views import WalkedEntity, shown_record
 from kgl_http.openapi.shown_fields import FIELDS
 
+_Show = Callable[[Entity], dict[str, Any]]
 _RESULTS_META: Final = {
     "next_cursor": str | None,
     "limit": int,
@@ -96,8 +97,9 @@ class SearchResults(GraphResource):
     def on_get(self, req: Any, resp: Any) -> None:
         query = req.read_query(SearchParameters)
         found = self._graph(req).search(**filter_of(query, SearchQuery))
+        show = _showing(query.fields)
         about = {name: unstructure(getattr(found, name)) for name in _RESULTS_META}
-        send_shown(req, resp, [_found(each, query.fields) for each in found.items], **about)
+        send_shown(req, resp, [_found(each, show) for each in found.items], **about)
 
 
 class SearchSuggestions(GraphResource):
@@ -112,7 +114,8 @@ class SearchSuggestions(GraphResource):
     def on_get(self, req: Any, resp: Any) -> None:
         query = req.read_query(SuggestParameters)
         found = self._graph(req).search.suggest(**filter_of(query, SuggestQuery))
-        send_shown(req, resp, [_found(each, query.fields) for each in found], limit=query.limit)
+        show = _showing(query.fields)
+        send_shown(req, resp, [_found(each, show) for each in found], limit=query.limit)
 
 
 class SearchLinks(GraphResource):
@@ -128,20 +131,24 @@ class SearchLinks(GraphResource):
         req.read_query(NoQuery)
         body = build(LinkBody, req.read_object())
         linked = self._graph(req).search.link(**filter_of(body, LinkQuery))
-        send_shown(req, resp, [_linked(each, body.fields) for each in linked], limit=body.limit)
+        show = _showing(body.fields)
+        send_shown(req, resp, [_linked(each, show) for each in linked], limit=body.limit)
 
 
-def _found(found: Found, fields: Collection[str] | None) -> dict[str, Any]:
-    return {"entity": _shown(found.entity, fields), "score": found.score, "matched": unstructure(found.matched)}
+def _found(found: Found, show: _Show) -> dict[str, Any]:
+    return {"entity": show(found.entity), "score": found.score, "matched": unstructure(found.matched)}
 
 
-def _linked(linked: Linked, fields: Collection[str] | None) -> dict[str, Any]:
+def _linked(linked: Linked, show: _Show) -> dict[str, Any]:
     matches = [
-        {"entity": _shown(m.entity, fields), "likeness": m.likeness, "field": m.field, "text": m.text}
-        for m in linked.matches
+        {"entity": show(m.entity), "likeness": m.likeness, "field": m.field, "text": m.text} for m in linked.matches
     ]
     return {"name": linked.name, "type": linked.type, "matches": matches, "is_cut": linked.is_cut}
 
 
-def _shown(entity: Entity, fields: Collection[str] | None) -> dict[str, Any]:
-    return shown_record(entity if fields is None else part_of(entity, part_names(ENTITY, frozenset(fields))))
+def _showing(fields: Collection[str] | None) -> _Show:
+    """Shows entities as JSON: these fields of them, or all."""
+    if fields is None:
+        return shown_record
+    names = part_names(ENTITY, frozenset(fields))
+    return lambda entity: shown_record(part_of(entity, names))

@@ -37,6 +37,8 @@ KEEP_ALIVE_S: Final = 75  # longer than nginx keeps its own connections, so that
 _REQUEST_LINE_BYTES_MAX: Final = 8190  # a GET by 200 ids needs most of it
 # A heartbeat on a disk would stall with the disk; metrics are written through mmap, and on a full disk that is SIGBUS.
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108
+_COLLECTED_FROM: Final = 50_000
+"""So many objects must be new, and still there, before a worker's garbage collector looks for cycles among them."""
 DEVELOPMENT_SECRET: Final = Path(".kgl/jwt_secret")
 
 _log = structlog.get_logger("kgl_http.server.serving")
@@ -100,6 +102,8 @@ class Service(BaseApplication):  # type: ignore[misc]
         # What is there before the first request is never garbage: to look through it all again stops every thread.
         gc.collect()
         gc.freeze()
+        # One answer can be thousands of objects, and hardly any of them is ever part of a cycle.
+        gc.set_threshold(_COLLECTED_FROM)
         worker.when_stopping = self._container.slots().end_waits
         if worker.age == 1:
             # Beside the requests: a database that can't be reached must not hold up the liveness probe.

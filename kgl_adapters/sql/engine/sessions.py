@@ -50,6 +50,7 @@ class Session:
         self._snapshot: Transaction | None = None
         self._repeats = not self._is_writing
         self._ends_at: float | None = None
+        self._settings: dict[str, str] = {}
         self.is_sqlite = encoding.is_sqlite
         self.encoding = encoding
         self.where = connections.where
@@ -103,8 +104,9 @@ class Session:
 
     def set_locally(self, name: str, value: str) -> None:
         """Set one of PostgreSQL's settings until the transaction or the snapshot ends. SQLite has none of them."""
-        if not self.is_sqlite:
+        if not self.is_sqlite and self._settings.get(name) != value:
             self.fetch(_SETTING, {"name": name, "value": value})
+            self._settings[name] = value
 
     def _run(self, run: Callable[[], T]) -> T:
         if not self._repeats:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     bindparam,
     case,
     column,
+    false,
     func,
     literal_column,
     select,
@@ -31,7 +32,7 @@ from kgl_adapters.sql.kernel.listings import FilterShape
 from kgl_core.exploration.search.ranking import Fit
 
 _COMBINATIONS_MAX: Final = 256
-LOOKED_THROUGH_MAX: Final = 5_000
+LOOKED_THROUGH_MAX: Final = 2_500
 """In how many names that have the terms of a question its other parts are looked for."""
 LENGTHS: Final = 10_000
 """More than the words of a name have characters: fit and length are compared as one number, in this base."""
@@ -41,22 +42,17 @@ LENGTHS: Final = 10_000
 class Shape:
     """What the SQL of a search depends on: its filters, how many types and parts it has, and where names are taken.
 
-    The bounds are among it, since PostgreSQL makes a new plan at each call for a limit that it does not know.
+    With ``is_whole``, the last word is looked for as a whole before it is as a beginning. The bounds are part of it,
+    since PostgreSQL cannot plan well for a limit that it does not know.
     """
 
     filters: FilterShape
     types: int
     parts: int
+    is_whole: bool
     beginning: bool
     candidates: int
     limit: int
-
-    @property
-    def bounds(self) -> tuple[int, ...]:
-        """Where the numbers before each hit reach these, in the same order, not all was looked at."""
-        if self.beginning:
-            return (self.candidates,)
-        return (self.candidates, self.candidates, *([LOOKED_THROUGH_MAX] if self.parts else []))
 
 
 class NameStatements:
@@ -70,19 +66,11 @@ class NameStatements:
         self.facet = lru_cache(maxsize=_COMBINATIONS_MAX)(self._make_facet)
 
     def _make_hits(self, shape: Shape) -> Query:
-        """The best entities, and before each how many names were taken in each way, as `Shape.bounds` has them."""
-        ways, looked_through = self._ways(shape)
+        """The best entities, and before each whether not all names were looked at."""
+        ways, is_cut = self._ways(shape)
         taken = union_all(*(select(way) for way in ways)).cte("taken")
-        c = taken.c
-        # Whether a beginning fits is asked again: by terms, such names are found, too.
-        of_name = case((c.field == literal_column("'name'"), _number(Fit.NAME)), else_=_number(Fit.OTHER_NAME))
-        fit = case(
-            (c.words == bindparam("whole"), of_name),
-            (and_(c.words >= bindparam("whole"), c.words < bindparam("beyond")), _number(Fit.BEGINNING)),
-            else_=_number(Fit.WORDS),
-        )
-        rank = func.min(fit * _number(LENGTHS) + func.length(c.words), type_=Integer).label("rank")
-        best = select(c.entity_id, rank).group_by(c.entity_id).subquery("best")
+        rank = func.min(taken.c.fit * _number(LENGTHS) + func.length(taken.c.words), type_=Integer).label("rank")
+        best = select(taken.c.entity_id, rank).group_by(taken.c.entity_id).subquery("best")
         e = self._of_entities.table.c
         confidence = e.confidence.desc() if self._is_sqlite else e.confidence.desc().nulls_last()
         columns = (e.id, best.c.rank, e.sources_for, e.confidence, func.count().over().label("total"))
@@ -90,13 +78,10 @@ class NameStatements:
         fitting = best.c.rank // _number(LENGTHS)
         found = found.order_by(fitting, e.sources_for.desc(), confidence, best.c.rank, e.id)
         ranked = found.limit(_number(shape.limit)).subquery("ranked")
-        counted = [*ways, *looked_through]
-        counts = select(
-            *(select(func.count()).select_from(each).scalar_subquery().label(each.name) for each in counted)
+        cut = select(is_cut.label("is_cut")).subquery("cut")
+        return self._of_entities.listing.query(
+            select(cut.c.is_cut, *ranked.c).select_from(cut.outerjoin(ranked, true()))
         )
-        numbers = counts.subquery("numbers")
-        joined = numbers.outerjoin(ranked, true())
-        return self._of_entities.listing.query(select(*numbers.c, *ranked.c).select_from(joined))
 
     def _make_facet(self, shape: Shape, field: str) -> Query:
         """The values of a field among the entities that are found, and how many have each."""
@@ -118,55 +103,73 @@ class NameStatements:
         joined = best.join(entities.table, entities.table.c.id == best.c.entity_id)
         return statement.select_from(joined).where(entities.is_active, *conditions)
 
-    def _ways(self, shape: Shape) -> tuple[list[Any], list[Any]]:
-        """The names that are taken: by their beginning, and unless these are enough, by their terms.
+    def _ways(self, shape: Shape) -> tuple[list[Any], ColumnElement[bool]]:
+        """The names that are taken, in one to three ways, and whether there may be more.
 
-        Besides, the names with these terms in which parts of the question are looked for, if it has any.
+        First those that begin as the question does. If these are too few, others that have its words; if the last may
+        be a beginning, those that have it as a whole come before those that have it as a beginning.
         """
-        names = self._names
-        columns = (names.c.entity_id, names.c.field, names.c.words)
-        of_type = []
-        if shape.types:
-            of_type = [
-                names.c.type.in_([bindparam(f"of_type_{n}", type_=names.c.type.type) for n in range(shape.types)])
-            ]
-        parts = [self._has_part(names.c.words, f"part_{n}") for n in range(shape.parts)]
-        begins = (names.c.words >= bindparam("whole"), names.c.words < bindparam("beyond"))
-        by_beginning = select(*columns).where(*begins, *of_type, *parts).order_by(names.c.words)
-        ways: list[Any] = [by_beginning.limit(_number(shape.candidates)).cte("by_beginning")]
-        looked_through: list[Any] = []
+        c = self._names.c
+        begins = and_(c.words >= bindparam("whole"), c.words < bindparam("beyond"))
+        by_beginning = self._beginning(shape, begins).cte("by_beginning")
+        ways = [by_beginning]
+        left = _number(shape.candidates) - _count(by_beginning)
+        # One after the other, so that nothing is read only to be counted.
+        cut: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = [(left <= _number(0), true())]
         if not shape.beginning:
-            by_terms = self._having_terms(select(*columns))
-            if not self._is_sqlite:
-                # Materialized, it is planned without the LIMIT. With it, the planner may look through the table instead
-                # of the index, in the belief that it will find enough soon.
-                by_terms = select(by_terms.cte("having_terms").prefix_with("MATERIALIZED"))
+            if shape.is_whole:
+                by_words = self._having("words", begins).limit(left).cte("by_words")
+                ways.append(by_words)
+                left = left - _count(by_words)
+                cut.append((left <= _number(0), true()))
+            found = self._having("terms", begins)
             if shape.parts:
-                some = by_terms.limit(_number(LOOKED_THROUGH_MAX))
+                some = found.limit(_number(LOOKED_THROUGH_MAX))
                 # It is read twice. On PostgreSQL, it comes from what is materialized already.
-                looked = some.cte("looked_through") if self._is_sqlite else some.subquery("looked_through")
-                parts = [self._has_part(looked.c.words, f"part_{n}") for n in range(shape.parts)]
-                by_terms = select(looked).where(*parts)
-                looked_through.append(looked)
-            # None where enough names begin with the question: others rank lower, and would only be looked at.
-            enough = select(func.count()).select_from(ways[0]).scalar_subquery() >= _number(shape.candidates)
-            limit = case((enough, _number(0)), else_=_number(shape.candidates))
-            ways.append(by_terms.limit(limit).cte("by_terms"))
-        return ways, looked_through
+                looked_through = some.cte("looked_through") if self._is_sqlite else some.subquery("looked_through")
+                found = select(looked_through).where(*self._parts(shape, looked_through.c.words))
+            by_terms = found.limit(left).cte("by_terms")
+            ways.append(by_terms)
+            cut.append((left <= _count(by_terms), true()))
+            if shape.parts:
+                cut.append((_count(looked_through) >= _number(LOOKED_THROUGH_MAX), true()))
+        return ways, case(*cut, else_=false())
 
-    def _having_terms(self, statement: Select[Any]) -> Select[Any]:
+    def _beginning(self, shape: Shape, begins: ColumnElement[bool]) -> Select[Any]:
+        """The names that begin as the question does."""
+        c = self._names.c
+        of_name = case((c.field == literal_column("'name'"), _number(Fit.NAME)), else_=_number(Fit.OTHER_NAME))
+        fit = case((c.words == bindparam("whole"), of_name), else_=_number(Fit.BEGINNING))
+        found = select(c.entity_id, fit.label("fit"), c.words).where(begins, *self._parts(shape, c.words))
+        if shape.types:
+            types = [bindparam(f"of_type_{n}", type_=c.type.type) for n in range(shape.types)]
+            found = found.where(c.type.in_(types))
+        return found.order_by(c.words).limit(_number(shape.candidates))
+
+    def _having(self, parameter: str, begins: ColumnElement[bool]) -> Select[Any]:
+        """The names that have the terms in a parameter, but don't begin as the question does."""
         names = self._names
-        if not self._is_sqlite:
-            return statement.where(text(f"{names.fullname}.terms @@ CAST(:terms AS tsquery)"))
-        index = table(TERMS, column("rowid"))
-        joined = index.join(names, names.c.id == index.c.rowid)
-        return statement.select_from(joined).where(text(f"{TERMS} MATCH :terms"))
+        columns: Any = (names.c.entity_id, _number(Fit.WORDS).label("fit"), names.c.words)
+        found = select(*columns).where(~begins)
+        if self._is_sqlite:
+            index = table(TERMS, column("rowid"))
+            joined = index.join(names, names.c.id == index.c.rowid)
+            return found.select_from(joined).where(text(f"{TERMS} MATCH :{parameter}"))
+        # Materialized, it is planned without a LIMIT. With it, the planner may look through the table instead of the
+        # index, in the belief that it will find enough soon.
+        found = found.where(text(f"{names.fullname}.terms @@ CAST(:{parameter} AS tsquery)"))
+        materialized: Any = found.cte(f"having_{parameter}").prefix_with("MATERIALIZED")
+        return select(*materialized.c)
 
-    def _has_part(self, words: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    def _parts(self, shape: Shape, words: ColumnElement[Any]) -> list[ColumnElement[bool]]:
+        """The conditions that words have all parts of a question."""
         find = func.instr if self._is_sqlite else func.strpos
         padded = literal_column("' '").concat(words).concat(literal_column("' '"))
-        found: ColumnElement[int] = find(padded, bindparam(parameter), type_=Integer)
-        return found > _number(0)
+        return [find(padded, bindparam(f"part_{n}"), type_=Integer) > _number(0) for n in range(shape.parts)]
+
+
+def _count(rows: Any) -> ColumnElement[int]:
+    return select(func.count()).select_from(rows).scalar_subquery()
 
 
 def _number(value: int) -> ColumnElement[int]:

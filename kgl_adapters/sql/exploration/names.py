@@ -61,22 +61,22 @@ class SqlNames:
         self, question: Question, filter: EntityFilter, *, candidates: int, limit: int, beginning: bool = False
     ) -> Hits:
         shape, parameters = self._read(question, filter, candidates, limit, beginning=beginning)
-        rows = self._session.fetch(self._statements.hits(shape), parameters)
-        bounds = shape.bounds
-        is_cut = any(number >= bound for number, bound in zip(rows[0], bounds, strict=False))
-        found = [row[len(bounds) :] for row in rows if row[len(bounds)] is not None]
+        rows = self._fetch(self._statements.hits(shape), parameters)
+        is_cut, first, *_, total = rows[0]
+        if first is None:
+            return Hits((), 0, bool(is_cut))
         read_id = self._encoding.read_id
         hits = [
             Hit(read_id(id), rank // LENGTHS, sources, confidence, rank % LENGTHS)
-            for id, rank, sources, confidence, _ in found
+            for _, id, rank, sources, confidence, _ in rows
         ]
-        return Hits(sorted(hits, key=by_itself), found[0][-1] if found else 0, is_cut)
+        return Hits(sorted(hits, key=by_itself), total, bool(is_cut))
 
     def facets(
         self, question: Question, filter: EntityFilter, fields: Collection[FacetField], *, candidates: int, limit: int
     ) -> Mapping[FacetField, Sequence[tuple[str | None, int]]]:
         shape, parameters = self._read(question, filter, candidates, limit, beginning=False)
-        facets = {field: self._session.fetch(self._statements.facet(shape, field), parameters) for field in fields}
+        facets = {field: self._fetch(self._statements.facet(shape, field), parameters) for field in fields}
         return {field: [(value, count) for value, count in rows] for field, rows in facets.items()}
 
     def with_words(self, asked: Sequence[tuple[str, str | None]], *, each: int) -> Sequence[Named]:
@@ -101,6 +101,12 @@ class SqlNames:
         rows = self._session.fetch(_WORDS_HAVING, {"any": " | ".join(quoted)})
         return {term for (words,) in rows for term in terms_of(words)}.intersection(terms)
 
+    def _fetch(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        # For words that it takes to be rarer than they are, PostgreSQL would sort all names that begin so. Without
+        # values, it plans to read them in their order, which is right for all words.
+        self._session.set_locally("plan_cache_mode", "force_generic_plan")
+        return self._session.fetch(query, parameters)
+
     def _read(
         self, question: Question, filter: EntityFilter, candidates: int, limit: int, *, beginning: bool
     ) -> tuple[Shape, dict[str, Any]]:
@@ -112,7 +118,14 @@ class SqlNames:
         parameters |= {f"part_{n}": part for n, part in enumerate(question.parts)}
         parameters |= {"whole": question.whole, "beyond": question.whole + _BEYOND}
         parameters["terms"] = self._terms(question, filter.type)
-        return Shape(filters, len(filter.type), len(question.parts), beginning, candidates, limit), parameters
+        # All that have a common word are soon found; all words that begin as it does are collected first.
+        is_whole = bool(question.terms and question.beginnings) and not question.parts
+        if is_whole:
+            whole = attrs.evolve(question, terms=question.terms + question.beginnings, beginnings=())
+            parameters["words"] = self._terms(whole, filter.type)
+            without = " NOT " if self._encoding.is_sqlite else " & !"
+            parameters["terms"] = f"({parameters['terms']}){without}({parameters['words']})"
+        return Shape(filters, len(filter.type), len(question.parts), is_whole, beginning, candidates, limit), parameters
 
     def _terms(self, question: Question, types: Sequence[str]) -> str:
         """The terms of a question in the language of the index; every term stands in quotation marks there."""

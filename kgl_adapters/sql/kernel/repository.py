@@ -30,8 +30,8 @@ T = TypeVar("T", bound=_Found)
 
 
 def lock_order(ids: Iterable[UUID]) -> list[tuple[UUID]]:
-    """The ids sorted in the order in which every transaction locks, as the values that `Finder` takes."""
-    return [(id,) for id in sorted(ids, key=lambda id: id.int)]
+    """The ids in the order in which every transaction locks, each once, as the values that `Finder` takes."""
+    return [(id,) for _, id in sorted({id.int: id for id in ids}.items())]
 
 
 class SqlRepository(Generic[R, F, V]):
@@ -135,6 +135,8 @@ class SqlRepository(Generic[R, F, V]):
     ) -> Sequence[T]:
         """The rows with these ids or unique values, each once, converted by ``read``."""
         by = _columns(self._of.noun, values)
+        if not by:  # no row can be found twice
+            return tuple(map(read, by_id.find(self._session, lock_order(ids))))
         if locking is None:
             rows = (*by_id.find(self._session, lock_order(ids)), *self._find_by(by_value, by))
             return tuple({each.id: each for each in map(read, rows)}.values())

@@ -93,14 +93,14 @@ def _found(names: Names, asked: Sequence[tuple[str, str | None]], each: int) -> 
 
 def _linked(asked: NameToLink, words: str, entities: Sequence[Entity], limit: int) -> Linked:
     identity = identity_form(asked.name)
-    matches = sorted((_match(identity, words, entity) for entity in entities), key=_order)
+    matches = sorted([_match(asked.name, identity, words, entity) for entity in entities], key=_order)
     return Linked(name=asked.name, type=asked.type, matches=tuple(matches[:limit]), is_cut=len(matches) > limit)
 
 
-def _match(identity: str, words: str, entity: Entity) -> Match:
+def _match(name: str, identity: str, words: str, entity: Entity) -> Match:
     """The name of an entity that is most like the one asked for, of those with its words."""
     for field, text in names_of(entity):
-        if identity_form(text) == identity:
+        if text == name or identity_form(text) == identity:
             return Match(entity=entity, likeness="identity", field=field, text=text)
     field, text = next((field, text) for field, text in names_of(entity) if words_of(text) == words)
     return Match(entity=entity, likeness="search", field=field, text=text)

@@ -12,8 +12,8 @@ from kgl_core.exploration.search.questions import Question
 from kgl_core.exploration.search.ranking import Hit
 from kgl_core.graph.entities import EntityFilter
 
-CANDIDATES_MAX: Final = 1_000
-"""How many names a search takes by their beginning before it ranks them, and at most as many by their terms."""
+CANDIDATES_MAX: Final = 500
+"""How many names a search takes before it ranks them."""
 
 FacetField = Literal["type", "source"]
 
@@ -42,8 +42,8 @@ class Names(Protocol):
     ) -> Hits:
         """The ``limit`` best entities that answer a question and pass a filter, in the order of `by_itself`.
 
-        With ``beginning``, only names that begin as the question does. At most ``candidates`` names are taken by their
-        beginning, and if these are fewer, as many by their terms; the filter is asked of these.
+        At most ``candidates`` names are taken, of which the filter is asked: first those that begin as the question
+        does, then others with all of its terms. With ``beginning``, only the former.
         """
 
     def facets(

@@ -46,11 +46,11 @@ from kgl_core.kernel.nouns.pages import (
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
-RESULTS_MAX: Final = 1_000
+RESULTS_MAX: Final = 500
 """How many of the entities that answer a question can be reached, page by page."""
 SUGGESTIONS_MAX: Final = 20
 FACET_VALUES_MAX: Final = 50
-_READ_STEPS: Final = (150, 300, 600, RESULTS_MAX)
+_READ_STEPS: Final = (150, 300, RESULTS_MAX)
 """How many of the best a store is asked for, by the page: few different numbers, of which each has a plan."""
 _COME_MEANWHILE: Final = 50
 """How many entities may have come before the place of a cursor since then; it is still found by its entity."""

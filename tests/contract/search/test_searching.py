@@ -11,6 +11,7 @@ from kgl_adapters.sql.exploration import name_statements
 from kgl_adapters.sql.exploration import names as searched_names
 from kgl_adapters.sql.exploration.name_statements import NameStatements
 from kgl_core import HistoryLost, InvalidCursor, InvalidInput, KnowledgeGraph
+from kgl_core.exploration.search import searching
 from kgl_core.exploration.search.nearest_words import edits
 from kgl_core.kernel.units_of_work import Store
 from tests.contract.samples import changed, graph_on
@@ -266,6 +267,22 @@ def test_parts_are_looked_for_in_so_many_names(store: Store, monkeypatch: pytest
         else:
             assert results.truncated is None
             assert results.total == 1
+
+
+def test_whole_words_are_taken_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not all names can be looked at: what begins so, then whole words, then words that begin so."""
+    names = ["Oak Elm Hall", "Oak Elmwood", *(f"Elmwood Oak {n}" for n in range(4)), "Elm Oak 1", "Elm Oak 2"]
+    kg = filled(store, names)
+    in_memory = isinstance(store, MemoryStore)
+    first = [*names[:2], *names[6:], *names[2:6]]
+    for most in (2, 4, 5, 9):
+        monkeypatch.setattr(searching, "CANDIDATES_MAX", most)
+        results = kg.search("oak elm", facets=["type"])
+        taken = {each.entity.name for each in results.items}
+        assert len(taken) == results.total == results.facets["type"][0].count
+        assert taken == set(names) if in_memory else taken.issuperset(first[: min(most, 4)])
+        assert len(taken) == (8 if in_memory else min(most, 8))
+        assert (results.truncated is None) == (in_memory or most > len(names))
 
 
 @pytest.mark.parametrize("q", ["", "  ", "\u200b", "x" * 501, "a" + "\u0301" * 40])
