@@ -8,6 +8,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -24,10 +25,8 @@ from tests.benchmarks.name_graph import lines, vocabulary
 
 ASKED: Final = 40
 """How many questions there are of each kind."""
-_BEFORE: Final = 20
-"""How many others of each kind come before: a worker that has just begun makes its statements first."""
 LINKED: Final = 1_000
-_LINKS: Final = 10
+_LINKS: Final = 20
 _SEED: Final = 5
 _SEED_BEFORE: Final = 6
 _LETTERS: Final = "abcdefghiklmnoprstuvw"
@@ -103,10 +102,11 @@ def beginnings(seed: int = _SEED) -> dict[str, list[str]]:
 
 def _asked(way: str, ways: tuple[Ask, Ask, Callable[[Sequence[str]], int]], names: Sequence[str]) -> Iterator[Asked]:
     search, suggest, link = ways
+    # Others come before: a worker that has just begun makes its statements first, while the next one begins.
+    for ask, asked_by_kind in ((search, questions), (suggest, beginnings)):
+        for q in chain.from_iterable(asked_by_kind(_SEED_BEFORE).values()):
+            ask(q)
     for ask, asked_by_kind, what in ((suggest, beginnings, "suggest"), (search, questions, "search")):
-        for others in asked_by_kind(_SEED_BEFORE).values():
-            for q in others[:_BEFORE]:
-                ask(q)
         kinds = asked_by_kind()
         # In turns, so that no kind finds the database warmer than another.
         times: dict[str, list[float]] = {kind: [] for kind in kinds}

@@ -33,7 +33,9 @@ from kgl_core.exploration.search.ranking import Fit
 
 _COMBINATIONS_MAX: Final = 256
 LOOKED_THROUGH_MAX: Final = 2_500
-"""In how many names that have the terms of a question its other parts are looked for."""
+"""In how many names that have the terms of a question its other parts are looked for, at most."""
+_LOOKED_THROUGH_EACH: Final = 20
+"""In how many for each name that is taken."""
 LENGTHS: Final = 10_000
 """More than the words of a name have characters: fit and length are compared as one number, in this base."""
 
@@ -53,6 +55,11 @@ class Shape:
     beginning: bool
     candidates: int
     limit: int
+
+    @property
+    def looked_through(self) -> int:
+        """In how many names that have the terms the parts are looked for."""
+        return min(LOOKED_THROUGH_MAX, _LOOKED_THROUGH_EACH * self.candidates)
 
 
 class NameStatements:
@@ -124,7 +131,7 @@ class NameStatements:
                 cut.append((left <= _number(0), true()))
             found = self._having("terms", begins)
             if shape.parts:
-                some = found.limit(_number(LOOKED_THROUGH_MAX))
+                some = found.limit(_number(shape.looked_through))
                 # It is read twice. On PostgreSQL, it comes from what is materialized already.
                 looked_through = some.cte("looked_through") if self._is_sqlite else some.subquery("looked_through")
                 found = select(looked_through).where(*self._parts(shape, looked_through.c.words))
@@ -132,7 +139,7 @@ class NameStatements:
             ways.append(by_terms)
             cut.append((left <= _count(by_terms), true()))
             if shape.parts:
-                cut.append((_count(looked_through) >= _number(LOOKED_THROUGH_MAX), true()))
+                cut.append((_count(looked_through) >= _number(shape.looked_through), true()))
         return ways, case(*cut, else_=false())
 
     def _beginning(self, shape: Shape, begins: ColumnElement[bool]) -> Select[Any]:
