@@ -47,8 +47,11 @@ def _same(value: Any) -> Any:
 
 def unstructure_part(part: Mapping[str, Any]) -> dict[str, Any]:
     """Some fields of a record of the graph as a dict."""
-    actors = {name: json_actor(value) for name in _ACTORS if (value := part.get(name)) is not None}
-    return {**part, **actors}
+    shown = dict(part)
+    for name in _ACTORS:
+        if (actor := part.get(name)) is not None:
+            shown[name] = json_actor(actor)
+    return shown
 
 
 def _change(converter: Converter) -> Callable[[Change], dict[str, Any]]:

@@ -34,6 +34,8 @@ from tests.postgres import fresh_database
 MEASUREMENTS: Final = ("load", "extract", "get", "walk", "search", "memory", "application", "service", "tail", "sizes")
 STORES: Final = ("sqlite", "postgres")
 SERVICE_ENTITIES: Final = 100_000
+_WALKED: Final = {"SQLite": 0.4, "PostgreSQL": 1.0}
+"""How many entities walks have, in parts of the scale's."""
 _SERVICE_COLUMNS: Final = (
     "work",
     "connections",
@@ -173,14 +175,8 @@ def _gets(stores: dict[str, Fresh], scale: Scale) -> None:
 
 
 def _walks(stores: dict[str, Fresh], scale: Scale) -> None:
-    if "PostgreSQL" not in stores:
-        return
     from tests.benchmarks.walking import compare_walks  # only this needs the graph database
 
-    number = scale.entities
-    title = (
-        f"Walks in the library, {number:,} entities and {RELATIONSHIPS_EACH * number:,} relationships, on PostgreSQL"
-    )
     columns = (
         "walk",
         "entities",
@@ -191,18 +187,22 @@ def _walks(stores: dict[str, Fresh], scale: Scale) -> None:
         "LadybugDB, ms",
         "LadybugDB / kgl",
     )
-    _print_head(title, columns)
-    for found in compare_walks(stores["PostgreSQL"](), number):
-        _print_row(
-            found.walk,
-            f"{found.size:,.0f}",
-            f"{percentile(found.kgl_ms, 0.5):.1f}",
-            f"{percentile(found.kgl_ms, 0.95):.1f}",
-            f"{percentile(found.bare_ms, 0.5):.1f}" if found.bare_ms else "",
-            "" if found.ratio is None else f"{found.ratio:.2f}",
-            f"{percentile(found.peer_ms, 0.5):.1f}" if found.peer_ms else "",
-            "" if found.ahead is None else f"{found.ahead:.1f}",
+    for store, fresh in stores.items():
+        number = int(scale.entities * _WALKED[store])
+        _print_head(
+            f"Walks over {number:,} entities and {RELATIONSHIPS_EACH * number:,} relationships, on {store}", columns
         )
+        for found in compare_walks(fresh(), number):
+            _print_row(
+                found.walk,
+                f"{found.size:,.0f}",
+                f"{percentile(found.kgl_ms, 0.5):.1f}",
+                f"{percentile(found.kgl_ms, 0.95):.1f}",
+                f"{percentile(found.bare_ms, 0.5):.1f}" if found.bare_ms else "",
+                "" if found.ratio is None else f"{found.ratio:.2f}",
+                f"{percentile(found.peer_ms, 0.5):.1f}" if found.peer_ms else "",
+                "" if found.ahead is None else f"{found.ahead:.1f}",
+            )
 
 
 def _searches(stores: dict[str, Fresh], scale: Scale) -> None:

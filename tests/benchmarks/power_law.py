@@ -1,13 +1,16 @@
 """A graph like those that grow by themselves: a few entities have very many relationships, most have few."""
 
 import random
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
+from kgl_adapters.sql.engine.engines import parse_url
 from tests.benchmarks.contenders import plain
 
 RELATIONSHIPS_EACH: Final = 10
@@ -15,13 +18,17 @@ RELATIONSHIPS_EACH: Final = 10
 _SEED: Final = 1
 _AT: Final = "2026-01-01 00:00:00+00"
 _SCHEMA: Final = "backend_entities"
+_NOTED: Final = ("created_at", "updated_at")
 _ENTITY_COLUMNS: Final = (
-    "id, type, name, aliases, key, confidence, source, metadata, created_by, created_at, updated_at, version, sort_name"
+    *("id", "type", "name", "aliases", "key", "confidence", "source", "metadata", "created_by", "version", "sort_name"),
+    *_NOTED,
 )
 _RELATIONSHIP_COLUMNS: Final = (
-    "id, source_entity_id, relationship_type, target_entity_id, confidence, source, metadata, created_by, created_at,"
-    " updated_at, version"
+    *("id", "source_entity_id", "target_entity_id", "relationship_type"),
+    *("confidence", "source", "metadata", "created_by", "version"),
+    *_NOTED,
 )
+_Row = tuple[tuple[UUID, ...], tuple[str | float, ...]]
 
 
 class Edge(NamedTuple):
@@ -59,26 +66,61 @@ def _relationship_id(number: int) -> UUID:
 
 
 def fill(url: str, entities: int) -> None:
-    """Write the graph into an empty database of PostgreSQL at head, without its journal: what walks read."""
+    """Write the graph into an empty database at head, without its journal: what walks read."""
+    (_fill_sqlite if url.startswith("sqlite") else _fill_postgres)(url, entities)
+
+
+def _fill_postgres(url: str, entities: int) -> None:
     with psycopg.connect(plain(url), autocommit=True) as connection:
         rebuild = _without_indexes(connection)
-        with connection.cursor().copy(f"COPY {_SCHEMA}.entities ({_ENTITY_COLUMNS}) FROM STDIN") as copy:
-            for number in range(entities):
-                name, noted = f"Entity number {number}", f"system\t{_AT}\t{_AT}\t1"
-                about = f"0.9\thttps://example.org/{number % 1000}\t{{}}"
-                copy.write(
-                    f"{entity_id(number)}\tt{number % 20}\t{name}\t[]\tk{number}\t{about}\t{noted}\t{name.lower()}\n"
-                )
-        with connection.cursor().copy(
-            f"COPY {_SCHEMA}.entity_relationships ({_RELATIONSHIP_COLUMNS}) FROM STDIN"
-        ) as copy:
-            for number, edge in enumerate(edges(entities)):
-                ends = f"{entity_id(edge.source)}\t{edge.type}\t{entity_id(edge.target)}"
-                about = f"{edge.confidence}\thttps://example.org/{number % 1000}\t{{}}"
-                copy.write(f"{_relationship_id(number)}\t{ends}\t{about}\tsystem\t{_AT}\t{_AT}\t1\n")
+        for table, columns, rows in _tables(entities):
+            names = ", ".join(columns)
+            with connection.cursor().copy(f"COPY {_SCHEMA}.{table} ({names}) FROM STDIN") as copy:
+                for ids, row in rows:
+                    values = [*ids, *row, _AT, _AT]
+                    copy.write("\t".join(map(str, values)) + "\n")
         for statement in rebuild:
             connection.execute(statement)
         connection.execute("VACUUM ANALYZE")
+
+
+def _fill_sqlite(url: str, entities: int) -> None:
+    moment = int(datetime.fromisoformat(_AT).astimezone(UTC).timestamp()) * 1_000_000
+    connection = sqlite3.connect(str(parse_url(url).database), isolation_level=None)
+    indexes = connection.execute(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+        " AND tbl_name IN ('entities', 'entity_relationships')"
+    ).fetchall()
+    connection.execute("BEGIN")
+    for name, _ in indexes:
+        connection.execute(f"DROP INDEX {name}")
+    for table, columns, rows in _tables(entities):
+        marks = ", ".join("?" * len(columns))
+        values = ([*(id.bytes for id in ids), *row, moment, moment] for ids, row in rows)
+        connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", values)
+    for _, definition in indexes:
+        connection.execute(definition)
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def _tables(entities: int) -> Iterator[tuple[str, Sequence[str], Iterator[_Row]]]:
+    """The tables of the graph, their columns and their rows: the ids first, the two moments last, which are missing."""
+    yield "entities", _ENTITY_COLUMNS, _entity_rows(entities)
+    yield "entity_relationships", _RELATIONSHIP_COLUMNS, _relationship_rows(entities)
+
+
+def _entity_rows(entities: int) -> Iterator[_Row]:
+    for number in range(entities):
+        name, source = f"Entity number {number}", f"https://example.org/{number % 1000}"
+        row = (f"t{number % 20}", name, "[]", f"k{number}", 0.9, source, "{}", "system", 1, name.lower())
+        yield (entity_id(number),), row
+
+
+def _relationship_rows(entities: int) -> Iterator[_Row]:
+    for number, edge in enumerate(edges(entities)):
+        ids = (_relationship_id(number), entity_id(edge.source), entity_id(edge.target))
+        yield ids, (edge.type, edge.confidence, f"https://example.org/{number % 1000}", "{}", "system", 1)
 
 
 def _without_indexes(connection: psycopg.Connection) -> list[sql.SQL]:

@@ -1,4 +1,4 @@
-"""Walks in the library against the bare recursive SQL that finds the same, and against an embedded graph database.
+"""Walks in the library and over HTTP, against the bare SQL that finds the same, and an embedded graph database.
 
 All have the same graph, and take turns entity by entity. The bare SQL gives what kgl gives, as the driver has it: ids
 and distances, or the entities and the relationships among them. The graph database gives ids alone.
@@ -11,17 +11,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import attrs
 import ladybug
-import psycopg
 
 from kgl_adapters import connect
 from kgl_core import KnowledgeGraph
 from tests.benchmarks.asking import Asking, timed
-from tests.benchmarks.contenders import kgl, plain
+from tests.benchmarks.bare_walks import DRAWN_MAX, BareWalks, bare_walks
+from tests.benchmarks.contenders import kgl
 from tests.benchmarks.power_law import edges, entity_id, fill
 
 WALKS: Final = 60
@@ -30,19 +30,9 @@ _THREE_HOPS: Final = (500, 2_000)
 _HUBS: Final = 5
 _WIDE: Final = {"max_entities": 10_000, "max_relationships": 50_000, "max_per_entity": 10_000}
 _TO_DRAW: Final = "fields=id,type,name,relationship_type,confidence"
-_THREE_OUT: Final = f"depth=3&direction=out&max_entities=1000&max_relationships=1000&{_TO_DRAW}"
-_TWO_BOTH: Final = f"depth=2&max_entities=1000&max_relationships=1000&{_TO_DRAW}"
-_SCHEMA: Final = "backend_entities"
-_WALK: Final = (
-    "WITH RECURSIVE walk(id, distance) AS (SELECT %s::uuid, 0 UNION SELECT r.target_entity_id, w.distance + 1"
-    f" FROM walk w JOIN {_SCHEMA}.entity_relationships r ON r.source_entity_id = w.id AND r.deleted_at IS NULL"
-    " WHERE w.distance < %s), found AS (SELECT id, min(distance) AS distance FROM walk GROUP BY id)"
-)
-_ENTITIES: Final = f"{_WALK} SELECT found.distance, e.* FROM found JOIN {_SCHEMA}.entities e USING (id)"
-_AMONG: Final = (
-    f"SELECT r.* FROM unnest(%s::uuid[]) AS s(id) JOIN {_SCHEMA}.entity_relationships r ON r.source_entity_id = s.id"
-    " JOIN unnest(%s::uuid[]) AS t(id) ON t.id = r.target_entity_id WHERE r.deleted_at IS NULL"
-)
+_MOST: Final = f"max_entities={DRAWN_MAX}&max_relationships={DRAWN_MAX}"
+_THREE_OUT: Final = f"depth=3&direction=out&{_MOST}&{_TO_DRAW}"
+_TWO_BOTH: Final = f"depth=2&{_MOST}&{_TO_DRAW}"
 
 
 @attrs.frozen
@@ -77,7 +67,7 @@ def compare_walks(url: str, entities: int) -> Iterator[Walked]:
     with ExitStack() as stack:
         kg = stack.enter_context(connect(url, migrate=True))
         fill(url, entities)
-        bare = stack.enter_context(psycopg.connect(plain(url), autocommit=True))
+        bare = bare_walks(url)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kgl-bench-")))
         peer = _graph_database(folder, entities)
         client = Asking(stack.enter_context(kgl(url, folder)))
@@ -86,28 +76,25 @@ def compare_walks(url: str, entities: int) -> Iterator[Walked]:
             starts = _starts(bare, chance, entities, depth, sizes)
             yield _distances(kg, bare, peer, depth, starts)
             yield _hops(kg, bare, depth, starts)
-        yield _over_http(client, "3 hops out over HTTP, 1,000 entities, to draw", starts, _THREE_OUT)
+        yield _to_draw(client, bare, starts)
         yield _shortest(kg, peer, [(chance.randrange(entities), chance.randrange(entities)) for _ in range(WALKS)])
-        beside = [*_beside_hubs(bare, chance)]
+        beside = [bare.beside(entity_id(number % _HUBS), chance.randrange(1_000)) for number in range(WALKS)]
         yield _through_hubs(kg, beside)
-        yield _over_http(client, "2 hops both ways through a hub over HTTP, to draw", beside, _TWO_BOTH)
+        yield _through_hubs_to_draw(client, beside)
 
 
-def _starts(
-    bare: psycopg.Connection, chance: random.Random, entities: int, depth: int, sizes: tuple[int, int]
-) -> list[int]:
+def _starts(bare: BareWalks, chance: random.Random, entities: int, depth: int, sizes: tuple[int, int]) -> list[int]:
     """Entities from which so many are reached."""
     found: list[int] = []
     while len(found) < WALKS:
         number = chance.randrange(entities)
-        reached = bare.execute(f"{_WALK} SELECT count(*) FROM found", (entity_id(number), depth)).fetchone()
-        if reached is not None and sizes[0] <= reached[0] <= sizes[1]:
+        if sizes[0] <= bare.distances(entity_id(number), depth) <= sizes[1]:
             found.append(number)
     return found
 
 
 def _distances(
-    kg: KnowledgeGraph, bare: psycopg.Connection, peer: ladybug.Connection, depth: int, starts: Sequence[int]
+    kg: KnowledgeGraph, bare: BareWalks, peer: ladybug.Connection, depth: int, starts: Sequence[int]
 ) -> Walked:
     query = f"MATCH (a:E {{n: $n}})-[:R* SHORTEST 1..{depth}]->(b:E) RETURN b.n"  # each entity once
 
@@ -115,8 +102,7 @@ def _distances(
         return len(kg.graph.distances(entity_id(number), depth=depth, direction="out").by_id)
 
     def in_sql(number: int) -> int:
-        rows = bare.execute(f"{_WALK} SELECT * FROM found", (entity_id(number), depth), prepare=True).fetchall()
-        return len(rows)
+        return bare.distances(entity_id(number), depth)
 
     def in_peer(number: int) -> int:
         return len({number, *(row[0] for row in peer.execute(query, {"n": number}).get_all())})
@@ -124,16 +110,13 @@ def _distances(
     return _in_turns(f"{depth} hops out, distances", starts, in_library, in_sql, in_peer)
 
 
-def _hops(kg: KnowledgeGraph, bare: psycopg.Connection, depth: int, starts: Sequence[int]) -> Walked:
+def _hops(kg: KnowledgeGraph, bare: BareWalks, depth: int, starts: Sequence[int]) -> Walked:
     def in_library(number: int) -> int:
         found = kg.graph.neighborhood(entity_id(number), depth=depth, direction="out", **_WIDE)
         return len(found.entities)
 
     def in_sql(number: int) -> int:
-        rows = bare.execute(_ENTITIES, (entity_id(number), depth), prepare=True).fetchall()
-        ids = [row[1] for row in rows]
-        bare.execute(_AMONG, (ids, ids), prepare=True).fetchall()
-        return len(rows)
+        return bare.records(entity_id(number), depth)
 
     return _in_turns(f"{depth} hops out, with all records", starts, in_library, in_sql)
 
@@ -173,19 +156,6 @@ def _shortest(kg: KnowledgeGraph, peer: ladybug.Connection, pairs: Sequence[tupl
     return Walked("shortest path, up to 6", 2, kgl_ms, (), peer_ms)
 
 
-def _beside_hubs(bare: psycopg.Connection, chance: random.Random) -> Iterator[UUID]:
-    """Entities that have a relationship to one of the largest hubs."""
-    for number in range(WALKS):
-        beside = bare.execute(
-            f"SELECT source_entity_id FROM {_SCHEMA}.entity_relationships"
-            " WHERE target_entity_id = %s OFFSET %s LIMIT 1",
-            (entity_id(number % _HUBS), chance.randrange(1_000)),
-        ).fetchone()
-        if beside is None:
-            raise RuntimeError("a hub has less than a thousand relationships")
-        yield _id(beside[0])
-
-
 def _through_hubs(kg: KnowledgeGraph, beside: Sequence[UUID]) -> Walked:
     """Two hops both ways, of which a thousand entities are wanted."""
     walks = [timed(lambda id: kg.graph.neighborhood(id, depth=2, max_entities=1_000), id) for id in beside]
@@ -194,18 +164,27 @@ def _through_hubs(kg: KnowledgeGraph, beside: Sequence[UUID]) -> Walked:
     return Walked(what, statistics.median(sizes), [took for took, _ in walks])
 
 
-def _over_http(client: Asking, what: str, starts: Sequence[int | UUID], query: str) -> Walked:
-    kgl_ms, sizes = [], []
-    for start in starts:
-        id = entity_id(start) if isinstance(start, int) else start
-        took, body = timed(client.call, "GET", f"/api/v1/entities/{id}/neighborhood?{query}")
+def _to_draw(client: Asking, bare: BareWalks, starts: Sequence[int]) -> Walked:
+    """Over HTTP, kgl follows a hundred relationships of each entity at most, and may find a few entities less."""
+    kgl_ms, bare_ms, sizes = [], [], []
+    for id in map(entity_id, starts):
+        took, body = timed(client.call, "GET", f"/api/v1/entities/{id}/neighborhood?{_THREE_OUT}")
         kgl_ms.append(took)
-        sizes.append(len(json.loads(body)["data"]["entities"]))
-    return Walked(what, statistics.median(sizes), kgl_ms)
+        sizes.append(_drawn(body))
+        bare_ms.append(timed(bare.to_draw, id, 3)[0])
+    what = "3 hops out over HTTP, 1,000 entities, to draw"
+    return Walked(what, statistics.median(sizes), kgl_ms, bare_ms)
 
 
-def _id(value: Any) -> UUID:
-    return value if isinstance(value, UUID) else UUID(str(value))
+def _through_hubs_to_draw(client: Asking, beside: Sequence[UUID]) -> Walked:
+    walks = [timed(client.call, "GET", f"/api/v1/entities/{id}/neighborhood?{_TWO_BOTH}") for id in beside]
+    sizes = [_drawn(body) for _, body in walks]
+    what = "2 hops both ways through a hub over HTTP, to draw"
+    return Walked(what, statistics.median(sizes), [took for took, _ in walks])
+
+
+def _drawn(body: bytes) -> int:
+    return len(json.loads(body)["data"]["entities"])
 
 
 def _graph_database(folder: Path, entities: int) -> ladybug.Connection:

@@ -95,6 +95,8 @@ class SqlWalks:
             more, many_in = self._adjacent(target_ids, many_out, *asked, leaving=False)
             rest, _ = self._adjacent(many_out, many_in, *asked, leaving=True, each=_NO_LIMIT)
             found += more + rest
+        elif not self._session.is_sqlite:
+            return found  # in this order already
         return sorted(found, key=lambda step: strength(step.place))[:limit]
 
     def degrees(self, entity_id: UUID) -> Sequence[Degree]:
@@ -126,7 +128,8 @@ class SqlWalks:
         parameters |= {"each": each or LOOKED_THROUGH // len(ids)}
         if self._session.is_sqlite:
             return self._looked_through(query, parameters, ids, others)
-        parameters |= {"ids": array([*ids]), "others": array([*others]), "limit": limit}
+        given = array([*ids])
+        parameters |= {"ids": given, "others": given if others is ids else array([*others]), "limit": limit}
         rows = self._session.fetch(query, parameters)
         many = {row[not leaving] for row in rows if row[-1]}
         return [_edge(*row) for row in rows if not row[-1] and row[not leaving] not in many], [*many]
