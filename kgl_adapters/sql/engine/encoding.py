@@ -33,6 +33,7 @@ def micros_of(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=1024)
 def moment_of(micros: int) -> datetime:
     """The moment in a column of SQLite."""
     return _EPOCH + timedelta(microseconds=micros)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final
 
-import attrs
 from sqlalchemy import (
     ARRAY,
     Column,
@@ -26,40 +25,18 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
     true,
     union_all,
 )
 
 from kgl_adapters.sql.engine.queries import Query
+from kgl_adapters.sql.exploration.walk_shapes import Shape
 from kgl_adapters.sql.graph.tables import ENTITIES, RELATIONSHIPS
+from kgl_adapters.sql.types import BYTES
 
 _COMBINATIONS_MAX: Final = 512
-
-
-@attrs.frozen
-class Shape:
-    """What the SQL of a step depends on: the direction, which filters there are, and how many values each has."""
-
-    direction: str
-    relationship_type: int = 0
-    not_relationship_type: int = 0
-    entity_type: int = 0
-    free: int = 0
-    min_confidence: bool = False
-    min_sources: bool = False
-    valid_at: bool = False
-    has_weight: bool = False
-    after: str = ""
-    """Whether it begins after a place with a confidence (known), one without (unknown), or at the beginning."""
-
-    @property
-    def sides(self) -> tuple[bool, ...]:
-        """Whether relationships are followed that leave an entity (True), that enter it (False), or both."""
-        return {"out": (True,), "in": (False,), "both": (True, False)}[self.direction]
-
-    def without_entities(self) -> Shape:
-        """The same for any entity in any direction."""
-        return attrs.evolve(self, direction="out", entity_type=0, free=0)
+_ID_BYTES: Final = 16
 
 
 class WalkStatements:
@@ -73,6 +50,7 @@ class WalkStatements:
         self.distances = lru_cache(_COMBINATIONS_MAX)(self._distances)
         self.counts = lru_cache(_COMBINATIONS_MAX)(self._counts)
         self.adjacent = lru_cache(_COMBINATIONS_MAX)(self._adjacent)
+        self.many = lru_cache(self._many)
         self.degrees = self._degrees()
 
     def _steps(self, shape: Shape) -> Query:
@@ -144,16 +122,23 @@ class WalkStatements:
         return self._of_each(counted, None)
 
     def _adjacent(self, shape: Shape, *, leaving: bool) -> Query:
-        """The first ``:each`` relationships that leave or enter each of ``:ids``, in SQLite ``:id``: rows as of steps.
+        """The ``:limit`` strongest relationships that leave or enter any of ``:ids``, to or from any of ``:others``.
 
-        On PostgreSQL, these are only those to or from ``:others``, the ``:limit`` strongest. Before them, each entity
-        that has as many as ``:each`` gives the last of them. One more column tells of a row whether it is such.
+        A row has the ends, the parts of the place, and the type. On PostgreSQL, only the first ``:each`` of each entity
+        are looked at. Each entity that has so many gives the last of them, before all else, and one more column tells
+        of a row whether it is such. On SQLite, `many` tells them.
         """
         if self._is_sqlite:
-            id = bindparam("id", type_=self._table.c.id.type)
-            return Query(self._edges(shape, id, leaving=leaving), is_sqlite=True)
+            given, others = _listed("ids"), _listed("others")
+            edges = self._edges(shape, given.c.id, leaving=leaving).add_cte(others)
+            # The sign keeps SQLite from looking for all that the others have.
+            is_wanted = text("+far IN (SELECT id FROM others)")
+            return Query(
+                edges.where(is_wanted).order_by(*_strongest(self._table)).limit(_number("limit")), is_sqlite=True
+            )
         given, others = _unnested("ids"), select(_unnested("others").c.id)
-        first = self._edges(shape, literal_column("ids.id", Uuid), leaving=leaving).subquery("first")
+        edges = self._edges(shape, literal_column("ids.id", Uuid), leaving=leaving).order_by(*_strongest(self._table))
+        first = edges.limit(_number("each")).subquery("first")
         rows = select(first, func.row_number().over().label("number")).lateral("rows")
         # Beside OR, PostgreSQL looks each row up among the others in a hash table; it would sort them all for a join.
         is_last = rows.c.number == _number("each")
@@ -166,13 +151,22 @@ class WalkStatements:
         return Query(union_all(last, strongest), is_sqlite=False)  # type: ignore[arg-type]
 
     def _edges(self, shape: Shape, id: ColumnElement[Any], *, leaving: bool) -> Select[Any]:
-        """The first ``:each`` relationships that leave or enter one: ends, place, type, and the other end again."""
+        """The relationships that leave or enter one: ends, place, type, and the other end again."""
         table = self._table
         near, far = self._ends(leaving=leaving)
         ends = (table.c.source_entity_id, table.c.target_entity_id)
         found = select(*ends, *self._place(), table.c.relationship_type, far.label("far"))
-        found = found.where(near == id, *self._admitted(shape))
-        return found.order_by(*_strongest(table)).limit(_number("each"))
+        return found.where(near == id, *self._admitted(shape))
+
+    def _many(self, *, leaving: bool) -> Query:
+        """Those of ``:ids`` that ``:each`` or more relationships leave or enter, on SQLite."""
+        near, _ = self._ends(leaving=leaving)
+        given = _listed("ids")
+        # As text: within the subquery of a subquery, the column itself would bring its table along.
+        own = select(near).where(near == literal_column("ids.id"), self._table.c.deleted_at.is_(None))
+        first = own.limit(_number("each")).subquery()
+        count = select(func.count()).select_from(first).scalar_subquery()
+        return Query(select(given.c.id).where(count >= _number("each")), is_sqlite=True)
 
     def _degrees(self) -> Query:
         """How many relationships of each type leave and enter ``:id``: rows of type, direction and number."""
@@ -267,6 +261,13 @@ def _number(name: str) -> ColumnElement[int]:
 
 def _any_of(column: Column[Any], name: str, count: int) -> ColumnElement[bool]:
     return column.in_([bindparam(f"{name}_{n}", type_=column.type) for n in range(count)])
+
+
+def _listed(name: str) -> Any:
+    """The ids in a parameter, 16 bytes each, as a table with one column, on SQLite; another counts them."""
+    each = func.json_each(bindparam(f"{name}_places", type_=Text())).table_valued("key", name=f"each_of_{name}")
+    id = func.substr(bindparam(name, type_=BYTES), each.c.key * _ID_BYTES + 1, _ID_BYTES)
+    return select(id.label("id")).cte(name)
 
 
 def _unnested(name: str) -> Any:

@@ -13,9 +13,10 @@ from kgl_adapters.sql.engine.encoding import UNREADABLE, unreadable
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.exploration.record_parts import read_parts
-from kgl_adapters.sql.exploration.walk_statements import STATEMENTS, Shape
+from kgl_adapters.sql.exploration.walk_shapes import Shape
+from kgl_adapters.sql.exploration.walk_statements import STATEMENTS
 from kgl_adapters.sql.graph.tables import RELATIONSHIPS
-from kgl_adapters.sql.kernel.json_columns import read_metadata
+from kgl_adapters.sql.kernel.json_columns import read_metadata, write_json
 from kgl_adapters.sql.kernel.listings import period_parameters
 from kgl_adapters.sql.kernel.lookups import array
 from kgl_core.exploration.walked_records import Part
@@ -91,13 +92,11 @@ class SqlWalks:
     ) -> Sequence[Step]:
         asked = (filter, limit)
         found, many_out = self._adjacent(source_ids, target_ids, *asked, leaving=True)
-        if many_out:
-            more, many_in = self._adjacent(target_ids, many_out, *asked, leaving=False)
-            rest, _ = self._adjacent(many_out, many_in, *asked, leaving=True, each=_NO_LIMIT)
-            found += more + rest
-        elif not self._session.is_sqlite:
-            return found  # in this order already
-        return sorted(found, key=lambda step: strength(step.place))[:limit]
+        if not many_out:
+            return found
+        more, many_in = self._adjacent(target_ids, many_out, *asked, leaving=False)
+        rest, _ = self._adjacent(many_out, many_in, *asked, leaving=True, each=_NO_LIMIT)
+        return sorted(found + more + rest, key=lambda step: strength(step.place))[:limit]
 
     def degrees(self, entity_id: UUID) -> Sequence[Degree]:
         rows = self._session.fetch(self._statements.degrees, {"id": self._encoding.id(entity_id)})
@@ -116,7 +115,7 @@ class SqlWalks:
         leaving: bool,
         each: int | None = None,
     ) -> tuple[list[Step], list[UUID]]:
-        """The relationships that leave or enter some entities, to or from some others: at least the strongest.
+        """The strongest relationships that leave or enter some entities, to or from some others.
 
         Those of entities that have ``each`` or more are left out; these entities are told besides. Unless it is given,
         ``each`` is such that not too many are looked through in all.
@@ -125,29 +124,32 @@ class SqlWalks:
             return [], []
         shape, parameters = self._read(filter)
         query = self._statements.adjacent(shape.without_entities(), leaving=leaving)
-        parameters |= {"each": each or LOOKED_THROUGH // len(ids)}
+        parameters |= {"each": each or LOOKED_THROUGH // len(ids), "limit": limit}
         if self._session.is_sqlite:
-            return self._looked_through(query, parameters, ids, others)
+            return self._adjacent_in_sqlite(query, parameters, ids, others, leaving=leaving)
         given = array([*ids])
-        parameters |= {"ids": given, "others": given if others is ids else array([*others]), "limit": limit}
+        parameters |= {"ids": given, "others": given if others is ids else array([*others])}
         rows = self._session.fetch(query, parameters)
         many = {row[not leaving] for row in rows if row[-1]}
         return [_edge(*row) for row in rows if not row[-1] and row[not leaving] not in many], [*many]
 
-    def _looked_through(
-        self, query: Query, parameters: Mapping[str, Any], ids: Collection[UUID], others: Collection[UUID]
+    def _adjacent_in_sqlite(
+        self,
+        query: Query,
+        parameters: Mapping[str, Any],
+        ids: Collection[UUID],
+        others: Collection[UUID],
+        *,
+        leaving: bool,
     ) -> tuple[list[Step], list[UUID]]:
-        """The same on SQLite, where the relationships of each entity are looked through here."""
-        steps: list[Step] = []
+        known = {id.bytes: id for id in (*ids, *others)}  # to make an id of its bytes takes ten times as long
+        asked = {**parameters, **_joined("ids", ids), **_joined("others", others)}
         many: list[UUID] = []
-        wanted = frozenset(map(self._encoding.id, others))
-        for id in ids:
-            rows = self._session.fetch(query, {**parameters, "id": self._encoding.id(id)})
-            if len(rows) == parameters["each"]:
-                many.append(id)
-            else:
-                steps += [self._read_edge(row) for row in rows if row[-1] in wanted]
-        return steps, many
+        if parameters["each"] < _NO_LIMIT:
+            many = [known[id] for (id,) in self._session.fetch(self._statements.many(leaving=leaving), asked)]
+        if many:
+            asked |= _joined("ids", frozenset(ids).difference(many))
+        return [self._read_edge(row, known) for row in self._session.fetch(query, asked)], many
 
     def _of_each(
         self, query: Query, ids: Sequence[UUID], parameters: Mapping[str, Any]
@@ -174,12 +176,12 @@ class SqlWalks:
         except UNREADABLE as error:
             raise unreadable(RELATIONSHIPS[encoding.is_sqlite].name, (id,), error) from error
 
-    def _read_edge(self, row: Sequence[Any]) -> Step:
-        """As `_edge`, of a row of SQLite. Raises UnreadableRow."""
+    def _read_edge(self, row: Sequence[Any], known: Mapping[bytes, UUID]) -> Step:
+        """As `_edge`, of a row of SQLite between entities that are known. Raises UnreadableRow."""
         source_id, target_id, confidence, created_at, id, type, far = row
         encoding = self._encoding
         try:
-            ends, at = (encoding.read_id(source_id), encoding.read_id(target_id)), encoding.read_instant(created_at)
+            ends, at = (known[source_id], known[target_id]), encoding.read_instant(created_at)
             return _edge(*ends, confidence, at, encoding.read_id(id), type, far)
         except UNREADABLE as error:
             raise unreadable(RELATIONSHIPS[encoding.is_sqlite].name, (id,), error) from error
@@ -227,3 +229,8 @@ def _edge(
 ) -> Step:
     """The step forward in a row of what is adjacent."""
     return Step(source_id, target_id, Place(confidence, created_at, id), True, None, relationship_type)
+
+
+def _joined(name: str, ids: Collection[UUID]) -> dict[str, Any]:
+    """Ids as parameters of SQLite's statements that go through them."""
+    return {name: b"".join([id.bytes for id in ids]), f"{name}_places": write_json([0] * len(ids))}
