@@ -63,9 +63,9 @@ class Connections:
         except (DBAPIError, PoolTimeout) as error:
             raise translate(error, self.where) from error
 
-    def begin(self, *, writing: bool) -> tuple[Connection, Transaction]:
+    def begin(self, *, writing: bool, settings: Mapping[str, str] | None = None) -> tuple[Connection, Transaction]:
         """As `open`, in a transaction: on a fresh connection where the first turns out to be lost."""
-        return once_more(self._begin, writing)
+        return once_more(self._begin, writing, settings)
 
     @contextmanager
     def opened(self) -> Iterator[Connection]:
@@ -109,10 +109,10 @@ class Connections:
         self._lost_at = time.monotonic()
         self._idle.clear()
 
-    def _begin(self, writing: bool) -> tuple[Connection, Transaction]:
+    def _begin(self, writing: bool, settings: Mapping[str, str] | None) -> tuple[Connection, Transaction]:
         connection = self.open()
         try:
-            return connection, begin(connection, writing=writing)
+            return connection, begin(connection, writing=writing, settings=settings)
         except BaseException as error:
             with suppress(DBAPIError):
                 connection.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
 from typing import Any, Final
@@ -126,8 +126,10 @@ def shown(url: URL) -> str:
     return plain.render_as_string(hide_password=True)
 
 
-def begin(connection: Connection, *, writing: bool) -> Transaction:
+def begin(connection: Connection, *, writing: bool, settings: Mapping[str, str] | None = None) -> Transaction:
     """Begin a transaction that writes, or one whose statements all see the same state.
+
+    ``settings`` are those of PostgreSQL's that differ until it ends.
 
     Connections do not begin transactions by themselves: BEGIN and ROLLBACK around each read would cost PostgreSQL a
     third of its throughput. Raises StoreUnavailable for a write to an SQLite file that was deleted or replaced.
@@ -141,7 +143,8 @@ def begin(connection: Connection, *, writing: bool) -> Transaction:
     else:
         driver: Any = connection.connection.driver_connection
         mode = "" if writing else " ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        connection.exec_driver_sql(f"BEGIN{mode}{driver.opening}")
+        set_locally = "".join(f"; SET LOCAL {name} TO {value}" for name, value in (settings or {}).items())
+        connection.exec_driver_sql(f"BEGIN{mode}{driver.opening}{set_locally}")
     return transaction
 
 

@@ -60,7 +60,7 @@ class Session:
         """The connection, opened when there is none yet."""
         if self._connection is None:
             if self._in_snapshot:
-                self._connection, self._snapshot = self._connections.begin(writing=False)
+                self._connection, self._snapshot = self._connections.begin(writing=False, settings=self._settings)
             else:
                 self._connection = self._connections.open()
         return self._connection
@@ -104,9 +104,11 @@ class Session:
 
     def set_locally(self, name: str, value: str) -> None:
         """Set one of PostgreSQL's settings until the transaction or the snapshot ends. SQLite has none of them."""
-        if not self.is_sqlite and self._settings.get(name) != value:
+        if self.is_sqlite or self._settings.get(name) == value:
+            return
+        self._settings[name] = value
+        if self._connection is not None:  # else it is sent along when this begins
             self.fetch(_SETTING, {"name": name, "value": value})
-            self._settings[name] = value
 
     def _run(self, run: Callable[[], T]) -> T:
         if not self._repeats:
