@@ -114,9 +114,9 @@ class Graph(Generic[E, R]):
             while not (found := uow.walks.distances(start, wanted, wanted.depth, wanted.max_entities + 1)):
                 require_active(uow, [start])
         if len(found) <= wanted.max_entities:
-            return Distances(dict(found), is_cut=False)
-        too_far = found[-1][1]
-        return Distances({id: distance for id, distance in found if distance < too_far}, is_cut=True)
+            return Distances(found, is_cut=False)
+        too_far = sorted(found.values())[wanted.max_entities]
+        return Distances({id: distance for id, distance in found.items() if distance < too_far}, is_cut=True)
 
     def relationships(
         self,

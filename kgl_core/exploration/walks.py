@@ -165,10 +165,11 @@ class Walks(Protocol):
     ) -> Sequence[tuple[UUID, UUID]]:
         """What `steps` finds, but only the entity that is left and the one that is entered, and in any order."""
 
-    def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, limit: int) -> Sequence[tuple[UUID, int]]:
-        """Up to ``limit`` entities with their distance from one, which is 0 for itself, up to ``depth``.
+    def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, least: int) -> Mapping[UUID, int]:
+        """The entities up to ``depth`` from one, which itself is at 0, with their distances.
 
-        The nearest come first; those at the same distance in any order. Empty if the entity is not there or deleted.
+        The walk may end when it has found ``least`` of them; those that are nearer than the last are all there then.
+        Empty if the entity is not there or deleted.
         """
 
     def counts(self, entity_ids: Collection[UUID], filter: WalkFilter, most: int) -> Mapping[UUID, int]:

@@ -61,19 +61,19 @@ class MemoryWalks:
     ) -> Sequence[tuple[UUID, UUID]]:
         return [*islice(((id, entered) for id in entity_ids for entered in self._entered(id, filter, free)), limit)]
 
-    def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, limit: int) -> Sequence[tuple[UUID, int]]:
+    def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, least: int) -> Mapping[UUID, int]:
         start = self._entities.rows.get(entity_id)
         if start is None or not start.is_active:
-            return ()
+            return {}
         found = {entity_id: 0}
         frontier = [entity_id]
         for distance in range(1, depth + 1):
             entered = (to_id for id in frontier for to_id in self._entered(id, filter))
             frontier = [*dict.fromkeys(id for id in entered if id not in found)]
             found |= dict.fromkeys(frontier, distance)
-            if not frontier or len(found) >= limit:
+            if not frontier or len(found) >= least:
                 break
-        return [*found.items()][:limit]
+        return found
 
     def counts(self, entity_ids: Collection[UUID], filter: WalkFilter, most: int) -> Mapping[UUID, int]:
         return {id: sum(1 for _ in islice(self._rows_of(id, filter), most)) for id in entity_ids}

@@ -1,7 +1,8 @@
 """The statements of walks, each compiled once for the filters that it has.
 
 PostgreSQL takes one step from many entities with one statement: their ids come as an array, and a lateral join gives
-the first rows of each from the index. SQLite, which runs in this process, runs a small statement for each entity.
+the first rows of each from the index. SQLite, which runs in this process, runs a small statement for each entity; what
+joins many entities it finds with one.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -72,15 +71,15 @@ class SqlWalks:
         read_id = self._encoding.read_id
         return [(id, read_id(entered)) for id, entered in rows]
 
-    def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, limit: int) -> Sequence[tuple[UUID, int]]:
+    def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, least: int) -> Mapping[UUID, int]:
         shape, parameters = self._read(filter)
-        # An entity can be found again at every distance, so that so many rows have at least ``limit`` of them.
-        parameters |= {"id": self._encoding.id(entity_id), "depth": depth, "limit": limit * (depth + 1)}
+        # An entity can be found again at every distance, so that so many rows have at least ``least`` of them.
+        parameters |= {"id": self._encoding.id(entity_id), "depth": depth, "limit": least * (depth + 1)}
         rows = self._session.fetch(self._statements.distances(shape), parameters)
-        nearest = sorted(dict(reversed(rows)).items(), key=itemgetter(1))[:limit]
+        nearest = dict(reversed(rows))  # the last of an id counts, and the nearest come first
         if not self._session.is_sqlite:
             return nearest
-        return [(self._encoding.read_id(id), distance) for id, distance in nearest]
+        return {self._encoding.read_id(id): distance for id, distance in nearest.items()}
 
     def counts(self, entity_ids: Collection[UUID], filter: WalkFilter, most: int) -> Mapping[UUID, int]:
         shape, parameters = self._read(filter)
