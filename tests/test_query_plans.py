@@ -446,3 +446,11 @@ def test_patterns_are_planned_for_their_values(empty_url: Callable[[str], str]) 
         modes.clear()
         kg.graph.match({"nodes": {"a": {"type": "t1"}}, "return": ["a"], "count": True})
     assert modes.count("force_custom_plan") >= 2
+
+
+def test_searches_are_planned_without_their_values(empty_url: Callable[[str], str]) -> None:
+    """For words that it takes to be rare, PostgreSQL would sort all names that begin so, however many there are."""
+    modes: list[str] = []
+    with asked_before(empty_url("postgres"), "WITH by_beginning", "SHOW plan_cache_mode", modes) as kg:
+        kg.search("n1", facets=["type"])
+    assert modes == ["force_generic_plan"] * 2
