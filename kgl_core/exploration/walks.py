@@ -168,7 +168,7 @@ class Walks(Protocol):
     def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, least: int) -> Mapping[UUID, int]:
         """The entities up to ``depth`` from one, which itself is at 0, with their distances.
 
-        The walk may end when it has found ``least`` of them; those that are nearer than the last are all there then.
+        The walk may end once it has found ``least`` of them; whatever is nearer than the farthest of these is there.
         Empty if the entity is not there or deleted.
         """
 

@@ -35,7 +35,7 @@ MEASUREMENTS: Final = ("load", "extract", "get", "walk", "search", "memory", "ap
 STORES: Final = ("sqlite", "postgres")
 SERVICE_ENTITIES: Final = 100_000
 _WALKED: Final = {"SQLite": 0.4, "PostgreSQL": 1.0}
-"""How many entities walks have, in parts of the scale's."""
+"""The share of a scale's entities that walks have."""
 _SERVICE_COLUMNS: Final = (
     "work",
     "connections",

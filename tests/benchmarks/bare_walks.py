@@ -1,6 +1,8 @@
 """Walks by the least SQL that finds the same, through the driver alone: on PostgreSQL and on SQLite."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -35,8 +37,8 @@ class BareWalks(Protocol):
 class BarePostgres:
     """`BareWalks` on PostgreSQL: one statement walks and reads entities, another reads what joins them."""
 
-    def __init__(self, url: str) -> None:
-        self._connection = psycopg.connect(plain(url), autocommit=True)
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
         self._walk = _walk("%s::uuid", "%s", f"{_SCHEMA}.entity_relationships")
         self._entities = f"FROM found JOIN {_SCHEMA}.entities e USING (id)"
         self._among = (
@@ -72,8 +74,8 @@ class BarePostgres:
 class BareSqlite:
     """`BareWalks` on SQLite: what joins the entities is read by a statement that walks again."""
 
-    def __init__(self, url: str) -> None:
-        self._connection = sqlite3.connect(str(parse_url(url).database))
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
         self._walk = _walk("?", "?", "entity_relationships")
         self._entities = "FROM found JOIN entities e USING (id)"
 
@@ -101,9 +103,15 @@ class BareSqlite:
         return self._connection.execute(query, values).fetchall()
 
 
-def bare_walks(url: str) -> BareWalks:
-    """Walks over the database with this URL."""
-    return BareSqlite(url) if url.startswith("sqlite") else BarePostgres(url)
+@contextmanager
+def bare_walks(url: str) -> Iterator[BareWalks]:
+    """Walks over the database with this URL, which is open for the block."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(str(parse_url(url).database))) as connection:
+            yield BareSqlite(connection)
+    else:
+        with psycopg.connect(plain(url), autocommit=True) as connection:
+            yield BarePostgres(connection)
 
 
 def _walk(id: str, depth: str, table: str) -> str:

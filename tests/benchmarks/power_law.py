@@ -3,13 +3,14 @@
 import random
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
+from kgl_adapters.sql.engine.encoding import micros_of
 from kgl_adapters.sql.engine.engines import parse_url
 from tests.benchmarks.contenders import plain
 
@@ -85,7 +86,7 @@ def _fill_postgres(url: str, entities: int) -> None:
 
 
 def _fill_sqlite(url: str, entities: int) -> None:
-    moment = int(datetime.fromisoformat(_AT).astimezone(UTC).timestamp()) * 1_000_000
+    moment = micros_of(datetime.fromisoformat(_AT))
     connection = sqlite3.connect(str(parse_url(url).database), isolation_level=None)
     indexes = connection.execute(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
@@ -105,7 +106,7 @@ def _fill_sqlite(url: str, entities: int) -> None:
 
 
 def _tables(entities: int) -> Iterator[tuple[str, Sequence[str], Iterator[_Row]]]:
-    """The tables of the graph, their columns and their rows: the ids first, the two moments last, which are missing."""
+    """The tables of the graph, their columns, and their rows: ids, then other values, but not the two moments."""
     yield "entities", _ENTITY_COLUMNS, _entity_rows(entities)
     yield "entity_relationships", _RELATIONSHIP_COLUMNS, _relationship_rows(entities)
 

@@ -67,7 +67,7 @@ def compare_walks(url: str, entities: int) -> Iterator[Walked]:
     with ExitStack() as stack:
         kg = stack.enter_context(connect(url, migrate=True))
         fill(url, entities)
-        bare = bare_walks(url)
+        bare = stack.enter_context(bare_walks(url))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kgl-bench-")))
         peer = _graph_database(folder, entities)
         client = Asking(stack.enter_context(kgl(url, folder)))
@@ -165,7 +165,7 @@ def _through_hubs(kg: KnowledgeGraph, beside: Sequence[UUID]) -> Walked:
 
 
 def _to_draw(client: Asking, bare: BareWalks, starts: Sequence[int]) -> Walked:
-    """Over HTTP, kgl follows a hundred relationships of each entity at most, and may find a few entities less."""
+    """Over HTTP, kgl follows a hundred relationships of each entity at most, and may find a few entities fewer."""
     kgl_ms, bare_ms, sizes = [], [], []
     for id in map(entity_id, starts):
         took, body = timed(client.call, "GET", f"/api/v1/entities/{id}/neighborhood?{_THREE_OUT}")

@@ -33,9 +33,9 @@ from kgl_core.exploration.search.ranking import Fit
 
 _COMBINATIONS_MAX: Final = 256
 LOOKED_THROUGH_MAX: Final = 2_500
-"""In how many names that have the terms of a question its other parts are looked for, at most."""
+"""How many names that have the terms of a question are searched for its other parts, at most."""
 _LOOKED_THROUGH_EACH: Final = 20
-"""In how many for each name that is taken."""
+"""How many of them are searched for each name that may be taken."""
 LENGTHS: Final = 10_000
 """More than the words of a name have characters: fit and length are compared as one number, in this base."""
 
@@ -58,7 +58,7 @@ class Shape:
 
     @property
     def looked_through(self) -> int:
-        """In how many names that have the terms the parts are looked for."""
+        """How many names that have the terms are searched for the parts."""
         return min(LOOKED_THROUGH_MAX, _LOOKED_THROUGH_EACH * self.candidates)
 
 
@@ -121,26 +121,27 @@ class NameStatements:
         by_beginning = self._beginning(shape, begins).cte("by_beginning")
         ways = [by_beginning]
         left = _number(shape.candidates) - _count(by_beginning)
+        cut: list[ColumnElement[bool]] = [left <= _number(0)]
+        if shape.beginning:
+            return ways, cut[0]
+        if shape.is_whole:
+            by_words = self._having("words", begins).limit(left).cte("by_words")
+            ways.append(by_words)
+            left = left - _count(by_words)
+            cut.append(left <= _number(0))
+        found = self._having("terms", begins)
+        if shape.parts:
+            some = found.limit(_number(shape.looked_through))
+            # It is read twice. On PostgreSQL, it comes from what is materialized already.
+            looked_through = some.cte("looked_through") if self._is_sqlite else some.subquery("looked_through")
+            found = select(looked_through).where(*self._parts(shape, looked_through.c.words))
+        by_terms = found.limit(left).cte("by_terms")
+        ways.append(by_terms)
+        cut.append(left <= _count(by_terms))
+        if shape.parts:
+            cut.append(_count(looked_through) >= _number(shape.looked_through))
         # One after the other, so that nothing is read only to be counted.
-        cut: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = [(left <= _number(0), true())]
-        if not shape.beginning:
-            if shape.is_whole:
-                by_words = self._having("words", begins).limit(left).cte("by_words")
-                ways.append(by_words)
-                left = left - _count(by_words)
-                cut.append((left <= _number(0), true()))
-            found = self._having("terms", begins)
-            if shape.parts:
-                some = found.limit(_number(shape.looked_through))
-                # It is read twice. On PostgreSQL, it comes from what is materialized already.
-                looked_through = some.cte("looked_through") if self._is_sqlite else some.subquery("looked_through")
-                found = select(looked_through).where(*self._parts(shape, looked_through.c.words))
-            by_terms = found.limit(left).cte("by_terms")
-            ways.append(by_terms)
-            cut.append((left <= _count(by_terms), true()))
-            if shape.parts:
-                cut.append((_count(looked_through) >= _number(shape.looked_through), true()))
-        return ways, case(*cut, else_=false())
+        return ways, case(*((condition, true()) for condition in cut), else_=false())
 
     def _beginning(self, shape: Shape, begins: ColumnElement[bool]) -> Select[Any]:
         """The names that begin as the question does."""

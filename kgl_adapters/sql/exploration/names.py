@@ -119,7 +119,7 @@ class SqlNames:
         parameters |= {"whole": question.whole, "beyond": question.whole + _BEYOND}
         parameters["terms"] = self._terms(question, filter.type)
         # All that have a common word are soon found; all words that begin as it does are collected first.
-        is_whole = bool(question.terms and question.beginnings) and not question.parts
+        is_whole = bool(question.terms and question.beginnings) and not (question.parts or beginning)
         if is_whole:
             whole = attrs.evolve(question, terms=question.terms + question.beginnings, beginnings=())
             parameters["words"] = self._terms(whole, filter.type)

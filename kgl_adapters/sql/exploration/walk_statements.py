@@ -34,10 +34,9 @@ from sqlalchemy import (
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.exploration.walk_shapes import Shape
 from kgl_adapters.sql.graph.tables import ENTITIES, RELATIONSHIPS
-from kgl_adapters.sql.types import BYTES
+from kgl_adapters.sql.kernel.lookups import id_at
 
 _COMBINATIONS_MAX: Final = 512
-_ID_BYTES: Final = 16
 
 
 class WalkStatements:
@@ -265,10 +264,12 @@ def _any_of(column: Column[Any], name: str, count: int) -> ColumnElement[bool]:
 
 
 def _listed(name: str) -> Any:
-    """The ids in a parameter, 16 bytes each, as a table with one column, on SQLite; another counts them."""
+    """The joined ids in a parameter, as a table with one column, on SQLite.
+
+    Another parameter, with ``_places`` after its name, is a JSON array with an element for each of them.
+    """
     each = func.json_each(bindparam(f"{name}_places", type_=Text())).table_valued("key", name=f"each_of_{name}")
-    id = func.substr(bindparam(name, type_=BYTES), each.c.key * _ID_BYTES + 1, _ID_BYTES)
-    return select(id.label("id")).cte(name)
+    return select(id_at(name, each.c.key).label("id")).cte(name)
 
 
 def _unnested(name: str) -> Any:

@@ -17,7 +17,7 @@ from kgl_adapters.sql.exploration.walk_statements import STATEMENTS
 from kgl_adapters.sql.graph.tables import RELATIONSHIPS
 from kgl_adapters.sql.kernel.json_columns import read_metadata, write_json
 from kgl_adapters.sql.kernel.listings import period_parameters
-from kgl_adapters.sql.kernel.lookups import array
+from kgl_adapters.sql.kernel.lookups import array, joined
 from kgl_core.exploration.walked_records import Part
 from kgl_core.exploration.walks import Degree, Place, Step, WalkFilter, strength, weight_of
 from kgl_core.graph.nouns import GraphNoun
@@ -142,12 +142,12 @@ class SqlWalks:
         leaving: bool,
     ) -> tuple[list[Step], list[UUID]]:
         known = {id.bytes: id for id in (*ids, *others)}  # to make an id of its bytes takes ten times as long
-        asked = {**parameters, **_joined("ids", ids), **_joined("others", others)}
+        asked = {**parameters, **_listed("ids", ids), **_listed("others", others)}
         many: list[UUID] = []
         if parameters["each"] < _NO_LIMIT:
             many = [known[id] for (id,) in self._session.fetch(self._statements.many(leaving=leaving), asked)]
         if many:
-            asked |= _joined("ids", frozenset(ids).difference(many))
+            asked |= _listed("ids", frozenset(ids).difference(many))
         return [self._read_edge(row, known) for row in self._session.fetch(query, asked)], many
 
     def _of_each(
@@ -230,6 +230,6 @@ def _edge(
     return Step(source_id, target_id, Place(confidence, created_at, id), True, None, relationship_type)
 
 
-def _joined(name: str, ids: Collection[UUID]) -> dict[str, Any]:
+def _listed(name: str, ids: Collection[UUID]) -> dict[str, Any]:
     """Ids as parameters of SQLite's statements that go through them."""
-    return {name: b"".join([id.bytes for id in ids]), f"{name}_places": write_json([0] * len(ids))}
+    return {name: joined(ids), f"{name}_places": write_json([0] * len(ids))}

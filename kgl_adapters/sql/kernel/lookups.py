@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -98,6 +98,16 @@ def texts(values: Sequence[str], *, is_sqlite: bool) -> Any:
     return write_json(values) if is_sqlite else [*values]
 
 
+def id_at(name: str, place: ColumnElement[int]) -> ColumnElement[Any]:
+    """The id at a place, from 0, in a parameter of SQLite's that `joined` made."""
+    return func.substr(bindparam(name, type_=BYTES), place * _ID_BYTES + 1, _ID_BYTES)
+
+
+def joined(ids: Iterable[UUID]) -> bytes:
+    """Ids as one value for SQLite, 16 bytes each."""
+    return b"".join([id.bytes for id in ids])
+
+
 def _in_arrays(by: Sequence[Column[Any]]) -> str:
     """PostgreSQL's condition for many values: one array for each column, so that the SQL is always the same."""
     arrays = [f"CAST(:values_{i} AS {'uuid' if isinstance(c.type, Uuid) else 'text'}[])" for i, c in enumerate(by)]
@@ -110,14 +120,14 @@ def _in_arrays(by: Sequence[Column[Any]]) -> str:
 def _in_list(by: Sequence[Column[Any]]) -> list[ColumnElement[bool]]:
     """SQLite's conditions for many values, so that one statement finds all: it takes less than half of the time.
 
-    The texts of each are an element of a JSON array. The ids of each column are joined, 16 bytes each.
+    The texts of each are an element of a JSON array. The ids of each column are joined.
     """
     each = func.json_each(bindparam("texts", type_=Text())).table_valued("key", "value", name="each")
     texts = [place for place, column in enumerate(by) if not isinstance(column.type, Uuid)]
 
     def value(place: int) -> ColumnElement[Any]:
         if place not in texts:
-            return func.substr(bindparam(f"ids_{place}", type_=BYTES), each.c.key * _ID_BYTES + 1, _ID_BYTES)
+            return id_at(f"ids_{place}", each.c.key)
         return each.c.value if len(texts) == 1 else func.json_extract(each.c.value, f"$[{texts.index(place)}]")
 
     return [column == value(place) for place, column in enumerate(by)]
@@ -129,7 +139,7 @@ def _list(values: Combinations) -> dict[str, str | bytes]:
     texts: list[Sequence[UUID | str]] = []
     for place, column in enumerate(zip(*values, strict=True)):
         if isinstance(column[0], UUID):
-            parameters[f"ids_{place}"] = b"".join([value.bytes for value in column])
+            parameters[f"ids_{place}"] = joined(column)
         else:
             texts.append(column)
     if len(texts) == 1:

@@ -46,7 +46,7 @@ from kgl_core.kernel.nouns.pages import (
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, UnitOfWork
 
-RESULTS_MAX: Final = 500
+RESULTS_MAX: Final = CANDIDATES_MAX
 """How many of the entities that answer a question can be reached, page by page."""
 SUGGESTIONS_MAX: Final = 20
 FACET_VALUES_MAX: Final = 50
