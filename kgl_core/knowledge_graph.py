@@ -21,7 +21,7 @@ from kgl_core.evidence.extraction.withdrawing import reinstate_extraction, withd
 from kgl_core.evidence.origins.naming_extractors import Extractors
 from kgl_core.evidence.origins.naming_sources import Sources
 from kgl_core.exploration.exploring import RecordGraph
-from kgl_core.exploration.search.searching import Search
+from kgl_core.exploration.search.searching import RecordSearch
 from kgl_core.graph.editing_entities import Entities
 from kgl_core.graph.editing_relationships import Relationships
 from kgl_core.graph.journal.changes import Change
@@ -58,7 +58,7 @@ class Transaction:
         self.sources = Sources(context)
         self.extractors = Extractors(context)
         self.assertions = Assertions(context)
-        self.search = Search(context)
+        self.search = RecordSearch(context)
 
 
 class KnowledgeGraph:
@@ -135,9 +135,9 @@ class KnowledgeGraph:
         return RecordGraph(self._context)
 
     @property
-    def search(self) -> Search:
+    def search(self) -> RecordSearch:
         """Find entities by name: ``kg.search("oak")``, ``kg.search.suggest("oa")``, ``kg.search.link(["Oak"])``."""
-        return Search(self._context)
+        return RecordSearch(self._context)
 
     @property
     def assertions(self) -> Assertions:

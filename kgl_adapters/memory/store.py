@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, TypeVar
 
 from kgl_adapters.memory.access.refresh_tokens import MemoryRefreshTokens
@@ -132,6 +132,9 @@ class MemoryUnitOfWork:
     @contextmanager
     def begin(self) -> Iterator[MemoryUnitOfWork]:
         yield MemoryUnitOfWork(self._tables.layer(), self._tables)
+
+    def reading(self) -> AbstractContextManager[MemoryUnitOfWork]:
+        return nullcontext(self)
 
 
 class MemoryStore:

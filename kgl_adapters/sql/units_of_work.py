@@ -162,6 +162,13 @@ class SqlUnitOfWork:
             if savepoint.is_active:
                 savepoint.rollback()
 
+    @contextmanager
+    def reading(self) -> Iterator[SqlUnitOfWork]:
+        try:
+            yield self
+        finally:
+            self._graph.lift_limit()
+
 
 class _Reading(SqlUnitOfWork):
     """A unit of work that only reads. It is a class because a generator is slower, and most calls are reads."""

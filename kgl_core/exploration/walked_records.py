@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import attrgetter, itemgetter
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -46,6 +46,31 @@ def part_names(noun: GraphNoun, fields: frozenset[str]) -> tuple[str, ...]:
 def part_of(record: Any, names: Iterable[str]) -> Part:
     """The part of a record that has these fields."""
     return {name: getattr(record, name) for name in names}
+
+
+class Compared(Generic[E]):
+    """How entities are read that are shown as E, whole or with these ``fields``, and of which ``names`` are compared.
+
+    ``read`` are the fields that a store has to read; None for whole entities. ``values`` gives what is compared of what
+    is read. The names are two or more.
+    """
+
+    def __init__(self, fields: frozenset[str] | None, names: Sequence[str]) -> None:
+        self.read: Sequence[str] | None = None
+        self.values: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
+        if fields is not None:
+            self._shown = part_names(ENTITY, fields)
+            self.read = tuple(dict.fromkeys((*self._shown, *names)))
+            self.values = itemgetter(*names)
+
+    def shown(self, found: Any) -> E:
+        """What is shown of an entity, or of its part that has what is in ``read``."""
+        shown: Any = found if self.read is None else {name: found[name] for name in self._shown}
+        return shown  # type: ignore[no-any-return]
+
+    def find(self, uow: UnitOfWork, ids: Collection[UUID]) -> Iterable[Any]:
+        """What is read of the entities with these ids, in any order."""
+        return uow.entities.find(ids) if self.read is None else uow.walks.parts(ENTITY, ids, self.read).values()
 
 
 _TOLD_BY_STEPS: Final[Mapping[str, Callable[[Step], Any]]] = {

@@ -24,6 +24,7 @@ MISSING: Final[Any] = object()
 
 _RULE: Final = "kgl_rule"
 _NAME_SHOWN_MAX: Final = 64
+_STR: Final = frozenset({str})
 _SUGGESTIONS_MAX: Final = 10
 
 T = TypeVar("T")
@@ -124,6 +125,11 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
     return record
 
 
+def _is_object(value: Any) -> bool:
+    """Whether a value is a JSON object. Nearly all mappings are dicts, which is quicker to find out."""
+    return (type(value) is dict or isinstance(value, Mapping)) and _STR.issuperset(map(type, value))
+
+
 @attrs.frozen
 class Built:
     """A rule for a JSON object that becomes a ``cls``, an attrs class with rules; an instance of it stays as it is."""
@@ -133,7 +139,7 @@ class Built:
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
         if isinstance(value, self.cls):
             return value
-        if not isinstance(value, Mapping) or not all(type(name) is str for name in value):
+        if not _is_object(value):
             faults.append(Fault(pointer, "not_an_object", "give a JSON object"))
             return value
         try:
@@ -153,7 +159,7 @@ class Mapped:
     min_items: int = 0
 
     def __call__(self, value: Any, pointer: str, faults: Faults) -> Any:
-        if not isinstance(value, Mapping) or not all(type(name) is str for name in value):
+        if not _is_object(value):
             faults.append(Fault(pointer, "not_an_object", "give a JSON object"))
             return value
         if len(value) < self.min_items:

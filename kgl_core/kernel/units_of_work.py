@@ -6,7 +6,7 @@ Without a commit, nothing is kept. A unit of work belongs to one thread; a store
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import partial, wraps
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
@@ -84,6 +84,9 @@ class UnitOfWork(Protocol):
     def begin(self) -> AbstractContextManager[UnitOfWork]:
         """A unit of work within this one: without a commit, it undoes what was done in it, and only that."""
 
+    def reading(self) -> AbstractContextManager[UnitOfWork]:
+        """This unit of work, for calls that read together: what limits them in time ends with the block."""
+
 
 class Store(Protocol):
     """Opens units of work; shared by threads. Every method raises StoreClosed after `close`."""
@@ -145,10 +148,10 @@ class JoinedStore:
         return self._uow.begin()
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
-        return nullcontext(self._uow)
+        return self._uow.reading()
 
     def snapshot(self) -> AbstractContextManager[UnitOfWork]:
-        return nullcontext(self._uow)
+        return self._uow.reading()
 
     def snapshot_at_place(self) -> AbstractContextManager[tuple[UnitOfWork, str]]:
         raise AssertionError("what an open unit of work sees has no place in the log of changes yet")

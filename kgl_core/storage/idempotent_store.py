@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -124,11 +124,11 @@ class HeldStore:
 
     def read(self) -> AbstractContextManager[UnitOfWork]:
         hold = self._current.get()
-        return self._store.read() if hold is None or hold.uow is None else nullcontext(hold.uow)
+        return self._store.read() if hold is None or hold.uow is None else hold.uow.reading()
 
     def snapshot(self) -> AbstractContextManager[UnitOfWork]:
         hold = self._current.get()
-        return self._store.snapshot() if hold is None or hold.uow is None else nullcontext(hold.uow)
+        return self._store.snapshot() if hold is None or hold.uow is None else hold.uow.reading()
 
     def snapshot_at_place(self) -> AbstractContextManager[tuple[UnitOfWork, str]]:
         return self._store.snapshot_at_place()

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import attrs
 
+from kgl_core.exploration.search.answers import Found
 from kgl_core.exploration.search.linking import Likeness, Linked, LinkQuery, Match
 from kgl_core.exploration.search.names import FacetField
 from kgl_core.exploration.search.ranking import Matched
-from kgl_core.exploration.search.searching import FacetCount, Found, SearchQuery, SuggestQuery
+from kgl_core.exploration.search.searching import FacetCount, Search, SearchQuery, SuggestQuery
 from kgl_core.exploration.subgraphs import Cap
-from kgl_core.exploration.walked_records import part_names, part_of
-from kgl_core.graph.entities import ENTITY, Entity
 from kgl_core.graph.naming.names import NameField
 from kgl_core.kernel.checked_records import build, ruled
 from kgl_core.kernel.permissions import Action
+from kgl_core.knowledge_graph import KnowledgeGraph
 from kgl_http.api.envelope import send_shown
 from kgl_http.api.json_views import unstructure
 from kgl_http.api.operations import Answer, GraphResource, operation
@@ -24,7 +24,6 @@ from kgl_http.api.query_parameters import NoQuery, filter_of
 from kgl_http.exploration.walk_views import WalkedEntity, shown_record
 from kgl_http.openapi.shown_fields import FIELDS
 
-_Show = Callable[[Entity], dict[str, Any]]
 _RESULTS_META: Final = {
     "next_cursor": str | None,
     "limit": int,
@@ -96,10 +95,9 @@ class SearchResults(GraphResource):
     )
     def on_get(self, req: Any, resp: Any) -> None:
         query = req.read_query(SearchParameters)
-        found = self._graph(req).search(**filter_of(query, SearchQuery))
-        show = _showing(query.fields)
+        found = _searching(self._graph(req), query.fields)(**filter_of(query, SearchQuery))
         about = {name: unstructure(getattr(found, name)) for name in _RESULTS_META}
-        send_shown(req, resp, [_found(each, show) for each in found.items], **about)
+        send_shown(req, resp, [*map(_found, found.items)], **about)
 
 
 class SearchSuggestions(GraphResource):
@@ -113,9 +111,8 @@ class SearchSuggestions(GraphResource):
     )
     def on_get(self, req: Any, resp: Any) -> None:
         query = req.read_query(SuggestParameters)
-        found = self._graph(req).search.suggest(**filter_of(query, SuggestQuery))
-        show = _showing(query.fields)
-        send_shown(req, resp, [_found(each, show) for each in found], limit=query.limit)
+        found = _searching(self._graph(req), query.fields).suggest(**filter_of(query, SuggestQuery))
+        send_shown(req, resp, [*map(_found, found)], limit=query.limit)
 
 
 class SearchLinks(GraphResource):
@@ -130,25 +127,22 @@ class SearchLinks(GraphResource):
     def on_post(self, req: Any, resp: Any) -> None:
         req.read_query(NoQuery)
         body = build(LinkBody, req.read_object())
-        linked = self._graph(req).search.link(**filter_of(body, LinkQuery))
-        show = _showing(body.fields)
-        send_shown(req, resp, [_linked(each, show) for each in linked], limit=body.limit)
+        linked = _searching(self._graph(req), body.fields).link(**filter_of(body, LinkQuery))
+        send_shown(req, resp, [*map(_linked, linked)], limit=body.limit)
 
 
-def _found(found: Found, show: _Show) -> dict[str, Any]:
-    return {"entity": show(found.entity), "score": found.score, "matched": unstructure(found.matched)}
+def _searching(graph: KnowledgeGraph, fields: Collection[str] | None) -> Search[Any]:
+    """Searches whose answers have these fields of entities, or all."""
+    return graph.search if fields is None else graph.search.showing(*fields)
 
 
-def _linked(linked: Linked, show: _Show) -> dict[str, Any]:
+def _found(found: Found[Any]) -> dict[str, Any]:
+    return {"entity": shown_record(found.entity), "score": found.score, "matched": unstructure(found.matched)}
+
+
+def _linked(linked: Linked[Any]) -> dict[str, Any]:
     matches = [
-        {"entity": show(m.entity), "likeness": m.likeness, "field": m.field, "text": m.text} for m in linked.matches
+        {"entity": shown_record(m.entity), "likeness": m.likeness, "field": m.field, "text": m.text}
+        for m in linked.matches
     ]
     return {"name": linked.name, "type": linked.type, "matches": matches, "is_cut": linked.is_cut}
-
-
-def _showing(fields: Collection[str] | None) -> _Show:
-    """Shows entities as JSON: these fields of them, or all."""
-    if fields is None:
-        return shown_record
-    names = part_names(ENTITY, frozenset(fields))
-    return lambda entity: shown_record(part_of(entity, names))

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from kgl_adapters.memory.graph.entities import MemoryEntities
-from kgl_core.exploration.search.names import FacetField, Hits, Named
+from kgl_core.exploration.search.names import FacetField, Hits
 from kgl_core.exploration.search.questions import Question
 from kgl_core.exploration.search.ranking import Fit, Hit, by_itself, fit_of
+from kgl_core.exploration.walked_records import Part, part_of
 from kgl_core.graph.entities import Entity, EntityFilter
 from kgl_core.graph.naming.names import name_rows
 
@@ -34,18 +35,19 @@ class MemoryNames:
         counts = {field: Counter(getattr(entity, field) for entity in entities) for field in fields}
         return {field: sorted(counter.items(), key=_most_first)[:limit] for field, counter in counts.items()}
 
-    def with_words(self, asked: Sequence[tuple[str, str | None]], *, each: int) -> Sequence[Named]:
+    def with_words(
+        self, asked: Sequence[tuple[str, str | None]], *, each: int, fields: Sequence[str] | None
+    ) -> Iterator[tuple[int, Entity | Part]]:
         wanted = {words for words, _ in asked}
         having: dict[str, list[Entity]] = {}
         for entity in self._entities.passing(EntityFilter()):
             for row in name_rows(entity):
                 if row.words in wanted:
                     having.setdefault(row.words, []).append(entity)
-        found: list[Named] = []
         for place, (words, type) in enumerate(asked):
             of_type = (entity for entity in having.get(words, ()) if type is None or entity.type == type)
-            found += [Named(place, entity.id) for entity in islice(of_type, each)]
-        return found
+            for entity in islice(of_type, each):
+                yield place, entity if fields is None else part_of(entity, fields)
 
     def existing(self, terms: Collection[str]) -> Collection[str]:
         rows = (row for entity in self._entities.passing(EntityFilter()) for row in name_rows(entity))

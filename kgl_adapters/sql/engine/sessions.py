@@ -87,6 +87,10 @@ class Session:
         if self._ends_at is None and self._connections.statement_max_s is not None:
             self._ends_at = monotonic() + self._connections.statement_max_s
 
+    def lift_limit(self) -> None:
+        """Let what is fetched from now on take any time again."""
+        self._ends_at = None
+
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement, or one for each of many parameters."""
         self.require_transaction()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -11,13 +12,17 @@ from sqlalchemy import text
 from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.engine.sessions import Session
 from kgl_adapters.sql.exploration.name_statements import LENGTHS, NameStatements, Shape
+from kgl_adapters.sql.exploration.record_parts import PARTS_MAX, reading_parts
 from kgl_adapters.sql.graph.entities import ENTITY_TABLES
 from kgl_adapters.sql.graph.names import NAMES, TERMS, quoted_term
+from kgl_adapters.sql.graph.tables import ENTITIES
+from kgl_adapters.sql.kernel.json_columns import write_json
 from kgl_adapters.sql.kernel.lookups import array
-from kgl_core.exploration.search.names import FacetField, Hits, Named
+from kgl_core.exploration.search.names import FacetField, Hits
 from kgl_core.exploration.search.questions import Question
 from kgl_core.exploration.search.ranking import Hit, by_itself
-from kgl_core.graph.entities import EntityFilter
+from kgl_core.exploration.walked_records import Part
+from kgl_core.graph.entities import ENTITY, Entity, EntityFilter
 from kgl_core.graph.naming.names import type_term
 from kgl_core.graph.naming.words import is_unspaced, terms_of
 
@@ -27,18 +32,20 @@ _FEW: Final = 100
 _BEYOND: Final = "\U0010ffff"
 """Sorts after whatever a name goes on with."""
 _NAMES: Final = NAMES[False].fullname
-_WITH_WORDS: Final = (
-    "SELECT ?, entity_id FROM entity_names WHERE words = ? AND (CAST(? AS TEXT) IS NULL OR type = ?) LIMIT ?"
-)
-_ALL_WITH_WORDS: Final = Query(
-    text(
-        "SELECT q.place, n.entity_id"  # noqa: S608  # names of our own
-        " FROM unnest(CAST(:words AS text[]), CAST(:types AS text[])) WITH ORDINALITY AS q (words, type, place)"
+_ENTITIES_WITH_WORDS: Final = {
+    False: (
+        " FROM unnest(CAST(:words AS text[]), CAST(:types AS text[])) WITH ORDINALITY AS q (words, type, place)"  # noqa: S608
         f" CROSS JOIN LATERAL (SELECT entity_id FROM {_NAMES} n WHERE n.words = q.words"
         " AND q.type IN ('', n.type) LIMIT :each) n"
+        f" JOIN {ENTITIES[False].fullname} e ON e.id = n.entity_id"
     ),
-    is_sqlite=False,
-)
+    True: (
+        " FROM (SELECT key AS place, json_extract(value, '$[0]') AS words, json_extract(value, '$[1]') AS type"
+        " FROM json_each(:asked)) q CROSS JOIN entity_names n ON n.id IN"
+        " (SELECT id FROM entity_names m WHERE m.words = q.words AND q.type IN ('', m.type) LIMIT :each)"
+        " CROSS JOIN entities e ON e.id = n.entity_id"
+    ),
+}
 _EXISTING: Final = f"SELECT ? FROM {TERMS} WHERE {TERMS} MATCH ? LIMIT 1"  # noqa: S608  # names of our own
 # One question for all terms. Materialized, it is planned without the LIMIT; see `name_statements`.
 _WORDS_HAVING: Final = Query(
@@ -48,6 +55,17 @@ _WORDS_HAVING: Final = Query(
     ),
     is_sqlite=False,
 )
+
+
+@lru_cache(PARTS_MAX)
+def _with_words(
+    fields: tuple[str, ...] | None, is_sqlite: bool
+) -> tuple[Query, Callable[[Sequence[Any]], Entity | Part]]:
+    """The statement that finds entities by whole names, and what reads them or their parts."""
+    of = ENTITY_TABLES[is_sqlite]
+    columns, read = (of.columns, of.read) if fields is None else reading_parts(ENTITY, fields, is_sqlite=is_sqlite)
+    names = ", ".join(f"e.{column.name}" for column in columns)
+    return Query(text(f"SELECT q.place, {names}{_ENTITIES_WITH_WORDS[is_sqlite]}"), is_sqlite=is_sqlite), read
 
 
 class SqlNames:
@@ -79,14 +97,19 @@ class SqlNames:
         facets = {field: self._fetch(self._statements.facet(shape, field), parameters) for field in fields}
         return {field: [(value, count) for value, count in rows] for field, rows in facets.items()}
 
-    def with_words(self, asked: Sequence[tuple[str, str | None]], *, each: int) -> Sequence[Named]:
-        read_id = self._encoding.read_id
+    def with_words(
+        self, asked: Sequence[tuple[str, str | None]], *, each: int, fields: Sequence[str] | None
+    ) -> Iterator[tuple[int, Entity | Part]]:
+        query, read = _with_words(None if fields is None else tuple(fields), self._session.is_sqlite)
         if self._session.is_sqlite:
-            values = [(place, words, type, type, each) for place, (words, type) in enumerate(asked)]
-            return [Named(place, read_id(id)) for place, id in self._session.lookup(_WITH_WORDS, values)]
-        words, types = [words for words, _ in asked], [type or "" for _, type in asked]
-        rows = self._session.fetch(_ALL_WITH_WORDS, {"words": array(words), "types": array(types), "each": each})
-        return [Named(place - 1, id) for place, id in rows]
+            parameters: dict[str, Any] = {"asked": write_json([(words, type or "") for words, type in asked])}
+            first = 0
+        else:
+            words, types = [words for words, _ in asked], [type or "" for _, type in asked]
+            parameters = {"words": array(words), "types": array(types)}
+            first = 1
+        for place, *values in self._session.fetch(query, {**parameters, "each": each}):
+            yield place - first, read(values)
 
     def existing(self, terms: Collection[str]) -> Collection[str]:
         if not terms:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Any, Final, Generic, Literal
+from uuid import UUID
 
 import attrs
 
 from kgl_core.exploration.search.names import Names
-from kgl_core.graph.entities import NAME, Entity
-from kgl_core.graph.naming.names import NameField, names_of
+from kgl_core.exploration.walked_records import Compared, E
+from kgl_core.graph.entities import NAME
+from kgl_core.graph.naming.names import NameField, named
 from kgl_core.graph.naming.words import words_of
 from kgl_core.kernel.checked_records import Built, check, ruled
 from kgl_core.kernel.field_rules import TYPE_NAME, Each, Integer, Optional
-from kgl_core.kernel.ids import EntityId
 from kgl_core.kernel.text import identity_form
-from kgl_core.kernel.units_of_work import UnitOfWork
 
 NAMES_MAX: Final = 1_000
 MATCHES_MAX: Final = 20
 
 Likeness = Literal["identity", "search"]
+_COMPARED: Final = ("id", "name", "aliases", "key", "sources_for", "confidence")
+_Values = tuple[UUID, str, Sequence[str], str | None, int, float | None]
+_Likest = tuple[Likeness, NameField, str]
 
 
 @attrs.frozen(kw_only=True)
@@ -46,21 +49,21 @@ class LinkQuery:
 
 
 @attrs.frozen(kw_only=True)
-class Match:
+class Match(Generic[E]):
     """An entity that has a name: which of its names that is, and how alike the two are.
 
     ``likeness`` is identity where kgl takes both for the same name, as where case differs; search where only search
     does, as for other punctuation or width.
     """
 
-    entity: Entity
+    entity: E
     likeness: Likeness
     field: NameField
     text: str
 
 
 @attrs.frozen(kw_only=True)
-class Linked:
+class Linked(Generic[E]):
     """A name, and the entities that have it: by identity first, then those with more sources and confidence.
 
     ``is_cut`` says that there are more than were asked for.
@@ -68,45 +71,54 @@ class Linked:
 
     name: str
     type: str | None
-    matches: tuple[Match, ...]
+    matches: tuple[Match[E], ...]
     is_cut: bool = False
 
 
-def link(uow: UnitOfWork, query: LinkQuery) -> tuple[Linked, ...]:
-    """What is found for each name, in the order of the names."""
+def link(names: Names, query: LinkQuery, fields: frozenset[str] | None) -> tuple[Linked[E], ...]:
+    """What is found for each name, in the order of the names: entities as E, with these fields or all."""
+    compared = Compared[E](fields, _COMPARED)
     asked = [(words_of(each.name), each.type) for each in query.names]
+    found: list[list[Any]] = [[] for _ in asked]
     # Twice as many as are wanted, of which the best are kept.
-    found = _found(uow.names, asked, 2 * query.limit + 1)
-    entities = {each.id: each for each in uow.entities.find({id for ids in found for id in ids})}
+    for place, entity in names.with_words(asked, each=2 * query.limit + 1, fields=compared.read):
+        found[place].append(entity)
     return tuple(
-        _linked(each, words, [entities[id] for id in ids], query.limit)
-        for each, (words, _), ids in zip(query.names, asked, found, strict=True)
+        [
+            _linked(each, words, compared, entities, query.limit)
+            for each, (words, _), entities in zip(query.names, asked, found, strict=True)
+        ]
     )
 
 
-def _found(names: Names, asked: Sequence[tuple[str, str | None]], each: int) -> list[list[EntityId]]:
-    found: list[list[EntityId]] = [[] for _ in asked]
-    for place, id in names.with_words(asked, each=each):
-        found[place].append(EntityId(id))
-    return found
-
-
-def _linked(asked: NameToLink, words: str, entities: Sequence[Entity], limit: int) -> Linked:
+def _linked(asked: NameToLink, words: str, compared: Compared[E], entities: Sequence[Any], limit: int) -> Linked[E]:
     identity = identity_form(asked.name)
-    matches = sorted([_match(asked.name, identity, words, entity) for entity in entities], key=_order)
-    return Linked(name=asked.name, type=asked.type, matches=tuple(matches[:limit]), is_cut=len(matches) > limit)
+    found = []
+    for entity in entities:
+        values: _Values = compared.values(entity)
+        found.append((_likest(asked.name, identity, words, values), values, entity))
+    if len(found) > 1:
+        found.sort(key=_order)
+    matches = [
+        Match(entity=compared.shown(entity), likeness=likeness, field=field, text=text)
+        for (likeness, field, text), _, entity in found[:limit]
+    ]
+    return Linked(name=asked.name, type=asked.type, matches=tuple(matches), is_cut=len(found) > limit)
 
 
-def _match(name: str, identity: str, words: str, entity: Entity) -> Match:
-    """The name of an entity that is most like the one asked for, of those with its words."""
-    for field, text in names_of(entity):
+def _likest(name: str, identity: str, words: str, values: _Values) -> _Likest:
+    """Which of an entity's names, one of which has the words asked for, is most like the name that was asked for."""
+    _, own, aliases, key, *_ = values
+    if own == name:
+        return "identity", "name", own
+    names = [*named(own, aliases, key)]
+    for field, text in names:
         if text == name or identity_form(text) == identity:
-            return Match(entity=entity, likeness="identity", field=field, text=text)
-    field, text = next((field, text) for field, text in names_of(entity) if words_of(text) == words)
-    return Match(entity=entity, likeness="search", field=field, text=text)
+            return "identity", field, text
+    field, text = next((field, text) for field, text in names if words_of(text) == words)
+    return "search", field, text
 
 
-def _order(match: Match) -> tuple[str, bool, int, float, int]:
-    entity = match.entity
-    confidence = 1.0 if entity.confidence is None else -entity.confidence
-    return (match.likeness, match.field != "name", -entity.sources_for, confidence, entity.id.int)
+def _order(found: tuple[_Likest, _Values, object]) -> tuple[str, bool, int, float, int]:
+    (likeness, field, _), (id, *_, sources, confidence), _ = found
+    return (likeness, field != "name", -sources, 1.0 if confidence is None else -confidence, id.int)

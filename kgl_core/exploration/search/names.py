@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, Protocol
-from uuid import UUID
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, Protocol
 
 import attrs
 
 from kgl_core.exploration.search.questions import Question
 from kgl_core.exploration.search.ranking import Hit
-from kgl_core.graph.entities import EntityFilter
+from kgl_core.graph.entities import Entity, EntityFilter
 
 CANDIDATES_MAX: Final = 500
 """How many names a search takes before it ranks them."""
 
 FacetField = Literal["type", "source"]
-
-
-class Named(NamedTuple):
-    """An entity that has a name with the words asked for; ``place`` is that of the question."""
-
-    place: int
-    entity_id: UUID
 
 
 @attrs.frozen
@@ -54,8 +46,13 @@ class Names(Protocol):
         The ``limit`` most frequent values come first, no value last among equals.
         """
 
-    def with_words(self, asked: Sequence[tuple[str, str | None]], *, each: int) -> Sequence[Named]:
-        """Up to ``each`` entities for each pair of words and type (or None) that have a name with just these words."""
+    def with_words(
+        self, asked: Sequence[tuple[str, str | None]], *, each: int, fields: Sequence[str] | None
+    ) -> Iterable[tuple[int, Entity | Mapping[str, Any]]]:
+        """Up to ``each`` entities for each pair of words and type (or None) that have a name with just these words.
+
+        Each comes after the place of the pair, whole or, if there are ``fields``, only these of it.
+        """
 
     def existing(self, terms: Collection[str]) -> Collection[str]:
         """Those of the terms that any name has. Of very many, it may miss some that are in few names."""

@@ -8,6 +8,7 @@ higher confidence, more relationships. Last, shorter names, and ids.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -15,8 +16,7 @@ from uuid import UUID
 import attrs
 
 from kgl_core.exploration.search.questions import Question
-from kgl_core.graph.entities import Entity
-from kgl_core.graph.naming.names import NameField, names_of
+from kgl_core.graph.naming.names import NameField
 from kgl_core.graph.naming.words import fold, words_of
 from kgl_core.kernel.text import identity_form
 
@@ -75,10 +75,10 @@ BestName = tuple[Fit, int, int, NameField, str]
 """The name of an entity that fits a question best: how well, how far in spelling, how long its words are, and which."""
 
 
-def best_name(question: Question, entity: Entity) -> BestName | None:
-    """The name of an entity that fits a question best; None if none does."""
+def best_name(question: Question, names: Iterable[tuple[NameField, str]]) -> BestName | None:
+    """Which of the names of an entity fits a question best; None if none does."""
     found = None
-    for field, text in names_of(entity):
+    for field, text in names:
         words = words_of(text)
         fit = fit_of(question, field, words)
         if fit is None:

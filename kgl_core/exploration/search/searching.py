@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Unpack
+from typing import Any, Final, Generic, Unpack
 from uuid import UUID
 
 import attrs
 
-from kgl_core.exploration.search.highlights import highlights
+from kgl_core.exploration.search.answers import Answers, Found
 from kgl_core.exploration.search.linking import Linked, LinkQuery, link
 from kgl_core.exploration.search.names import CANDIDATES_MAX, FacetField, Hits
 from kgl_core.exploration.search.nearest_words import nearest_words
-from kgl_core.exploration.search.questions import QUESTION, Question, read_question
-from kgl_core.exploration.search.ranking import (
-    DEGREE_MAX,
-    RANKED_MAX,
-    SCORES,
-    BestName,
-    Fit,
-    Hit,
-    Matched,
-    after_degree,
-    before_degree,
-    best_name,
-)
+from kgl_core.exploration.search.questions import QUESTION, read_question
 from kgl_core.exploration.subgraphs import Cap
-from kgl_core.exploration.walks import WalkFilter
+from kgl_core.exploration.walked_records import E, Part, check_fields
 from kgl_core.graph.entities import Entity, EntityFilter, EntityFilterFields
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import build, check, ruled
@@ -93,19 +80,6 @@ class SuggestQuery:
         check(self)
 
 
-@attrs.frozen(kw_only=True)
-class Found:
-    """An entity that answers a question, and by which of its names.
-
-    ``score`` says how well the name fits: 1 for the whole name, 0.8 for the whole of an alias or a key, 0.6 for the
-    beginning of one of them, 0.4 for all words. The order says more; see `kgl_core.exploration.search.ranking`.
-    """
-
-    entity: Entity
-    score: float
-    matched: Matched
-
-
 @attrs.frozen
 class FacetCount:
     """A value of a field, and how many of the entities that are found have it."""
@@ -115,7 +89,7 @@ class FacetCount:
 
 
 @attrs.frozen(kw_only=True)
-class Results:
+class Results(Generic[E]):
     """A page of what answers a question, the best first; ``next_cursor`` leads to the next page, None on the last.
 
     ``total`` is how many entities answer it. ``truncated`` is None, or says that not all were looked at
@@ -125,7 +99,7 @@ class Results:
     that do exist.
     """
 
-    items: tuple[Found, ...]
+    items: tuple[Found[E], ...]
     limit: int
     total: int
     next_cursor: str | None = None
@@ -134,15 +108,19 @@ class Results:
     nearest_words: tuple[str, ...] = ()
 
 
-class Search:
-    """Finds entities by name, on behalf of one actor.
+class Search(Generic[E]):
+    """Finds entities by name, on behalf of one actor. Answers have entities as E.
 
     Every method raises PermissionDenied when the actor may not read, InvalidInput for malformed arguments, and
     StoreError when the store is in trouble.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, fields: frozenset[str] | None = None) -> None:
+        self._context, self._fields = context, fields
+
+    def showing(self, *fields: str) -> Search[Part]:
+        """The same searches, quicker: answers have mappings in place of entities, with these fields and ``id``."""
+        return Search(self._context, check_fields(fields))
 
     def __call__(
         self,
@@ -152,7 +130,7 @@ class Search:
         cursor: str | None = None,
         facets: FacetField | Sequence[FacetField] = (),
         **filter: Unpack[EntityFilterFields],
-    ) -> Results:
+    ) -> Results[E]:
         """A page of the active entities with a name that ``q`` asks for. `SearchQuery` has the arguments.
 
         Raises InvalidCursor for a cursor of another search, HistoryLost for one of another store.
@@ -167,7 +145,7 @@ class Search:
                 step for step in _READ_STEPS if step == RESULTS_MAX or step > begin + query.limit + _COME_MEANWHILE
             )
             hits = uow.names.find(question, query, candidates=CANDIDATES_MAX, limit=limit)
-            answers = _Answers(uow, question)
+            answers = Answers[E](uow, self._fields, question)
             ranked = answers.ranked(hits.best)
             if last in ranked:
                 begin = ranked.index(last) + 1
@@ -179,8 +157,7 @@ class Search:
             near = () if hits.total or hits.is_cut else nearest_words(uow.names, question)
         more = None
         if page and begin + len(page) < min(hits.total, RESULTS_MAX):
-            entity = items[-1].entity
-            place = (begin + len(page), str(entity.id), entity.created_at.isoformat())
+            place = (begin + len(page), str(page[-1]), answers.created_at(page[-1]).isoformat())
             more = encode_cursor(_listing(query), *place)
         return Results(
             items=items,
@@ -192,7 +169,7 @@ class Search:
             nearest_words=near,
         )
 
-    def suggest(self, q: str, *, limit: int = 10, type: str | Sequence[str] = ()) -> tuple[Found, ...]:
+    def suggest(self, q: str, *, limit: int = 10, type: str | Sequence[str] = ()) -> tuple[Found[E], ...]:
         """Up to ``limit`` (1..20) entities to suggest while somebody types ``q``.
 
         Names that begin with it come first, whatever else is known of them; then those that have its words.
@@ -204,10 +181,10 @@ class Search:
             hits = uow.names.find(question, filter, candidates=_SUGGESTED_FROM, limit=_SUGGESTED_FROM, beginning=True)
             if hits.total < query.limit:
                 hits = uow.names.find(question, filter, candidates=_SUGGESTED_FROM, limit=_SUGGESTED_FROM)
-            answers = _Answers(uow, question)
+            answers = Answers[E](uow, self._fields, question)
             return answers.found(answers.ranked(hits.best)[: query.limit])
 
-    def link(self, names: Sequence[str | Mapping[str, Any]], *, limit: int = 5) -> tuple[Linked, ...]:
+    def link(self, names: Sequence[str | Mapping[str, Any]], *, limit: int = 5) -> tuple[Linked[E], ...]:
         """For each of up to 1,000 names, up to ``limit`` (1..20) entities that have just this name.
 
         A name is text, or a mapping with ``name`` and ``type``. Extractors call it before they create entities.
@@ -218,47 +195,11 @@ class Search:
         asked = [{"name": each} if isinstance(each, str) else each for each in names] if is_list else names
         query = build(LinkQuery, {"names": asked, "limit": limit})
         with self._context.store.snapshot() as uow:
-            return link(uow, query)
+            return link(uow.names, query, self._fields)
 
 
-class _Answers:
-    """The entities that answer a question, each of which is read once."""
-
-    def __init__(self, uow: UnitOfWork, question: Question) -> None:
-        self._uow, self._question = uow, question
-        self._known: dict[UUID, tuple[Entity, BestName]] = {}
-
-    def ranked(self, hits: Sequence[Hit]) -> list[UUID]:
-        """The ids of these hits, the best first: spelling and degree decide among the best of them."""
-        head, rest = hits[:RANKED_MAX], hits[RANKED_MAX:]
-        if len(head) > 1:
-            self._read([hit.entity_id for hit in head if hit.fit < Fit.BEGINNING])
-            distances = {id: best[1] for id, (_, best) in self._known.items()}
-            first = {hit.entity_id: before_degree(hit, distances.get(hit.entity_id, 0)) for hit in head}
-            often = Counter(first.values())
-            tied = [id for id, key in first.items() if often[key] > 1]
-            degrees = self._uow.walks.counts(tied, WalkFilter(), DEGREE_MAX)
-            head = sorted(
-                head, key=lambda hit: (first[hit.entity_id], -degrees.get(hit.entity_id, 0), *after_degree(hit))
-            )
-        return [hit.entity_id for hit in (*head, *rest)]
-
-    def found(self, ids: Sequence[UUID]) -> tuple[Found, ...]:
-        """What is told of the entities with these ids, in their order."""
-        self._read(ids)
-        return tuple(self._found(*self._known[id]) for id in ids if id in self._known)
-
-    def _read(self, ids: Sequence[UUID]) -> None:
-        unknown = [id for id in ids if id not in self._known]
-        for entity in self._uow.entities.find(unknown) if unknown else ():
-            best = best_name(self._question, entity)
-            if best is not None:
-                self._known[entity.id] = (entity, best)
-
-    def _found(self, entity: Entity, best: BestName) -> Found:
-        fit, _, _, field, text = best
-        matched = Matched(field, text, highlights(self._question, text))
-        return Found(entity=entity, score=SCORES[fit], matched=matched)
+RecordSearch = Search[Entity]
+"""Searches whose answers have whole entities."""
 
 
 def _cut(hits: Hits) -> Cap | None:

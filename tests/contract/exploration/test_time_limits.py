@@ -55,6 +55,16 @@ def test_all_statements_of_a_walk_have_one_limit(drawn: Drawn, store_url: str, h
         assert walk("A")
 
 
+def test_a_limit_ends_with_the_search(drawn: Drawn, hours: list[float]) -> None:
+    """In a transaction, too, whose other calls may come hours later."""
+    with drawn.kg.transaction() as tx:
+        oaks = [tx.entities.create(type="tree", name="Oak") for _ in range(2)]
+        assert len(tx.search("oak").items) == 2
+        hours[:] = [2]
+        assert len(tx.search("oak").items) == 2
+        assert tx.entities.get(oaks[0].id) == oaks[0]
+
+
 def test_who_connects_sets_the_limit(store_url: str, hours: list[float]) -> None:
     """In seconds; without it, there is none."""
     if store_url == "memory://":
