@@ -213,7 +213,7 @@ class SqlStore:
     def _begin(self) -> Iterator[SqlUnitOfWork]:
         try:
             with self._writing():
-                connection, transaction = self.connections.begin(writing=True)
+                connection, transaction = self.connections.begin()
                 with closed(connection):
                     session = Session(self.connections, self._encoding, connection)
                     yield SqlUnitOfWork(session, transaction, observer=self.observer)

@@ -9,7 +9,7 @@ from itertools import islice
 from kgl_adapters.memory.graph.entities import MemoryEntities
 from kgl_core.exploration.search.names import FacetField, Hits
 from kgl_core.exploration.search.questions import Question
-from kgl_core.exploration.search.ranking import Fit, Hit, by_itself, fit_of
+from kgl_core.exploration.search.ranking import Fit, Hit, by_itself, fit_of, whole_distance
 from kgl_core.exploration.walked_records import Part, part_of
 from kgl_core.graph.entities import Entity, EntityFilter
 from kgl_core.graph.naming.names import name_rows
@@ -62,7 +62,9 @@ class MemoryNames:
             ]
             if fits:
                 fit, length = min(fits)
-                yield entity, Hit(entity.id, fit, entity.sources_for, entity.confidence, length)
+                named = (entity.name, entity.aliases, entity.key)
+                distance = whole_distance(question, fit, *named) if fit < Fit.BEGINNING else 0
+                yield entity, Hit(entity.id, fit, entity.sources_for, entity.confidence, length, distance)
 
 
 def _most_first(counted: tuple[str | None, int]) -> tuple[int, bool, str]:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kgl_adapters.sql.engine import engines
 from kgl_adapters.sql.engine.driver_errors import translate
-from kgl_adapters.sql.engine.engines import begin, shown
+from kgl_adapters.sql.engine.engines import begin, begin_snapshot, shown
 from kgl_adapters.sql.engine.idle_connections import Idle, Lent
 from kgl_core.kernel.errors import KglError
 from kgl_core.kernel.store_errors import CommitUnknown, StoreClosed, StoreUnavailable
@@ -63,9 +63,13 @@ class Connections:
         except (DBAPIError, PoolTimeout) as error:
             raise translate(error, self.where) from error
 
-    def begin(self, *, writing: bool, settings: Mapping[str, str] | None = None) -> tuple[Connection, Transaction]:
-        """As `open`, in a transaction: on a fresh connection where the first turns out to be lost."""
-        return once_more(self._begin, writing, settings)
+    def begin(self) -> tuple[Connection, Transaction]:
+        """As `open`, in a transaction that writes: on a fresh connection where the first turns out to be lost."""
+        return once_more(self._begin)
+
+    def begin_snapshot(self, settings: Mapping[str, str]) -> Connection:
+        """As `begin`, for statements that see the same state. Whoever closes the connection ends that before."""
+        return once_more(self._begin_snapshot, settings)
 
     @contextmanager
     def opened(self) -> Iterator[Connection]:
@@ -109,16 +113,38 @@ class Connections:
         self._lost_at = time.monotonic()
         self._idle.clear()
 
-    def _begin(self, writing: bool, settings: Mapping[str, str] | None) -> tuple[Connection, Transaction]:
+    def note_if_lost(self, connection: Connection, driver: Any, error: Any) -> None:
+        """Give a connection up if its driver's error says that it is lost."""
+        if self._dialect.is_disconnect(error, driver, None):
+            self.note_loss()
+            connection.invalidate(error)
+
+    def _begin(self) -> tuple[Connection, Transaction]:
         connection = self.open()
         try:
-            return connection, begin(connection, writing=writing, settings=settings)
+            return connection, begin(connection, writing=True)
         except BaseException as error:
             with suppress(DBAPIError):
                 connection.close()
             if isinstance(error, DBAPIError):
                 raise translate(error, self.where) from error
             raise
+
+    def _begin_snapshot(self, settings: Mapping[str, str]) -> Connection:
+        connection = self.open()
+        proxy = connection.connection
+        try:
+            begin_snapshot(proxy, settings)
+        except BaseException as error:
+            is_drivers = isinstance(error, self._driver_error)
+            if is_drivers:
+                self.note_if_lost(connection, proxy.driver_connection, error)
+            with suppress(DBAPIError):
+                connection.close()
+            if is_drivers:
+                raise translate(error, self.where) from error
+            raise
+        return connection
 
     def _fetch(self, text: str, values: Values) -> list[tuple[Any, ...]]:
         lent = self._take()

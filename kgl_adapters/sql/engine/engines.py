@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
@@ -9,10 +10,22 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import attrs
-from sqlalchemy import URL, Connection, Engine, ExceptionContext, QueuePool, Transaction, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    ExceptionContext,
+    PoolProxiedConnection,
+    QueuePool,
+    Transaction,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from kgl_adapters.sql.engine.driver_errors import translate
+from kgl_adapters.sql.engine.idle_connections import cursor_of
 from kgl_adapters.sql.engine.sqlite_files import OpenFile, database_file, is_uri, make_private
 from kgl_adapters.sql.engine.sqlite_functions import add_functions
 from kgl_core.distribution import DISTRIBUTION
@@ -126,10 +139,8 @@ def shown(url: URL) -> str:
     return plain.render_as_string(hide_password=True)
 
 
-def begin(connection: Connection, *, writing: bool, settings: Mapping[str, str] | None = None) -> Transaction:
+def begin(connection: Connection, *, writing: bool) -> Transaction:
     """Begin a transaction that writes, or one whose statements all see the same state.
-
-    ``settings`` are those of PostgreSQL's that differ until it ends.
 
     Connections do not begin transactions by themselves: BEGIN and ROLLBACK around each read would cost PostgreSQL a
     third of its throughput. Raises StoreUnavailable for a write to an SQLite file that was deleted or replaced.
@@ -137,15 +148,31 @@ def begin(connection: Connection, *, writing: bool, settings: Mapping[str, str] 
     if writing:
         require_file_in_place(connection)
     transaction = connection.begin()
-    if connection.dialect.name == "sqlite":
-        # A writer takes the lock at once: one that reads first and then writes can fail where it should wait.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-    else:
-        driver: Any = connection.connection.driver_connection
-        mode = "" if writing else " ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        set_locally = "".join(f"; SET LOCAL {name} TO {value}" for name, value in (settings or {}).items())
-        connection.exec_driver_sql(f"BEGIN{mode}{driver.opening}{set_locally}")
+    connection.exec_driver_sql(_opening(connection.connection.driver_connection, {}, writing=writing))
     return transaction
+
+
+def begin_snapshot(proxy: PoolProxiedConnection, settings: Mapping[str, str]) -> None:
+    """Begin a transaction that reads, and whose statements all see the same state. Raises the driver's errors.
+
+    ``settings`` are those of PostgreSQL's that differ until it ends. SQLAlchemy would take as long as the statement, so
+    it is not told.
+    """
+    cursor_of(proxy).execute(_opening(proxy.driver_connection, settings, writing=False))
+
+
+def end_snapshot(proxy: PoolProxiedConnection) -> None:
+    """End it by COMMIT: after a ROLLBACK, PostgreSQL's driver prepares every statement anew. Raises its errors."""
+    cursor_of(proxy).execute("COMMIT")
+
+
+def _opening(driver: Any, settings: Mapping[str, str], *, writing: bool) -> str:
+    if isinstance(driver, sqlite3.Connection):
+        # A writer takes the lock at once: one that reads first and then writes can fail where it should wait.
+        return "BEGIN IMMEDIATE" if writing else "BEGIN"
+    mode = "" if writing else " ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    set_locally = "".join(f"; SET LOCAL {name} TO {value}" for name, value in settings.items())
+    return f"BEGIN{mode}{driver.opening}{set_locally}"
 
 
 def require_file_in_place(of: Engine | Connection) -> None:

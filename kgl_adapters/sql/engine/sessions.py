@@ -8,13 +8,14 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, CursorResult, NestedTransaction, Table, Transaction, text
+from sqlalchemy import Connection, CursorResult, NestedTransaction, Table, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.sql import Executable
 
 from kgl_adapters.sql.engine.connections import Connections, Values, closed, once_more
 from kgl_adapters.sql.engine.driver_errors import translate
 from kgl_adapters.sql.engine.encoding import Encoding
+from kgl_adapters.sql.engine.engines import end_snapshot
 from kgl_adapters.sql.engine.idle_connections import cursor_of
 from kgl_adapters.sql.engine.queries import Query
 from kgl_core.kernel.store_errors import StatementTimeout, StoreFault, StoreUnavailable
@@ -47,7 +48,6 @@ class Session:
         self._connection = connection
         self._is_writing = connection is not None
         self._in_snapshot = in_snapshot
-        self._snapshot: Transaction | None = None
         self._repeats = not self._is_writing
         self._ends_at: float | None = None
         self._settings: dict[str, str] = {}
@@ -60,7 +60,7 @@ class Session:
         """The connection, opened when there is none yet."""
         if self._connection is None:
             if self._in_snapshot:
-                self._connection, self._snapshot = self._connections.begin(writing=False, settings=self._settings)
+                self._connection = self._connections.begin_snapshot(self._settings)
             else:
                 self._connection = self._connections.open()
         return self._connection
@@ -70,14 +70,9 @@ class Session:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             with closed(connection):
-                self._end_snapshot()
-
-    def _end_snapshot(self) -> None:
-        """End it by COMMIT: after a ROLLBACK, PostgreSQL's driver prepares every statement anew."""
-        if self._snapshot is not None:
-            snapshot, self._snapshot = self._snapshot, None
-            with suppress(DBAPIError, InvalidRequestError):  # nothing was written, so nothing can be lost
-                snapshot.commit()
+                if self._in_snapshot and not connection.invalidated:
+                    with suppress(connection.dialect.loaded_dbapi.Error):  # nothing was written, so nothing can be lost
+                        end_snapshot(connection.connection)
 
     def limit_time(self) -> None:
         """Let all that is fetched from now on take no longer than a statement may. StatementTimeout is raised then.
@@ -137,7 +132,7 @@ class Session:
                 rows: list[tuple[Any, ...]] = cursor_of(proxy).execute(text, values).fetchall()
             return rows
         except connection.dialect.loaded_dbapi.Error as error:
-            self._note_if_lost(connection, proxy.driver_connection, error)
+            self._connections.note_if_lost(connection, proxy.driver_connection, error)
             if self._repeats:
                 self.close()
             raise translate(error, self.where) from error
@@ -279,13 +274,7 @@ class Session:
         try:
             yield cursor
         except connection.dialect.loaded_dbapi.Error as error:
-            self._note_if_lost(connection, driver, error)
+            self._connections.note_if_lost(connection, driver, error)
             raise translate(error, self.where) from error
         finally:
             cursor.close()
-
-    def _note_if_lost(self, connection: Connection, driver: Any, error: Any) -> None:
-        """Give the connection up if the driver's error says that it is lost."""
-        if connection.dialect.is_disconnect(error, driver, None):
-            self._connections.note_loss()
-            connection.invalidate(error)

@@ -80,9 +80,12 @@ class NameStatements:
         best = select(taken.c.entity_id, rank).group_by(taken.c.entity_id).subquery("best")
         e = self._of_entities.table.c
         confidence = e.confidence.desc() if self._is_sqlite else e.confidence.desc().nulls_last()
-        columns = (e.id, best.c.rank, e.sources_for, e.confidence, func.count().over().label("total"))
-        found = self._joined(select(*columns), best, shape)
         fitting = best.c.rank // _number(LENGTHS)
+        # Their names, where they are compared in spelling.
+        is_whole = fitting < _number(Fit.BEGINNING)
+        names = [case((is_whole, c)).label(c.name) for c in (e.name, e.aliases, e.key)]
+        columns = (e.id, best.c.rank, e.sources_for, e.confidence, *names, func.count().over().label("total"))
+        found = self._joined(select(*columns), best, shape)
         found = found.order_by(fitting, e.sources_for.desc(), confidence, best.c.rank, e.id)
         ranked = found.limit(_number(shape.limit)).subquery("ranked")
         cut = select(is_cut.label("is_cut")).subquery("cut")

@@ -16,11 +16,11 @@ from kgl_adapters.sql.exploration.record_parts import PARTS_MAX, reading_parts
 from kgl_adapters.sql.graph.entities import ENTITY_TABLES
 from kgl_adapters.sql.graph.names import NAMES, TERMS, quoted_term
 from kgl_adapters.sql.graph.tables import ENTITIES
-from kgl_adapters.sql.kernel.json_columns import write_json
+from kgl_adapters.sql.kernel.json_columns import read_texts, write_json
 from kgl_adapters.sql.kernel.lookups import array
 from kgl_core.exploration.search.names import FacetField, Hits
 from kgl_core.exploration.search.questions import Question
-from kgl_core.exploration.search.ranking import Hit, by_itself
+from kgl_core.exploration.search.ranking import Hit, by_itself, whole_distance
 from kgl_core.exploration.walked_records import Part
 from kgl_core.graph.entities import ENTITY, Entity, EntityFilter
 from kgl_core.graph.naming.names import type_term
@@ -84,10 +84,11 @@ class SqlNames:
         if first is None:
             return Hits((), 0, bool(is_cut))
         read_id = self._encoding.read_id
-        hits = [
-            Hit(read_id(id), rank // LENGTHS, sources, confidence, rank % LENGTHS)
-            for _, id, rank, sources, confidence, _ in rows
-        ]
+        hits = []
+        for _, id, rank, sources, confidence, name, aliases, key, _ in rows:
+            fit, length = divmod(rank, LENGTHS)
+            distance = 0 if name is None else whole_distance(question, fit, name, read_texts(aliases), key)
+            hits.append(Hit(read_id(id), fit, sources, confidence, length, distance))
         return Hits(sorted(hits, key=by_itself), total, bool(is_cut))
 
     def facets(

@@ -113,13 +113,18 @@ class WalkStatements:
         return steps.join(others, others.c.id == far).where(entered)
 
     def _counts(self, shape: Shape) -> Query:
-        """How many steps leave each of ``:ids``, or ``:id``, up to ``:most``: rows of an entity and a number."""
+        """How many steps leave each of ``:ids``, up to ``:most`` to each side: rows of an entity and a number."""
 
         def counted(id: ColumnElement[Any]) -> Select[Any]:
-            rows = self._steps_of(shape, id, _number("most"))
-            return select(func.count().label("steps")).select_from(rows.subquery())
+            sides = [self._side(shape, id, _number("most"), leaving=leaving) for leaving in shape.sides]
+            rows = union_all(*(select(side.subquery()) for side in sides)).subquery("rows")
+            return select(func.count().label("steps")).select_from(rows)
 
-        return self._of_each(counted, None)
+        if not self._is_sqlite:
+            return self._of_each(counted, None)
+        given = _listed("ids")
+        # As text, as in `_many`.
+        return Query(select(given.c.id, counted(literal_column("ids.id")).scalar_subquery()), is_sqlite=True)
 
     def _adjacent(self, shape: Shape, *, leaving: bool) -> Query:
         """The ``:limit`` strongest relationships that leave or enter any of ``:ids``, to or from any of ``:others``.

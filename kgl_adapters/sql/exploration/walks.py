@@ -83,8 +83,13 @@ class SqlWalks:
 
     def counts(self, entity_ids: Collection[UUID], filter: WalkFilter, most: int) -> Mapping[UUID, int]:
         shape, parameters = self._read(filter)
-        rows = self._of_each(self._statements.counts(shape), [*entity_ids], {**parameters, "most": most})
-        return dict(rows)
+        if not entity_ids:
+            return {}
+        is_sqlite = self._session.is_sqlite
+        given = _listed("ids", entity_ids) if is_sqlite else {"ids": array([*entity_ids])}
+        rows = self._session.fetch(self._statements.counts(shape), {**parameters, **given, "most": most})
+        known: Mapping[Any, UUID] = {id.bytes if is_sqlite else id: id for id in entity_ids}
+        return {known[id]: min(count, most) for id, count in rows}
 
     def between(
         self, source_ids: Collection[UUID], target_ids: Collection[UUID], filter: WalkFilter, limit: int

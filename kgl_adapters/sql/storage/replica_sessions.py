@@ -44,6 +44,16 @@ class ReplicatedSession(Session):
         if self._there is not None:
             self._there.limit_time()
 
+    def lift_limit(self) -> None:
+        super().lift_limit()
+        if self._there is not None:
+            self._there.lift_limit()
+
+    def set_locally(self, name: str, value: str) -> None:
+        super().set_locally(name, value)
+        if self._there is not None:
+            self._there.set_locally(name, value)
+
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[*tuple[Any, ...]]:
         here = partial(super().execute, statement, parameters)
         return self._run_there(lambda there: there.execute(statement, parameters), here)

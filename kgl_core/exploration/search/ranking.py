@@ -8,7 +8,7 @@ higher confidence, more relationships. Last, shorter names, and ids.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -16,7 +16,7 @@ from uuid import UUID
 import attrs
 
 from kgl_core.exploration.search.questions import Question
-from kgl_core.graph.naming.names import NameField
+from kgl_core.graph.naming.names import NameField, named
 from kgl_core.graph.naming.words import fold, words_of
 from kgl_core.kernel.text import identity_form
 
@@ -24,6 +24,8 @@ DEGREE_MAX: Final = 100
 """As many relationships are counted; who has more ranks as high as who has so many."""
 RANKED_MAX: Final = 100
 """Of how many entities the spelling and the degree are looked at: the best by all else."""
+_FARTHEST: Final = 4
+"""How far a name is at most from what was asked, in steps of spelling."""
 
 
 class Fit(IntEnum):
@@ -39,13 +41,18 @@ SCORES: Final = {Fit.NAME: 1.0, Fit.OTHER_NAME: 0.8, Fit.BEGINNING: 0.6, Fit.WOR
 
 
 class Hit(NamedTuple):
-    """An entity that answers a question, by the best of its names; ``length`` is that of its words, in characters."""
+    """An entity that answers a question, by the best of its names.
+
+    ``length`` is that of the name's words, in characters; ``distance`` is how far a whole name is from the question in
+    spelling, and 0 for others.
+    """
 
     entity_id: UUID
     fit: int
     sources: int
     confidence: float | None
     length: int
+    distance: int
 
 
 @attrs.frozen
@@ -62,10 +69,10 @@ class Matched:
 
 def fit_of(question: Question, field: NameField, words: str) -> Fit | None:
     """How well a name with these words fits a question; None if not at all."""
-    if not question.is_answered_by(words):
-        return None
     if words == question.whole:
         return Fit.NAME if field == "name" else Fit.OTHER_NAME
+    if not question.is_answered_by(words):
+        return None
     if words.startswith(question.whole):
         return Fit.BEGINNING
     return None if field == "key" else Fit.WORDS
@@ -84,6 +91,8 @@ def best_name(question: Question, names: Iterable[tuple[NameField, str]]) -> Bes
         if fit is None:
             continue
         here = (fit, spelling_distance(question.text, text) if fit <= Fit.OTHER_NAME else 0, len(words), field, text)
+        if fit is Fit.NAME:  # there is one name, and it comes first
+            return here
         if found is None or here[:3] < found[:3]:
             found = here
     return found
@@ -94,7 +103,19 @@ def spelling_distance(asked: str, text: str) -> int:
     if asked == text:
         return 0
     forms = (_uncased, identity_form, fold)
-    return next((step for step, form in enumerate(forms, 1) if form(asked) == form(text)), 4)
+    return next((step for step, form in enumerate(forms, 1) if form(asked) == form(text)), _FARTHEST)
+
+
+def whole_distance(question: Question, fit: int, name: str, aliases: Sequence[str], key: str | None) -> int:
+    """How far an entity's name is from a question in spelling, or the nearest of its other names, as ``fit`` says.
+
+    An index that is out of date may take them for a whole name that they are not.
+    """
+    if fit == Fit.NAME:
+        return spelling_distance(question.text, name)
+    _, *others = named(name, aliases, key)
+    whole = [text for _, text in others if words_of(text) == question.whole]
+    return min([spelling_distance(question.text, text) for text in whole], default=_FARTHEST)
 
 
 def by_itself(hit: Hit) -> tuple[int, int, float, int, int]:
@@ -103,10 +124,10 @@ def by_itself(hit: Hit) -> tuple[int, int, float, int, int]:
     return (hit.fit, -hit.sources, confidence, hit.length, hit.entity_id.int)
 
 
-def before_degree(hit: Hit, distance: int) -> tuple[int, int, int, float]:
+def before_degree(hit: Hit) -> tuple[int, int, int, float]:
     """A key to sort hits by what comes before the degree, the best first; those with the same key are tied."""
     fit, sources, confidence, _, _ = by_itself(hit)
-    return (fit, distance, sources, confidence)
+    return (fit, hit.distance, sources, confidence)
 
 
 def after_degree(hit: Hit) -> tuple[int, int]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Generic, Unpack
 from uuid import UUID
 
 import attrs
 
-from kgl_core.exploration.search.answers import Answers, Found
+from kgl_core.exploration.search.answers import COMPARED, Found, found, ranked
 from kgl_core.exploration.search.linking import Linked, LinkQuery, link
 from kgl_core.exploration.search.names import CANDIDATES_MAX, FacetField, Hits
 from kgl_core.exploration.search.nearest_words import nearest_words
 from kgl_core.exploration.search.questions import QUESTION, read_question
 from kgl_core.exploration.subgraphs import Cap
-from kgl_core.exploration.walked_records import E, Part, check_fields
+from kgl_core.exploration.walked_records import Compared, E, Part, check_fields
 from kgl_core.graph.entities import Entity, EntityFilter, EntityFilterFields
 from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import build, check, ruled
@@ -145,22 +146,21 @@ class Search(Generic[E]):
                 step for step in _READ_STEPS if step == RESULTS_MAX or step > begin + query.limit + _COME_MEANWHILE
             )
             hits = uow.names.find(question, query, candidates=CANDIDATES_MAX, limit=limit)
-            answers = Answers[E](uow, self._fields, question)
-            ranked = answers.ranked(hits.best)
-            if last in ranked:
-                begin = ranked.index(last) + 1
-            page = ranked[begin : begin + query.limit]
-            items = answers.found(page)
+            ids = ranked(uow, hits.best)
+            if last in ids:
+                begin = ids.index(last) + 1
+            page = ids[begin : begin + query.limit]
+            items = found(uow, question, Compared[E](self._fields, COMPARED), page)
             facets_found = uow.names.facets(
                 question, query, query.facets, candidates=CANDIDATES_MAX, limit=FACET_VALUES_MAX
             )
             near = () if hits.total or hits.is_cut else nearest_words(uow.names, question)
         more = None
         if page and begin + len(page) < min(hits.total, RESULTS_MAX):
-            place = (begin + len(page), str(page[-1]), answers.created_at(page[-1]).isoformat())
+            place = (begin + len(page), str(page[-1]), items[-1][0].isoformat())
             more = encode_cursor(_listing(query), *place)
         return Results(
-            items=items,
+            items=tuple(item for _, item in items),
             limit=query.limit,
             total=hits.total,
             next_cursor=more,
@@ -178,11 +178,14 @@ class Search(Generic[E]):
         query = build(SuggestQuery, {"q": q, "limit": limit, "type": type})
         question, filter = read_question(query.q), EntityFilter(type=query.type)
         with self._context.store.snapshot() as uow:
-            hits = uow.names.find(question, filter, candidates=_SUGGESTED_FROM, limit=_SUGGESTED_FROM, beginning=True)
-            if hits.total < query.limit:
-                hits = uow.names.find(question, filter, candidates=_SUGGESTED_FROM, limit=_SUGGESTED_FROM)
-            answers = Answers[E](uow, self._fields, question)
-            return answers.found(answers.ranked(hits.best)[: query.limit])
+            find = partial(uow.names.find, question, filter, candidates=_SUGGESTED_FROM, limit=_SUGGESTED_FROM)
+            # Many names begin with one word. Few begin with several, so that all are asked for at once.
+            hits = find(beginning=" " not in question.whole)
+            if hits.total < query.limit and " " not in question.whole:
+                hits = find()
+            ids = ranked(uow, hits.best)[: query.limit]
+            items = found(uow, question, Compared[E](self._fields, COMPARED), ids)
+        return tuple(item for _, item in items)
 
     def link(self, names: Sequence[str | Mapping[str, Any]], *, limit: int = 5) -> tuple[Linked[E], ...]:
         """For each of up to 1,000 names, up to ``limit`` (1..20) entities that have just this name.
