@@ -26,7 +26,7 @@ from tests.benchmarks.name_graph import lines, vocabulary
 ASKED: Final = 40
 """How many questions there are of each kind."""
 LINKED: Final = 1_000
-_LINKS: Final = 20
+_LINKS: Final = 100
 _SEED: Final = 5
 _SEED_BEFORE: Final = 6
 _LETTERS: Final = "abcdefghiklmnoprstuvw"

@@ -85,10 +85,12 @@ class SqlWalks:
         shape, parameters = self._read(filter)
         if not entity_ids:
             return {}
-        is_sqlite = self._session.is_sqlite
-        given = _listed("ids", entity_ids) if is_sqlite else {"ids": array([*entity_ids])}
-        rows = self._session.fetch(self._statements.counts(shape), {**parameters, **given, "most": most})
-        known: Mapping[Any, UUID] = {id.bytes if is_sqlite else id: id for id in entity_ids}
+        query, parameters = self._statements.counts(shape), {**parameters, "most": most}
+        if not self._session.is_sqlite:
+            rows = self._session.fetch(query, {**parameters, "ids": array([*entity_ids])})
+            return {id: min(count, most) for id, count in rows}
+        known = {id.bytes: id for id in entity_ids}
+        rows = self._session.fetch(query, {**parameters, **_listed("ids", entity_ids)})
         return {known[id]: min(count, most) for id, count in rows}
 
     def between(

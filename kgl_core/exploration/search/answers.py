@@ -48,11 +48,15 @@ def ranked(uow: UnitOfWork, hits: Sequence[Hit]) -> list[UUID]:
     """The ids of these hits, the best first: spelling and degree decide among the best of them."""
     head, rest = hits[:RANKED_MAX], hits[RANKED_MAX:]
     if len(head) > 1:
-        first = {hit.entity_id: before_degree(hit) for hit in head}
-        often = Counter(first.values())
-        tied = [id for id, key in first.items() if often[key] > 1]
+        keys = [before_degree(hit) for hit in head]
+        often = Counter(keys)
+        tied = [hit.entity_id for hit, key in zip(head, keys, strict=True) if often[key] > 1]
         degrees = uow.walks.counts(tied, WalkFilter(), DEGREE_MAX)
-        head = sorted(head, key=lambda hit: (first[hit.entity_id], -degrees.get(hit.entity_id, 0), *after_degree(hit)))
+        placed = [
+            ((key, -degrees[hit.entity_id] if often[key] > 1 else 0, *after_degree(hit)), hit)
+            for hit, key in zip(head, keys, strict=True)
+        ]
+        head = [hit for _, hit in sorted(placed)]
     return [hit.entity_id for hit in (*head, *rest)]
 
 
