@@ -20,6 +20,8 @@ from typing import Any, Final
 
 import attrs
 
+from tests.benchmarks.percentiles import percentile
+
 _CHECKOUT: Final = Path(__file__).parents[2]
 _READ_BYTES: Final = 2**18
 _PATIENCE_S: Final = 30
@@ -38,8 +40,8 @@ class Latencies:
         return len(self.micros) / self.seconds
 
     def percentile(self, part: float) -> float:
-        """Milliseconds within which ``part`` (0 to 1, which is all) of the requests were answered."""
-        return self.micros[min(len(self.micros) - 1, int(part * len(self.micros)))] / 1000
+        """Milliseconds within which ``part`` (above 0, to 1) of the requests were answered."""
+        return percentile(self.micros, part) / 1000
 
 
 def press(address: tuple[str, int], requests: Sequence[bytes], *, connections: int, seconds: float) -> Latencies:
