@@ -34,7 +34,7 @@ from kgl_core.exploration.search.ranking import Fit
 _COMBINATIONS_MAX: Final = 256
 LOOKED_THROUGH_MAX: Final = 2_500
 """How many names that have the terms of a question are searched for its other parts, at most."""
-_LOOKED_THROUGH_EACH: Final = 20
+_LOOKED_THROUGH_EACH: Final = 10
 """How many of them are searched for each name that may be taken."""
 LENGTHS: Final = 10_000
 """More than the words of a name have characters: fit and length are compared as one number, in this base."""
