@@ -90,11 +90,12 @@ class _Connection:
         self._received = b""
         if head[9:10] != b"2":
             raise RuntimeError(f"unexpected answer: {data!r}")
-        self._missing = _length(head) - len(body)
+        self._missing = body_length(head) - len(body)
         return not self._missing
 
 
-def _length(head: bytes) -> int:
+def body_length(head: bytes) -> int:
+    """How many bytes the body of an answer has, by its head. Raises RuntimeError."""
     _, found, rest = head.lower().partition(b"\r\ncontent-length:")
     if not found:
         raise RuntimeError(f"an answer without its length: {head!r}")
