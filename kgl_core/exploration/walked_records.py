@@ -49,10 +49,10 @@ def part_of(record: Any, names: Iterable[str]) -> Part:
 
 
 class Compared(Generic[E]):
-    """How entities are read that are shown as E, whole or with these ``fields``, and of which ``names`` are compared.
+    """Reads entities to compare and to show: their ``names`` (two or more) are compared, and ``fields`` shown, or all.
 
     ``read`` are the fields that a store has to read; None for whole entities. ``values`` gives what is compared of what
-    is read. The names are two or more.
+    was read.
     """
 
     def __init__(self, fields: frozenset[str] | None, names: Sequence[str]) -> None:

@@ -37,13 +37,13 @@ _ENTITIES_WITH_WORDS: Final = {
         " FROM unnest(CAST(:words AS text[]), CAST(:types AS text[])) WITH ORDINALITY AS q (words, type, place)"  # noqa: S608
         f" CROSS JOIN LATERAL (SELECT entity_id FROM {_NAMES} n WHERE n.words = q.words"
         " AND q.type IN ('', n.type) LIMIT :each) n"
-        f" JOIN {ENTITIES[False].fullname} e ON e.id = n.entity_id"
+        f" JOIN {ENTITIES[False].fullname} e ON e.id = n.entity_id AND e.deleted_at IS NULL"
     ),
     True: (
         " FROM (SELECT key AS place, json_extract(value, '$[0]') AS words, json_extract(value, '$[1]') AS type"
         " FROM json_each(:asked)) q CROSS JOIN entity_names n ON n.id IN"
         " (SELECT id FROM entity_names m WHERE m.words = q.words AND q.type IN ('', m.type) LIMIT :each)"
-        " CROSS JOIN entities e ON e.id = n.entity_id"
+        " CROSS JOIN entities e ON e.id = n.entity_id AND e.deleted_at IS NULL"
     ),
 }
 _EXISTING: Final = f"SELECT ? FROM {TERMS} WHERE {TERMS} MATCH ? LIMIT 1"  # noqa: S608  # names of our own

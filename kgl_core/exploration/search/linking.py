@@ -96,7 +96,8 @@ def _linked(asked: NameToLink, words: str, compared: Compared[E], entities: Sequ
     found = []
     for entity in entities:
         values: _Values = compared.values(entity)
-        found.append((_likest(asked.name, identity, words, values), values, entity))
+        if (likest := _likest(asked.name, identity, words, values)) is not None:
+            found.append((likest, values, entity))
     if len(found) > 1:
         found.sort(key=_order)
     matches = [
@@ -106,8 +107,8 @@ def _linked(asked: NameToLink, words: str, compared: Compared[E], entities: Sequ
     return Linked(name=asked.name, type=asked.type, matches=tuple(matches), is_cut=len(found) > limit)
 
 
-def _likest(name: str, identity: str, words: str, values: _Values) -> _Likest:
-    """Which of an entity's names, one of which has the words asked for, is most like the name that was asked for."""
+def _likest(name: str, identity: str, words: str, values: _Values) -> _Likest | None:
+    """Which of an entity's names is most like the one asked for; None if the index is out of date, and none is."""
     _, own, aliases, key, *_ = values
     if own == name:
         return "identity", "name", own
@@ -115,8 +116,7 @@ def _likest(name: str, identity: str, words: str, values: _Values) -> _Likest:
     for field, text in names:
         if text == name or identity_form(text) == identity:
             return "identity", field, text
-    field, text = next((field, text) for field, text in names if words_of(text) == words)
-    return "search", field, text
+    return next((("search", field, text) for field, text in names if words_of(text) == words), None)
 
 
 def _order(found: tuple[_Likest, _Values, object]) -> tuple[str, bool, int, float, int]:

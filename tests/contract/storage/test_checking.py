@@ -568,6 +568,23 @@ def test_the_index_of_names_is_made_anew(url: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("url", BOTH, indirect=True)
+def test_nothing_is_found_by_a_name_that_it_lost(url: str) -> None:
+    """While the index of names is out of date, as an older kgl leaves it: no error, and no entity that is deleted."""
+    with connect(url) as kg:
+        for name in ("Elm", "Elm", "Ash"):
+            kg.entities.create(type="tree", name=name, aliases=["The Tree", "the tree!"])
+        elm, other, ash = kg.entities.list(sort="created_at").items
+        with raw(url) as on:
+            on.run("UPDATE entities SET name = 'Fir', aliases = '[\"Pine\"]' WHERE id = {id}", id=elm.id)
+            on.run("UPDATE entities SET deleted_at = updated_at, deleted_by = 'user:x' WHERE id = {id}", id=ash.id)
+        for name in ("elm", "the tree"):
+            [linked] = kg.search.link([name])
+            assert [match.entity.id for match in linked.matches] == [other.id]
+            assert [each.entity.id for each in kg.search(name).items] == [other.id]
+            assert [each.entity.id for each in kg.search.suggest(name)] == [other.id]
+
+
+@pytest.mark.parametrize("url", BOTH, indirect=True)
 def test_a_repair_is_told_in_the_feed(url: str) -> None:
     """A relationship with a deleted end is deleted as its end's deletion would have, by the one who repairs."""
     with connect(url) as kg:
