@@ -14,7 +14,7 @@ from kgl_core.graph.reading_records import ReadRecords
 from kgl_core.kernel.checked_records import build, rebuild, same_values, unknown_names
 from kgl_core.kernel.errors import AlreadyExists, InvalidInput
 from kgl_core.kernel.ids import require_id
-from kgl_core.kernel.merge_patch import merge_patch
+from kgl_core.kernel.nouns.merge_patch import merge_patch
 from kgl_core.kernel.nouns.read_only_fields import read_whole, require_noted, take_noted
 from kgl_core.kernel.nouns.records import Record, found
 from kgl_core.kernel.nouns.taken_values import name_holder

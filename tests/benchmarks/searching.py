@@ -27,6 +27,7 @@ ASKED: Final = 40
 """How many questions there are of each kind."""
 LINKED: Final = 1_000
 _LINKS: Final = 100
+_LINKED_FIELDS: Final = ("type", "name")
 _SEED: Final = 5
 _SEED_BEFORE: Final = 6
 _LETTERS: Final = "abcdefghiklmnoprstuvw"
@@ -125,7 +126,7 @@ def _in_library(kg: KnowledgeGraph) -> tuple[Ask, Ask, Callable[[Sequence[str]],
     return (
         lambda q: len(kg.search(q).items),
         lambda q: len(kg.search.suggest(q)),
-        lambda names: len(kg.search.link(names)),
+        lambda names: len(kg.search.showing(*_LINKED_FIELDS).link(names)),
     )
 
 
@@ -136,7 +137,7 @@ def _over_http(service: Contender) -> tuple[Ask, Ask, Callable[[Sequence[str]], 
         return len(client.call("GET", f"/api/v1/search{path}?{urlencode({'q': q})}"))
 
     def link(names: Sequence[str]) -> int:
-        body = {"names": [{"name": name} for name in names], "fields": ["type", "name"]}
+        body = {"names": [{"name": name} for name in names], "fields": _LINKED_FIELDS}
         return len(client.call("POST", "/api/v1/search/link", json.dumps(body).encode()))
 
     return (

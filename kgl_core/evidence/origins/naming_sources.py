@@ -27,7 +27,7 @@ from kgl_core.graph.entities import Json
 from kgl_core.kernel.checked_records import build, rebuild, same_values
 from kgl_core.kernel.errors import Fault, InvalidInput, NotFound
 from kgl_core.kernel.ids import require_id
-from kgl_core.kernel.merge_patch import merge_patch
+from kgl_core.kernel.nouns.merge_patch import merge_patch
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
 from kgl_core.kernel.nouns.read_only_fields import require_noted, take_noted
 from kgl_core.kernel.nouns.records import found

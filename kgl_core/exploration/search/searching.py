@@ -22,6 +22,7 @@ from kgl_core.graph.shared_fields import FILTER_VALUES_MAX
 from kgl_core.kernel.checked_records import build, check, ruled
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.field_rules import TYPE_NAME, Choice, Each, Integer, Optional, Text
+from kgl_core.kernel.garbage import collector_paused
 from kgl_core.kernel.nouns.listings import require_known
 from kgl_core.kernel.nouns.pages import (
     CURSOR_LENGTH_MAX,
@@ -197,7 +198,7 @@ class Search(Generic[E]):
         is_list = isinstance(names, (list, tuple))
         asked = [{"name": each} if isinstance(each, str) else each for each in names] if is_list else names
         query = build(LinkQuery, {"names": asked, "limit": limit})
-        with self._context.store.snapshot() as uow:
+        with self._context.store.snapshot() as uow, collector_paused():
             return link(uow.names, query, self._fields)
 
 

@@ -15,7 +15,7 @@ from kgl_core.graph.nouns import GraphNoun
 from kgl_core.kernel.checked_records import rules_of, same_values
 from kgl_core.kernel.errors import Conflict, Fault, InvalidInput
 from kgl_core.kernel.field_rules import Rule
-from kgl_core.kernel.merge_patch import merge_patch
+from kgl_core.kernel.nouns.merge_patch import merge_patch
 from kgl_core.kernel.nouns.records import Record
 from kgl_core.storage.record_lines import Line
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain, islice
 from typing import Final
@@ -17,6 +16,7 @@ from kgl_core.graph.journal.running import running
 from kgl_core.graph.journal.runs import RunDraft, RunKind
 from kgl_core.kernel.checked_records import build
 from kgl_core.kernel.errors import AlreadyExists, Fault, InvalidInput, NotFound, StaleVersion
+from kgl_core.kernel.garbage import collector_paused
 from kgl_core.kernel.ids import RunId
 from kgl_core.kernel.permissions import Action, require
 from kgl_core.kernel.units_of_work import Context, JoinedStore, once
@@ -127,7 +127,7 @@ class Load:
         is_one = atomic or dry_run
         with ExitStack() as stack:
             batches = read_batches(read_items(records), BATCH_RECORDS_MAX)
-            with _collector_paused():
+            with collector_paused():
                 first = [*islice(batches, 1)]
             has_records = bool(first)
             batches = chain((first.pop() for _ in range(len(first))), batches)  # which keeps none of them in memory
@@ -159,7 +159,7 @@ class Load:
         )
 
     def _load_next(self, batches: Iterator[Items]) -> bool:
-        with _collector_paused():
+        with collector_paused():
             batch = next(batches, None)
             if batch is not None:
                 self._load(batch)
@@ -218,18 +218,3 @@ class Load:
             ]
             for result in sorted(results, key=lambda result: result.number):
                 self._on_result(result)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector for one batch, whose objects it would walk again and again.
-
-    They make no cycles, and the walks take a fifth of a load's time.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -1,5 +1,7 @@
 """Linking: which entities have just these names, for many names at once; the same on every store."""
 
+import gc
+
 import pytest
 
 from kgl_core import InvalidInput, KnowledgeGraph
@@ -57,6 +59,7 @@ def test_many_names_at_once(store: Store) -> None:
     assert [len(each.matches) for each in linked] == [2] * 400 + [0] * 599 + [2]
     assert [each.is_cut for each in linked] == [True] * 200 + [False] * 799 + [True]
     assert kg.search.link([]) == ()
+    assert gc.isenabled()
 
 
 def test_arguments_are_checked(store: Store) -> None:

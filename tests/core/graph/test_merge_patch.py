@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgl_core.kernel.merge_patch import merge_patch
+from kgl_core.kernel.nouns.merge_patch import merge_patch
 
 # RFC 7396, appendix A: original, patch, result.
 EXAMPLES = [
