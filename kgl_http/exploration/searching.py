@@ -21,7 +21,7 @@ from kgl_http.api.envelope import send_shown
 from kgl_http.api.json_views import unstructure
 from kgl_http.api.operations import Answer, GraphResource, operation
 from kgl_http.api.query_parameters import NoQuery, filter_of
-from kgl_http.exploration.walk_views import WalkedEntity, shown_record
+from kgl_http.exploration.walk_views import WalkedEntity, of_records, shown_record
 from kgl_http.openapi.shown_fields import FIELDS
 
 _RESULTS_META: Final = {
@@ -133,7 +133,7 @@ class SearchLinks(GraphResource):
 
 def _searching(graph: KnowledgeGraph, fields: Collection[str] | None) -> Search[Any]:
     """Searches whose answers have these fields of entities, or all."""
-    return graph.search if fields is None else graph.search.showing(*fields)
+    return graph.search if fields is None else graph.search.showing(*of_records(fields))
 
 
 def _found(found: Found[Any]) -> dict[str, Any]:

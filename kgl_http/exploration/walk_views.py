@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -57,7 +57,12 @@ class RelationshipsAnswer:
 
 def walking(graph: Graph[Entity, Relationship], fields: Collection[str] | None) -> Graph[Any, Any]:
     """Walks whose answers have these fields of records, or all."""
-    return graph if fields is None else graph.showing(*(name for name in fields if name != "distance"))
+    return graph if fields is None else graph.showing(*of_records(fields))
+
+
+def of_records(fields: Collection[str]) -> Sequence[str]:
+    """Those of the fields that records have. The distance is one of an answer alone."""
+    return [name for name in fields if name != "distance"]
 
 
 def shown_records(entities: Iterable[Any], relationships: Iterable[Any]) -> dict[str, Any]:

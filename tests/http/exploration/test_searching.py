@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from kgl_http.openapi.shown_fields import KNOWN_FIELDS
 from tests.http.conftest import Api, problem
 
 SEARCH = "/api/v1/search"
@@ -67,6 +68,17 @@ def test_links(api: Api) -> None:
         },
         {"name": "Elm", "type": "tree", "matches": [], "is_cut": False},
     ]
+
+
+@pytest.mark.parametrize("field", KNOWN_FIELDS)
+def test_every_field_can_be_asked_for(api: Api, field: str) -> None:
+    """What entities do not have is not shown, and no error: relationships and answers of walks have it."""
+    oak = api.entity(name="Oak")
+    shown = {"id": oak["id"]} | ({field: oak[field]} if field in oak else {})
+    assert get(api, q="oak", fields=field).json["data"][0]["entity"] == shown
+    assert get(api, "/suggest", q="oak", fields=field).json["data"][0]["entity"] == shown
+    [linked] = api("POST", f"{SEARCH}/link", json={"names": [{"name": "oak"}], "fields": [field]}).json["data"]
+    assert linked["matches"][0]["entity"] == shown
 
 
 @pytest.mark.parametrize("query", [{}, {"q": ""}, {"q": " "}, {"q": "x", "is_active": "false"}, {"q": "x" * 501}])
