@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
@@ -46,31 +46,6 @@ def part_names(noun: GraphNoun, fields: frozenset[str]) -> tuple[str, ...]:
 def part_of(record: Any, names: Iterable[str]) -> Part:
     """The part of a record that has these fields."""
     return {name: getattr(record, name) for name in names}
-
-
-class Compared(Generic[E]):
-    """Reads entities to compare and to show: their ``names`` (two or more) are compared, and ``fields`` shown, or all.
-
-    ``read`` are the fields that a store has to read; None for whole entities. ``values`` gives what is compared of what
-    was read.
-    """
-
-    def __init__(self, fields: frozenset[str] | None, names: Sequence[str]) -> None:
-        self.read: Sequence[str] | None = None
-        self.values: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
-        if fields is not None:
-            self._shown = part_names(ENTITY, fields)
-            self.read = tuple(dict.fromkeys((*self._shown, *names)))
-            self.values = itemgetter(*names)
-
-    def shown(self, found: Any) -> E:
-        """What is shown of an entity, or of its part that has what is in ``read``."""
-        shown: Any = found if self.read is None else {name: found[name] for name in self._shown}
-        return shown  # type: ignore[no-any-return]
-
-    def find(self, uow: UnitOfWork, ids: Collection[UUID]) -> Iterable[Any]:
-        """What is read of the entities with these ids, in any order."""
-        return uow.entities.find(ids) if self.read is None else uow.walks.parts(ENTITY, ids, self.read).values()
 
 
 _TOLD_BY_STEPS: Final[Mapping[str, Callable[[Step], Any]]] = {
@@ -125,6 +100,31 @@ class Records(Generic[E, R]):
         else:
             known = self._uow.walks.parts(noun, wanted, part_names(noun, self._fields))
         return tuple([known[id] for id in wanted])
+
+
+class Compared(Generic[E]):
+    """Reads entities to compare and to show: their ``names`` (two or more) are compared, and ``fields`` shown, or all.
+
+    ``read`` are the fields that a store has to read; None for whole entities. ``values`` gives what is compared of what
+    was read.
+    """
+
+    def __init__(self, fields: frozenset[str] | None, names: Sequence[str]) -> None:
+        self._wanted = None if fields is None else fields.union(names)
+        self.read = None if self._wanted is None else part_names(ENTITY, self._wanted)
+        self.values: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
+        if fields is not None:
+            self._shown = part_names(ENTITY, fields)
+            self.values = itemgetter(*names)
+
+    def shown(self, found: Any) -> E:
+        """What is shown of an entity, or of its part that has what is in ``read``."""
+        shown: Any = found if self.read is None else {name: found[name] for name in self._shown}
+        return shown  # type: ignore[no-any-return]
+
+    def find(self, uow: UnitOfWork, ids: Sequence[UUID]) -> Sequence[Any]:
+        """What is read of the entities with these ids, in their order."""
+        return Records[Any, Any](uow, self._wanted).entities(ids)
 
 
 def whole_records(uow: UnitOfWork) -> Records[Entity, Relationship]:

@@ -61,7 +61,7 @@ def walking(graph: Graph[Entity, Relationship], fields: Collection[str] | None) 
 
 
 def of_records(fields: Collection[str]) -> Sequence[str]:
-    """Those of the fields that records have. The distance is one of an answer alone."""
+    """Those of the fields that records have. The distance belongs to an answer, not to a record."""
     return [name for name in fields if name != "distance"]
 
 

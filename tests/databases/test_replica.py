@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import text
 
 from kgl_adapters import connect
+from kgl_adapters.sql.engine.queries import Query
 from kgl_adapters.sql.storage.replica_lag import Replica
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import InvalidUrl, KnowledgeGraph
@@ -74,6 +76,15 @@ def test_the_standby_answers_reads_of_the_graph(primary: Database, held: Standby
         assert made in [change.record for change in all_changes(kg)]
         held.resume()
         until(lambda: kg.entities.count(type="hidden") == before + 2)
+
+
+def test_the_standby_is_set_up_for_searches(primary: Database, held: Standby) -> None:
+    """Without these settings, it may look through all names for the nearest words."""
+    asked = Query(text("SELECT current_setting('enable_seqscan'), pg_is_in_recovery()"), is_sqlite=False)
+    with replicated(primary, held) as kg, kg._context.store.snapshot() as uow:
+        names: Any = uow.names
+        names.existing(["oak"])
+        assert names._session.fetch(asked, {}) == [("off", True)]
 
 
 def all_changes(kg: KnowledgeGraph) -> list[Any]:

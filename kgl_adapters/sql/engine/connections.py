@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, Transaction, event
@@ -65,11 +66,12 @@ class Connections:
 
     def begin(self) -> tuple[Connection, Transaction]:
         """As `open`, in a transaction that writes: on a fresh connection where the first turns out to be lost."""
-        return once_more(self._begin)
+        return once_more(self._begin, partial(begin, writing=True))
 
     def begin_snapshot(self, settings: Mapping[str, str]) -> Connection:
         """As `begin`, for statements that see the same state. Whoever closes the connection ends that before."""
-        return once_more(self._begin_snapshot, settings)
+        connection, _ = once_more(self._begin, partial(begin_snapshot, settings=settings))
+        return connection
 
     @contextmanager
     def opened(self) -> Iterator[Connection]:
@@ -119,32 +121,19 @@ class Connections:
             self.note_loss()
             connection.invalidate(error)
 
-    def _begin(self) -> tuple[Connection, Transaction]:
+    def _begin(self, begin: Callable[[Connection], T]) -> tuple[Connection, T]:
         connection = self.open()
+        driver = connection.connection.driver_connection
         try:
-            return connection, begin(connection, writing=True)
+            return connection, begin(connection)
         except BaseException as error:
+            if isinstance(error, self._driver_error):  # SQLAlchemy invalidates it after its own
+                self.note_if_lost(connection, driver, error)
             with suppress(DBAPIError):
                 connection.close()
-            if isinstance(error, DBAPIError):
+            if isinstance(error, (DBAPIError, self._driver_error)):
                 raise translate(error, self.where) from error
             raise
-
-    def _begin_snapshot(self, settings: Mapping[str, str]) -> Connection:
-        connection = self.open()
-        proxy = connection.connection
-        try:
-            begin_snapshot(proxy, settings)
-        except BaseException as error:
-            is_drivers = isinstance(error, self._driver_error)
-            if is_drivers:
-                self.note_if_lost(connection, proxy.driver_connection, error)
-            with suppress(DBAPIError):
-                connection.close()
-            if is_drivers:
-                raise translate(error, self.where) from error
-            raise
-        return connection
 
     def _fetch(self, text: str, values: Values) -> list[tuple[Any, ...]]:
         lent = self._take()

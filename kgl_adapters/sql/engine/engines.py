@@ -15,7 +15,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     ExceptionContext,
-    PoolProxiedConnection,
     QueuePool,
     Transaction,
     create_engine,
@@ -152,18 +151,19 @@ def begin(connection: Connection, *, writing: bool) -> Transaction:
     return transaction
 
 
-def begin_snapshot(proxy: PoolProxiedConnection, settings: Mapping[str, str]) -> None:
+def begin_snapshot(connection: Connection, settings: Mapping[str, str]) -> None:
     """Begin a transaction that reads, and whose statements all see the same state. Raises the driver's errors.
 
-    ``settings`` are those of PostgreSQL's that differ until it ends. SQLAlchemy would take as long as the statement, so
-    it is not told.
+    ``settings`` are those of PostgreSQL's that differ until it ends. SQLAlchemy is not told of the transaction: that
+    would take as long as the statement.
     """
+    proxy = connection.connection
     cursor_of(proxy).execute(_opening(proxy.driver_connection, settings, writing=False))
 
 
-def end_snapshot(proxy: PoolProxiedConnection) -> None:
+def end_snapshot(connection: Connection) -> None:
     """End it by COMMIT: after a ROLLBACK, PostgreSQL's driver prepares every statement anew. Raises its errors."""
-    cursor_of(proxy).execute("COMMIT")
+    cursor_of(connection.connection).execute("COMMIT")
 
 
 def _opening(driver: Any, settings: Mapping[str, str], *, writing: bool) -> str:

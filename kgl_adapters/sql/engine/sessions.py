@@ -72,7 +72,7 @@ class Session:
             with closed(connection):
                 if self._in_snapshot and not connection.invalidated:
                     with suppress(connection.dialect.loaded_dbapi.Error):  # nothing was written, so nothing can be lost
-                        end_snapshot(connection.connection)
+                        end_snapshot(connection)
 
     def limit_time(self) -> None:
         """Let all that is fetched from now on take no longer than a statement may. StatementTimeout is raised then.

@@ -16,7 +16,7 @@ from kgl_adapters.sql.exploration.record_parts import PARTS_MAX, reading_parts
 from kgl_adapters.sql.graph.entities import ENTITY_TABLES
 from kgl_adapters.sql.graph.names import NAMES, TERMS, quoted_term
 from kgl_adapters.sql.graph.tables import ENTITIES
-from kgl_adapters.sql.kernel.json_columns import read_texts, write_json
+from kgl_adapters.sql.kernel.json_columns import write_json
 from kgl_adapters.sql.kernel.lookups import array
 from kgl_core.exploration.search.names import FacetField, Hits
 from kgl_core.exploration.search.questions import Question
@@ -57,6 +57,13 @@ _WORDS_HAVING: Final = Query(
 )
 
 
+_READ_NAMES: Final = {
+    is_sqlite: reading_parts(ENTITY, ("id", "name", "aliases", "key"), is_sqlite=is_sqlite)[1]
+    for is_sqlite in (False, True)
+}
+"""Reads an entity's id and its names, in this order."""
+
+
 @lru_cache(PARTS_MAX)
 def _with_words(
     fields: tuple[str, ...] | None, is_sqlite: bool
@@ -65,7 +72,8 @@ def _with_words(
     of = ENTITY_TABLES[is_sqlite]
     columns, read = (of.columns, of.read) if fields is None else reading_parts(ENTITY, fields, is_sqlite=is_sqlite)
     names = ", ".join(f"e.{column.name}" for column in columns)
-    return Query(text(f"SELECT q.place, {names}{_ENTITIES_WITH_WORDS[is_sqlite]}"), is_sqlite=is_sqlite), read
+    place = "q.place" if is_sqlite else "q.place - 1"
+    return Query(text(f"SELECT {place}, {names}{_ENTITIES_WITH_WORDS[is_sqlite]}"), is_sqlite=is_sqlite), read
 
 
 class SqlNames:
@@ -83,11 +91,14 @@ class SqlNames:
         is_cut, first, *_, total = rows[0]
         if first is None:
             return Hits((), 0, bool(is_cut))
-        read_id = self._encoding.read_id
+        read_id, read_names = self._encoding.read_id, _READ_NAMES[self._encoding.is_sqlite]
         hits = []
         for _, id, rank, sources, confidence, name, aliases, key, _ in rows:
             fit, length = divmod(rank, LENGTHS)
-            distance = 0 if name is None else whole_distance(question, fit, name, read_texts(aliases), key)
+            distance = 0
+            if name is not None:
+                part = read_names((id, name, aliases, key))
+                distance = whole_distance(question, fit, part["name"], part["aliases"], part["key"])
             hits.append(Hit(read_id(id), fit, sources, confidence, length, distance))
         return Hits(sorted(hits, key=by_itself), total, bool(is_cut))
 
@@ -104,13 +115,11 @@ class SqlNames:
         query, read = _with_words(None if fields is None else tuple(fields), self._session.is_sqlite)
         if self._session.is_sqlite:
             parameters: dict[str, Any] = {"asked": write_json([(words, type or "") for words, type in asked])}
-            first = 0
         else:
             words, types = [words for words, _ in asked], [type or "" for _, type in asked]
             parameters = {"words": array(words), "types": array(types)}
-            first = 1
         for place, *values in self._session.fetch(query, {**parameters, "each": each}):
-            yield place - first, read(values)
+            yield place, read(values)
 
     def existing(self, terms: Collection[str]) -> Collection[str]:
         if not terms:

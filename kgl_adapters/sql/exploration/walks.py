@@ -82,13 +82,12 @@ class SqlWalks:
         return {self._encoding.read_id(id): distance for id, distance in nearest.items()}
 
     def counts(self, entity_ids: Collection[UUID], filter: WalkFilter, most: int) -> Mapping[UUID, int]:
-        shape, parameters = self._read(filter)
         if not entity_ids:
             return {}
+        shape, parameters = self._read(filter)
         query, parameters = self._statements.counts(shape), {**parameters, "most": most}
         if not self._session.is_sqlite:
-            rows = self._session.fetch(query, {**parameters, "ids": array([*entity_ids])})
-            return {id: min(count, most) for id, count in rows}
+            return {id: min(count, most) for id, count in self._of_each(query, [*entity_ids], parameters)}
         known = {id.bytes: id for id in entity_ids}
         rows = self._session.fetch(query, {**parameters, **_listed("ids", entity_ids)})
         return {known[id]: min(count, most) for id, count in rows}

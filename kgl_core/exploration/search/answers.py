@@ -27,7 +27,7 @@ from kgl_core.exploration.walks import WalkFilter
 from kgl_core.graph.naming.names import named
 from kgl_core.kernel.units_of_work import UnitOfWork
 
-COMPARED: Final = ("id", "created_at", "name", "aliases", "key")
+COMPARED: Final = ("created_at", "name", "aliases", "key")
 """What `found` compares of entities."""
 
 
@@ -62,16 +62,17 @@ def ranked(uow: UnitOfWork, hits: Sequence[Hit]) -> list[UUID]:
 
 def found(
     uow: UnitOfWork, question: Question, compared: Compared[E], ids: Sequence[UUID]
-) -> Sequence[tuple[datetime, Found[E]]]:
-    """What is told of the entities with these ids, in their order, each after the moment at which it was created.
+) -> tuple[tuple[Found[E], ...], datetime | None]:
+    """What is told of the entities with these ids, in their order, and when the last of them was created, if any.
 
-    What is compared of them is in `COMPARED`.
+    What is compared of them is in `COMPARED`. Where the index of names is out of date, nothing is told of an entity
+    that has no such name any more.
     """
-    answers = {}
-    for entity in compared.find(uow, ids) if ids else ():
-        id, created_at, *names = compared.values(entity)
+    answers, created_at = [], None
+    for entity in compared.find(uow, ids):
+        created_at, *names = compared.values(entity)
         if (best := best_name(question, named(*names))) is not None:
             fit, _, _, field, text = best
             matched = Matched(field, text, highlights(question, text))
-            answers[id] = created_at, Found(entity=compared.shown(entity), score=SCORES[fit], matched=matched)
-    return [answers[id] for id in ids if id in answers]
+            answers.append(Found(entity=compared.shown(entity), score=SCORES[fit], matched=matched))
+    return tuple(answers), created_at

@@ -98,8 +98,7 @@ def _linked(asked: NameToLink, words: str, compared: Compared[E], entities: Sequ
         values: _Values = compared.values(entity)
         if (likest := _likest(asked.name, identity, words, values)) is not None:
             found.append((likest, values, entity))
-    if len(found) > 1:
-        found.sort(key=_order)
+    found.sort(key=_order)
     matches = [
         Match(entity=compared.shown(entity), likeness=likeness, field=field, text=text)
         for (likeness, field, text), _, entity in found[:limit]

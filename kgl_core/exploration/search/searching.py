@@ -151,17 +151,17 @@ class Search(Generic[E]):
             if last in ids:
                 begin = ids.index(last) + 1
             page = ids[begin : begin + query.limit]
-            items = found(uow, question, Compared[E](self._fields, COMPARED), page)
+            items, created_at = found(uow, question, Compared[E](self._fields, COMPARED), page)
             facets_found = uow.names.facets(
                 question, query, query.facets, candidates=CANDIDATES_MAX, limit=FACET_VALUES_MAX
             )
             near = () if hits.total or hits.is_cut else nearest_words(uow.names, question)
         more = None
-        if page and begin + len(page) < min(hits.total, RESULTS_MAX):
-            place = (begin + len(page), str(page[-1]), items[-1][0].isoformat())
+        if created_at is not None and begin + len(page) < min(hits.total, RESULTS_MAX):
+            place = (begin + len(page), str(page[-1]), created_at.isoformat())
             more = encode_cursor(_listing(query), *place)
         return Results(
-            items=tuple(item for _, item in items),
+            items=items,
             limit=query.limit,
             total=hits.total,
             next_cursor=more,
@@ -181,12 +181,13 @@ class Search(Generic[E]):
         with self._context.store.snapshot() as uow:
             find = partial(uow.names.find, question, filter, candidates=_SUGGESTED_FROM, limit=_SUGGESTED_FROM)
             # Many names begin with one word. Few begin with several, so that all are asked for at once.
-            hits = find(beginning=" " not in question.whole)
-            if hits.total < query.limit and " " not in question.whole:
+            is_one_word = " " not in question.whole
+            hits = find(beginning=is_one_word)
+            if is_one_word and hits.total < query.limit:
                 hits = find()
             ids = ranked(uow, hits.best)[: query.limit]
-            items = found(uow, question, Compared[E](self._fields, COMPARED), ids)
-        return tuple(item for _, item in items)
+            items, _ = found(uow, question, Compared[E](self._fields, COMPARED), ids)
+        return items
 
     def link(self, names: Sequence[str | Mapping[str, Any]], *, limit: int = 5) -> tuple[Linked[E], ...]:
         """For each of up to 1,000 names, up to ``limit`` (1..20) entities that have just this name.

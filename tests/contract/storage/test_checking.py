@@ -16,6 +16,7 @@ from kgl_core.access.users import USER
 from kgl_core.graph.entities import ENTITY
 from kgl_core.graph.nouns import GRAPH_NOUNS
 from kgl_core.graph.relationships import RELATIONSHIP
+from kgl_core.kernel.store_errors import UnreadableRow
 from kgl_core.kernel.units_of_work import Store
 from kgl_core.storage.checking.kinds import KINDS, STALE
 from tests.conftest import close_clean
@@ -582,6 +583,38 @@ def test_nothing_is_found_by_a_name_that_it_lost(url: str) -> None:
             assert [match.entity.id for match in linked.matches] == [other.id]
             assert [each.entity.id for each in kg.search(name).items] == [other.id]
             assert [each.entity.id for each in kg.search.suggest(name)] == [other.id]
+
+
+@pytest.mark.parametrize("url", BOTH, indirect=True)
+@pytest.mark.parametrize("lost", [{0}, {1}, {0, 1}])
+def test_pages_go_on_past_a_name_that_was_lost(url: str, lost: set[int]) -> None:
+    """While the index of names is out of date: whatever stands last on a page."""
+    with connect(url) as kg:
+        trees = [kg.entities.create(type="tree", name="Elm tree", confidence=(9 - n) / 10) for n in range(4)]
+        with raw(url) as on:
+            for n in lost:
+                on.run("UPDATE entities SET name = 'Fir' WHERE id = {id}", id=trees[n].id)
+        found, cursor = [], None
+        while True:
+            page = kg.search("elm", limit=2, cursor=cursor)
+            found += [each.entity.id for each in page.items]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert found == [tree.id for n, tree in enumerate(trees) if n not in lost]
+
+
+@pytest.mark.parametrize("url", BOTH, indirect=True)
+def test_a_damaged_row_that_is_found_by_name(url: str) -> None:
+    """Is an error that says so, wherever it is read."""
+    with connect(url) as kg:
+        for _ in range(2):
+            oak = kg.entities.create(type="tree", name="Oak", aliases=["Quercus"])
+        with raw(url) as on:
+            on.run("UPDATE entities SET aliases = '{{}}' WHERE id = {id}", id=oak.id)
+        for ask in (kg.search, kg.search.suggest, lambda q: kg.search.link([q])):
+            with pytest.raises(UnreadableRow):
+                ask("oak")
 
 
 @pytest.mark.parametrize("url", BOTH, indirect=True)
