@@ -254,6 +254,8 @@ class Graph(Generic[E, R]):
         self, uow: UnitOfWork, ids: Collection[UUID], query: NeighborhoodQuery | SubgraphQuery
     ) -> tuple[tuple[R, ...], bool]:
         """The relationships among entities, the strongest first, and whether these are all."""
+        if not query.max_relationships and isinstance(query, NeighborhoodQuery) and len(ids) > 1:
+            return (), False  # some relationship led from one to the other
         steps = uow.walks.between(ids, ids, query, query.max_relationships + 1)
         kept = steps[: query.max_relationships]
         return self._records(uow).of_steps(kept), len(kept) == len(steps)

@@ -27,6 +27,9 @@ class BareWalks(Protocol):
     def records(self, id: UUID, depth: int) -> int:
         """With whole entities, and all relationships between them."""
 
+    def nearest(self, id: UUID, depth: int) -> int:
+        """With a few fields of the nearest entities."""
+
     def to_draw(self, id: UUID, depth: int) -> int:
         """With a few fields of the nearest entities, and of the strongest relationships between them."""
 
@@ -54,15 +57,21 @@ class BarePostgres:
         self._join(f"SELECT r.* {self._among}", [row[0] for row in rows])
         return len(rows)
 
+    def nearest(self, id: UUID, depth: int) -> int:
+        return len(self._nearest(id, depth))
+
     def to_draw(self, id: UUID, depth: int) -> int:
-        nearest = f"SELECT e.id, e.type, e.name, found.distance {self._entities} ORDER BY distance LIMIT {DRAWN_MAX}"
-        rows = self._rows(f"{self._walk} {nearest}", id, depth)
+        rows = self._nearest(id, depth)
         self._join(f"SELECT {_PARTS} {self._among} {_STRONGEST}", [row[0] for row in rows])
         return len(rows)
 
     def beside(self, id: UUID, place: int) -> UUID:
         query = f"SELECT source_entity_id FROM {_SCHEMA}.entity_relationships WHERE target_entity_id = %s"
         return UUID(str(_only(self._rows(f"{query} OFFSET %s LIMIT 1", id, place))))
+
+    def _nearest(self, id: UUID, depth: int) -> list[tuple[Any, ...]]:
+        nearest = f"SELECT e.id, e.type, e.name, found.distance {self._entities} ORDER BY distance LIMIT {DRAWN_MAX}"
+        return self._rows(f"{self._walk} {nearest}", id, depth)
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(query, values, prepare=True).fetchall()
@@ -87,13 +96,14 @@ class BareSqlite:
         self._rows(f"{self._walk} SELECT r.* {_among('found')}", id.bytes, depth)
         return len(rows)
 
-    def to_draw(self, id: UUID, depth: int) -> int:
-        nearest = f"near AS MATERIALIZED (SELECT * FROM found ORDER BY distance LIMIT {DRAWN_MAX})"
-        walk = f"{self._walk}, {nearest}"
+    def nearest(self, id: UUID, depth: int) -> int:
         entities = "SELECT e.id, e.type, e.name, near.distance FROM near JOIN entities e USING (id)"
-        rows = self._rows(f"{walk} {entities}", id.bytes, depth)
-        self._rows(f"{walk} SELECT {_PARTS} {_among('near')} {_STRONGEST}", id.bytes, depth)
-        return len(rows)
+        return len(self._rows(f"{self._walk_near} {entities}", id.bytes, depth))
+
+    def to_draw(self, id: UUID, depth: int) -> int:
+        size = self.nearest(id, depth)
+        self._rows(f"{self._walk_near} SELECT {_PARTS} {_among('near')} {_STRONGEST}", id.bytes, depth)
+        return size
 
     def beside(self, id: UUID, place: int) -> UUID:
         query = "SELECT source_entity_id FROM entity_relationships WHERE target_entity_id = ? LIMIT 1 OFFSET ?"

@@ -32,6 +32,7 @@ _WIDE: Final = {"max_entities": 10_000, "max_relationships": 50_000, "max_per_en
 _TO_DRAW: Final = "fields=id,type,name,relationship_type,confidence"
 _MOST: Final = f"max_entities={DRAWN_MAX}&max_relationships={DRAWN_MAX}"
 _THREE_OUT: Final = f"depth=3&direction=out&{_MOST}&{_TO_DRAW}"
+_ENTITIES_OUT: Final = f"depth=3&direction=out&max_entities={DRAWN_MAX}&max_relationships=0&fields=id,type,name"
 _TWO_BOTH: Final = f"depth=2&{_MOST}&{_TO_DRAW}"
 
 
@@ -76,7 +77,8 @@ def compare_walks(url: str, entities: int) -> Iterator[Walked]:
             starts = _starts(bare, chance, entities, depth, sizes)
             yield _distances(kg, bare, peer, depth, starts)
             yield _hops(kg, bare, depth, starts)
-        yield _to_draw(client, bare, starts)
+        yield _over_http(client, starts, "1,000 entities", _ENTITIES_OUT, bare.nearest)
+        yield _over_http(client, starts, "1,000 entities, to draw", _THREE_OUT, bare.to_draw)
         yield _shortest(kg, peer, [(chance.randrange(entities), chance.randrange(entities)) for _ in range(WALKS)])
         beside = [bare.beside(entity_id(number % _HUBS), chance.randrange(1_000)) for number in range(WALKS)]
         yield _through_hubs(kg, beside)
@@ -164,16 +166,17 @@ def _through_hubs(kg: KnowledgeGraph, beside: Sequence[UUID]) -> Walked:
     return Walked(what, statistics.median(sizes), [took for took, _ in walks])
 
 
-def _to_draw(client: Asking, bare: BareWalks, starts: Sequence[int]) -> Walked:
+def _over_http(
+    client: Asking, starts: Sequence[int], what: str, asked: str, in_sql: Callable[[UUID, int], int]
+) -> Walked:
     """Over HTTP, kgl follows a hundred relationships of each entity at most, and may find a few entities fewer."""
     kgl_ms, bare_ms, sizes = [], [], []
     for id in map(entity_id, starts):
-        took, body = timed(client.call, "GET", f"/api/v1/entities/{id}/neighborhood?{_THREE_OUT}")
+        took, body = timed(client.call, "GET", f"/api/v1/entities/{id}/neighborhood?{asked}")
         kgl_ms.append(took)
         sizes.append(_drawn(body))
-        bare_ms.append(timed(bare.to_draw, id, 3)[0])
-    what = "3 hops out over HTTP, 1,000 entities, to draw"
-    return Walked(what, statistics.median(sizes), kgl_ms, bare_ms)
+        bare_ms.append(timed(in_sql, id, 3)[0])
+    return Walked(f"3 hops out over HTTP, {what}", statistics.median(sizes), kgl_ms, bare_ms)
 
 
 def _through_hubs_to_draw(client: Asking, beside: Sequence[UUID]) -> Walked:

@@ -129,9 +129,8 @@ class WalkStatements:
     def _adjacent(self, shape: Shape, *, leaving: bool) -> Query:
         """The ``:limit`` strongest relationships that leave or enter any of ``:ids``, to or from any of ``:others``.
 
-        A row has the ends, the parts of the place, and the type. On PostgreSQL, only the first ``:each`` of each entity
-        are looked at. Each entity that has so many gives the last of them, before all else, and one more column tells
-        of a row whether it is such. On SQLite, `many` tells them.
+        A row has the ends, the parts of the place, and the type. On PostgreSQL, no more than ``:total`` relationships
+        are looked at. If there are so many, the last of them is the first row, and one more column says so.
         """
         if self._is_sqlite:
             given, others = _listed("ids"), _listed("others")
@@ -142,18 +141,17 @@ class WalkStatements:
                 edges.where(is_wanted).order_by(*_strongest(self._table)).limit(_number("limit")), is_sqlite=True
             )
         given, others = _unnested("ids"), select(_unnested("others").c.id)
-        edges = self._edges(shape, literal_column("ids.id", Uuid), leaving=leaving).order_by(*_strongest(self._table))
-        first = edges.limit(_number("each")).subquery("first")
-        rows = select(first, func.row_number().over().label("number")).lateral("rows")
+        # The limit of each keeps PostgreSQL from joining the whole table.
+        edges = self._edges(shape, literal_column("ids.id", Uuid), leaving=leaving).limit(_number("total"))
+        own = edges.lateral("own")
+        numbered = select(*own.c, func.row_number().over().label("number")).select_from(given.join(own, true()))
+        looked_at = numbered.limit(_number("total")).subquery("looked_at")
+        is_last = looked_at.c.number == _number("total")
+        columns = [column for column in looked_at.c if column.name not in ("far", "number")]
         # Beside OR, PostgreSQL looks each row up among the others in a hash table; it would sort them all for a join.
-        is_last = rows.c.number == _number("each")
-        looked_at = select(*rows.c).select_from(given.join(rows, true())).where(rows.c.far.in_(others) | is_last)
-        found = looked_at.cte("found")
-        columns = [column for column in found.c if column.name not in ("far", "number")]
-        last = select(*columns, literal_column("true")).where(found.c.number == _number("each"))
-        wanted = select(*columns, literal_column("false")).where(found.c.far.in_(others))
-        strongest = wanted.order_by(*_strongest(found)).limit(_number("limit"))
-        return Query(union_all(last, strongest), is_sqlite=False)  # type: ignore[arg-type]
+        found = select(*columns, is_last.label("is_last")).where(looked_at.c.far.in_(others) | is_last)
+        strongest = found.order_by(is_last.desc(), *_strongest(looked_at)).limit(_number("limit"))
+        return Query(strongest, is_sqlite=False)
 
     def _edges(self, shape: Shape, id: ColumnElement[Any], *, leaving: bool) -> Select[Any]:
         """The relationships that leave or enter one: ends, place, type, and the other end again."""
@@ -164,14 +162,14 @@ class WalkStatements:
         return found.where(near == id, *self._admitted(shape))
 
     def _many(self, *, leaving: bool) -> Query:
-        """Those of ``:ids`` that ``:each`` or more relationships leave or enter, on SQLite."""
+        """Those of ``:ids`` that ``:each`` or more relationships leave or enter."""
         near, _ = self._ends(leaving=leaving)
-        given = _listed("ids")
+        given = _listed("ids") if self._is_sqlite else _unnested("ids")
         # As text: within the subquery of a subquery, the column itself would bring its table along.
         own = select(near).where(near == literal_column("ids.id"), self._table.c.deleted_at.is_(None))
         first = own.limit(_number("each")).subquery()
         count = select(func.count()).select_from(first).scalar_subquery()
-        return Query(select(given.c.id).where(count >= _number("each")), is_sqlite=True)
+        return Query(select(given.c.id).where(count >= _number("each")), is_sqlite=self._is_sqlite)
 
     def _degrees(self) -> Query:
         """How many relationships of each type leave and enter ``:id``: rows of type, direction and number."""
@@ -186,13 +184,13 @@ class WalkStatements:
         return Query(union_all(*parts), is_sqlite=self._is_sqlite)  # type: ignore[arg-type]
 
     def _of_each(self, rows_of: Any, limit: str | None) -> Query:
-        """What a subquery gives for each of the ids, one after the other."""
+        """What a subquery gives for each of the ids: on PostgreSQL, rows that begin with the id's place, from 0."""
         if self._is_sqlite:
             return Query(rows_of(bindparam("id", type_=self._table.c.id.type)), is_sqlite=True)
         given = _unnested("ids")
         # As text: within the subqueries of a subquery, the column itself would bring its table along.
         rows = rows_of(literal_column("ids.id", Uuid)).lateral("rows")
-        statement = select(given.c.id, *rows.c).select_from(given.join(rows, true()))
+        statement = select((given.c.place - 1).label("place"), *rows.c).select_from(given.join(rows, true()))
         return Query(statement if limit is None else statement.limit(_number(limit)), is_sqlite=False)
 
     def _steps_of(self, shape: Shape, id: ColumnElement[Any], most: ColumnElement[Any]) -> Select[Any]:
@@ -278,9 +276,9 @@ def _listed(name: str) -> Any:
 
 
 def _unnested(name: str) -> Any:
-    """The ids in an array parameter, as a table with one column, on PostgreSQL."""
+    """The ids in an array parameter, and their places in it from 1, as a table on PostgreSQL."""
     ids = func.unnest(cast(bindparam(name, type_=Text), ARRAY(Uuid)))
-    return ids.table_valued("id").render_derived(name=name)
+    return ids.table_valued("id", with_ordinality="place").render_derived(name=name)
 
 
 STATEMENTS: Final = {is_sqlite: WalkStatements(is_sqlite=is_sqlite) for is_sqlite in (False, True)}

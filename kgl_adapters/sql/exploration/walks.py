@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +24,8 @@ from kgl_core.graph.nouns import GraphNoun
 
 LOOKED_THROUGH: Final = 2_000_000
 """How many relationships are looked through for those to certain others, before they are looked for from these."""
+LOOKED_AT_ONCE: Final = 200_000
+"""How many PostgreSQL looks at before the entities with many of them are looked for."""
 _NO_LIMIT: Final = 2**31 - 1
 _LISTS: Final = ("relationship_type", "not_relationship_type", "entity_type")
 
@@ -51,14 +53,14 @@ class SqlWalks:
         parameters |= {"each": _NO_LIMIT if each is None else each, "limit": limit}
         query = self._statements.steps(shape)
         rows = islice(self._of_each(query, entity_ids, parameters), limit)
-        found: dict[UUID, list[Step]] = {id: [] for id in entity_ids}
+        found: list[list[Step]] = [[] for _ in entity_ids]
         if self._session.is_sqlite or weight is not None:
-            for row in rows:
-                found[row[0]].append(self._step(row, weight))
+            for at, *row in rows:
+                found[at].append(self._step(entity_ids[at], row, weight))
         else:  # what PostgreSQL gives is what a step has, so that no call is made for each
-            for from_id, to_id, confidence, created_at, id, is_forward in rows:
-                found[from_id].append(Step(from_id, to_id, Place(confidence, created_at, id), bool(is_forward)))
-        return [step for id in entity_ids for step in found[id]]
+            for at, to_id, confidence, created_at, id, is_forward in rows:
+                found[at].append(Step(entity_ids[at], to_id, Place(confidence, created_at, id), bool(is_forward)))
+        return [*chain.from_iterable(found)]
 
     def neighbors(
         self, entity_ids: Sequence[UUID], filter: WalkFilter, *, limit: int, free: Collection[UUID] = ()
@@ -67,9 +69,9 @@ class SqlWalks:
         query = self._statements.neighbors(shape)
         rows = islice(self._of_each(query, entity_ids, {**parameters, "limit": limit}), limit)
         if not self._session.is_sqlite:
-            return [*rows]
+            return [(entity_ids[at], entered) for at, entered in rows]
         read_id = self._encoding.read_id
-        return [(id, read_id(entered)) for id, entered in rows]
+        return [(entity_ids[at], read_id(entered)) for at, entered in rows]
 
     def distances(self, entity_id: UUID, filter: WalkFilter, depth: int, least: int) -> Mapping[UUID, int]:
         shape, parameters = self._read(filter)
@@ -87,7 +89,8 @@ class SqlWalks:
         shape, parameters = self._read(filter)
         query, parameters = self._statements.counts(shape), {**parameters, "most": most}
         if not self._session.is_sqlite:
-            return {id: min(count, most) for id, count in self._of_each(query, [*entity_ids], parameters)}
+            ids = [*entity_ids]
+            return {ids[at]: min(count, most) for at, count in self._of_each(query, ids, parameters)}
         known = {id.bytes: id for id in entity_ids}
         rows = self._session.fetch(query, {**parameters, **_listed("ids", entity_ids)})
         return {known[id]: min(count, most) for id, count in rows}
@@ -129,14 +132,32 @@ class SqlWalks:
             return [], []
         shape, parameters = self._read(filter)
         query = self._statements.adjacent(shape.without_entities(), leaving=leaving)
-        parameters |= {"each": each or LOOKED_THROUGH // len(ids), "limit": limit}
+        parameters |= {"limit": limit}
+        most = each or LOOKED_THROUGH // len(ids)
         if self._session.is_sqlite:
-            return self._adjacent_in_sqlite(query, parameters, ids, others, leaving=leaving)
+            return self._adjacent_in_sqlite(query, parameters, ids, others, most, leaving=leaving)
         given = array([*ids])
         parameters |= {"ids": given, "others": given if others is ids else array([*others])}
-        rows = self._session.fetch(query, parameters)
-        many = {row[not leaving] for row in rows if row[-1]}
-        return [_edge(*row) for row in rows if not row[-1] and row[not leaving] not in many], [*many]
+        if each is None:
+            # Most entities have few, so that those with many are asked for only if there are very many in all.
+            rows = self._session.fetch(query, {**parameters, "total": min(LOOKED_AT_ONCE, LOOKED_THROUGH)})
+            if not (rows and rows[0][-1]):
+                return [_edge(*row) for row in rows], []
+        many = self._many(ids, most, leaving=leaving)
+        if many:
+            parameters |= {"ids": array([*frozenset(ids).difference(many)])}
+        rows = self._session.fetch(query, {**parameters, "total": _NO_LIMIT})
+        return [_edge(*row) for row in rows], many
+
+    def _many(self, ids: Collection[UUID], most: int, *, leaving: bool) -> list[UUID]:
+        """Those of the entities that have so many relationships, or more."""
+        if most == _NO_LIMIT:
+            return []
+        query, parameters = self._statements.many(leaving=leaving), {"each": most}
+        if not self._session.is_sqlite:
+            return [id for (id,) in self._session.fetch(query, {**parameters, "ids": array([*ids])})]
+        known = {id.bytes: id for id in ids}
+        return [known[id] for (id,) in self._session.fetch(query, {**parameters, **_listed("ids", ids)})]
 
     def _adjacent_in_sqlite(
         self,
@@ -144,39 +165,39 @@ class SqlWalks:
         parameters: Mapping[str, Any],
         ids: Collection[UUID],
         others: Collection[UUID],
+        most: int,
         *,
         leaving: bool,
     ) -> tuple[list[Step], list[UUID]]:
-        known = {id.bytes: id for id in (*ids, *others)}  # to make an id of its bytes takes ten times as long
-        asked = {**parameters, **_listed("ids", ids), **_listed("others", others)}
-        many: list[UUID] = []
-        if parameters["each"] < _NO_LIMIT:
-            many = [known[id] for (id,) in self._session.fetch(self._statements.many(leaving=leaving), asked)]
-        if many:
-            asked |= _listed("ids", frozenset(ids).difference(many))
-        return [self._read_edge(row, known) for row in self._session.fetch(query, asked)], many
+        many = self._many(ids, most, leaving=leaving)
+        few = frozenset(ids).difference(many) if many else ids
+        known = {id.bytes: id for id in (*few, *others)}  # to make an id of its bytes takes ten times as long
+        rows = self._session.fetch(query, {**parameters, **_listed("ids", few), **_listed("others", others)})
+        return [self._read_edge(row, known) for row in rows], many
 
     def _of_each(
         self, query: Query, ids: Sequence[UUID], parameters: Mapping[str, Any]
-    ) -> Iterator[tuple[UUID, *tuple[Any, ...]]]:
-        """What a statement finds for each of the ids: rows that begin with the id."""
-        if not ids:
-            return
+    ) -> Iterable[tuple[int, *tuple[Any, ...]]]:
+        """What a statement finds for each of the ids: rows that begin with the id's place among them."""
         if self._session.is_sqlite:
-            for id in ids:
-                for row in self._session.fetch(query, {**parameters, "id": self._encoding.id(id)}):
-                    yield (id, *row)
-        else:
-            yield from self._session.fetch(query, {**parameters, "ids": array(ids)})
+            return self._one_by_one(query, ids, parameters)
+        rows: Iterable[Any] = self._session.fetch(query, {**parameters, "ids": array(ids)}) if ids else ()
+        return rows
 
-    def _step(self, row: Sequence[Any], weight: str | None = None) -> Step:
+    def _one_by_one(
+        self, query: Query, ids: Sequence[UUID], parameters: Mapping[str, Any]
+    ) -> Iterator[tuple[int, *tuple[Any, ...]]]:
+        for at, id in enumerate(ids):
+            for row in self._session.fetch(query, {**parameters, "id": self._encoding.id(id)}):
+                yield (at, *row)
+
+    def _step(self, from_id: UUID, row: Sequence[Any], weight: str | None) -> Step:
         """The step in a row. Raises UnreadableRow."""
-        from_id, to_id, confidence, created_at, id, is_forward, *metadata = row
+        to_id, confidence, created_at, id, is_forward, *metadata = row
         encoding = self._encoding
         try:
             place = Place(confidence, encoding.read_instant(created_at), encoding.read_id(id))
             weighed = weight_of(read_metadata(metadata[0]).get(weight)) if weight is not None else None
-            from_id = from_id if type(from_id) is UUID else encoding.read_id(from_id)
             return Step(from_id, encoding.read_id(to_id), place, bool(is_forward), weighed)
         except UNREADABLE as error:
             raise unreadable(RELATIONSHIPS[encoding.is_sqlite].name, (id,), error) from error

@@ -140,6 +140,19 @@ def test_caps_of_relationships(store: Store) -> None:
         assert (less.reason, less.more_relationships) == ("max_entities", cap < 3)
 
 
+def test_entities_without_relationships(store: Store) -> None:
+    """With a cap of 0 none are shown; whether there are any is told all the same."""
+    drawn = Drawn(store)
+    drawn.draw("A-B, B-C, L-L")
+    drawn.entity("Alone")
+    for name, depth, wanted in (("A", 2, "A B C"), ("A", 0, "A"), ("L", 1, "L"), ("Alone", 1, "Alone")):
+        found = drawn.kg.graph.neighborhood(drawn.entity(name).id, depth=depth, max_relationships=0)
+        assert drawn.names(each.entity.id for each in found.entities) == wanted.split()
+        assert found.relationships == ()
+        more = drawn.kg.graph.neighborhood(drawn.entity(name).id, depth=depth).relationships
+        assert (found.truncated is not None and found.truncated.more_relationships) == bool(more)
+
+
 def test_what_is_gone_is_not_walked(store: Store) -> None:
     """Deleted relationships and entities, and what nothing supports any more; restored, they are back."""
     drawn = Drawn(store)
