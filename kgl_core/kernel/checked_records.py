@@ -51,6 +51,12 @@ def _said(cls: Hashable) -> Mapping[str, str]:
 
 
 @cache
+def _says_names(cls: Hashable) -> bool:
+    """Whether callers give all fields of a class by the fields' own names."""
+    return all(name == field for name, field in _said(cls).items())
+
+
+@cache
 def _checker(cls: Hashable) -> Callable[[Any], None]:
     """What applies the rules of a class: compiled once, as attrs compiles its methods, since every call needs it."""
     fields = attrs.fields_dict(cls)  # type: ignore[arg-type]
@@ -116,8 +122,10 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
     """
     known: Mapping[str, str] = _said(cls)  # type: ignore[arg-type]
     unknown = [] if values.keys() <= known.keys() else unknown_names((n for n in values if n not in known), known)
+    if unknown or not _says_names(cls):  # type: ignore[arg-type]
+        values = {known[name]: value for name, value in values.items() if name in known}
     try:
-        record = cls(**{known[name]: value for name, value in values.items() if name in known})
+        record = cls(**values)
     except InvalidInput as error:
         raise InvalidInput([*unknown, *error.faults]) from None
     if unknown:

@@ -249,7 +249,11 @@ class Each:
         if len(value) > self.max_items:
             faults.append(Fault(pointer, "too_many", f"at most {self.max_items}, not {len(value)}"))
             return value
-        return tuple(self.rule(item, f"{pointer}/{index}", faults) for index, item in enumerate(value))
+        found: Faults = []
+        kept = tuple([self.rule(item, pointer, found) for item in value])
+        if found:  # which need to say where
+            return tuple([self.rule(item, f"{pointer}/{index}", faults) for index, item in enumerate(value)])
+        return kept
 
 
 @attrs.frozen

@@ -29,7 +29,7 @@ from kgl_core.kernel.strict_json import MALFORMED, parse_json
 LINE_BYTES_MAX: Final = 1024 * 1024
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # as for records: with slots, making one takes longer
 class EntityLine:
     """What a line says about an entity, checked as a whole: raises InvalidInput with every fault.
 
@@ -58,7 +58,7 @@ class EntityLine:
             )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class RelationshipLine:
     """What a line says about a relationship, checked as a whole: raises InvalidInput with every fault.
 
@@ -119,7 +119,7 @@ def _end_fault(end: str) -> Fault:
     return Fault(f"/{end}_entity_id", "end", f"name the {end} by {end}_entity_id or {end}_entity_key")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class NounLine:
     """What a line says about a record of another noun, checked as a whole: raises InvalidInput with every fault.
 

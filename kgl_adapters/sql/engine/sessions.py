@@ -172,9 +172,8 @@ class Session:
         names = ", ".join(f'"{column}"' for column in columns)
         marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
         statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
-        if self.is_sqlite:
-            with self.all_or_none(items):
-                self.write(statement, [*map(write, items)] if len(items) > 1 else write(items[0]))
+        if len(items) > 1 and self.is_sqlite:
+            self._insert_or_remove(table.name, statement, [*map(write, items)])
         elif len(items) > 1:
             copy = self._copy_or_undo if may_refuse else self._copy
             with self._driver_cursor() as cursor:
@@ -244,6 +243,32 @@ class Session:
         """The rows that a statement in the driver's own SQL returns, which runs once for each of ``values``."""
         with self._driver_cursor() as cursor:
             return [row for value in values for row in cursor.execute(statement, value)]
+
+    def _insert_or_remove(self, table: str, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows into a table of SQLite, or none: those before a refused one are removed again.
+
+        Under a savepoint, SQLite would first copy every page that changes to a file.
+        """
+        [(last,)] = self.lookup(f"SELECT coalesce(max(rowid), 0) FROM {table}")  # noqa: S608  # names of our own
+        try:
+            self.write(statement, rows)
+        except BaseException:
+            self._remove_after(table, last)
+            raise
+
+    def _remove_after(self, table: str, last: int) -> None:
+        """Remove the rows that were inserted after this one, or undo the whole transaction if that fails, too."""
+        if self.is_undone:
+            return
+        driver: Any = self.connection.connection.driver_connection
+        is_removed = False
+        try:
+            with suppress(self.connection.dialect.loaded_dbapi.Error):
+                driver.execute(f"DELETE FROM {table} WHERE rowid > ?", (last,))  # noqa: S608  # names of our own
+                is_removed = True
+        finally:
+            if not is_removed:
+                driver.rollback()
 
     def _copy_or_undo(self, cursor: Any, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Copy rows, or undo that. A savepoint by the driver alone takes half as long as `savepoint`."""

@@ -28,7 +28,7 @@ class ChangeAction(StrEnum):
     RETIRED = "retired"
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)  # as for records: with slots, making one takes longer
 class Change:
     """Who did what, when, and the record as it was afterwards.
 

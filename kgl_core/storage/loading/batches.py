@@ -196,11 +196,11 @@ class Batch:
 
 def _ends_named(records: _Graph) -> tuple[set[UUID], set[str]]:
     """The ids and the keys by which relationship records name their ends."""
-    ids: set[UUID] = set()
-    keys: set[str] = set()
+    ids: set[UUID | None] = set()
+    keys: set[str | None] = set()
     for _, record in records:
         if not isinstance(record, RelationshipLine):
             continue
-        ids.update(id for id in (record.source_entity_id, record.target_entity_id) if id is not None)
-        keys.update(key for key in (record.source_entity_key, record.target_entity_key) if key is not None)
-    return ids, keys
+        ids |= {record.source_entity_id, record.target_entity_id}
+        keys |= {record.source_entity_key, record.target_entity_key}
+    return {id for id in ids if id is not None}, {key for key in keys if key is not None}
