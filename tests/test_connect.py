@@ -19,6 +19,7 @@ from kgl_adapters.sql.engine.driver_errors import translate
 from kgl_adapters.sql.engine.engines import make_engine, parse_url
 from kgl_adapters.sql.units_of_work import SqlStore
 from kgl_core import (
+    AlreadyExists,
     InvalidUrl,
     KnowledgeGraph,
     MigrationNeeded,
@@ -30,6 +31,7 @@ from kgl_core import (
     StoreUnavailable,
 )
 from kgl_core.kernel.store_errors import StoreError
+from tests.contract.samples import entity
 from tests.postgres import fresh_database
 
 
@@ -314,6 +316,30 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     raw = sqlite3.connect(tmp_path / "graph.db")
     assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     raw.close()
+
+
+def test_what_cannot_be_removed_undoes_everything(tmp_path: Path) -> None:
+    """Where SQLite can't remove the rows before a refused one, nothing of the transaction is kept."""
+
+    def keep_entities(connection: Any, _: object) -> None:
+        connection.set_authorizer(
+            lambda action, table, *_: sqlite3.SQLITE_DENY if (action, table) == denied else sqlite3.SQLITE_OK
+        )
+
+    denied = (sqlite3.SQLITE_DELETE, "entities")
+    event.listen(Engine, "connect", keep_entities)
+    try:
+        with connect(f"sqlite:///{tmp_path}/graph.db") as kg:
+            kg.entities.create(type="t", name="n", key="taken")
+            with kg._context.store.begin() as uow:
+                with pytest.raises(AlreadyExists):
+                    uow.entities.add([entity("one"), entity("two", key="taken")])
+                with pytest.raises(StoreError, match="undid the whole transaction"):
+                    uow.commit()
+            assert [each.key for each in kg.entities.list().items] == ["taken"]
+            assert kg.entities.create(type="t", name="another").version == 1
+    finally:
+        event.remove(Engine, "connect", keep_entities)
 
 
 def test_a_disk_that_fails_is_told_from_one_that_is_full() -> None:

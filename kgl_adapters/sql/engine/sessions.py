@@ -17,6 +17,7 @@ from kgl_adapters.sql.engine.driver_errors import translate
 from kgl_adapters.sql.engine.encoding import Encoding
 from kgl_adapters.sql.engine.engines import end_snapshot
 from kgl_adapters.sql.engine.idle_connections import cursor_of
+from kgl_adapters.sql.engine.many_rows import copy_or_undo, copy_rows, insert_or_remove
 from kgl_adapters.sql.engine.queries import Query
 from kgl_core.kernel.store_errors import StatementTimeout, StoreFault, StoreUnavailable
 
@@ -172,14 +173,15 @@ class Session:
         names = ", ".join(f'"{column}"' for column in columns)
         marks = ", ".join("?" if self.is_sqlite else "%s" for _ in columns)
         statement = f"INSERT INTO {table.fullname} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
-        if len(items) > 1 and self.is_sqlite:
-            self._insert_or_remove(table.name, statement, [*map(write, items)])
-        elif len(items) > 1:
-            copy = self._copy_or_undo if may_refuse else self._copy
-            with self._driver_cursor() as cursor:
-                copy(cursor, f"COPY {table.fullname} ({names}) FROM STDIN", map(write, items))
-        else:
+        if len(items) == 1:
             self.write(statement, write(items[0]))
+            return
+        with self._driver_cursor() as cursor:
+            if self.is_sqlite:
+                insert_or_remove(cursor, table.name, statement, [*map(write, items)])
+            else:
+                copy = copy_or_undo if may_refuse else copy_rows
+                copy(cursor, f"COPY {table.fullname} ({names}) FROM STDIN", map(write, items))
 
     def write(self, statement: str, parameters: tuple[Any, ...] | Sequence[tuple[Any, ...]] = ()) -> int:
         """Run a statement in the driver's own SQL, once or for each of a list of parameters; how many rows it wrote."""
@@ -243,51 +245,6 @@ class Session:
         """The rows that a statement in the driver's own SQL returns, which runs once for each of ``values``."""
         with self._driver_cursor() as cursor:
             return [row for value in values for row in cursor.execute(statement, value)]
-
-    def _insert_or_remove(self, table: str, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows into a table of SQLite, or none: those before a refused one are removed again.
-
-        Under a savepoint, SQLite would first copy every page that changes to a file.
-        """
-        [(last,)] = self.lookup(f"SELECT coalesce(max(rowid), 0) FROM {table}")  # noqa: S608  # names of our own
-        try:
-            self.write(statement, rows)
-        except BaseException:
-            self._remove_after(table, last)
-            raise
-
-    def _remove_after(self, table: str, last: int) -> None:
-        """Remove the rows that were inserted after this one, or undo the whole transaction if that fails, too."""
-        if self.is_undone:
-            return
-        driver: Any = self.connection.connection.driver_connection
-        is_removed = False
-        try:
-            with suppress(self.connection.dialect.loaded_dbapi.Error):
-                driver.execute(f"DELETE FROM {table} WHERE rowid > ?", (last,))  # noqa: S608  # names of our own
-                is_removed = True
-        finally:
-            if not is_removed:
-                driver.rollback()
-
-    def _copy_or_undo(self, cursor: Any, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Copy rows, or undo that. A savepoint by the driver alone takes half as long as `savepoint`."""
-        cursor.execute("SAVEPOINT before_rows")
-        try:
-            self._copy(cursor, statement, rows)
-        except BaseException:
-            # A connection that is lost now, or was left in the middle by Ctrl-C, undoes more than this.
-            with suppress(self.connection.dialect.loaded_dbapi.Error):
-                cursor.execute("ROLLBACK TO SAVEPOINT before_rows")
-                cursor.execute("RELEASE SAVEPOINT before_rows")
-            raise
-        cursor.execute("RELEASE SAVEPOINT before_rows")
-
-    @staticmethod
-    def _copy(cursor: Any, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        with cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
 
     @contextmanager
     def _driver_cursor(self) -> Iterator[Any]:
