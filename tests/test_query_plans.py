@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -12,6 +13,7 @@ from psycopg import Cursor
 from sqlalchemy import Engine, event
 
 from kgl_adapters import connect
+from kgl_adapters.sql.exploration import walks
 from kgl_adapters.sql.graph.names import TERMS
 from kgl_adapters.sql.schema import SCHEMA
 from kgl_adapters.sql.storage import metadata_indexes
@@ -162,6 +164,12 @@ NODES: dict[str, dict[str, Any]] = {
 """What the index of a node can find."""
 
 
+def subgraph_with_hubs(kg: KnowledgeGraph) -> None:
+    """What joins entities that all have too many relationships to look at."""
+    with patch.object(walks, "LOOKED_THROUGH", 2):
+        kg.graph.subgraph([an_id(kg), another_id(kg)])
+
+
 IN_ORDER: dict[str, Call] = {
     "the strongest that leave an entity": lambda kg: pages(kg.graph.relationships, id=an_id(kg), direction="out"),
     "the strongest that enter an entity": lambda kg: pages(kg.graph.relationships, id=an_id(kg), direction="in"),
@@ -196,6 +204,7 @@ BY_INDEX: dict[str, Call] = {
     "shortest paths": lambda kg: kg.graph.paths(an_id(kg), another_id(kg)),
     "lightest paths": lambda kg: kg.graph.paths(an_id(kg), another_id(kg), kind="lightest", weight="w"),
     "a subgraph": lambda kg: kg.graph.subgraph([an_id(kg), another_id(kg)]),
+    "a subgraph with hubs": subgraph_with_hubs,
     "common neighbors": lambda kg: kg.graph.common_neighbors([an_id(kg), another_id(kg)]),
     "a summary": lambda kg: kg.graph.summary(an_id(kg)),
     "one by id": lambda kg: kg.entities.get(an_id(kg)),
