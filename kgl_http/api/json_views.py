@@ -45,13 +45,10 @@ def _same(value: Any) -> Any:
     return value
 
 
-def unstructure_part(part: Mapping[str, Any]) -> dict[str, Any]:
-    """Some fields of a record of the graph as a dict."""
-    shown = dict(part)
-    for name in _ACTORS:
-        if (actor := part.get(name)) is not None:
-            shown[name] = json_actor(actor)
-    return shown
+def unstructure_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Some fields of a record of the graph, with actors as JSON has them."""
+    actors = {name: json_actor(part[name]) for name in _ACTORS if part.get(name) is not None}
+    return {**part, **actors} if actors else part
 
 
 def _change(converter: Converter) -> Callable[[Change], dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -72,12 +72,10 @@ def shown_records(entities: Iterable[Any], relationships: Iterable[Any]) -> dict
 
 def shown_neighborhood(neighbors: Collection[Neighbor[Any]], relationships: Iterable[Any]) -> dict[str, Any]:
     """A neighborhood as JSON: its entities tell how far away they are."""
-    data = shown_records((each.entity for each in neighbors), relationships)
-    for view, each in zip(data["entities"], neighbors, strict=True):
-        view["distance"] = each.distance
-    return data
+    entities = [{**shown_record(each.entity), "distance": each.distance} for each in neighbors]
+    return {"entities": entities, "relationships": [*map(shown_record, relationships)]}
 
 
-def shown_record(record: Any) -> dict[str, Any]:
+def shown_record(record: Any) -> Mapping[str, Any]:
     """A record, or a part of one, as JSON."""
     return unstructure_part(record) if isinstance(record, dict) else unstructure(record)

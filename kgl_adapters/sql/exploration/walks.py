@@ -57,9 +57,11 @@ class SqlWalks:
         if self._session.is_sqlite or weight is not None:
             for at, *row in rows:
                 found[at].append(self._step(entity_ids[at], row, weight))
-        else:  # what PostgreSQL gives is what a step has, so that no call is made for each
+        else:  # what PostgreSQL gives is what a step has; to call its class would take twice as long
+            make = tuple.__new__
             for at, to_id, confidence, created_at, id, is_forward in rows:
-                found[at].append(Step(entity_ids[at], to_id, Place(confidence, created_at, id), bool(is_forward)))
+                place = make(Place, (confidence, created_at, id))
+                found[at].append(make(Step, (entity_ids[at], to_id, place, bool(is_forward), None, None)))
         return [*chain.from_iterable(found)]
 
     def neighbors(
