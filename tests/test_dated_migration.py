@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from kgl_adapters import connect
-from kgl_adapters.sql.engine.engines import begin, make_engine, parse_url
+from kgl_adapters.sql.engine.engines import make_engine, parse_url
 from kgl_adapters.sql.kernel.tables import GRAPH
 from kgl_adapters.sql.storage import migrating as migrate
 from kgl_adapters.sql.storage.revisions import REVISIONS
@@ -45,11 +45,8 @@ def rows(engine: Engine, table: str, columns: str = "*") -> list[tuple[Any, ...]
     """All rows of a table, by their first column."""
     schema = "" if engine.dialect.name == "sqlite" else f"{GRAPH}."
     with engine.connect() as connection:
-        transaction = begin(connection, writing=False)
         found = connection.execute(text(f"SELECT {columns} FROM {schema}{table} ORDER BY 1"))
-        answer = [tuple(row) for row in found]
-        transaction.rollback()
-    return answer
+        return [tuple(row) for row in found]
 
 
 def everything(engine: Engine) -> list[Any]:

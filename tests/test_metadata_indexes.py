@@ -131,7 +131,7 @@ def test_they_are_built_beside_an_open_writer(postgres_engine: Engine, monkeypat
 
     builder = threading.Thread(target=lambda: metadata_indexes.add(postgres_engine, ENTITY, "a", on_progress=tell))
     with postgres_engine.connect() as writer:
-        begin(writer, writing=True)
+        begin(writer)
         writer.execute(insert)
         builder.start()
         assert is_waiting.wait(60)

@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Engine, inspect, text
 
 from kgl_adapters import connect
-from kgl_adapters.sql.engine.engines import begin, make_engine, parse_url, reflecting
+from kgl_adapters.sql.engine.engines import begin, begin_snapshot, make_engine, parse_url, reflecting
 from kgl_adapters.sql.graph.names import TERMS
 from kgl_adapters.sql.kernel.tables import AUTH, GRAPH
 from kgl_adapters.sql.schema import SCHEMA
@@ -183,7 +183,7 @@ def test_a_database_of_a_newer_kgl_is_left_alone(url: str, engine: Engine) -> No
     migrate.upgrade(engine)
     table = migrate.VERSION_TABLE if engine.dialect.name == "sqlite" else f"{GRAPH}.{migrate.VERSION_TABLE}"
     with engine.connect() as connection:
-        transaction = begin(connection, writing=True)
+        transaction = begin(connection)
         connection.execute(text(f"UPDATE {table} SET version_num = '9999'"))
         transaction.commit()
     for attempt in (None, True, False):
@@ -233,7 +233,7 @@ def test_a_migration_that_cannot_get_its_lock_gives_up(
     monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "50ms")
     migrate.upgrade(postgres_engine)
     with postgres_engine.connect() as reader:
-        begin(reader, writing=False)
+        begin_snapshot(reader, {})
         reader.execute(text(f"SELECT count(*) FROM {GRAPH}.entities"))
         with pytest.raises(StoreBusy):
             migrate.downgrade(postgres_engine, steps_below("0002"))
@@ -253,7 +253,7 @@ def test_indexes_are_built_beside_an_open_writer(postgres_engine: Engine) -> Non
     builder = threading.Thread(target=lambda: results.append(connect(url, migrate=True).close()))
     waiting = text("SELECT count(*) FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting for writers%'")
     with postgres_engine.connect() as writer:
-        begin(writer, writing=True)
+        begin(writer)
         writer.execute(insert)
         builder.start()
         with postgres_engine.connect() as other:

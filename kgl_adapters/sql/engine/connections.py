@@ -66,7 +66,7 @@ class Connections:
 
     def begin(self) -> tuple[Connection, Transaction]:
         """As `open`, in a transaction that writes: on a fresh connection where the first turns out to be lost."""
-        return once_more(self._begin, partial(begin, writing=True))
+        return once_more(self._begin, begin)
 
     def begin_snapshot(self, settings: Mapping[str, str]) -> Connection:
         """As `begin`, for statements that see the same state. Whoever closes the connection ends that before."""

@@ -138,16 +138,15 @@ def shown(url: URL) -> str:
     return plain.render_as_string(hide_password=True)
 
 
-def begin(connection: Connection, *, writing: bool) -> Transaction:
-    """Begin a transaction that writes, or one whose statements all see the same state.
+def begin(connection: Connection) -> Transaction:
+    """Begin a transaction that writes.
 
     Connections do not begin transactions by themselves: BEGIN and ROLLBACK around each read would cost PostgreSQL a
-    third of its throughput. Raises StoreUnavailable for a write to an SQLite file that was deleted or replaced.
+    third of its throughput. Raises StoreUnavailable for an SQLite file that was deleted or replaced.
     """
-    if writing:
-        require_file_in_place(connection)
+    require_file_in_place(connection)
     transaction = connection.begin()
-    connection.exec_driver_sql(_opening(connection.connection.driver_connection, {}, writing=writing))
+    connection.exec_driver_sql(_opening(connection.connection.driver_connection, {}, writing=True))
     return transaction
 
 

@@ -147,7 +147,7 @@ def _added(connection: Connection) -> Iterator[MetadataIndex]:
 def _changing(engine: Engine) -> Iterator[Connection]:
     """A connection on which to build and drop indexes, while nobody else does."""
     if engine.dialect.name == "sqlite":
-        with engine.connect() as connection, begin(connection, writing=True):
+        with engine.connect() as connection, begin(connection):
             yield connection
         return
     with locked(engine), engine.connect() as connection:

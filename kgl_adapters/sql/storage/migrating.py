@@ -135,7 +135,7 @@ def _sqlite_prepared(connection: Connection, engine: Engine) -> Iterator[None]:
     # Alembic rebuilds a table to alter it; with foreign keys on, dropping the old one would delete its children.
     driver.cursor().execute("PRAGMA foreign_keys=OFF")
     try:
-        with begin(connection, writing=True):
+        with begin(connection):
             yield
     finally:
         driver.cursor().execute("PRAGMA foreign_keys=ON")
@@ -188,7 +188,7 @@ def locked(engine: Engine) -> Iterator[None]:
     """
     deadline = time.monotonic() + WAIT_MAX_S
     while True:
-        with engine.connect() as connection, begin(connection, writing=True):
+        with engine.connect() as connection, begin(connection):
             driver: Any = connection.connection.driver_connection
             [is_ours] = driver.execute(f"SELECT pg_try_advisory_xact_lock({_MIGRATING})", prepare=False).fetchone()
             if is_ours:
