@@ -86,6 +86,8 @@ class BareSqlite:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._walk = _walk("?", "?", "entity_relationships")
+        near = f"near AS MATERIALIZED (SELECT * FROM found ORDER BY distance LIMIT {DRAWN_MAX})"
+        self._walk_near = f"{self._walk}, {near}"
         self._entities = "FROM found JOIN entities e USING (id)"
 
     def distances(self, id: UUID, depth: int) -> int:
