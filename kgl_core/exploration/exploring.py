@@ -46,7 +46,7 @@ from kgl_core.exploration.walks import (
 )
 from kgl_core.graph.entities import Entity
 from kgl_core.graph.relationships import Relationship
-from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.checked_records import build, listed
 from kgl_core.kernel.errors import Fault, InvalidInput
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.nouns.listings import require_known
@@ -176,7 +176,7 @@ class Graph(Generic[E, R]):
         ``filter`` has the filters of a listing of entities by name.
         """
         require(self._context.actor, Action.READ)
-        given = {"ids": None if ids is None else tuple(ids), "filter": filter, **query}
+        given = {"ids": listed(ids), "filter": filter, **query}
         wanted = build(SubgraphQuery, given)
         with self._context.store.snapshot() as uow:
             if wanted.filter is not None:
@@ -208,7 +208,7 @@ class Graph(Generic[E, R]):
     ) -> CommonNeighbors[E, R]:
         """A page of the entities that are next to all of these two to ten. Raises InvalidCursor, HistoryLost."""
         require(self._context.actor, Action.READ)
-        wanted = build(CommonQuery, {"id": tuple(ids), "limit": limit, "cursor": cursor, **filter})
+        wanted = build(CommonQuery, {"id": listed(ids), "limit": limit, "cursor": cursor, **filter})
         with self._context.store.snapshot() as uow:
             require_active(uow, wanted.id)
             return common_neighbors(uow, self._records(uow), wanted)

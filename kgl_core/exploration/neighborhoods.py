@@ -80,7 +80,10 @@ class DistanceQuery(WalkFilter):
 
 @attrs.frozen
 class Distances:
-    """The distances of entities from one, by id. With ``is_cut``, there are others, further away than all of these."""
+    """The distances of entities from one, by id, in no certain order.
+
+    With ``is_cut``, there are others, further away than all of these.
+    """
 
     by_id: Mapping[UUID, int]
     is_cut: bool

@@ -30,11 +30,13 @@ PART_FIELDS: Final = tuple(
 
 def check_fields(names: Iterable[str]) -> frozenset[str]:
     """The names of fields of entities or relationships. Raises InvalidInput."""
-    wanted = frozenset(names)
-    if unknown := sorted(map(str, wanted.difference(PART_FIELDS))):
+    wanted = tuple(names)
+    if not all(isinstance(name, str) for name in wanted):
+        raise InvalidInput([Fault("/fields", "not_text", "give the names of fields as text")])
+    if unknown := sorted({*wanted}.difference(PART_FIELDS)):
         advice = f"there is no field {unknown[0][:64]!r}; the fields are {', '.join(PART_FIELDS)}"
         raise InvalidInput([Fault("/fields", "not_a_choice", advice)])
-    return wanted
+    return frozenset(wanted)
 
 
 def part_names(noun: GraphNoun, fields: frozenset[str]) -> tuple[str, ...]:

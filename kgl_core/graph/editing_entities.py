@@ -22,7 +22,7 @@ from kgl_core.graph.entities import (
     EntitySort,
     sort_name,
 )
-from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.checked_records import build, listed
 from kgl_core.kernel.errors import Deleted, Fault, InvalidInput, NotFound
 from kgl_core.kernel.nouns.pages import LIMIT_DEFAULT, Page
 from kgl_core.kernel.nouns.versions import Precondition, in_order
@@ -78,7 +78,7 @@ class Entities(Records[Entity, EntityDraft, EntityFilter]):
         every fault, and when more than 5,000 entities have the names.
         """
         require(self._context.actor, Action.READ)
-        given = {"ids": tuple(ids), "keys": tuple(keys), "names": tuple(names), "is_active": is_active}
+        given = {"ids": listed(ids), "keys": listed(keys), "names": listed(names), "is_active": is_active}
         selection = build(EntitySelection, given)
         with self._context.store.snapshot() as uow:
             found = {entity.id: entity for entity in uow.entities.find(selection.ids, selection.keys)}

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from kgl_core.graph.facts import gone
-from kgl_core.kernel.checked_records import build
+from kgl_core.kernel.checked_records import build, listed
 from kgl_core.kernel.ids import require_id
 from kgl_core.kernel.nouns.json_records import JsonRecord, json_record
 from kgl_core.kernel.nouns.listings import read_json_page, read_page
@@ -63,7 +63,7 @@ class ReadRecords(Generic[R, D, F]):
         ``is_active`` False finds the deleted ones, None both.
         """
         require(self._context.actor, Action.READ)
-        selection = build(RecordSelection, {"ids": tuple(ids), "is_active": is_active})
+        selection = build(RecordSelection, {"ids": listed(ids), "is_active": is_active})
         with self._context.store.read() as uow:
             records = uow.of(self._noun).find(selection.ids)
         return in_order(records, is_active)

@@ -133,6 +133,11 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
     return record
 
 
+def listed(values: Any) -> Any:
+    """A caller's collection as a tuple, as `Each` takes it; what is none stays as it is, to be refused by that."""
+    return tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else values
+
+
 def _is_object(value: Any) -> bool:
     """Whether a value is a JSON object. Nearly all mappings are dicts, which is quicker to find out."""
     return (type(value) is dict or isinstance(value, Mapping)) and _STR.issuperset(map(type, value))

@@ -99,8 +99,15 @@ class WalkStatements:
     def _entered(self, shape: Shape, id: ColumnElement[Any], *, leaving: bool) -> Select[Any]:
         """The ids of the entities that the steps from one enter."""
         near, far = self._ends(leaving=leaving)
-        found = select(far.label("id")).where(near == id, *self._admitted(shape))
-        return self._entering(shape, found, far)
+        found: Select[Any] = select(far.label("id")).where(near == id, *self._admitted(shape))
+        return self._entering(shape, self._each_once(shape, found, leaving=leaving), far)
+
+    def _each_once(self, shape: Shape, found: Select[Any], *, leaving: bool) -> Select[Any]:
+        """What is found of relationships, without those that also the other direction finds: with one end twice."""
+        if shape.direction != "both" or leaving:
+            return found
+        near, far = self._ends(leaving=leaving)
+        return found.where(near != far)
 
     def _entering(self, shape: Shape, steps: Select[Any], far: Column[Any]) -> Select[Any]:
         """Those of some steps whose other end, ``far``, may be entered."""
@@ -206,11 +213,10 @@ class WalkStatements:
         table = self._table
         near, far = self._ends(leaving=leaving)
         metadata = [table.c.metadata] if shape.has_weight else []
-        found = select(
+        found: Select[Any] = select(
             far.label("to_id"), *self._place(), literal_column("1" if leaving else "0").label("forward"), *metadata
         ).where(near == id, *self._admitted(shape), *self._later(shape))
-        if shape.direction == "both" and not leaving:
-            found = found.where(near != far)
+        found = self._each_once(shape, found, leaving=leaving)
         return self._entering(shape, found, far).order_by(*_strongest(table)).limit(most)
 
     def _ends(self, *, leaving: bool) -> tuple[Column[Any], Column[Any]]:

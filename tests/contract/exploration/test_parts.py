@@ -1,6 +1,7 @@
 """Parts of records: every walk gives what it gives otherwise, but of each record only what is asked for."""
 
 from typing import Any
+from uuid import UUID
 
 import attrs
 import pytest
@@ -70,3 +71,19 @@ def test_fields_that_are_not_there(drawn: Drawn) -> None:
     """Are named, with those that are."""
     with pytest.raises(InvalidInput, match=r"'nmae'; the fields are .*name"):
         drawn.kg.graph.showing("id", "nmae")
+    for name in ([], {}, 10**5000, None, b"name"):
+        with pytest.raises(InvalidInput, match="as text"):
+            drawn.kg.graph.showing("id", name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ids", [5, True, None, UUID(int=1), 1.5, "A", b"B", {}, [None]])
+def test_ids_that_are_none(drawn: Drawn, ids: Any) -> None:
+    """Are refused, whatever they are, and nothing is looked for."""
+    kg = drawn.kg
+    takes_none = [lambda: kg.entities.get_many(ids=ids), lambda: kg.relationships.get_many(ids=ids)]
+    for find in takes_none if ids else ():
+        with pytest.raises(InvalidInput, match="id"):
+            find()
+    for find in (lambda: kg.graph.common_neighbors(ids), *([] if ids == {} else [lambda: kg.graph.subgraph(ids)])):
+        with pytest.raises(InvalidInput, match="id"):
+            find()

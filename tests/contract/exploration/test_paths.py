@@ -161,6 +161,15 @@ def test_none_and_none_within_the_budget(store: Store, kind: dict[str, Any]) -> 
     assert drawn.outcomes("A", "F X", budget=1, **kind) == ["budget_spent", "budget_spent"]
 
 
+@pytest.mark.parametrize("kind", ["shortest", "k_shortest"])
+def test_a_loop_counts_once_against_the_budget(store: Store, kind: str) -> None:
+    """It is one relationship, whichever way it is followed."""
+    drawn = Drawn(store)
+    drawn.draw("A-A")
+    drawn.entity("B")
+    assert drawn.outcomes("A", "B", budget=1, kind=kind) == ["no_path"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_pairs_after_the_one_that_spent_the_budget(store: Store, kind: dict[str, Any]) -> None:
     """Are told that it is spent, however much the last look would have cost."""
