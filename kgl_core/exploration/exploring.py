@@ -89,7 +89,10 @@ class Graph(Generic[E, R]):
                 require_known(uow.relationships.get(begin.place.id), begin.place.created_at)
             reached = reach(uow.walks, start, begin, wanted)
             entities = self._records(uow).entities(reached.distances)
-            relationships, has_all = self._among(uow, reached.distances, wanted)
+            relationships: tuple[R, ...] = ()
+            has_all = False  # some relationship led to each of the others
+            if wanted.max_relationships or len(reached.distances) == 1:
+                relationships, has_all = self._among(uow, reached.distances, wanted)
             cut = truncated(uow.walks, wanted, reached, has_all_relationships=has_all)
         neighbors = map(Neighbor, entities, reached.distances.values())
         return Neighborhood(entities=tuple(neighbors), relationships=relationships, truncated=cut)
@@ -254,8 +257,6 @@ class Graph(Generic[E, R]):
         self, uow: UnitOfWork, ids: Collection[UUID], query: NeighborhoodQuery | SubgraphQuery
     ) -> tuple[tuple[R, ...], bool]:
         """The relationships among entities, the strongest first, and whether these are all."""
-        if not query.max_relationships and isinstance(query, NeighborhoodQuery) and len(ids) > 1:
-            return (), False  # some relationship led from one to the other
         steps = uow.walks.between(ids, ids, query, query.max_relationships + 1)
         kept = steps[: query.max_relationships]
         return self._records(uow).of_steps(kept), len(kept) == len(steps)

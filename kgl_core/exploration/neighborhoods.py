@@ -80,7 +80,7 @@ class DistanceQuery(WalkFilter):
 
 @attrs.frozen
 class Distances:
-    """The distances of entities from one, by id, in no certain order.
+    """The distances of entities from one, by id, in no particular order.
 
     With ``is_cut``, there are others, further away than all of these.
     """

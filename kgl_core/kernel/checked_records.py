@@ -134,7 +134,7 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
 
 
 def listed(values: Any) -> Any:
-    """A caller's collection as a tuple, as `Each` takes it; what is none stays as it is, to be refused by that."""
+    """A caller's collection as a tuple, for `Each`; anything else as it is, for `Each` to refuse."""
     return tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else values
 
 

@@ -103,7 +103,7 @@ class WalkStatements:
         return self._entering(shape, self._each_once(shape, found, leaving=leaving), far)
 
     def _each_once(self, shape: Shape, found: Select[Any], *, leaving: bool) -> Select[Any]:
-        """What is found of relationships, without those that also the other direction finds: with one end twice."""
+        """What is found of relationships, without the loops that the other direction finds as well."""
         if shape.direction != "both" or leaving:
             return found
         near, far = self._ends(leaving=leaving)

@@ -25,7 +25,7 @@ from kgl_core.graph.nouns import GraphNoun
 LOOKED_THROUGH: Final = 2_000_000
 """How many relationships are looked through for those to certain others, before they are looked for from these."""
 LOOKED_AT_ONCE: Final = 200_000
-"""How many PostgreSQL looks at before the entities with many of them are looked for."""
+"""How many relationships PostgreSQL looks at before it is asked which entities have too many."""
 _NO_LIMIT: Final = 2**31 - 1
 _LISTS: Final = ("relationship_type", "not_relationship_type", "entity_type")
 
@@ -105,7 +105,7 @@ class SqlWalks:
         if not many_out:
             return found
         more, many_in = self._adjacent(target_ids, many_out, *asked, leaving=False)
-        rest, _ = self._adjacent(many_out, many_in, *asked, leaving=True, each=_NO_LIMIT)
+        rest, _ = self._adjacent(many_out, many_in, *asked, leaving=True, every=True)
         return sorted(found + more + rest, key=lambda step: strength(step.place))[:limit]
 
     def degrees(self, entity_id: UUID) -> Sequence[Degree]:
@@ -123,59 +123,51 @@ class SqlWalks:
         limit: int,
         *,
         leaving: bool,
-        each: int | None = None,
+        every: bool = False,
     ) -> tuple[list[Step], list[UUID]]:
         """The strongest relationships that leave or enter some entities, to or from some others.
 
-        Those of entities that have ``each`` or more are left out; these entities are told besides. Unless it is given,
-        ``each`` is such that not too many are looked through in all.
+        Unless ``every`` one is wanted, not too many are looked through in all: those of entities that have too many are
+        left out, and these entities are told besides.
         """
         if not ids or not others:
             return [], []
         shape, parameters = self._read(filter)
         query = self._statements.adjacent(shape.without_entities(), leaving=leaving)
-        parameters |= {"limit": limit}
-        most = each or LOOKED_THROUGH // len(ids)
-        if self._session.is_sqlite:
-            return self._adjacent_in_sqlite(query, parameters, ids, others, most, leaving=leaving)
-        given = array([*ids])
-        parameters |= {"ids": given, "others": given if others is ids else array([*others])}
-        if each is None:
-            # Most entities have few, so that those with many are asked for only if there are very many in all.
-            rows = self._session.fetch(query, {**parameters, "total": min(LOOKED_AT_ONCE, LOOKED_THROUGH)})
+        parameters |= {"limit": limit, "total": _NO_LIMIT}
+        many: list[UUID] = []
+        if not every and not self._session.is_sqlite:
+            at_once = {**parameters, "total": min(LOOKED_AT_ONCE, LOOKED_THROUGH)}
+            rows = self._joined(query, at_once, ids, others)
             if not (rows and rows[0][-1]):
-                return [_edge(*row) for row in rows], []
-        many = self._many(ids, most, leaving=leaving)
-        if many:
-            parameters |= {"ids": array([*frozenset(ids).difference(many)])}
-        rows = self._session.fetch(query, {**parameters, "total": _NO_LIMIT})
-        return [_edge(*row) for row in rows], many
+                return [_edge(*row) for row in rows], many
+        if not every:
+            many = self._many(ids, LOOKED_THROUGH // len(ids), leaving=leaving)
+        few = frozenset(ids).difference(many) if many else ids
+        rows = self._joined(query, parameters, few, others)
+        if not self._session.is_sqlite:
+            return [_edge(*row) for row in rows], many
+        known = {id.bytes: id for id in (*few, *others)}  # to make an id of its bytes takes ten times as long
+        return [self._read_edge(row, known) for row in rows], many
 
-    def _many(self, ids: Collection[UUID], most: int, *, leaving: bool) -> list[UUID]:
+    def _joined(
+        self, query: Query, parameters: Mapping[str, Any], ids: Collection[UUID], others: Collection[UUID]
+    ) -> Sequence[tuple[Any, ...]]:
+        """What a statement finds between these and those."""
+        if self._session.is_sqlite:
+            lists = {**_listed("ids", ids), **_listed("others", others)}
+        else:
+            given = array([*ids])
+            lists = {"ids": given, "others": given if others is ids else array([*others])}
+        return self._session.fetch(query, {**parameters, **lists})
+
+    def _many(self, ids: Collection[UUID], each: int, *, leaving: bool) -> list[UUID]:
         """Those of the entities that have so many relationships, or more."""
-        if most == _NO_LIMIT:
-            return []
-        query, parameters = self._statements.many(leaving=leaving), {"each": most}
+        query, parameters = self._statements.many(leaving=leaving), {"each": each}
         if not self._session.is_sqlite:
             return [id for (id,) in self._session.fetch(query, {**parameters, "ids": array([*ids])})]
         known = {id.bytes: id for id in ids}
         return [known[id] for (id,) in self._session.fetch(query, {**parameters, **_listed("ids", ids)})]
-
-    def _adjacent_in_sqlite(
-        self,
-        query: Query,
-        parameters: Mapping[str, Any],
-        ids: Collection[UUID],
-        others: Collection[UUID],
-        most: int,
-        *,
-        leaving: bool,
-    ) -> tuple[list[Step], list[UUID]]:
-        many = self._many(ids, most, leaving=leaving)
-        few = frozenset(ids).difference(many) if many else ids
-        known = {id.bytes: id for id in (*few, *others)}  # to make an id of its bytes takes ten times as long
-        rows = self._session.fetch(query, {**parameters, **_listed("ids", few), **_listed("others", others)})
-        return [self._read_edge(row, known) for row in rows], many
 
     def _of_each(
         self, query: Query, ids: Sequence[UUID], parameters: Mapping[str, Any]
